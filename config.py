@@ -1,0 +1,102 @@
+"""Every setting, typed, from the environment. The embedded default needs none."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The platform's settings. Each is read from the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    environment: Literal["embedded", "production"] = "embedded"
+    """``production`` refuses to start with a setting that is only good for trying things out."""
+    data_dir: Path = Path("var")
+    """Where the embedded stack keeps its database, media, jobs and keys."""
+    secret_key: SecretStr | None = None
+    """Signs sessions. Made and kept in ``data_dir`` where it is not given."""
+    label_key_file: Path | None = None
+    """The keys of label codes; ``data_dir/keys/label-keys.json`` where not given."""
+    public_url: HttpUrl = HttpUrl("http://127.0.0.1:8000")
+    """The address that labels carry. Short is better: 16 characters with the scheme leave the best symbol."""
+    database_url: str = ""
+    """``postgresql://user:password@host/name``, or empty for SQLite in ``data_dir``."""
+    redis_url: str = ""
+    """For jobs and rate limits; empty for SQLite and memory."""
+    s3_bucket: str = ""
+    """Media go to this bucket; empty for a folder in ``data_dir``."""
+    s3_endpoint_url: str | None = None
+    s3_region: str | None = None
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    max_upload_mb: int = Field(default=120, ge=1)
+    """Largest request; several photos may come at once."""
+    rate_limits: bool = True
+    proxy_hops: int = Field(default=0, ge=0)
+    """Reverse proxies in front, whose X-Forwarded headers are believed."""
+    log_format: Literal["console", "json"] = "console"
+    bind: str = "127.0.0.1:8000"
+    web_workers: int = Field(default=2, ge=1)
+    job_workers: int = Field(default=1, ge=1)
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, url: str) -> str:
+        for scheme in ("postgres://", "postgresql://"):
+            if url.startswith(scheme):
+                return "postgresql+psycopg://" + url.removeprefix(scheme)
+        return url
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Settings:
+        if self.environment == "production":
+            if self.secret_key is None or len(self.secret_key.get_secret_value()) < 32:
+                raise ValueError("SECRET_KEY must be set to 32 characters or more in production")
+            if self.public_url.scheme != "https":
+                raise ValueError("PUBLIC_URL must be an https address in production: it is printed on labels")
+        return self
+
+    @cached_property
+    def folder(self) -> Path:
+        """``data_dir`` as an absolute path, made where missing."""
+        folder = self.data_dir.resolve()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        return folder
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.folder / 'trace.sqlite'}"
+
+    @property
+    def label_keys(self) -> Path:
+        return self.label_key_file or self.folder / "keys" / "label-keys.json"
+
+    @property
+    def code_prefix(self) -> str:
+        """What stands before the code in a label's symbol: upper case, for QR's alphanumeric mode."""
+        return str(self.public_url).rstrip("/").upper() + "/"
+
+    @cached_property
+    def signing_key(self) -> str:
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        path = self.folder / "keys" / "secret-key"
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        try:
+            with path.open("x", encoding="ascii", opener=_owner_only) as file:
+                file.write(secrets.token_urlsafe(48))
+        except FileExistsError:
+            pass
+        return path.read_text("ascii")
+
+
+def _owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,82 @@
+"""Files in an S3 bucket, through boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from media_store.store import MediaNotFound, StoreUnavailable, checked_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class S3Store:
+    """A `MediaStore` in a bucket that exists already.
+
+    :param endpoint_url: of a service other than Amazon's; None for Amazon's.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint_url: str | None = None,
+        region: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+    ) -> None:
+        self.bucket = bucket
+        self._client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=endpoint_url,
+            region_name=region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            config=Config(
+                signature_version="s3v4",
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"max_attempts": 3, "mode": "standard"},
+                # Other services than Amazon's do not all know the newer checksum headers.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def put(self, key: str, content: BinaryIO, content_type: str) -> None:
+        with _failures(key):
+            self._client.upload_fileobj(
+                content, self.bucket, checked_key(key), ExtraArgs={"ContentType": content_type}
+            )
+
+    def open(self, key: str) -> BinaryIO:
+        with _failures(key):
+            body = self._client.get_object(Bucket=self.bucket, Key=checked_key(key))["Body"]
+        return cast(BinaryIO, body)
+
+    def size(self, key: str) -> int:
+        with _failures(key):
+            return self._client.head_object(Bucket=self.bucket, Key=checked_key(key))["ContentLength"]
+
+    def delete(self, key: str) -> None:
+        with _failures(key):
+            self._client.delete_object(Bucket=self.bucket, Key=checked_key(key))
+
+
+@contextmanager
+def _failures(key: str) -> Iterator[None]:
+    """Turn boto3's errors to the store's own."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404", "NotFound"}:
+            raise MediaNotFound(key) from error
+        raise StoreUnavailable(str(error)) from error
+    except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
+        raise StoreUnavailable(str(error)) from error

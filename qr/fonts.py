@@ -1,0 +1,94 @@
+"""The label font: Noto Sans SC (OFL), cut down to the characters a label shows."""
+
+from __future__ import annotations
+
+import importlib.resources
+import io
+from collections.abc import Iterable
+from functools import lru_cache
+
+from fontTools import subset
+from fontTools.pens.svgPathPen import SVGPathPen
+from fontTools.pens.transformPen import TransformPen
+from fontTools.ttLib import TTFont
+from fontTools.varLib import instancer
+
+REGULAR = 400
+BOLD = 700
+_FILE = importlib.resources.files("justmytype_intl_cjk") / "fonts/ofl/notosanssc/NotoSansSC[wght].ttf"
+_DROPPED_TABLES = ["GSUB", "GPOS", "GDEF", "BASE", "vhea", "vmtx", "VORG", "HVAR", "VVAR", "MVAR", "STAT", "gasp"]
+
+
+class MissingGlyph(ValueError):
+    """The label font has no glyph for a character."""
+
+    def __init__(self, character: str) -> None:
+        super().__init__(f"the label font has no glyph for {character!r} (U+{ord(character):04X})")
+        self.character = character
+
+
+class LabelFont:
+    """A subset of one weight, as a font of its own.
+
+    :raises MissingGlyph: for a character that the font lacks.
+    """
+
+    def __init__(self, characters: Iterable[str], weight: int) -> None:
+        font = TTFont(io.BytesIO(_FILE.read_bytes()), lazy=True)
+        known = font.getBestCmap()
+        self.characters = frozenset(characters)
+        for character in sorted(self.characters):
+            if ord(character) not in known:
+                raise MissingGlyph(character)
+        options = subset.Options(hinting=False, layout_features=[], notdef_outline=True)
+        options.drop_tables += _DROPPED_TABLES
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(unicodes=[ord(character) for character in self.characters])
+        subsetter.subset(font)
+        self._font = instancer.instantiateVariableFont(font, {"wght": weight})
+        out = io.BytesIO()
+        self._font.save(out)
+        self.data = out.getvalue()
+        """The subset as a TrueType file."""
+        self.units_per_em: int = self._font["head"].unitsPerEm
+        self.weight = weight
+        self._cmap: dict[int, str] = self._font.getBestCmap()
+        self._metrics: dict[str, tuple[int, int]] = self._font["hmtx"].metrics
+
+    def glyph_ids(self, text: str) -> list[int]:
+        return [self._font.getGlyphID(self._cmap[ord(character)]) for character in text]
+
+    def width(self, text: str) -> float:
+        """Advance width in em."""
+        return sum(self._metrics[self._cmap[ord(character)]][0] for character in text) / self.units_per_em
+
+    def widths_by_glyph(self) -> list[int]:
+        """Advance widths of all glyphs by glyph id, in thousandths of an em."""
+        return [round(self._metrics[name][0] * 1000 / self.units_per_em) for name in self._font.getGlyphOrder()]
+
+    def unicode_by_glyph(self) -> dict[int, str]:
+        return {self._font.getGlyphID(name): chr(code) for code, name in self._cmap.items()}
+
+    def vertical_metrics(self) -> tuple[int, int, list[int]]:
+        """Ascent, descent and bounding box in thousandths of an em."""
+        head, hhea = self._font["head"], self._font["hhea"]
+        box = [head.xMin, head.yMin, head.xMax, head.yMax]
+        scale = 1000 / self.units_per_em
+        return round(hhea.ascent * scale), round(hhea.descent * scale), [round(x * scale) for x in box]
+
+    def outline(self, text: str, x: float, y: float, size: float) -> str:
+        """The text as an SVG path (y down) with its baseline's left end at (x, y)."""
+        glyphs = self._font.getGlyphSet()
+        scale = size / self.units_per_em
+        pen = SVGPathPen(glyphs, ntos=lambda number: f"{number:.3f}".rstrip("0").rstrip("."))
+        for character in text:
+            name = self._cmap[ord(character)]
+            glyphs[name].draw(TransformPen(pen, (scale, 0, 0, -scale, x, y)))
+            x += self._metrics[name][0] * scale
+        return str(pen.getCommands())
+
+
+@lru_cache(maxsize=32)
+def label_font(characters: frozenset[str], weight: int) -> LabelFont:
+    """The subset for a set of characters, kept for the next label that needs the same."""
+    return LabelFont(characters, weight)

@@ -1,0 +1,53 @@
+"""Reading symbols in pictures, with OpenCV and zxing-cpp: whichever reads."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import cv2
+import numpy as np
+import zxingcpp
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+MAX_PIXELS = 60_000_000
+WORKING_SIDE = 2400
+"""Longest side that a picture is reduced to before reading."""
+
+
+class UnreadablePicture(ValueError):
+    """The bytes are no picture, or one too large to open."""
+
+
+def open_picture(data: bytes) -> NDArray[np.uint8]:
+    """A JPEG, PNG or WebP as an upright grey picture, shape ``(height, width)``.
+
+    :raises UnreadablePicture: for other content, a broken file, or more than 60 million pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadablePicture("the picture has too many pixels")
+            image.draft("L", (WORKING_SIDE, WORKING_SIDE))
+            image = ImageOps.exif_transpose(image).convert("L")
+            image.thumbnail((WORKING_SIDE, WORKING_SIDE))
+    except UnreadablePicture:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadablePicture("the file is not a picture that can be opened") from error
+    return np.asarray(image)
+
+
+def read_symbols(picture: NDArray[np.uint8]) -> list[str]:
+    """The texts of all QR symbols found, without repeats.
+
+    :param picture: grey, shape ``(height, width)``.
+    """
+    texts = [result.text for result in zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)]
+    if not texts:
+        _, decoded, _, _ = cv2.QRCodeDetector().detectAndDecodeMulti(picture)
+        texts = [text for text in decoded if text]
+    return list(dict.fromkeys(texts))

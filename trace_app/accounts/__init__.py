@@ -1,0 +1,1 @@
+"""Organisations, users, roles, jurisdiction, tokens, and who did what."""

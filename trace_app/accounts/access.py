@@ -1,0 +1,132 @@
+"""Who may do what: roles on views, ownership and jurisdiction on rows. The one place for both.
+
+Every view carries one of `public`, `signed_in` or `allow`; the guard in front of all requests refuses
+a view that carries none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from flask import Flask, abort, current_app, g, request
+from flask_babel import lazy_gettext as _
+from flask_security import current_user
+
+from trace_app.accounts.models import RoleName, User
+from trace_app.errors import Problem
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+ANYONE: frozenset[RoleName] = frozenset()
+EVERY_ROLE = frozenset(RoleName)
+SUPERVISORS = frozenset({RoleName.REGULATOR, RoleName.ADMINISTRATOR})
+
+# Endpoints of libraries, which can't carry our decorators.
+LIBRARY_ENDPOINTS = {
+    "static": ANYONE,
+    "security.login": ANYONE,
+    "security.logout": EVERY_ROLE,
+    "security.change_password": EVERY_ROLE,
+}
+
+
+class NotFound(Problem):
+    """There is no such thing, or none that this user may know of."""
+
+    status = 404
+    code = "not-found"
+    title = _("没有找到，或者您无权查看。请检查网址，或返回列表重新选择。")
+
+
+def public(view: View) -> View:
+    """Anyone may use the view, without signing in."""
+    return _marked(view, ANYONE)
+
+
+def signed_in(view: View) -> View:
+    """Every user may use the view."""
+    return _marked(view, EVERY_ROLE)
+
+
+def allow(*roles: RoleName) -> Callable[[View], View]:
+    """Users of these roles may use the view."""
+    return lambda view: _marked(view, frozenset(roles))
+
+
+def _marked(view: View, roles: frozenset[RoleName]) -> View:
+    view.allowed_roles = roles  # type: ignore[attr-defined]
+    return view
+
+
+def allowed_roles(app: Flask, endpoint: str) -> frozenset[RoleName] | None:
+    """Who may use an endpoint: empty for anyone, None where nobody said."""
+    if endpoint in LIBRARY_ENDPOINTS:
+        return LIBRARY_ENDPOINTS[endpoint]
+    roles: frozenset[RoleName] | None = getattr(app.view_functions[endpoint], "allowed_roles", None)
+    return roles
+
+
+def guard() -> Any:
+    """Before every request: let it pass, ask to sign in, or refuse."""
+    if request.endpoint is None:
+        return None
+    roles = allowed_roles(current_app, request.endpoint)
+    if roles is None:
+        abort(403)
+    if not roles:
+        return None
+    user = acting_user()
+    if user is None:
+        return _ask_to_sign_in()
+    if user.role not in roles:
+        abort(403)
+    return None
+
+
+def _ask_to_sign_in() -> Any:
+    if request.path.startswith("/api/"):
+        abort(401)
+    unauthenticated: Any = current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+    return unauthenticated
+
+
+def acting_user() -> User | None:
+    """The user of this request: by bearer token in the API, by session elsewhere."""
+    if request.path.startswith("/api/"):
+        token_user: User | None = g.get("token_user")
+        return token_user
+    return current_user._get_current_object() if current_user.is_authenticated else None
+
+
+def division_prefix(code: str) -> str:
+    """What the codes of a division and all below it begin with: 5303 for Qujing, 530324 for Luoping."""
+    return code[:4] if len(code) == 6 and code.endswith("00") else code
+
+
+def within_jurisdiction(user: User, division_code: str) -> bool:
+    """Whether a place lies where the user's organisation is the regulator."""
+    jurisdiction = user.organisation.jurisdiction_code
+    if user.role not in SUPERVISORS or jurisdiction is None:
+        return False
+    return division_code.startswith(division_prefix(jurisdiction))
+
+
+def may_see(user: User | None, producer_id: int, division_code: str) -> bool:
+    """Whether a row of a producer and place is the user's own or in its jurisdiction."""
+    if user is None:
+        return False
+    if user.role is RoleName.PRODUCER:
+        return user.organisation_id == producer_id
+    return within_jurisdiction(user, division_code)
+
+
+def visible_to(user: User, producer_id: Any, division_code: Any) -> sa.ColumnElement[bool]:
+    """`may_see` as a condition on columns."""
+    if user.role is RoleName.PRODUCER:
+        return sa.and_(producer_id == user.organisation_id)
+    jurisdiction = user.organisation.jurisdiction_code
+    if user.role not in SUPERVISORS or jurisdiction is None:
+        return sa.false()
+    return sa.and_(division_code.startswith(division_prefix(jurisdiction), autoescape=True))

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_security.core import RoleMixin, UserMixin
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import db
+
+
+class OrganisationKind(enum.StrEnum):
+    PRODUCER = "producer"
+    REGULATOR = "regulator"
+    LABORATORY = "laboratory"
+    BUYER = "buyer"
+
+
+class RoleName(enum.StrEnum):
+    """What a user may do. One role each; an administrator belongs to a regulator."""
+
+    ADMINISTRATOR = "administrator"
+    REGULATOR = "regulator"
+    PRODUCER = "producer"
+    LABORATORY = "laboratory"
+    BUYER = "buyer"
+
+
+class Division(db.Model):
+    """A city, county or township of the statistics bureau's list (GB/T 2260 and nine-digit codes)."""
+
+    __tablename__ = "divisions"
+
+    code: Mapped[str] = mapped_column(sa.String(9), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(60))
+    name_en: Mapped[str] = mapped_column(sa.String(80))
+    parent_code: Mapped[str | None] = mapped_column(sa.String(9), index=True)
+    level: Mapped[str] = mapped_column(sa.String(10))
+
+
+class Organisation(db.Model):
+    """A producer, regulator, laboratory or buyer that users act for."""
+
+    __tablename__ = "organisations"
+    __table_args__ = (
+        sa.CheckConstraint("kind != 'producer' OR credit_code IS NOT NULL", "producer_has_credit_code"),
+        sa.CheckConstraint("kind != 'regulator' OR jurisdiction_code IS NOT NULL", "regulator_has_jurisdiction"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[OrganisationKind] = mapped_column(one_of(OrganisationKind, "kind"))
+    name: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    name_en: Mapped[str] = mapped_column(sa.String(150), default="")
+    credit_code: Mapped[str | None] = mapped_column(sa.String(18), unique=True)
+    """Unified social credit code (GB 32100)."""
+    division_code: Mapped[str] = mapped_column(sa.ForeignKey("divisions.code"), index=True)
+    jurisdiction_code: Mapped[str | None] = mapped_column(sa.ForeignKey("divisions.code"))
+    """Of a regulator: the division that it watches over, with all below it."""
+    address: Mapped[str] = mapped_column(sa.String(200), default="")
+    phone: Mapped[str] = mapped_column(sa.String(30), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    division: Mapped[Division] = relationship(foreign_keys=[division_code])
+    jurisdiction: Mapped[Division | None] = relationship(foreign_keys=[jurisdiction_code])
+    users: Mapped[list[User]] = relationship(back_populates="organisation")
+
+
+user_roles = sa.Table(
+    "user_roles",
+    db.metadata,
+    sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("role_id", sa.ForeignKey("roles.id"), primary_key=True),
+)
+
+
+class Role(db.Model, RoleMixin):
+    """A named set of rights; the names are those of `RoleName`."""
+
+    __tablename__ = "roles"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(30), unique=True)
+
+
+class User(db.Model, UserMixin):
+    """A person who signs in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(sa.String(255), unique=True)
+    username: Mapped[str] = mapped_column(sa.String(40), unique=True)
+    """A short name or mobile number to sign in with."""
+    full_name: Mapped[str] = mapped_column(sa.String(60))
+    password: Mapped[str] = mapped_column(sa.String(255))
+    active: Mapped[bool] = mapped_column(default=True)
+    fs_uniquifier: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    organisation: Mapped[Organisation] = relationship(back_populates="users", lazy="joined")
+    roles: Mapped[list[Role]] = relationship(secondary=user_roles, lazy="selectin")
+
+    @property
+    def role(self) -> RoleName:
+        return RoleName(self.roles[0].name)
+
+
+class ApiToken(db.Model):
+    """A bearer token for the API. Only its SHA-256 is kept."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(sa.String(60))
+    prefix: Mapped[str] = mapped_column(sa.String(12))
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    user: Mapped[User] = relationship(lazy="joined")
+
+
+class AuditEvent(db.Model):
+    """Who did what to what, and when. Rows are only ever added."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (sa.Index("ix_audit_events_subject", "subject_type", "subject_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    actor_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    action: Mapped[str] = mapped_column(sa.String(40))
+    subject_type: Mapped[str] = mapped_column(sa.String(30))
+    subject_id: Mapped[int] = mapped_column(sa.BigInteger)
+    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+
+    actor: Mapped[User | None] = relationship()

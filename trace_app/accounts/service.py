@@ -1,0 +1,209 @@
+"""Organisations, users and tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+from flask_security import hash_password
+
+from trace_app.accounts import audit
+from trace_app.accounts.models import (
+    ApiToken,
+    Division,
+    Organisation,
+    OrganisationKind,
+    Role,
+    RoleName,
+    User,
+)
+from trace_app.db.base import utc_now
+from trace_app.errors import Problem
+from trace_app.extensions import db
+
+ROLES_OF_KIND = {
+    OrganisationKind.PRODUCER: (RoleName.PRODUCER,),
+    OrganisationKind.REGULATOR: (RoleName.REGULATOR, RoleName.ADMINISTRATOR),
+    OrganisationKind.LABORATORY: (RoleName.LABORATORY,),
+    OrganisationKind.BUYER: (RoleName.BUYER,),
+}
+TOKEN_PREFIX = "qj_"  # noqa: S105
+TOKEN_USE_NOTED_EVERY = timedelta(minutes=10)
+
+
+class AlreadyTaken(Problem):
+    """A name, code or address that must be unique is in use."""
+
+    code = "already-taken"
+    title = _("“%(value)s”已被使用，请换一个。")
+
+
+class RoleDoesNotFit(Problem):
+    """A user's role must be one that its organisation's kind has."""
+
+    status = 422
+    code = "role-does-not-fit"
+    title = _("“%(organisation)s”的用户不能是这个角色，请选择与单位类型相符的角色。")
+
+
+def create_organisation(actor: User | None, **facts: Any) -> Organisation:
+    """Add an organisation.
+
+    :param facts: columns of `Organisation`.
+    :raises AlreadyTaken: where its name or credit code is known.
+    """
+    for column in ("name", "credit_code"):
+        value = facts.get(column)
+        if value and db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})):
+            raise AlreadyTaken(value=value)
+    organisation = Organisation(**facts)
+    db.session.add(organisation)
+    db.session.flush()
+    audit.note(actor, "create", organisation, name=organisation.name, kind=organisation.kind.value)
+    return organisation
+
+
+def change_organisation(actor: User | None, organisation: Organisation, **facts: Any) -> None:
+    """Change an organisation's facts; its kind stays."""
+    for column in ("name", "credit_code"):
+        value = facts.get(column)
+        known = db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})) if value else None
+        if known not in (None, organisation.id):
+            raise AlreadyTaken(value=value)
+    changed = {name: str(value) for name, value in facts.items() if getattr(organisation, name) != value}
+    for name, value in facts.items():
+        setattr(organisation, name, value)
+    audit.note(actor, "change", organisation, **changed)
+
+
+def create_user(
+    actor: User | None,
+    organisation: Organisation,
+    role: RoleName,
+    *,
+    username: str,
+    email: str,
+    full_name: str,
+    password: str,
+) -> User:
+    """Add a user.
+
+    :raises AlreadyTaken: where the user name or e-mail is known.
+    :raises RoleDoesNotFit: where the organisation's kind has no such role.
+    """
+    if role not in ROLES_OF_KIND[organisation.kind]:
+        raise RoleDoesNotFit(organisation=organisation.name)
+    email, username = email.lower(), username.lower()
+    for column, value in ((User.username, username), (User.email, email)):
+        if db.session.scalar(db.select(User.id).where(column == value)):
+            raise AlreadyTaken(value=value)
+    user = User(
+        organisation=organisation,
+        username=username,
+        email=email,
+        full_name=full_name,
+        password=hash_password(password),
+        fs_uniquifier=uuid.uuid4().hex,
+        roles=[_role(role)],
+    )
+    db.session.add(user)
+    db.session.flush()
+    audit.note(actor, "create", user, username=username, role=role.value)
+    return user
+
+
+def set_password(actor: User | None, user: User, password: str) -> None:
+    """Give a user a new password and end all of its sessions."""
+    user.password = hash_password(password)
+    user.fs_uniquifier = uuid.uuid4().hex
+    audit.note(actor, "set-password", user)
+
+
+def set_active(actor: User | None, user: User, active: bool) -> None:
+    """Let a user sign in, or no longer: its sessions and tokens end at once."""
+    user.active = active
+    if not active:
+        user.fs_uniquifier = uuid.uuid4().hex
+    audit.note(actor, "activate" if active else "deactivate", user)
+
+
+def _role(name: RoleName) -> Role:
+    role = db.session.scalar(db.select(Role).filter_by(name=name.value))
+    if role is None:
+        role = Role(name=name.value)
+        db.session.add(role)
+    return role
+
+
+def create_token(user: User, name: str) -> tuple[ApiToken, str]:
+    """Make a bearer token. Its text is returned this once and never kept."""
+    text = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken(user=user, name=name, prefix=text[:8], digest=_digest(text))
+    db.session.add(token)
+    db.session.flush()
+    audit.note(user, "create", token, name=name)
+    return token, text
+
+
+def revoke_token(user: User, token: ApiToken) -> None:
+    token.revoked_at = utc_now()
+    audit.note(user, "revoke", token)
+
+
+def user_of_token(text: str) -> User | None:
+    """The active user whom a valid token stands for."""
+    token = db.session.scalar(db.select(ApiToken).filter_by(digest=_digest(text), revoked_at=None))
+    if token is None or not token.user.active:
+        return None
+    now = utc_now()
+    if token.last_used_at is None or now - token.last_used_at > TOKEN_USE_NOTED_EVERY:
+        token.last_used_at = now
+        db.session.commit()
+    return token.user
+
+
+def tokens_of(user: User) -> list[ApiToken]:
+    query = db.select(ApiToken).filter_by(user_id=user.id, revoked_at=None).order_by(ApiToken.id)
+    return list(db.session.scalars(query))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def organisations(kind: OrganisationKind | None = None, search: str = "") -> list[Organisation]:
+    query = db.select(Organisation).order_by(Organisation.kind, Organisation.division_code, Organisation.id)
+    if kind:
+        query = query.filter_by(kind=kind)
+    if search:
+        query = query.where(
+            sa.or_(
+                Organisation.name.contains(search, autoescape=True),
+                Organisation.credit_code == search.upper(),
+            )
+        )
+    return list(db.session.scalars(query))
+
+
+def users() -> list[User]:
+    return list(db.session.scalars(db.select(User).order_by(User.organisation_id, User.id)))
+
+
+def divisions() -> list[Division]:
+    """All divisions: the city, its counties, and each county's townships after it."""
+    return list(db.session.scalars(db.select(Division).order_by(Division.code)))
+
+
+def place_name(division: Division, language: str) -> str:
+    """A division with those above it: 曲靖市罗平县板桥镇, or Banqiao Town, Luoping County, Qujing."""
+    chain: list[Division] = [division]
+    while chain[-1].parent_code and (parent := db.session.get(Division, chain[-1].parent_code)):
+        chain.append(parent)
+    if language == "en":
+        return ", ".join(part.name_en for part in chain)
+    return "".join(part.name for part in reversed(chain))

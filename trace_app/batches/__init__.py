@@ -1,0 +1,1 @@
+"""Lots: their facts, life cycle and versions."""

@@ -1,0 +1,60 @@
+"""A batch's version goes up in the same transaction as any change that its trace page shows.
+
+The page is cached by that version, so nothing may be forgotten here. What the page shows is listed once,
+by model; the session itself tells when one of them changes, so that no service has to think of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from trace_app.accounts.models import Division, Organisation
+from trace_app.batches.models import Batch, BatchRevision
+from trace_app.catalogue.models import Product, ProductKind, Site, Stage
+from trace_app.extensions import db
+
+Condition = Callable[[Any], sa.ColumnElement[bool]]
+
+
+def _of_kind(kind_code: str) -> sa.ColumnElement[bool]:
+    return Batch.product_id.in_(sa.select(Product.id).where(Product.kind_code == kind_code))
+
+
+_SHOWN: dict[type, Condition] = {
+    Batch: lambda batch: Batch.id == batch.id,
+    BatchRevision: lambda revision: Batch.id == revision.batch_id,
+    Product: lambda product: Batch.product_id == product.id,
+    Site: lambda site: Batch.site_id == site.id,
+    Organisation: lambda producer: Batch.producer_id == producer.id,
+    ProductKind: lambda kind: _of_kind(kind.code),
+    Stage: lambda stage: _of_kind(stage.kind_code),
+    Division: lambda division: Batch.division_code.startswith(division.code),
+}
+
+
+def shown_on_trace_pages(model: type, batches: Condition) -> None:
+    """Have changes to a model of a feature above raise the versions of the batches that show it.
+
+    :param batches: gives the condition on `Batch` for a row of the model.
+    """
+    _SHOWN[model] = batches
+
+
+@event.listens_for(Session, "after_flush")
+def _raise_versions(session: Session, _context: Any) -> None:
+    changed = {row for row in session.dirty if session.is_modified(row)} | set(session.new) | set(session.deleted)
+    conditions = [_SHOWN[type(row)](row) for row in changed if type(row) in _SHOWN]
+    if conditions:
+        session.execute(
+            sa.update(Batch).where(sa.or_(*conditions)).values(version=Batch.version + 1),
+            execution_options={"synchronize_session": False},
+        )
+
+
+def current_version(batch_id: int) -> int | None:
+    return db.session.scalar(db.select(Batch.version).filter_by(id=batch_id))

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import enum
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.accounts.models import Division, Organisation, User
+from trace_app.catalogue.models import Product, Site
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import db
+
+
+class BatchStatus(enum.StrEnum):
+    DRAFT = "draft"
+    RELEASED = "released"
+    CLOSED = "closed"
+
+
+class Batch(db.Model):
+    """A lot: what was made of one product at one site in one go, and is recalled as one."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        sa.UniqueConstraint("producer_id", "lot_number"),
+        sa.CheckConstraint("quantity > 0", "quantity"),
+        sa.CheckConstraint("(status = 'draft') = (released_at IS NULL)", "released_at"),
+        sa.Index("ix_batches_division_code_created_at", "division_code", "created_at"),
+        sa.Index("ix_batches_producer_id_created_at", "producer_id", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    product_id: Mapped[int] = mapped_column(sa.ForeignKey("products.id"), index=True)
+    site_id: Mapped[int] = mapped_column(sa.ForeignKey("sites.id"), index=True)
+    division_code: Mapped[str] = mapped_column(sa.ForeignKey("divisions.code"))
+    """The site's, kept here because every list of a regulator asks for it."""
+    lot_number: Mapped[str] = mapped_column(sa.String(40))
+    quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    unit: Mapped[str] = mapped_column(sa.String(10))
+    started_on: Mapped[date]
+    """Planting, slaughter, bloom or receipt: when the lot began."""
+    produced_on: Mapped[date | None]
+    """Harvest, extraction or packing: when it became goods. Needed to release it."""
+    best_before: Mapped[date | None]
+    status: Mapped[BatchStatus] = mapped_column(one_of(BatchStatus, "status"), default=BatchStatus.DRAFT)
+    recalled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Set while a recall is in force."""
+    version: Mapped[int] = mapped_column(sa.BigInteger, default=1)
+    """Goes up in the transaction of every change that the trace page shows."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    producer: Mapped[Organisation] = relationship()
+    product: Mapped[Product] = relationship()
+    site: Mapped[Site] = relationship()
+    division: Mapped[Division] = relationship()
+    revisions: Mapped[list[BatchRevision]] = relationship(back_populates="batch", order_by="BatchRevision.number")
+
+    @property
+    def recalled(self) -> bool:
+        return self.recalled_at is not None
+
+    @property
+    def state(self) -> str:
+        """The life cycle's state as people see it: ``recalled`` stands over all others."""
+        return "recalled" if self.recalled else self.status.value
+
+
+class BatchRevision(db.Model):
+    """The facts of a released batch as they stood from a moment on. Rows are only ever added."""
+
+    __tablename__ = "batch_revisions"
+    __table_args__ = (sa.UniqueConstraint("batch_id", "number"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    reason: Mapped[str] = mapped_column(sa.String(300))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+
+    batch: Mapped[Batch] = relationship(back_populates="revisions")
+    created_by: Mapped[User | None] = relationship()

@@ -1,0 +1,299 @@
+"""Registering, releasing, correcting and closing batches; finding them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+from flask_sqlalchemy.pagination import Pagination
+from sqlalchemy.orm import joinedload
+
+from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound, may_see, visible_to
+from trace_app.accounts.models import Organisation, RoleName, User
+from trace_app.batches.models import Batch, BatchRevision, BatchStatus
+from trace_app.catalogue.models import Product, Site
+from trace_app.db.base import utc_now
+from trace_app.errors import Problem
+from trace_app.extensions import db
+
+PER_PAGE = 20
+
+
+class LotNumberTaken(Problem):
+    """A producer has a batch of this lot number already."""
+
+    code = "lot-number-taken"
+    title = _("批次号“%(lot)s”已登记过，请换一个。")
+
+
+class NotADraft(Problem):
+    """Only drafts are edited; what is released is corrected by a new version."""
+
+    code = "not-a-draft"
+    title = _("批次 %(lot)s 已放行，不能直接修改。请用“更正”登记新版本，原内容会保留。")
+
+
+class NotReleased(Problem):
+    """Only what is released can be closed, corrected, or given labels."""
+
+    code = "not-released"
+    title = _("批次 %(lot)s 还没有放行。请先补全记录并放行。")
+
+
+class AlreadyClosed(Problem):
+    code = "already-closed"
+    title = _("批次 %(lot)s 已结束，不能再登记、打印或更改。")
+
+
+class UnderRecall(Problem):
+    """A recalled batch can't be changed, released, closed or labelled."""
+
+    code = "under-recall"
+    title = _("批次 %(lot)s 正在召回，此操作已停用。请联系发布召回的主管部门。")
+
+
+class NotReadyForRelease(Problem):
+    """Something that must be known before release is missing."""
+
+    code = "not-ready-for-release"
+    title = _("批次 %(lot)s 还不能放行：%(missing)s。")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """What a producer states of a batch. ``product`` and ``site`` are the producer's own."""
+
+    product: Product
+    site: Site
+    lot_number: str
+    quantity: Decimal
+    unit: str
+    started_on: date
+    produced_on: date | None = None
+    best_before: date | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As values of JSON, with names beside the numbers that stand for something."""
+        facts = asdict(self) | {"product": self.product.name, "site": self.site.name}
+        return {name: str(value) if value is not None else None for name, value in facts.items()}
+
+
+def facts_of(batch: Batch) -> BatchFacts:
+    return BatchFacts(
+        **{name: getattr(batch, name) for name in BatchFacts.__slots__},
+    )
+
+
+def register_batch(user: User, facts: BatchFacts) -> Batch:
+    """Begin a batch as a draft.
+
+    :raises LotNumberTaken: where the producer has one of this lot number.
+    """
+    batch = Batch(producer_id=user.organisation_id, created_by_id=user.id, status=BatchStatus.DRAFT)
+    _state(batch, facts)
+    db.session.add(batch)
+    db.session.flush()
+    audit.note(user, "register", batch, **facts.plain())
+    return batch
+
+
+def edit_batch(user: User, batch: Batch, facts: BatchFacts) -> None:
+    """Change a draft's facts.
+
+    :raises NotADraft, UnderRecall, LotNumberTaken:
+    """
+    _lock(batch)
+    if batch.recalled:
+        raise UnderRecall(lot=batch.lot_number)
+    if batch.status is not BatchStatus.DRAFT:
+        raise NotADraft(lot=batch.lot_number)
+    _state(batch, facts)
+    audit.note(user, "edit", batch, **facts.plain())
+
+
+def correct_batch(user: User, batch: Batch, facts: BatchFacts, reason: str) -> BatchRevision:
+    """State a released batch's facts anew. The former version stays and both are shown.
+
+    :raises NotReleased, UnderRecall, AlreadyClosed, LotNumberTaken:
+    """
+    _lock(batch)
+    _must_be_open(batch)
+    if batch.status is BatchStatus.DRAFT:
+        raise NotReleased(lot=batch.lot_number)
+    if facts.produced_on is None:
+        raise NotReadyForRelease(lot=batch.lot_number, missing=_("请填写采收或生产日期"))
+    _state(batch, facts)
+    revision = _add_revision(user, batch, reason)
+    audit.note(user, "correct", batch, revision=revision.number, reason=reason, **facts.plain())
+    return revision
+
+
+def release_batch(user: User, batch: Batch, record_count: int) -> None:
+    """Vouch for a draft: from now on it may be labelled, and its facts change by new versions only.
+
+    :param record_count: the batch's records in force, known to the feature above.
+    :raises NotReadyForRelease: with what is missing.
+    :raises NotADraft, UnderRecall:
+    """
+    _lock(batch)
+    if batch.recalled:
+        raise UnderRecall(lot=batch.lot_number)
+    if batch.status is not BatchStatus.DRAFT:
+        raise NotADraft(lot=batch.lot_number)
+    if batch.produced_on is None:
+        raise NotReadyForRelease(lot=batch.lot_number, missing=_("请填写采收或生产日期"))
+    if not record_count:
+        raise NotReadyForRelease(lot=batch.lot_number, missing=_("至少要有一条生产记录"))
+    batch.status = BatchStatus.RELEASED
+    batch.released_at = utc_now()
+    _add_revision(user, batch, "")
+    audit.note(user, "release", batch)
+
+
+def close_batch(user: User, batch: Batch) -> None:
+    """End a released batch: all sold or used. Its trace page stays.
+
+    :raises NotReleased, UnderRecall, AlreadyClosed:
+    """
+    _lock(batch)
+    _must_be_open(batch)
+    if batch.status is BatchStatus.DRAFT:
+        raise NotReleased(lot=batch.lot_number)
+    batch.status = BatchStatus.CLOSED
+    batch.closed_at = utc_now()
+    audit.note(user, "close", batch)
+
+
+def must_take_records(batch: Batch) -> None:
+    """Raise unless records may be added: drafts and released batches take them, recalled and closed ones don't."""
+    _lock(batch)
+    _must_be_open(batch)
+
+
+def must_take_labels(batch: Batch) -> None:
+    """Raise unless labels may be printed: the batch is released, neither closed nor recalled."""
+    _lock(batch)
+    _must_be_open(batch)
+    if batch.status is BatchStatus.DRAFT:
+        raise NotReleased(lot=batch.lot_number)
+
+
+def mark_recalled(batches: list[Batch]) -> None:
+    """Put batches under recall, in the transaction of the recall that the feature above issues."""
+    for batch in sorted(batches, key=lambda batch: batch.id):
+        _lock(batch)
+        batch.recalled_at = utc_now()
+
+
+def _must_be_open(batch: Batch) -> None:
+    if batch.recalled:
+        raise UnderRecall(lot=batch.lot_number)
+    if batch.status is BatchStatus.CLOSED:
+        raise AlreadyClosed(lot=batch.lot_number)
+
+
+def _lock(batch: Batch) -> None:
+    """Have what is decided on hold until the commit: two people may press at once."""
+    db.session.refresh(batch, with_for_update=True)
+
+
+def _state(batch: Batch, facts: BatchFacts) -> None:
+    with db.session.no_autoflush:
+        known = db.session.scalar(
+            db.select(Batch.id).filter_by(producer_id=batch.producer_id, lot_number=facts.lot_number)
+        )
+    if known not in (None, batch.id):
+        raise LotNumberTaken(lot=facts.lot_number)
+    for name in BatchFacts.__slots__:
+        setattr(batch, name, getattr(facts, name))
+    batch.division_code = facts.site.division_code
+
+
+def _add_revision(user: User, batch: Batch, reason: str) -> BatchRevision:
+    revision = BatchRevision(
+        batch=batch,
+        number=len(batch.revisions) + 1,
+        facts=facts_of(batch).plain(),
+        reason=reason,
+        created_by_id=user.id,
+    )
+    db.session.add(revision)
+    db.session.flush()
+    return revision
+
+
+def batch_for(user: User, batch_id: int) -> Batch:
+    """A batch that the user may see.
+
+    :raises NotFound: where there is none.
+    """
+    batch = db.session.get(Batch, batch_id, options=[joinedload(Batch.product), joinedload(Batch.site)])
+    if batch is None or not may_see(user, batch.producer_id, batch.division_code):
+        raise NotFound
+    return batch
+
+
+def own_batch(user: User, batch_id: int) -> Batch:
+    """A batch that the user may change: its own producer's.
+
+    :raises NotFound: where there is none.
+    """
+    batch = batch_for(user, batch_id)
+    if user.role is not RoleName.PRODUCER:
+        raise NotFound
+    return batch
+
+
+def find_batches(
+    user: User, *, search: str = "", state: str = "", kind_code: str = "", page: int = 1, per_page: int = PER_PAGE
+) -> Pagination:
+    """The batches that a user may see, newest first.
+
+    :param search: part of a lot number, product or producer's name.
+    :param state: ``draft``, ``released``, ``closed`` or ``recalled``; empty for all.
+    """
+    query = (
+        db.select(Batch)
+        .join(Batch.product)
+        .join(Batch.producer)
+        .where(visible_to(user, Batch.producer_id, Batch.division_code))
+        .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.site), joinedload(Batch.producer))
+        .order_by(Batch.created_at.desc(), Batch.id.desc())
+    )
+    if search:
+        query = query.where(
+            sa.or_(
+                *(
+                    column.contains(search, autoescape=True)
+                    for column in (Batch.lot_number, Product.name, Product.name_en, Organisation.name)
+                )
+            )
+        )
+    if state == "recalled":
+        query = query.where(Batch.recalled_at.is_not(None))
+    elif state:
+        query = query.where(Batch.status == BatchStatus(state), Batch.recalled_at.is_(None))
+    if kind_code:
+        query = query.where(Product.kind_code == kind_code)
+    return db.paginate(query, page=page, per_page=per_page, max_per_page=100, error_out=False)
+
+
+def suggested_lot_number(user: User, today: date) -> str:
+    """A lot number that the producer has not used: the day and a counter."""
+    stem = today.strftime("%Y%m%d")
+    used = set(
+        db.session.scalars(
+            db.select(Batch.lot_number).where(
+                Batch.producer_id == user.organisation_id, Batch.lot_number.startswith(stem)
+            )
+        )
+    )
+    number = 1
+    while f"{stem}-{number:02d}" in used:
+        number += 1
+    return f"{stem}-{number:02d}"

@@ -1,0 +1,1 @@
+"""Product kinds, products, sites and divisions."""

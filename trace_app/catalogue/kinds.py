@@ -1,0 +1,111 @@
+"""Kind files: what a product kind is, as data. A new kind is a new file, no code."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from flask_babel import lazy_gettext as _
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trace_app.errors import Problem
+
+BUILT_IN = Path(__file__).parent / "kinds"
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,29}$")]
+Name = Annotated[str, Field(min_length=1, max_length=40)]
+EnglishName = Annotated[str, Field(min_length=1, max_length=60)]
+
+
+class BadKindFile(Problem):
+    """A kind file that can't be read or says something impossible."""
+
+    status = 422
+    code = "bad-kind-file"
+    title = _("品类文件有误：%(fault)s")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Choice(_Part):
+    value: Code
+    name: Name
+    name_en: EnglishName
+
+
+class StageField(_Part):
+    """A value that a stage's records have."""
+
+    code: Code
+    name: Name
+    name_en: EnglishName
+    type: Literal["text", "number", "integer", "date", "choice"]
+    unit: str = Field(default="", max_length=20)
+    required: bool = False
+    min: float | None = None
+    max: float | None = None
+    choices: list[Choice] = []
+
+    @model_validator(mode="after")
+    def _choices_for_choice(self) -> StageField:
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError(f"{self.code}: a choice field has choices, and only a choice field")
+        return self
+
+
+class StageFile(_Part):
+    code: Code
+    name: Name
+    name_en: EnglishName
+    role: Literal["harvest", "slaughter", "ageing"] | None = None
+    fields: list[StageField] = []
+
+
+class Words(_Part):
+    """How the trace page speaks of a kind."""
+
+    who: str
+    how: str
+    started: str
+    produced: str
+
+
+class KindFile(_Part):
+    """The whole of a kind file."""
+
+    code: Code
+    position: int
+    name: Name
+    name_en: EnglishName
+    inputs: list[Literal["pesticide", "fertiliser", "feed", "veterinary", "ingredient"]]
+    units: list[Annotated[str, Field(min_length=1, max_length=10)]] = Field(min_length=1)
+    words: dict[Literal["zh", "en"], Words]
+    stages: list[StageFile] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _codes_are_unique(self) -> KindFile:
+        for what, codes in (
+            ("stages", [stage.code for stage in self.stages]),
+            *((f"fields of {stage.code}", [field.code for field in stage.fields]) for stage in self.stages),
+        ):
+            if len(codes) != len(set(codes)):
+                raise ValueError(f"{what}: codes must differ")
+        if set(self.words) != {"zh", "en"}:
+            raise ValueError("words: zh and en are both needed")
+        return self
+
+
+def read_kind(text: str) -> KindFile:
+    """Parse a kind file (TOML).
+
+    :raises BadKindFile: with what is wrong and where.
+    """
+    try:
+        return KindFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise BadKindFile(fault=str(error)) from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BadKindFile(fault=faults) from error

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.accounts.models import Division, Organisation
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import db
+from trace_app.media.models import Photo
+
+
+class SiteKind(enum.StrEnum):
+    PLOT = "plot"
+    FARM = "farm"
+    APIARY = "apiary"
+    WORKSHOP = "workshop"
+    STORE = "store"
+
+
+class ProductKind(db.Model):
+    """A kind of product with its own stages and inputs, loaded from a kind file."""
+
+    __tablename__ = "product_kinds"
+
+    code: Mapped[str] = mapped_column(sa.String(30), primary_key=True)
+    position: Mapped[int]
+    name: Mapped[str] = mapped_column(sa.String(40))
+    name_en: Mapped[str] = mapped_column(sa.String(60))
+    inputs: Mapped[list[str]] = mapped_column(sa.JSON)
+    """Which input records apply: pesticide, fertiliser, feed, veterinary, ingredient."""
+    units: Mapped[list[str]] = mapped_column(sa.JSON)
+    words: Mapped[dict[str, dict[str, str]]] = mapped_column(sa.JSON)
+    """How the trace page speaks of this kind, by language: who, how, produced, started."""
+
+    stages: Mapped[list[Stage]] = relationship(
+        back_populates="kind", order_by="Stage.position", cascade="all, delete-orphan", lazy="selectin"
+    )
+
+
+class Stage(db.Model):
+    """A step in the making of a kind, with the fields that its records have."""
+
+    __tablename__ = "product_stages"
+    __table_args__ = (sa.UniqueConstraint("kind_code", "code"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind_code: Mapped[str] = mapped_column(sa.ForeignKey("product_kinds.code", ondelete="CASCADE"))
+    code: Mapped[str] = mapped_column(sa.String(30))
+    position: Mapped[int]
+    name: Mapped[str] = mapped_column(sa.String(40))
+    name_en: Mapped[str] = mapped_column(sa.String(60))
+    role: Mapped[str | None] = mapped_column(sa.String(20))
+    """``harvest``, ``slaughter`` or ``ageing``, where the stage is one of these to the rules."""
+    fields: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+
+    kind: Mapped[ProductKind] = relationship(back_populates="stages")
+
+
+product_photos = sa.Table(
+    "product_photos",
+    db.metadata,
+    sa.Column("product_id", sa.ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("photo_id", sa.ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True),
+)
+
+
+class Product(db.Model):
+    """What a producer sells under one name."""
+
+    __tablename__ = "products"
+    __table_args__ = (sa.UniqueConstraint("producer_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    kind_code: Mapped[str] = mapped_column(sa.ForeignKey("product_kinds.code"), index=True)
+    name: Mapped[str] = mapped_column(sa.String(40))
+    name_en: Mapped[str] = mapped_column(sa.String(80), default="")
+    net_content: Mapped[str] = mapped_column(sa.String(30), default="")
+    """As the label says it, such as 净重 500 克."""
+    description: Mapped[str] = mapped_column(sa.String(500), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    producer: Mapped[Organisation] = relationship()
+    kind: Mapped[ProductKind] = relationship()
+    photos: Mapped[list[Photo]] = relationship(secondary=product_photos, order_by=Photo.id)
+
+
+class Site(db.Model):
+    """A place of production: plot, farm, apiary, workshop or store."""
+
+    __tablename__ = "sites"
+    __table_args__ = (
+        sa.UniqueConstraint("producer_id", "name"),
+        sa.CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
+        sa.CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
+        sa.CheckConstraint("area_mu > 0", "area_mu"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    kind: Mapped[SiteKind] = mapped_column(one_of(SiteKind, "kind"))
+    name: Mapped[str] = mapped_column(sa.String(60))
+    name_en: Mapped[str] = mapped_column(sa.String(100), default="")
+    division_code: Mapped[str] = mapped_column(sa.ForeignKey("divisions.code"), index=True)
+    latitude: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
+    longitude: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
+    altitude_m: Mapped[int | None]
+    area_mu: Mapped[Decimal | None] = mapped_column(sa.Numeric(9, 2))
+    """1 mu is 666.67 square metres."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    producer: Mapped[Organisation] = relationship()
+    division: Mapped[Division] = relationship()

@@ -1,0 +1,179 @@
+"""Product kinds, products and sites."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound, may_see, visible_to
+from trace_app.accounts.models import Division, Organisation, User
+from trace_app.catalogue.kinds import BUILT_IN, KindFile, read_kind
+from trace_app.catalogue.models import Product, ProductKind, Site, Stage
+from trace_app.errors import Problem
+from trace_app.extensions import db
+from trace_app.media.service import keep_photos
+
+Row = TypeVar("Row", Product, Site)
+REFERENCE = Path(__file__).parent / "reference"
+
+
+class NameTaken(Problem):
+    """A producer's products and sites have names of their own."""
+
+    code = "name-taken"
+    title = _("您已有名为“%(name)s”的记录，请换一个名称。")
+
+
+class StageInUse(Problem):
+    """A stage that records refer to can't be left out of a kind."""
+
+    code = "stage-in-use"
+    title = _("工序 %(stages)s 已有记录，不能从品类中去掉。")
+
+
+def load_divisions() -> None:
+    """Bring the divisions table in line with the list that the project ships."""
+    with (REFERENCE / "divisions.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            db.session.merge(Division(**{name: value or None for name, value in row.items()}))
+
+
+def load_built_in_kinds() -> None:
+    for path in sorted(BUILT_IN.glob("*.toml")):
+        load_kind(None, read_kind(path.read_text("utf-8")))
+
+
+def load_kind(actor: User | None, file: KindFile) -> ProductKind:
+    """Add a kind or bring it in line with its file. Stages that the file no longer has go.
+
+    :raises StageInUse: where records refer to such a stage.
+    """
+    kind = db.session.get(ProductKind, file.code) or ProductKind(code=file.code)
+    kind.position, kind.name, kind.name_en = file.position, file.name, file.name_en
+    kind.inputs, kind.units = list(file.inputs), file.units
+    kind.words = {language: words.model_dump() for language, words in file.words.items()}
+    known = {stage.code: stage for stage in kind.stages}
+    gone = set(known) - {stage.code for stage in file.stages}
+    used = _stages_in_use(file.code) & gone
+    if used:
+        raise StageInUse(stages="、".join(sorted(known[code].name for code in used)))
+    kind.stages = [
+        _stage(known.get(stage.code) or Stage(code=stage.code), position, stage.model_dump(mode="json"))
+        for position, stage in enumerate(file.stages)
+    ]
+    db.session.add(kind)
+    db.session.flush()
+    return kind
+
+
+def _stage(stage: Stage, position: int, facts: dict[str, Any]) -> Stage:
+    stage.position = position
+    stage.name, stage.name_en, stage.role = facts["name"], facts["name_en"], facts["role"]
+    if stage.fields != facts["fields"]:
+        stage.fields = facts["fields"]
+    return stage
+
+
+def _stages_in_use(kind_code: str) -> set[str]:
+    # The records table belongs to a feature above this one, so it is named, not imported.
+    query = sa.text(
+        "SELECT DISTINCT r.stage_code FROM records r JOIN batches b ON b.id = r.batch_id"
+        " JOIN products p ON p.id = b.product_id WHERE p.kind_code = :kind AND r.stage_code IS NOT NULL"
+    )
+    return set(db.session.scalars(query, {"kind": kind_code}))
+
+
+def kinds() -> list[ProductKind]:
+    return list(db.session.scalars(db.select(ProductKind).order_by(ProductKind.position)))
+
+
+def products_of(producer: Organisation) -> list[Product]:
+    return list(db.session.scalars(db.select(Product).filter_by(producer_id=producer.id).order_by(Product.id)))
+
+
+def sites_of(producer: Organisation) -> list[Site]:
+    return list(db.session.scalars(db.select(Site).filter_by(producer_id=producer.id).order_by(Site.id)))
+
+
+def product_for(user: User, product_id: int) -> Product:
+    """A product that the user may see.
+
+    :raises NotFound: where there is none.
+    """
+    product = db.session.get(Product, product_id)
+    if product is None or not may_see(user, product.producer_id, product.producer.division_code):
+        raise NotFound
+    return product
+
+
+def site_for(user: User, site_id: int) -> Site:
+    """A site that the user may see.
+
+    :raises NotFound: where there is none.
+    """
+    site = db.session.get(Site, site_id)
+    if site is None or not may_see(user, site.producer_id, site.division_code):
+        raise NotFound
+    return site
+
+
+def visible_sites(user: User) -> list[Site]:
+    query = db.select(Site).where(visible_to(user, Site.producer_id, Site.division_code)).order_by(Site.id)
+    return list(db.session.scalars(query))
+
+
+def save_product(user: User, product: Product | None, **facts: Any) -> Product:
+    """Add or change one of the user's own products.
+
+    :raises NameTaken: where another has the name.
+    """
+    row = product or Product(producer_id=user.organisation_id)
+    _check_name(row, facts["name"])
+    return _save(user, row, facts)
+
+
+def save_site(user: User, site: Site | None, **facts: Any) -> Site:
+    """Add or change one of the user's own sites.
+
+    :raises NameTaken: where another has the name.
+    """
+    row = site or Site(producer_id=user.organisation_id)
+    _check_name(row, facts["name"])
+    return _save(user, row, facts)
+
+
+def _check_name(row: Product | Site, name: str) -> None:
+    with db.session.no_autoflush:
+        model = type(row)
+        known = db.session.scalar(db.select(model.id).filter_by(producer_id=row.producer_id, name=name))
+    if known not in (None, row.id):
+        raise NameTaken(name=name)
+
+
+def _save(user: User, row: Row, facts: dict[str, Any]) -> Row:
+    action = "change" if row.id else "create"
+    for name, value in facts.items():
+        if getattr(row, name) != value:
+            setattr(row, name, value)
+    db.session.add(row)
+    db.session.flush()
+    audit.note(user, action, row, **{name: str(value) for name, value in facts.items()})
+    return row
+
+
+def add_product_photos(user: User, product: Product, uploads: list[tuple[str, bytes]]) -> None:
+    """Keep photos of a product, all or none."""
+    product.photos += keep_photos(user, uploads, already=len(product.photos))
+    db.session.flush()
+    audit.note(user, "add-photos", product, count=len(uploads))
+
+
+def remove_product_photo(user: User, product: Product, photo_id: int) -> None:
+    """Take a photo off a product. The file stays in the store: a printed page may still show it."""
+    product.photos = [photo for photo in product.photos if photo.id != photo_id]
+    audit.note(user, "remove-photo", product, photo=photo_id)

@@ -1,0 +1,1 @@
+"""Base class, column types and the transaction that a use case runs in."""

@@ -1,0 +1,182 @@
+"""What all forms share: fields that read what people really type, and one way in for web, API and demo data.
+
+The rules on a value stand in its form and nowhere else; the API and the demo data go through the same forms.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, Self
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
+from wtforms import DateField as WtDateField
+from wtforms import DecimalField as WtDecimalField
+from wtforms import Field, SelectField, TextAreaField
+from wtforms import IntegerField as WtIntegerField
+from wtforms import StringField as WtStringField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, ValidationError
+
+from trace_app.clock import today
+from trace_app.errors import InvalidInput
+
+__all__ = [
+    "DateField",
+    "DecimalField",
+    "Form",
+    "IntegerField",
+    "SelectField",
+    "StringField",
+    "TextField",
+    "at_most",
+    "between",
+    "choices",
+    "matches",
+    "not_future",
+    "optional",
+    "required",
+]
+
+
+class Form(FlaskForm):
+    """A form that the web fills from a request and everything else from plain values."""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], **context: Any) -> Self:
+        """A valid form from plain values.
+
+        :param context: what ``__init__`` takes beside the data.
+        :raises InvalidInput: with messages by field.
+        """
+        entries = MultiDict({name: _as_text(value) for name, value in values.items() if value is not None})
+        form = cls(formdata=entries, meta={"csrf": False}, **context)
+        if not form.validate():
+            raise InvalidInput({name: [str(m) for m in messages] for name, messages in form.errors.items() if name})
+        return form
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The parsed values by field."""
+        return {field.name: field.data for field in self if field.name != "csrf_token"}
+
+    def refuse(self, field: str, message: str) -> None:
+        """Put an error that the service found beside its field."""
+        self[field].errors = [*self[field].errors, message]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "y" if value else ""
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _without_controls(text: str) -> str:
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs", "Cf"})
+
+
+class StringField(WtStringField):
+    """One line of text, trimmed; characters that no one sees are left out."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        if self.data is not None:
+            self.data = " ".join(_without_controls(self.data).split())
+
+
+class TextField(TextAreaField):
+    """Several lines of text."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        if self.data is not None:
+            self.data = _without_controls(self.data.replace("\r\n", "\n")).strip()
+
+
+class DecimalField(WtDecimalField):
+    """A number. Full-width digits and thousands separators are understood."""
+
+    def __init__(self, label: Any = None, validators: Any = None, **kwargs: Any) -> None:
+        kwargs.setdefault("places", None)
+        super().__init__(label, validators, **kwargs)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata([_plain_number(value) for value in valuelist])
+            if self.data is not None and not self.data.is_finite():
+                raise ValueError
+        except ValueError as error:
+            self.data = None
+            raise ValueError(_("请填写数字，例如 12.5。")) from error
+
+    def _value(self) -> str:
+        # What was typed comes back as it was, be it a number or not.
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return plain_decimal(self.data) if self.data is not None else ""
+
+
+class IntegerField(WtIntegerField):
+    """A whole number. Full-width digits are understood."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata([_plain_number(value) for value in valuelist])
+        except ValueError as error:
+            self.data = None
+            raise ValueError(_("请填写整数，例如 12。")) from error
+
+
+class DateField(WtDateField):
+    """A day, as ``2026-09-15``."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata([_plain_number(value).replace("/", "-").replace(".", "-") for value in valuelist])
+        except ValueError as error:
+            self.data = None
+            raise ValueError(_("请填写日期，例如 2026-09-15。")) from error
+
+
+def _plain_number(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().replace(",", "").replace(" ", "")
+
+
+def plain_decimal(number: Decimal) -> str:
+    """A number without trailing zeros and never in scientific notation: 40, 0.5, 1200."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def required() -> InputRequired:
+    return InputRequired(_("请填写此项。"))
+
+
+def optional() -> Optional:
+    return Optional()
+
+
+def at_most(length: int) -> Length:
+    return Length(max=length, message=_("最多 %(max)d 个字。"))
+
+
+def between(least: float, most: float) -> NumberRange:
+    return NumberRange(least, most, _("须在 %(min)s 到 %(max)s 之间。"))
+
+
+def matches(pattern: str, message: Any) -> Regexp:
+    return Regexp(pattern, message=message)
+
+
+def not_future(_form: Any, field: Field) -> None:
+    """A thing that was done was not done tomorrow."""
+    if field.data and field.data > today():
+        raise ValidationError(_("日期不能晚于今天。"))
+
+
+def choices(pairs: Sequence[tuple[Any, Any]], *, blank: Any = None) -> list[tuple[Any, Any]]:
+    """Choices of a select field, with an empty one first where none is asked for."""
+    return [("", blank), *pairs] if blank is not None else list(pairs)

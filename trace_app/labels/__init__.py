@@ -1,0 +1,1 @@
+"""Label runs and the files printed from them."""

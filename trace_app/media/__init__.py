@@ -1,0 +1,1 @@
+"""Photos and documents that the platform keeps in its media store."""

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trace_app.db.base import UtcDateTime, utc_now
+from trace_app.extensions import db
+
+
+class Photo(db.Model):
+    """A cleaned picture and its thumbnail in the media store."""
+
+    __tablename__ = "photos"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    """Random: the photo's part in its web address and its keys in the store."""
+    organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    width: Mapped[int]
+    height: Mapped[int]
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+
+    @property
+    def key(self) -> str:
+        return f"photos/{self.name[:2]}/{self.name}.webp"
+
+    @property
+    def thumbnail_key(self) -> str:
+        return f"photos/{self.name[:2]}/{self.name}-small.webp"

@@ -1,0 +1,1 @@
+"""Recalls: issued by a regulator, shown on every affected label from the commit on."""

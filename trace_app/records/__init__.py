@@ -1,0 +1,1 @@
+"""What was done to a lot: inputs, care, process steps, harvest; photos and video on them."""

@@ -1,0 +1,250 @@
+"""A form for each type of record; a stage's form is made from the fields of its kind file."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask_babel import get_locale
+from flask_babel import lazy_gettext as _
+from flask_wtf.file import MultipleFileField
+from wtforms import Field
+from wtforms.validators import ValidationError
+
+from trace_app.catalogue.kinds import StageField
+from trace_app.catalogue.models import Stage
+from trace_app.forms import (
+    DateField,
+    DecimalField,
+    Form,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextField,
+    at_most,
+    between,
+    choices,
+    matches,
+    not_future,
+    optional,
+    required,
+)
+from trace_app.records.models import RecordType
+from trace_app.units import UNITS
+
+VALUE_PREFIX = "values-"
+"""What the names of a stage's own fields begin with, so that none can pose as a column."""
+
+METHODS = {
+    "spray": _("喷雾"),
+    "drench": _("灌根"),
+    "seed_dressing": _("拌种"),
+    "soil": _("土壤处理"),
+    "base": _("底肥"),
+    "top": _("追肥"),
+    "foliar": _("叶面喷施"),
+    "oral": _("口服"),
+    "injection": _("注射"),
+    "hive_strip": _("挂片"),
+    "fumigation": _("熏蒸"),
+}
+
+
+def _units(*codes: str) -> list[tuple[str, Any]]:
+    return [(code, UNITS[code]) for code in codes]
+
+
+def _methods(*codes: str) -> list[tuple[str, Any]]:
+    return choices([(code, METHODS[code]) for code in codes], blank=_("不填"))
+
+
+def public_https(_form: Any, field: Field) -> None:
+    """A link that a consumer's phone may follow: https, a public host name, no password in it."""
+    try:
+        parts = urlsplit(field.data or "")
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValidationError(_("这不是完整的网址。请从浏览器地址栏复制，以 https:// 开头。")) from error
+    if parts.scheme != "https":
+        raise ValidationError(_("网址须以 https:// 开头。请从浏览器地址栏复制。"))
+    private = "." not in host or host.endswith((".local", ".internal", ".lan", ".localhost", ".home.arpa"))
+    try:
+        ipaddress.ip_address(host)
+        private = True
+    except ValueError:
+        pass
+    if private or parts.username or parts.password or port not in (None, 443) or any(c.isspace() for c in parts.geturl()):
+        raise ValidationError(_("这个网址消费者打不开。请使用视频网站的公开链接。"))
+
+
+class RecordForm(Form):
+    """What every record has."""
+
+    happened_on = DateField(_("日期"), [required(), not_future])
+    operator = StringField(_("操作人"), [optional(), at_most(40)])
+    note = TextField(_("备注"), [optional(), at_most(500)])
+    photos = MultipleFileField(_("照片"))
+    correction_reason = StringField(_("更正原因"), [at_most(300)])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Columns of `Record`; a stage's own values under ``values``, numbers as text."""
+        facts: dict[str, Any] = {"values": {}}
+        for field in self:
+            if field.name in {"csrf_token", "photos", "correction_reason"}:
+                continue
+            data = field.data if field.data != "" else None
+            if field.name.startswith(VALUE_PREFIX):
+                if data is not None:
+                    facts["values"][field.name.removeprefix(VALUE_PREFIX)] = str(data)
+            else:
+                facts[field.name] = data
+        for text in ("operator", "note"):
+            facts[text] = facts[text] or ""
+        return facts
+
+
+class PesticideForm(RecordForm):
+    product_name = StringField(_("农药名称"), [required(), at_most(80)], description=_("按标签填写，如 苯醚甲环唑 10% 水分散粒剂"))
+    registration_number = StringField(
+        _("登记证号"),
+        [optional(), at_most(40), matches(r"^(PD|LS|WP|EX|WL)\d{4,13}(-\d{1,5})?([FA-Z]\d*)*$", _("登记证号如 PD20150123，请按标签抄写。"))],
+        description=_("标签上 PD、LS 开头的号码"),
+    )
+    active_ingredient = StringField(_("有效成分"), [required(), at_most(80)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
+    dose_unit = SelectField(_("单位"), [required()], choices=_units("g_per_mu", "mL_per_mu", "kg_per_mu", "times_dilution", "g_per_kg"))
+    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    method = SelectField(_("施用方法"), choices=_methods("spray", "drench", "seed_dressing", "soil", "fumigation"))
+    target = StringField(_("防治对象"), [optional(), at_most(60)])
+    operator = StringField(_("操作人"), [required(), at_most(40)])
+    interval_days = IntegerField(_("安全间隔期（天）"), [required(), between(0, 365)], description=_("见农药标签"))
+    source = StringField(_("购自"), [optional(), at_most(80)])
+    input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
+
+
+class FertiliserForm(RecordForm):
+    product_name = StringField(_("肥料名称"), [required(), at_most(80)])
+    registration_number = StringField(_("登记证号"), [optional(), at_most(40)])
+    target = SelectField(
+        _("肥料类型"),
+        [required()],
+        choices=[
+            ("organic", _("有机肥")),
+            ("compound", _("复合肥")),
+            ("nitrogen", _("氮肥")),
+            ("phosphate", _("磷肥")),
+            ("potash", _("钾肥")),
+            ("bio", _("生物肥")),
+            ("manure", _("农家肥")),
+        ],
+    )
+    method = SelectField(_("施用方法"), choices=_methods("base", "top", "foliar"))
+    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
+    dose_unit = SelectField(_("单位"), [required()], choices=_units("kg_per_mu", "g_per_mu", "m3_per_mu", "times_dilution"))
+    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    source = StringField(_("购自"), [optional(), at_most(80)])
+    input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
+
+
+for _code, _label in (("n_percent", _("氮 N（%%）")), ("p_percent", _("磷 P₂O₅（%%）")), ("k_percent", _("钾 K₂O（%%）"))):
+    setattr(FertiliserForm, VALUE_PREFIX + _code, DecimalField(_label, [optional(), between(0, 100)]))
+
+
+class FeedForm(RecordForm):
+    product_name = StringField(_("饲料名称"), [required(), at_most(80)])
+    registration_number = StringField(_("许可证号"), [optional(), at_most(40)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
+    dose_unit = SelectField(_("单位"), [required()], choices=_units("kg", "t", "g"))
+    source = StringField(_("购自"), [optional(), at_most(80)])
+    input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
+
+
+class VeterinaryForm(RecordForm):
+    product_name = StringField(_("兽药名称"), [required(), at_most(80)])
+    registration_number = StringField(_("批准文号"), [optional(), at_most(40)], description=_("标签上“兽药字”开头的号码"))
+    active_ingredient = StringField(_("有效成分"), [required(), at_most(80)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
+    dose_unit = SelectField(_("单位"), [required()], choices=_units("strip_per_colony", "mg_per_kg", "mL", "g", "kg"))
+    method = SelectField(_("给药方法"), choices=_methods("oral", "injection", "hive_strip", "fumigation", "spray"))
+    target = StringField(_("防治对象"), [optional(), at_most(60)])
+    operator = StringField(_("操作人"), [required(), at_most(40)])
+    interval_days = IntegerField(_("休药期（天）"), [required(), between(0, 365)], description=_("见兽药标签"))
+    source = StringField(_("购自"), [optional(), at_most(80)])
+    input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
+
+
+class IngredientForm(RecordForm):
+    product_name = StringField(_("原料名称"), [required(), at_most(80)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 10_000_000)])
+    dose_unit = SelectField(_("单位"), [required()], choices=_units("kg", "t", "g", "L"))
+    source = StringField(_("供应商"), [required(), at_most(80)])
+    input_lot = StringField(_("原料批号"), [optional(), at_most(40)])
+
+
+class CareForm(RecordForm):
+    note = TextField(_("做了什么"), [required(), at_most(500)])
+
+
+class VideoForm(RecordForm):
+    note = StringField(_("标题"), [required(), at_most(80)], description=_("如 第二次培土"))
+    video_url = StringField(_("视频网址"), [required(), at_most(500), public_https], description=_("以 https:// 开头"))
+
+
+FORMS: dict[RecordType, type[RecordForm]] = {
+    RecordType.PESTICIDE: PesticideForm,
+    RecordType.FERTILISER: FertiliserForm,
+    RecordType.FEED: FeedForm,
+    RecordType.VETERINARY: VeterinaryForm,
+    RecordType.INGREDIENT: IngredientForm,
+    RecordType.CARE: CareForm,
+    RecordType.VIDEO: VideoForm,
+}
+
+
+def form_for(record_type: RecordType, stage: Stage | None) -> type[RecordForm]:
+    """The form of a type of record.
+
+    :param stage: needed for `RecordType.STAGE`.
+    """
+    if record_type is not RecordType.STAGE:
+        return FORMS[record_type]
+    assert stage is not None  # noqa: S101
+    fields = {VALUE_PREFIX + field["code"]: _stage_field(StageField.model_validate(field)) for field in stage.fields}
+    return type("StageForm", (RecordForm,), fields)
+
+
+def _stage_field(field: StageField) -> Any:
+    english = str(get_locale() or "zh").startswith("en")
+    label = field.name_en if english else field.name
+    if field.unit:
+        label += f"（{UNITS.get(field.unit, field.unit)}）"
+    checks: list[Any] = [required() if field.required else optional()]
+    if field.type in {"number", "integer"}:
+        least = field.min if field.min is not None else -1e9
+        most = field.max if field.max is not None else 1e9
+        whole = field.type == "integer"
+        checks.append(between(int(least) if whole else least, int(most) if whole else most))
+        return (IntegerField if whole else DecimalField)(label, checks)
+    if field.type == "date":
+        return DateField(label, checks)
+    if field.type == "choice":
+        pairs = [(c.value, c.name_en if english else c.name) for c in field.choices]
+        return SelectField(label, checks, choices=choices(pairs) if field.required else choices(pairs, blank=_("不填")))
+    return StringField(label, [*checks, at_most(200)])
+
+
+def show_value(stage: Stage | None, code: str, value: str, english: bool) -> tuple[str, str]:
+    """Label and text of one of a record's values, as a reader sees them."""
+    fields = {"n_percent": "N", "p_percent": "P₂O₅", "k_percent": "K₂O"}
+    if stage is None:
+        return fields.get(code, code), f"{value}%" if code in fields else value
+    for raw in stage.fields:
+        field = StageField.model_validate(raw)
+        if field.code != code:
+            continue
+        text = next(((c.name_en if english else c.name) for c in field.choices if c.value == value), value)
+        unit = str(UNITS.get(field.unit, field.unit))
+        return (field.name_en if english else field.name), f"{text} {unit}".strip()
+    return code, value
