@@ -80,6 +80,10 @@ class Settings(BaseSettings):
         return self.label_key_file or self.folder / "keys" / "label-keys.json"
 
     @property
+    def migrations(self) -> str:
+        return str(Path(__file__).parent / "migrations")
+
+    @property
     def code_prefix(self) -> str:
         """What stands before the code in a label's symbol: upper case, for QR's alphanumeric mode."""
         return str(self.public_url).rstrip("/").upper() + "/"

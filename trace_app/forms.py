@@ -6,7 +6,8 @@ The rules on a value stand in its form and nowhere else; the API and the demo da
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from typing import Any, Self
@@ -22,7 +23,7 @@ from wtforms import StringField as WtStringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, ValidationError
 
 from trace_app.clock import today
-from trace_app.errors import InvalidInput
+from trace_app.errors import InvalidInput, Problem
 
 __all__ = [
     "DateField",
@@ -32,6 +33,7 @@ __all__ = [
     "SelectField",
     "StringField",
     "TextField",
+    "at_least",
     "at_most",
     "between",
     "choices",
@@ -66,6 +68,23 @@ class Form(FlaskForm):
     def refuse(self, field: str, message: str) -> None:
         """Put an error that the service found beside its field."""
         self[field].errors = [*self[field].errors, message]
+
+    @contextmanager
+    def refusals(self, **fields: type[Problem] | tuple[type[Problem], ...]) -> Iterator[None]:
+        """Show what a use case refuses in the form: beside the field that names the problem, else above all.
+
+        Only what the person at the form can mend: 404 and 5xx go on to their pages.
+        """
+        try:
+            yield
+        except Problem as problem:
+            if problem.status == 404 or problem.status >= 500:
+                raise
+            for field, problems in fields.items():
+                if isinstance(problem, problems):
+                    self.refuse(field, problem.message)
+                    return
+            self.form_errors = [*self.form_errors, problem.message]
 
 
 def _as_text(value: Any) -> str:
@@ -161,6 +180,10 @@ def optional() -> Optional:
 
 def at_most(length: int) -> Length:
     return Length(max=length, message=_("最多 %(max)d 个字。"))
+
+
+def at_least(length: int) -> Length:
+    return Length(min=length, message=_("至少 %(min)d 位。"))
 
 
 def between(least: float, most: float) -> NumberRange:

@@ -100,6 +100,14 @@ def acting_user() -> User | None:
     return current_user._get_current_object() if current_user.is_authenticated else None
 
 
+def the_user() -> User:
+    """The user of a view that the guard lets only users into."""
+    user = acting_user()
+    if user is None:
+        abort(401)
+    return user
+
+
 def division_prefix(code: str) -> str:
     """What the codes of a division and all below it begin with: 5303 for Qujing, 530324 for Luoping."""
     return code[:4] if len(code) == 6 and code.endswith("00") else code

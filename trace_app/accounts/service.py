@@ -6,13 +6,14 @@ import hashlib
 import secrets
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from flask_security import hash_password
+from flask_security import hash_password, verify_password
 
 from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import (
     ApiToken,
     Division,
@@ -32,6 +33,7 @@ ROLES_OF_KIND = {
     OrganisationKind.LABORATORY: (RoleName.LABORATORY,),
     OrganisationKind.BUYER: (RoleName.BUYER,),
 }
+Row = TypeVar("Row")
 TOKEN_PREFIX = "qj_"  # noqa: S105
 TOKEN_USE_NOTED_EVERY = timedelta(minutes=10)
 
@@ -41,6 +43,13 @@ class AlreadyTaken(Problem):
 
     code = "already-taken"
     title = _("“%(value)s”已被使用，请换一个。")
+
+
+class OwnAccount(Problem):
+    """An administrator can't lock itself out."""
+
+    code = "own-account"
+    title = _("不能停用自己的账号，请由另一位管理员操作。")
 
 
 class RoleDoesNotFit(Problem):
@@ -117,6 +126,12 @@ def create_user(
     return user
 
 
+def user_by_identity(text: str) -> User | None:
+    """The user who signs in with this user name or e-mail."""
+    identity = text.strip().lower()
+    return db.session.scalar(db.select(User).where(sa.or_(User.username == identity, User.email == identity)))
+
+
 def set_password(actor: User | None, user: User, password: str) -> None:
     """Give a user a new password and end all of its sessions."""
     user.password = hash_password(password)
@@ -124,8 +139,28 @@ def set_password(actor: User | None, user: User, password: str) -> None:
     audit.note(actor, "set-password", user)
 
 
+class WrongPassword(Problem):
+    """The present password must be known to change it."""
+
+    status = 422
+    code = "wrong-password"
+    title = _("现在的密码不对，请重新输入。")
+
+
+def change_password(user: User, current: str, new: str) -> None:
+    """Change the user's own password; all other sessions end.
+
+    :raises WrongPassword:
+    """
+    if not verify_password(current, user.password):
+        raise WrongPassword
+    set_password(user, user, new)
+
+
 def set_active(actor: User | None, user: User, active: bool) -> None:
     """Let a user sign in, or no longer: its sessions and tokens end at once."""
+    if actor is not None and actor.id == user.id and not active:
+        raise OwnAccount
     user.active = active
     if not active:
         user.fs_uniquifier = uuid.uuid4().hex
@@ -190,8 +225,34 @@ def organisations(kind: OrganisationKind | None = None, search: str = "") -> lis
     return list(db.session.scalars(query))
 
 
-def users() -> list[User]:
-    return list(db.session.scalars(db.select(User).order_by(User.organisation_id, User.id)))
+def organisation_by_id(organisation_id: int) -> Organisation:
+    """An organisation.
+
+    :raises NotFound: where there is none.
+    """
+    return _found(db.session.get(Organisation, organisation_id))
+
+
+def user_by_id(user_id: int) -> User:
+    """A user.
+
+    :raises NotFound: where there is none.
+    """
+    return _found(db.session.get(User, user_id))
+
+
+def token_of(user: User, token_id: int) -> ApiToken:
+    """One of the user's own tokens in force.
+
+    :raises NotFound: where there is none.
+    """
+    return _found(db.session.scalar(db.select(ApiToken).filter_by(id=token_id, user_id=user.id, revoked_at=None)))
+
+
+def _found(row: Row | None) -> Row:
+    if row is None:
+        raise NotFound
+    return row
 
 
 def divisions() -> list[Division]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -79,14 +79,15 @@ class BatchFacts:
 
     def plain(self) -> dict[str, Any]:
         """As values of JSON, with names beside the numbers that stand for something."""
-        facts = asdict(self) | {"product": self.product.name, "site": self.site.name}
+        facts = {name: getattr(self, name) for name in FACTS} | {"product": self.product.name, "site": self.site.name}
         return {name: str(value) if value is not None else None for name, value in facts.items()}
 
 
+FACTS = [field.name for field in fields(BatchFacts)]
+
+
 def facts_of(batch: Batch) -> BatchFacts:
-    return BatchFacts(
-        **{name: getattr(batch, name) for name in BatchFacts.__slots__},
-    )
+    return BatchFacts(**{name: getattr(batch, name) for name in FACTS})
 
 
 def register_batch(user: User, facts: BatchFacts) -> Batch:
@@ -209,7 +210,7 @@ def _state(batch: Batch, facts: BatchFacts) -> None:
         )
     if known not in (None, batch.id):
         raise LotNumberTaken(lot=facts.lot_number)
-    for name in BatchFacts.__slots__:
+    for name in FACTS:
         setattr(batch, name, getattr(facts, name))
     batch.division_code = facts.site.division_code
 

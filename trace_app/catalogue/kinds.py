@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from trace_app.errors import Problem
 
+PLAIN_FACTS = {"pesticide_count", "interval_kept", "ageing_months", "altitude", "quantity"}
+"""What the trace page can say of any kind."""
 BUILT_IN = Path(__file__).parent / "kinds"
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,29}$")]
 Name = Annotated[str, Field(min_length=1, max_length=40)]
@@ -81,6 +83,8 @@ class KindFile(_Part):
     name_en: EnglishName
     inputs: list[Literal["pesticide", "fertiliser", "feed", "veterinary", "ingredient"]]
     units: list[Annotated[str, Field(min_length=1, max_length=10)]] = Field(min_length=1)
+    facts: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]] = []
+    """What matters most of this kind, in order: ``stage.field``, or one of `PLAIN_FACTS`."""
     words: dict[Literal["zh", "en"], Words]
     stages: list[StageFile] = Field(min_length=1)
 
@@ -92,6 +96,9 @@ class KindFile(_Part):
         ):
             if len(codes) != len(set(codes)):
                 raise ValueError(f"{what}: codes must differ")
+        known = PLAIN_FACTS | {f"{stage.code}.{field.code}" for stage in self.stages for field in stage.fields}
+        if unknown := set(self.facts) - known:
+            raise ValueError(f"facts: {', '.join(sorted(unknown))} is neither a stage's field nor known")
         if set(self.words) != {"zh", "en"}:
             raise ValueError("words: zh and en are both needed")
         return self

@@ -34,6 +34,8 @@ class ProductKind(db.Model):
     inputs: Mapped[list[str]] = mapped_column(sa.JSON)
     """Which input records apply: pesticide, fertiliser, feed, veterinary, ingredient."""
     units: Mapped[list[str]] = mapped_column(sa.JSON)
+    facts: Mapped[list[str]] = mapped_column(sa.JSON)
+    """What the trace page puts first, see `KindFile.facts`."""
     words: Mapped[dict[str, dict[str, str]]] = mapped_column(sa.JSON)
     """How the trace page speaks of this kind, by language: who, how, produced, started."""
 

@@ -55,7 +55,7 @@ def load_kind(actor: User | None, file: KindFile) -> ProductKind:
     """
     kind = db.session.get(ProductKind, file.code) or ProductKind(code=file.code)
     kind.position, kind.name, kind.name_en = file.position, file.name, file.name_en
-    kind.inputs, kind.units = list(file.inputs), file.units
+    kind.inputs, kind.units, kind.facts = list(file.inputs), file.units, file.facts
     kind.words = {language: words.model_dump() for language, words in file.words.items()}
     known = {stage.code: stage for stage in kind.stages}
     gone = set(known) - {stage.code for stage in file.stages}

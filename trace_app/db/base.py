@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
+ENGINE_OPTIONS = {"pool_pre_ping": True}
+
 
 class Base(DeclarativeBase):
     metadata = sa.MetaData(

@@ -10,7 +10,8 @@ from typing import BinaryIO
 from flask import current_app
 from flask_babel import lazy_gettext as _
 
-from media_store import MediaStore
+from config import Settings
+from media_store import LocalStore, MediaStore, S3Store
 from media_store.photos import CONTENT_TYPE, NotAPhoto, PhotoTooLarge, clean_photo
 from trace_app.accounts.models import User
 from trace_app.errors import Problem
@@ -39,6 +40,19 @@ class TooManyPhotos(Problem):
     status = 422
     code = "too-many-photos"
     title = _("照片太多：最多 %(most)s 张。请少选几张，或先删除旧的。")
+
+
+def open_store(settings: Settings) -> MediaStore:
+    """The store that the settings name: a bucket, or a folder where none is named."""
+    if not settings.s3_bucket:
+        return LocalStore(settings.folder / "media")
+    return S3Store(
+        settings.s3_bucket,
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        access_key=settings.s3_access_key.get_secret_value() if settings.s3_access_key else None,
+        secret_key=settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None,
+    )
 
 
 def media_store() -> MediaStore:

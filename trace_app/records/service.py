@@ -13,7 +13,7 @@ from trace_app.accounts.models import User
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
-from trace_app.catalogue.models import Stage
+from trace_app.catalogue.models import Product, Stage
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.service import keep_photos
@@ -157,7 +157,7 @@ def last_like(user: User, batch: Batch, record_type: RecordType, stage_code: str
             Batch.producer_id == user.organisation_id,
             Record.type == record_type,
             Record.stage_code == stage_code if stage_code else Record.stage_code.is_(None),
-            Batch.product.property.mapper.class_.kind_code == batch.product.kind_code,
+            Product.kind_code == batch.product.kind_code,
         )
         .order_by(Record.batch_id != batch.id, Record.id.desc())
         .limit(1)

@@ -1,0 +1,88 @@
+"""The traceability platform."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from flask_openapi3 import OpenAPI
+
+from config import Settings
+from trace_app import cli, error_pages, language, logs, security_headers, templating
+from trace_app.accounts import sign_in
+from trace_app.accounts.access import guard
+from trace_app.api import document
+from trace_app.db.base import ENGINE_OPTIONS
+from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
+from trace_app.media.service import open_store
+
+COMPRESSIBLE = [
+    "text/html", "text/css", "text/javascript", "text/csv", "application/json", "application/problem+json",
+    "application/yaml", "image/svg+xml",
+]  # fmt: skip
+
+
+def create_app(settings: Settings | None = None, **config: Any) -> Flask:
+    """The WSGI application.
+
+    :param settings: from the environment where not given.
+    :param config: Flask's own configuration, over all else.
+    """
+    settings = settings or Settings()
+    logs.configure(settings)
+    app = OpenAPI(__name__, **document.OPTIONS)
+    secure = settings.public_url.scheme == "https"
+    app.config.update(
+        SETTINGS=settings,
+        SECRET_KEY=settings.signing_key,
+        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
+        SQLALCHEMY_ENGINE_OPTIONS=ENGINE_OPTIONS,
+        MAX_CONTENT_LENGTH=settings.max_upload_mb * 1024 * 1024,
+        MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
+        SEND_FILE_MAX_AGE_DEFAULT=31_536_000,
+        SESSION_COOKIE_NAME="session",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_SAMESITE="Lax",
+        REMEMBER_COOKIE_SECURE=secure,
+        REMEMBER_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,
+        RATELIMIT_ENABLED=settings.rate_limits,
+        RATELIMIT_STORAGE_URI=settings.redis_url or "memory://",
+        COMPRESS_MIMETYPES=COMPRESSIBLE,
+        COMPRESS_ALGORITHM=["br", "gzip"],
+        **sign_in.OPTIONS,
+    )
+    app.config.update(config)
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    security_headers.init_app(app)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=settings.migrations)
+    babel.init_app(app, default_locale="zh_CN", locale_selector=language.choose)
+    csrf.init_app(app)
+    limiter.init_app(app)
+    compress.init_app(app)
+    templating.init_app(app)
+    language.init_app(app)
+    error_pages.init_app(app)
+    app.extensions["media_store"] = open_store(settings)
+    _register_views(app)
+    sign_in.init_app(app)
+    app.before_request(guard)
+    jobs.init_app(app, settings)
+    cli.init_app(app)
+    return app
+
+
+def _register_views(app: OpenAPI) -> None:
+    from trace_app.accounts.views import views as accounts
+    from trace_app.api.views import api
+    from trace_app.batches.views import views as batches
+    from trace_app.catalogue.views import views as catalogue
+    from trace_app.labels.views import views as labels
+    from trace_app.public.views import views as public
+    from trace_app.recalls.views import views as recalls
+    from trace_app.records.views import views as records
+
+    for views in (accounts, catalogue, batches, records, labels, recalls, document.views, public):
+        app.register_blueprint(views)
+    app.register_api(api)

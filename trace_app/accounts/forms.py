@@ -1,0 +1,141 @@
+"""Forms of organisations, users, tokens and passwords."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from wtforms import Field, PasswordField
+from wtforms.validators import EqualTo, ValidationError
+
+from trace_app.accounts.credit_code import is_credit_code
+from trace_app.accounts.models import Division, OrganisationKind, RoleName
+from trace_app.accounts.service import divisions
+from trace_app.accounts.sign_in import MIN_PASSWORD
+from trace_app.forms import Form, SelectField, StringField, at_least, at_most, choices, matches, optional, required
+from trace_app.language import named
+
+ORGANISATION_KINDS = {
+    OrganisationKind.PRODUCER: _("生产者"),
+    OrganisationKind.REGULATOR: _("监管部门"),
+    OrganisationKind.LABORATORY: _("检测机构"),
+    OrganisationKind.BUYER: _("采购方"),
+}
+ROLES = {
+    RoleName.ADMINISTRATOR: _("管理员"),
+    RoleName.REGULATOR: _("监管人员"),
+    RoleName.PRODUCER: _("生产者"),
+    RoleName.LABORATORY: _("检测人员"),
+    RoleName.BUYER: _("采购方"),
+}
+
+
+def division_choices(*, levels: tuple[str, ...] = ("city", "county", "township")) -> list[tuple[str, str]]:
+    """Divisions to choose from, townships with their county before them."""
+    by_code: dict[str, Division] = {division.code: division for division in divisions()}
+    pairs = []
+    for division in by_code.values():
+        if division.level in levels:
+            parent = by_code.get(division.parent_code or "")
+            above = f"{named(parent)} · " if division.level == "township" and parent else ""
+            pairs.append((division.code, above + named(division)))
+    return pairs
+
+
+def _credit_code(_form: Any, field: Field) -> None:
+    if field.data and not is_credit_code(field.data):
+        raise ValidationError(_("统一社会信用代码不对：应为 18 位，且末位校验码相符。请按营业执照逐位核对。"))
+
+
+class CreditCodeField(StringField):
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        self.data = (self.data or "").replace(" ", "").upper() or None
+
+
+class OrganisationForm(Form):
+    """``kind`` is chosen once; the form of an organisation that is there already leaves it as it is."""
+
+    kind = SelectField(_("类型"), [required()])
+    name = StringField(_("名称"), [required(), at_most(100)])
+    name_en = StringField(_("英文名称"), [optional(), at_most(150)])
+    credit_code = CreditCodeField(
+        _("统一社会信用代码"), [_credit_code], description=_("18 位，见营业执照；生产者必填")
+    )
+    division_code = SelectField(_("所在地"), [required()])
+    jurisdiction_code = SelectField(_("监管辖区"), description=_("监管部门必填：该区划及其下级"))
+    address = StringField(_("地址"), [optional(), at_most(200)])
+    phone = StringField(_("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))])
+
+    def __init__(self, *args: Any, kind: OrganisationKind | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fixed_kind = kind
+        self.kind.choices = [(kind.value, name) for kind, name in ORGANISATION_KINDS.items()]
+        if kind:
+            del self.kind
+        self.division_code.choices = choices(division_choices(), blank=_("请选择"))
+        self.jurisdiction_code.choices = choices(division_choices(levels=("city", "county")), blank=_("不适用"))
+
+    @property
+    def chosen_kind(self) -> OrganisationKind:
+        return self.fixed_kind or OrganisationKind(self.kind.data)
+
+    def validate_credit_code(self, field: Field) -> None:
+        if self.chosen_kind is OrganisationKind.PRODUCER and not field.data:
+            raise ValidationError(_("生产者必须填写统一社会信用代码。"))
+
+    def validate_jurisdiction_code(self, field: Field) -> None:
+        if self.chosen_kind is OrganisationKind.REGULATOR and not field.data:
+            raise ValidationError(_("请选择监管辖区。"))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        facts = super().facts
+        if self.chosen_kind is not OrganisationKind.REGULATOR:
+            facts["jurisdiction_code"] = None
+        if "kind" in facts:
+            facts["kind"] = OrganisationKind(facts["kind"])
+        return facts | {name: facts[name] or None for name in ("jurisdiction_code", "credit_code")}
+
+
+class UserForm(Form):
+    username = StringField(
+        _("用户名"),
+        [required(), matches(r"^[A-Za-z0-9_.-]{3,40}$", _("3 到 40 位字母、数字、点、横线或下划线；可用手机号。"))],
+        description=_("登录用，可用手机号"),
+    )
+    full_name = StringField(_("姓名"), [required(), at_most(60)])
+    email = StringField(
+        _("邮箱"), [required(), at_most(255), matches(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", _("请填写完整的邮箱地址。"))]
+    )
+    role = SelectField(_("角色"), [required()])
+    password = PasswordField(_("初始密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人"))
+
+    def __init__(self, *args: Any, roles: tuple[RoleName, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.role.choices = [(role.value, ROLES[role]) for role in roles]
+
+
+class NewPasswordForm(Form):
+    """An administrator's way to help someone who forgot a password."""
+
+    password = PasswordField(_("新密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人"))
+
+
+class PasswordForm(Form):
+    current = PasswordField(_("现在的密码"), [required()], render_kw={"autocomplete": "current-password"})
+    new = PasswordField(
+        _("新密码"),
+        [required(), at_least(MIN_PASSWORD)],
+        description=_("至少 8 位"),
+        render_kw={"autocomplete": "new-password"},
+    )
+    again = PasswordField(
+        _("再输一次新密码"),
+        [required(), EqualTo("new", _("两次输入的新密码不一致。"))],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class TokenForm(Form):
+    name = StringField(_("用途"), [required(), at_most(60)], description=_("如 仓库电脑"))

@@ -1,0 +1,169 @@
+"""The user's own page, and an administrator's pages of organisations and users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+from flask_security import login_user
+
+from trace_app.accounts import service
+from trace_app.accounts.access import allow, signed_in, the_user
+from trace_app.accounts.forms import (
+    ORGANISATION_KINDS,
+    ROLES,
+    NewPasswordForm,
+    OrganisationForm,
+    PasswordForm,
+    TokenForm,
+    UserForm,
+)
+from trace_app.accounts.models import RoleName
+from trace_app.db.session import transaction
+from trace_app.templating import status_of
+
+views = Blueprint("accounts", __name__)
+
+
+@views.get("/start")
+@signed_in
+def start() -> Any:
+    """Where a user lands after signing in."""
+    if the_user().role in {RoleName.LABORATORY, RoleName.BUYER}:
+        return redirect(url_for("accounts.account"))
+    return redirect(url_for("batches.index"))
+
+
+@views.get("/account")
+@signed_in
+def account() -> Any:
+    return _account(TokenForm(formdata=None))
+
+
+@views.post("/account/tokens")
+@signed_in
+def create_token() -> Any:
+    form = TokenForm()
+    if not form.validate():
+        return _account(form)
+    with transaction():
+        _token, text = service.create_token(the_user(), form.name.data)
+    return _account(TokenForm(formdata=None), fresh_token=text)
+
+
+def _account(form: TokenForm, fresh_token: str | None = None) -> Any:
+    user = the_user()
+    page = render_template(
+        "accounts/account.html", user=user, role=ROLES[user.role], form=form,
+        tokens=service.tokens_of(user), fresh_token=fresh_token,
+    )  # fmt: skip
+    return page, status_of(form)
+
+
+@views.post("/account/tokens/<int:token_id>/revoke")
+@signed_in
+def revoke_token(token_id: int) -> Any:
+    with transaction():
+        service.revoke_token(the_user(), service.token_of(the_user(), token_id))
+    flash(_("令牌已作废。"))
+    return redirect(url_for("accounts.account"))
+
+
+@views.route("/account/password", methods=["GET", "POST"])
+@signed_in
+def change_password() -> Any:
+    form = PasswordForm()
+    if form.validate_on_submit():
+        with form.refusals(current=service.WrongPassword), transaction():
+            service.change_password(the_user(), form.current.data or "", form.new.data or "")
+        if not form.errors:
+            login_user(the_user())
+            flash(_("密码已更改，其他设备上的登录已退出。"))
+            return redirect(url_for("accounts.account"))
+    return render_template("accounts/password.html", form=form), status_of(form)
+
+
+@views.get("/admin")
+@allow(RoleName.ADMINISTRATOR)
+def organisations() -> Any:
+    search = request.args.get("q", "").strip()
+    return render_template(
+        "accounts/organisations.html", organisations=service.organisations(search=search), search=search,
+        kinds=ORGANISATION_KINDS,
+    )  # fmt: skip
+
+
+@views.route("/admin/organisations/new", methods=["GET", "POST"])
+@allow(RoleName.ADMINISTRATOR)
+def new_organisation() -> Any:
+    form = OrganisationForm()
+    if form.validate_on_submit():
+        with form.refusals(name=service.AlreadyTaken), transaction():
+            organisation = service.create_organisation(the_user(), **form.facts)
+        if not form.errors:
+            flash(_("单位已登记。现在可以为它添加用户。"))
+            return redirect(url_for("accounts.organisation", organisation_id=organisation.id))
+    return render_template("accounts/organisation_form.html", form=form, organisation=None), status_of(form)
+
+
+@views.get("/admin/organisations/<int:organisation_id>")
+@allow(RoleName.ADMINISTRATOR)
+def organisation(organisation_id: int) -> Any:
+    return render_template(
+        "accounts/organisation.html", organisation=service.organisation_by_id(organisation_id),
+        kinds=ORGANISATION_KINDS, roles=ROLES,
+    )  # fmt: skip
+
+
+@views.route("/admin/organisations/<int:organisation_id>/edit", methods=["GET", "POST"])
+@allow(RoleName.ADMINISTRATOR)
+def edit_organisation(organisation_id: int) -> Any:
+    row = service.organisation_by_id(organisation_id)
+    form = OrganisationForm(obj=row, kind=row.kind)
+    if form.validate_on_submit():
+        with form.refusals(name=service.AlreadyTaken), transaction():
+            service.change_organisation(the_user(), service.organisation_by_id(organisation_id), **form.facts)
+        if not form.errors:
+            flash(_("已保存。"))
+            return redirect(url_for("accounts.organisation", organisation_id=organisation_id))
+    return render_template("accounts/organisation_form.html", form=form, organisation=row), status_of(form)
+
+
+@views.route("/admin/organisations/<int:organisation_id>/users/new", methods=["GET", "POST"])
+@allow(RoleName.ADMINISTRATOR)
+def new_user(organisation_id: int) -> Any:
+    row = service.organisation_by_id(organisation_id)
+    form = UserForm(roles=service.ROLES_OF_KIND[row.kind])
+    if form.validate_on_submit():
+        with form.refusals(username=service.AlreadyTaken, role=service.RoleDoesNotFit), transaction():
+            facts = form.facts
+            role = RoleName(facts.pop("role"))
+            service.create_user(the_user(), service.organisation_by_id(organisation_id), role, **facts)
+        if not form.errors:
+            flash(_("用户已添加。请把用户名和初始密码当面告诉本人。"))
+            return redirect(url_for("accounts.organisation", organisation_id=organisation_id))
+    return render_template("accounts/user_form.html", form=form, organisation=row), status_of(form)
+
+
+@views.route("/admin/users/<int:user_id>", methods=["GET", "POST"])
+@allow(RoleName.ADMINISTRATOR)
+def user(user_id: int) -> Any:
+    row = service.user_by_id(user_id)
+    form = NewPasswordForm()
+    if form.validate_on_submit():
+        with transaction():
+            service.set_password(the_user(), service.user_by_id(user_id), form.password.data or "")
+        flash(_("新密码已生效，该用户在各设备上的登录已退出。"))
+        return redirect(url_for("accounts.user", user_id=user_id))
+    return render_template("accounts/user.html", user=row, role=ROLES[row.role], form=form), status_of(form)
+
+
+@views.post("/admin/users/<int:user_id>/active")
+@allow(RoleName.ADMINISTRATOR)
+def set_active(user_id: int) -> Any:
+    active = request.form.get("active") == "1"
+    with transaction():
+        service.set_active(the_user(), service.user_by_id(user_id), active)
+    flash(_("账号已启用。") if active else _("账号已停用。"))
+    return redirect(url_for("accounts.user", user_id=user_id))

@@ -1,0 +1,122 @@
+"""Forms of batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from wtforms.validators import ValidationError
+
+from trace_app.accounts.models import User
+from trace_app.batches.models import BatchStatus
+from trace_app.batches.service import BatchFacts
+from trace_app.catalogue.service import kinds, products_of, sites_of
+from trace_app.forms import (
+    DateField,
+    DecimalField,
+    Form,
+    SelectField,
+    StringField,
+    at_most,
+    between,
+    choices,
+    matches,
+    not_future,
+    optional,
+    required,
+)
+from trace_app.language import named
+from trace_app.units import unit_name
+
+STATES = {
+    BatchStatus.DRAFT.value: _("草稿"),
+    BatchStatus.RELEASED.value: _("已放行"),
+    BatchStatus.CLOSED.value: _("已结束"),
+    "recalled": _("召回中"),
+}
+
+
+class BatchForm(Form):
+    product_id = SelectField(_("产品"), [required()], coerce=int)
+    lot_number = StringField(
+        _("批次号"),
+        [required(), at_most(40), matches(r"^[^\s/?#%]+$", _("批次号不能含空格和 / ? # %% 这些符号。"))],
+        description=_("印在标签上，本单位内不能重复"),
+    )
+    site_id = SelectField(_("基地"), [required()], coerce=int)
+    quantity = DecimalField(_("数量"), [required(), between(0.001, 100_000_000)])
+    unit = SelectField(_("单位"), [required()])
+    started_on = DateField(_("开始日期"), [required(), not_future], description=_("播种、屠宰、开花或投料的日子"))
+    produced_on = DateField(_("采收或生产日期"), [optional(), not_future], description=_("放行前须填写"))
+    best_before = DateField(_("保质期至"), [optional()])
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._products = {product.id: product for product in products_of(user.organisation)}
+        self._sites = {site.id: site for site in sites_of(user.organisation)}
+        self.product_id.choices = [(product.id, named(product)) for product in self._products.values()]
+        self.site_id.choices = [(site.id, named(site)) for site in self._sites.values()]
+        units = dict.fromkeys(unit for product in self._products.values() for unit in product.kind.units)
+        self.unit.choices = [(unit, unit_name(unit)) for unit in units]
+
+    @property
+    def lacks(self) -> str | None:
+        """What must be registered before a batch can be: ``product`` or ``site``."""
+        return "product" if not self._products else "site" if not self._sites else None
+
+    def validate_unit(self, field: Any) -> None:
+        product = self._products.get(self.product_id.data)
+        if product and field.data and field.data not in product.kind.units:
+            units = "、".join(unit_name(unit) for unit in product.kind.units)
+            raise ValidationError(_("“%(product)s”的单位可以是：%(units)s。", product=named(product), units=units))
+
+    def validate_produced_on(self, field: Any) -> None:
+        if field.data and self.started_on.data and field.data < self.started_on.data:
+            raise ValidationError(_("不能早于开始日期。"))
+
+    def validate_best_before(self, field: Any) -> None:
+        produced = self.produced_on.data or self.started_on.data
+        if field.data and produced and field.data < produced:
+            raise ValidationError(_("不能早于生产日期。"))
+
+    @property
+    def batch_facts(self) -> BatchFacts:
+        return BatchFacts(
+            product=self._products[self.product_id.data],
+            site=self._sites[self.site_id.data],
+            lot_number=self.lot_number.data or "",
+            quantity=self.quantity.data,
+            unit=self.unit.data,
+            started_on=self.started_on.data,
+            produced_on=self.produced_on.data,
+            best_before=self.best_before.data,
+        )
+
+
+class CorrectionForm(BatchForm):
+    reason = StringField(_("更正原因"), [required(), at_most(300)], description=_("会与原内容一起保留"))
+
+
+class SearchForm(Form):
+    """The list's filters; what makes no sense is ignored."""
+
+    class Meta:
+        csrf = False
+
+    q = StringField(_("批次号、产品或生产者"), [optional(), at_most(60)])
+    state = SelectField(_("状态"))
+    kind = SelectField(_("品类"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.state.choices = choices(list(STATES.items()), blank=_("全部状态"))
+        self.kind.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))
+
+    @property
+    def wished(self) -> dict[str, str]:
+        self.validate()
+        return {
+            "search": (self.q.data or "")[:60],
+            "state": "" if self.state.errors else self.state.data or "",
+            "kind_code": "" if self.kind.errors else self.kind.data or "",
+        }

@@ -1,0 +1,82 @@
+"""Batches: list, one batch with its records and labels, registering, editing, correcting, closing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.batches import service
+from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchForm
+from trace_app.clock import today
+from trace_app.db.session import transaction
+from trace_app.templating import status_of
+
+views = Blueprint("batches", __name__)
+
+
+@views.get("/batches")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def index() -> Any:
+    form = SearchForm(request.args)
+    wished = form.wished
+    page = service.find_batches(the_user(), **wished, page=request.args.get("page", 1, type=int))
+    filters = {name: request.args[name] for name in ("q", "state", "kind") if request.args.get(name)}
+    return render_template("batches/index.html", form=form, page=page, states=STATES, filters=filters)
+
+
+@views.route("/batches/new", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def new() -> Any:
+    user = the_user()
+    suggestion = {} if request.method == "POST" else {"lot_number": service.suggested_lot_number(user, today())}
+    form = BatchForm(user=user, data=suggestion)
+    if form.validate_on_submit():
+        with form.refusals(lot_number=service.LotNumberTaken), transaction():
+            batch = service.register_batch(the_user(), form.batch_facts)
+        if not form.errors:
+            flash(_("批次已登记。接着记录生产过程，放行后就能打印标签。"))
+            return redirect(url_for("records.batch", batch_id=batch.id))
+    return render_template("batches/form.html", form=form, batch=None), status_of(form)
+
+
+@views.route("/batches/<int:batch_id>/edit", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def edit(batch_id: int) -> Any:
+    batch = service.own_batch(the_user(), batch_id)
+    form = BatchForm(user=the_user(), obj=batch)
+    if form.validate_on_submit():
+        with form.refusals(lot_number=service.LotNumberTaken), transaction():
+            service.edit_batch(the_user(), service.own_batch(the_user(), batch_id), form.batch_facts)
+        if not form.errors:
+            flash(_("已保存。"))
+            return redirect(url_for("records.batch", batch_id=batch_id))
+    return render_template("batches/form.html", form=form, batch=batch), status_of(form)
+
+
+@views.route("/batches/<int:batch_id>/correct", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def correct(batch_id: int) -> Any:
+    batch = service.own_batch(the_user(), batch_id)
+    form = CorrectionForm(user=the_user(), obj=batch)
+    if form.validate_on_submit():
+        with form.refusals(lot_number=service.LotNumberTaken, produced_on=service.NotReadyForRelease), transaction():
+            service.correct_batch(
+                the_user(), service.own_batch(the_user(), batch_id), form.batch_facts, form.reason.data or ""
+            )
+        if not form.errors:
+            flash(_("更正已登记为新版本，原内容保留。"))
+            return redirect(url_for("records.batch", batch_id=batch_id))
+    return render_template("batches/form.html", form=form, batch=batch, correcting=True), status_of(form)
+
+
+@views.post("/batches/<int:batch_id>/close")
+@allow(RoleName.PRODUCER)
+def close(batch_id: int) -> Any:
+    with transaction():
+        service.close_batch(the_user(), service.own_batch(the_user(), batch_id))
+    flash(_("批次已结束。追溯页继续保留。"))
+    return redirect(url_for("records.batch", batch_id=batch_id))

@@ -1,0 +1,79 @@
+"""Forms of products, sites and kind files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from flask_wtf.file import FileField, FileRequired, MultipleFileField
+from wtforms.validators import ValidationError
+
+from trace_app.accounts.forms import division_choices
+from trace_app.catalogue.models import SiteKind
+from trace_app.catalogue.service import kinds
+from trace_app.forms import (
+    DecimalField,
+    Form,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextField,
+    at_most,
+    between,
+    choices,
+    optional,
+    required,
+)
+from trace_app.language import named
+
+SITE_KINDS = {
+    SiteKind.PLOT: _("地块"),
+    SiteKind.FARM: _("养殖场"),
+    SiteKind.APIARY: _("蜂场"),
+    SiteKind.WORKSHOP: _("作坊或工厂"),
+    SiteKind.STORE: _("库房"),
+}
+
+
+class ProductForm(Form):
+    kind_code = SelectField(_("品类"), [required()])
+    name = StringField(_("产品名称"), [required(), at_most(40)], description=_("印在标签上，如 罗平小黄姜"))
+    name_en = StringField(_("英文名称"), [optional(), at_most(80)])
+    net_content = StringField(_("净含量"), [optional(), at_most(30)], description=_("印在标签上，如 净重 500 克"))
+    description = TextField(_("介绍"), [optional(), at_most(500)])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind_code.choices = [(kind.code, named(kind)) for kind in kinds()]
+
+
+class SiteForm(Form):
+    kind = SelectField(_("类型"), [required()])
+    name = StringField(_("基地名称"), [required(), at_most(60)], description=_("如 3 号地块"))
+    name_en = StringField(_("英文名称"), [optional(), at_most(100)])
+    division_code = SelectField(_("乡镇"), [required()])
+    latitude = DecimalField(_("纬度"), [optional(), between(-90, 90)], description=_("如 24.88520"))
+    longitude = DecimalField(_("经度"), [optional(), between(-180, 180)], description=_("如 104.30860"))
+    altitude_m = IntegerField(_("海拔（米）"), [optional(), between(-100, 6000)])
+    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind.choices = [(kind.value, name) for kind, name in SITE_KINDS.items()]
+        self.division_code.choices = choices(division_choices(), blank=_("请选择"))
+
+    def validate_longitude(self, field: Any) -> None:
+        if (field.data is None) != (self.latitude.data is None):
+            raise ValidationError(_("经度和纬度须同时填写，或都不填。"))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return super().facts | {"kind": SiteKind(self.kind.data)}
+
+
+class PhotosForm(Form):
+    photos = MultipleFileField(_("照片"))
+
+
+class KindFileForm(Form):
+    file = FileField(_("品类文件（TOML）"), [FileRequired(_("请选择文件。"))])

@@ -1,0 +1,132 @@
+"""A producer's products and sites; an administrator's product kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import allow, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.catalogue import service
+from trace_app.catalogue.forms import SITE_KINDS, KindFileForm, PhotosForm, ProductForm, SiteForm
+from trace_app.catalogue.kinds import BadKindFile, read_kind
+from trace_app.db.session import transaction
+from trace_app.media.service import MAX_PHOTOS
+from trace_app.templating import status_of
+from trace_app.uploads import uploads
+
+views = Blueprint("catalogue", __name__)
+
+
+@views.get("/products")
+@allow(RoleName.PRODUCER)
+def products() -> Any:
+    return render_template("catalogue/products.html", products=service.products_of(the_user().organisation))
+
+
+@views.route("/products/new", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def new_product() -> Any:
+    form = ProductForm()
+    if form.validate_on_submit():
+        with form.refusals(name=service.NameTaken), transaction():
+            product = service.save_product(the_user(), None, **form.facts)
+        if not form.errors:
+            flash(_("产品已登记。可以添加照片。"))
+            return redirect(url_for("catalogue.product", product_id=product.id))
+    return render_template("catalogue/product.html", form=form, product=None), status_of(form)
+
+
+@views.route("/products/<int:product_id>", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def product(product_id: int) -> Any:
+    row = service.product_for(the_user(), product_id)
+    form = ProductForm(obj=row)
+    if form.validate_on_submit():
+        with form.refusals(name=service.NameTaken), transaction():
+            service.save_product(the_user(), service.product_for(the_user(), product_id), **form.facts)
+        if not form.errors:
+            flash(_("已保存。"))
+            return redirect(url_for("catalogue.products"))
+    return _product_page(product_id, form, PhotosForm(formdata=None))
+
+
+@views.post("/products/<int:product_id>/photos")
+@allow(RoleName.PRODUCER)
+def add_photos(product_id: int) -> Any:
+    form = PhotosForm()
+    if form.validate():
+        with form.refusals(), transaction():
+            service.add_product_photos(the_user(), service.product_for(the_user(), product_id), uploads(form.photos))
+    if not form.errors:
+        return redirect(url_for("catalogue.product", product_id=product_id))
+    row = service.product_for(the_user(), product_id)
+    return _product_page(product_id, ProductForm(formdata=None, obj=row), form)
+
+
+def _product_page(product_id: int, form: ProductForm, photos_form: PhotosForm) -> Any:
+    row = service.product_for(the_user(), product_id)
+    page = render_template(
+        "catalogue/product.html", form=form, product=row, photos_form=photos_form, most_photos=MAX_PHOTOS
+    )
+    return page, max(status_of(form), status_of(photos_form))
+
+
+@views.post("/products/<int:product_id>/photos/<int:photo_id>/remove")
+@allow(RoleName.PRODUCER)
+def remove_photo(product_id: int, photo_id: int) -> Any:
+    with transaction():
+        service.remove_product_photo(the_user(), service.product_for(the_user(), product_id), photo_id)
+    return redirect(url_for("catalogue.product", product_id=product_id))
+
+
+@views.get("/sites")
+@allow(RoleName.PRODUCER)
+def sites() -> Any:
+    return render_template(
+        "catalogue/sites.html", sites=service.sites_of(the_user().organisation), kinds=SITE_KINDS
+    )
+
+
+@views.route("/sites/new", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def new_site() -> Any:
+    form = SiteForm()
+    if form.validate_on_submit():
+        with form.refusals(name=service.NameTaken), transaction():
+            service.save_site(the_user(), None, **form.facts)
+        if not form.errors:
+            flash(_("基地已登记。"))
+            return redirect(url_for("catalogue.sites"))
+    return render_template("catalogue/site.html", form=form, site=None), status_of(form)
+
+
+@views.route("/sites/<int:site_id>", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def site(site_id: int) -> Any:
+    row = service.site_for(the_user(), site_id)
+    form = SiteForm(obj=row)
+    if form.validate_on_submit():
+        with form.refusals(name=service.NameTaken), transaction():
+            service.save_site(the_user(), service.site_for(the_user(), site_id), **form.facts)
+        if not form.errors:
+            flash(_("已保存。"))
+            return redirect(url_for("catalogue.sites"))
+    return render_template("catalogue/site.html", form=form, site=row), status_of(form)
+
+
+@views.route("/admin/kinds", methods=["GET", "POST"])
+@allow(RoleName.ADMINISTRATOR)
+def kinds() -> Any:
+    form = KindFileForm()
+    if form.validate_on_submit():
+        with form.refusals(file=(BadKindFile, service.StageInUse)):
+            file = read_kind(form.file.data.read().decode("utf-8", "replace"))
+            with transaction():
+                service.load_kind(the_user(), file)
+        if not form.errors:
+            flash(_("品类“%(name)s”已载入。", name=file.name))
+            return redirect(url_for("catalogue.kinds"))
+    return render_template("catalogue/kinds.html", form=form, kinds=service.kinds()), status_of(form)

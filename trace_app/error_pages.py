@@ -1,0 +1,102 @@
+"""Errors as people and machines should see them: a page, or a problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, jsonify, render_template, request
+from flask_babel import lazy_gettext as _
+from werkzeug.exceptions import HTTPException
+
+from media_store import StoreUnavailable
+from trace_app.errors import InvalidInput, Problem
+
+MEANINGS = {
+    400: _("请求有误，或页面放得太久。请返回上一页，刷新后再试。"),
+    401: _("请先登录，或在请求中附上有效的令牌。"),
+    403: _("您没有使用这一页的权限。请换用有权限的账号，或联系管理员。"),
+    404: _("没有这一页。请检查网址，或从首页进入。"),
+    405: _("这个网址不支持这种操作。请从页面上的按钮进入。"),
+    409: _("数据刚刚被别人改动。请返回刷新后再试。"),
+    413: _("上传的内容太大。请少选几张照片，分几次上传。"),
+    415: _("请用 JSON 提交，并注明 Content-Type: application/json。"),
+    422: _("内容不符合要求。请按提示修改后再试。"),
+    429: _("操作太频繁。请过一分钟再试。"),
+    500: _("系统出了问题，已记录下来。请稍后再试；如仍不行，请联系管理员。"),
+    503: _("暂时无法处理。请稍后再试。"),
+}
+
+log = structlog.get_logger()
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(Problem, _problem)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(StoreUnavailable, _store_unavailable)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _problem(problem: Problem) -> Any:
+    if problem.status >= 500:
+        log.error("problem", code=problem.code, path=request.path, **{k: str(v) for k, v in problem.facts.items()})
+    errors = problem.errors if isinstance(problem, InvalidInput) else None
+    return answer(problem.status, problem.message, code=problem.code, errors=errors)
+
+
+def _http_error(error: HTTPException) -> Any:
+    if error.response is not None or (error.code or 500) < 400:
+        return error
+    status = error.code or 500
+    response = answer(status, str(MEANINGS.get(status, MEANINGS[500 if status >= 500 else 400])))
+    for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+        value = dict(error.get_headers()).get(name)
+        if value:
+            response.headers[name] = value
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _store_unavailable(error: StoreUnavailable) -> Any:
+    log.error("media store unavailable", path=request.path, error=str(error))
+    return answer(503, str(MEANINGS[503]))
+
+
+def _unexpected(error: Exception) -> Any:
+    log.exception("unexpected error", path=request.path, method=request.method)
+    return answer(500, str(MEANINGS[500]))
+
+
+def answer(
+    status: int, message: str, *, code: str = "about:blank", errors: dict[str, list[str]] | None = None
+) -> Response:
+    """The response that tells of an error.
+
+    :param errors: messages by field.
+    """
+    if request.path.startswith("/api/"):
+        return problem_document(status, message, code=code, errors=errors)
+    response = Response(render_template("error.html", status=status, message=message), mimetype="text/html")
+    response.status_code = status
+    return response
+
+
+def problem_document(
+    status: int, message: str, *, code: str = "about:blank", errors: dict[str, list[str]] | None = None
+) -> Response:
+    """RFC 9457, section 3. ``errors`` is an extension member: messages by field."""
+    body: dict[str, Any] = {
+        "type": code if code == "about:blank" else f"/api/v1/docs#problem-{code}",
+        "title": message,
+        "status": status,
+        "instance": request.path,
+    }
+    if code != "about:blank":
+        body["code"] = code
+    if errors:
+        body["errors"] = errors
+    response = jsonify(body)
+    response.status_code = status
+    response.mimetype = "application/problem+json"
+    return response

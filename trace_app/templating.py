@@ -1,0 +1,82 @@
+"""What templates can say: days and moments, names in the reader's language, numbers, files by content."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, request, url_for
+from flask_babel import format_date, get_locale
+from markupsafe import Markup
+
+from qr.codes import format_code
+from trace_app.accounts.access import acting_user
+from trace_app.accounts.service import place_name
+from trace_app.clock import local, today
+from trace_app.forms import Form, plain_decimal
+from trace_app.language import language, named
+from trace_app.units import unit_name
+
+STATIC = Path(__file__).parent / "static"
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        day=day, short_day=short_day, moment=moment, named=named, number=number, unit=unit_name, code=format_code,
+        place=lambda division: place_name(division, language()),
+    )  # fmt: skip
+    app.jinja_env.globals.update(
+        asset=asset, language=language, acting_user=acting_user, other_language_url=other_language_url,
+        html_language=lambda: "zh-CN" if language() == "zh" else "en", today=today, get_locale=get_locale,
+    )  # fmt: skip
+
+
+def day(value: date | None) -> Markup:
+    """A day in full: 2026年9月15日, or 15 September 2026."""
+    if value is None:
+        return Markup("—")
+    text = format_date(value, "yyyy年M月d日" if language() == "zh" else "d MMMM yyyy", rebase=False)
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
+
+
+def short_day(value: date | None) -> Markup:
+    """A day in figures, for columns and timelines."""
+    return Markup('<time datetime="{0}">{0}</time>').format(value.isoformat()) if value else Markup("—")
+
+
+def moment(value: datetime | None) -> Markup:
+    """A moment on the clocks of Qujing."""
+    if value is None:
+        return Markup("—")
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), local(value).strftime("%Y-%m-%d %H:%M"))
+
+
+def number(value: Any) -> str:
+    """A quantity with thousands apart."""
+    if isinstance(value, Decimal):
+        whole, _, rest = plain_decimal(value).partition(".")
+        return f"{int(whole):,}" + (f".{rest}" if rest else "")
+    return f"{value:,}"
+
+
+def status_of(form: Form) -> int:
+    """200 for a form as it is asked for, 422 where it comes back with errors."""
+    return 422 if form.errors else 200
+
+
+def other_language_url() -> str:
+    """This page in the other language."""
+    query = request.args.to_dict() | {"lang": "en" if language() == "zh" else "zh"}
+    return url_for(request.endpoint or "public.home", **{**(request.view_args or {}), **query})
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a static file, with its content's digest so that it can be cached for ever."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+    return url_for("static", filename=name, v=digest)

@@ -1,0 +1,10 @@
+"""Files that come with a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def uploads(field: Any) -> list[tuple[str, bytes]]:
+    """File name and content of each file that was chosen in a multiple file field."""
+    return [(file.filename, file.read()) for file in field.data or [] if getattr(file, "filename", "")]
