@@ -95,12 +95,9 @@ class Settings(BaseSettings):
         path = self.folder / "keys" / "secret-key"
         path.parent.mkdir(exist_ok=True, mode=0o700)
         try:
-            with path.open("x", encoding="ascii", opener=_owner_only) as file:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(48))
         except FileExistsError:
             pass
         return path.read_text("ascii")
-
-
-def _owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -12,6 +12,7 @@ from trace_app import cli, error_pages, language, logs, security_headers, templa
 from trace_app.accounts import sign_in
 from trace_app.accounts.access import guard
 from trace_app.api import document
+from trace_app.api.bearer import read_bearer
 from trace_app.db.base import ENGINE_OPTIONS
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
 from trace_app.media.service import open_store
@@ -67,6 +68,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     app.extensions["media_store"] = open_store(settings)
     _register_views(app)
     sign_in.init_app(app)
+    app.before_request(read_bearer)
     app.before_request(guard)
     jobs.init_app(app, settings)
     cli.init_app(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from datetime import date, datetime
 from decimal import Decimal
@@ -80,3 +81,10 @@ def asset(name: str) -> str:
     """The address of a static file, with its content's digest so that it can be cached for ever."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
     return url_for("static", filename=name, v=digest)
+
+
+@cache
+def inline_style(name: str) -> tuple[Markup, str]:
+    """A style sheet to stand in the page itself, and its SHA-256 for the content security policy."""
+    text = (STATIC / name).read_text("utf-8")
+    return Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()  # noqa: S704

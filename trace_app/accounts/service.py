@@ -35,6 +35,15 @@ ROLES_OF_KIND = {
 }
 Row = TypeVar("Row")
 TOKEN_PREFIX = "qj_"  # noqa: S105
+AUDIT_ACTIONS = {
+    "register": _("登记"),
+    "edit": _("修改"),
+    "release": _("放行"),
+    "correct": _("更正"),
+    "close": _("结束"),
+    "recall": _("召回"),
+}
+"""What happened to a batch, as its page tells it."""
 TOKEN_USE_NOTED_EVERY = timedelta(minutes=10)
 
 
@@ -130,6 +139,14 @@ def user_by_identity(text: str) -> User | None:
     """The user who signs in with this user name or e-mail."""
     identity = text.strip().lower()
     return db.session.scalar(db.select(User).where(sa.or_(User.username == identity, User.email == identity)))
+
+
+def user_by_name(username: str) -> User:
+    """The user of this name.
+
+    :raises NotFound: where there is none.
+    """
+    return _found(user_by_identity(username))
 
 
 def set_password(actor: User | None, user: User, password: str) -> None:

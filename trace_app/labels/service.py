@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from typing import cast
 
+import sqlalchemy as sa
 import structlog
 from flask import current_app
 from flask_babel import force_locale, gettext
@@ -26,7 +27,7 @@ from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import User
 from trace_app.accounts.service import place_name
 from trace_app.batches import service as batches
-from trace_app.batches.models import Batch
+from trace_app.batches.models import Batch, BatchStatus
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
@@ -243,6 +244,17 @@ def run_for(user: User, run_id: int) -> LabelRun:
 def runs_of(batch: Batch) -> list[LabelRun]:
     query = db.select(LabelRun).filter_by(batch_id=batch.id).order_by(LabelRun.id.desc())
     return list(db.session.scalars(query))
+
+
+def is_printable(batch: Batch) -> bool:
+    """Whether labels of a batch may be printed now."""
+    return batch.status is BatchStatus.RELEASED and not batch.recalled
+
+
+def labels_made(batch: Batch) -> int:
+    """How many labels a batch's runs hold together."""
+    query = db.select(sa.func.coalesce(sa.func.sum(LabelRun.count), 0)).filter_by(batch_id=batch.id)
+    return int(db.session.scalar(query) or 0)
 
 
 def printable_run(user: User, run_id: int) -> LabelRun:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask_babel import get_locale
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import MultipleFileField
 from wtforms import Field
@@ -30,7 +30,8 @@ from trace_app.forms import (
     optional,
     required,
 )
-from trace_app.records.models import RecordType
+from trace_app.language import named
+from trace_app.records.models import Record, RecordType
 from trace_app.units import UNITS
 
 VALUE_PREFIX = "values-"
@@ -49,6 +50,17 @@ METHODS = {
     "hive_strip": _("挂片"),
     "fumigation": _("熏蒸"),
 }
+
+FERTILISER_TYPES = {
+    "organic": _("有机肥"),
+    "compound": _("复合肥"),
+    "nitrogen": _("氮肥"),
+    "phosphate": _("磷肥"),
+    "potash": _("钾肥"),
+    "bio": _("生物肥"),
+    "manure": _("农家肥"),
+}
+NUTRIENTS = {"n_percent": "N %", "p_percent": "P₂O₅ %", "k_percent": "K₂O %"}
 
 
 def _units(*codes: str) -> list[tuple[str, Any]]:
@@ -85,7 +97,13 @@ class RecordForm(Form):
     operator = StringField(_("操作人"), [optional(), at_most(40)])
     note = TextField(_("备注"), [optional(), at_most(500)])
     photos = MultipleFileField(_("照片"))
-    correction_reason = StringField(_("更正原因"), [at_most(300)])
+    correction_reason = StringField(_("更正原因"), [at_most(300)], description=_("会与原记录一起保留"))
+
+    def has_reason(self) -> bool:
+        """Whether a correction says why; the field tells where it doesn't."""
+        if not self.correction_reason.data:
+            self.refuse("correction_reason", str(_("请填写更正原因。")))
+        return bool(self.correction_reason.data)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -130,15 +148,7 @@ class FertiliserForm(RecordForm):
     target = SelectField(
         _("肥料类型"),
         [required()],
-        choices=[
-            ("organic", _("有机肥")),
-            ("compound", _("复合肥")),
-            ("nitrogen", _("氮肥")),
-            ("phosphate", _("磷肥")),
-            ("potash", _("钾肥")),
-            ("bio", _("生物肥")),
-            ("manure", _("农家肥")),
-        ],
+        choices=list(FERTILISER_TYPES.items()),
     )
     method = SelectField(_("施用方法"), choices=_methods("base", "top", "foliar"))
     dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
@@ -148,7 +158,7 @@ class FertiliserForm(RecordForm):
     input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
 
 
-for _code, _label in (("n_percent", _("氮 N（%%）")), ("p_percent", _("磷 P₂O₅（%%）")), ("k_percent", _("钾 K₂O（%%）"))):
+for _code, _label in NUTRIENTS.items():
     setattr(FertiliserForm, VALUE_PREFIX + _code, DecimalField(_label, [optional(), between(0, 100)]))
 
 
@@ -216,8 +226,7 @@ def form_for(record_type: RecordType, stage: Stage | None) -> type[RecordForm]:
 
 
 def _stage_field(field: StageField) -> Any:
-    english = str(get_locale() or "zh").startswith("en")
-    label = field.name_en if english else field.name
+    label = named(field)
     if field.unit:
         label += f"（{UNITS.get(field.unit, field.unit)}）"
     checks: list[Any] = [required() if field.required else optional()]
@@ -230,21 +239,32 @@ def _stage_field(field: StageField) -> Any:
     if field.type == "date":
         return DateField(label, checks)
     if field.type == "choice":
-        pairs = [(c.value, c.name_en if english else c.name) for c in field.choices]
+        pairs = [(choice.value, named(choice)) for choice in field.choices]
         return SelectField(label, checks, choices=choices(pairs) if field.required else choices(pairs, blank=_("不填")))
     return StringField(label, [*checks, at_most(200)])
 
 
-def show_value(stage: Stage | None, code: str, value: str, english: bool) -> tuple[str, str]:
-    """Label and text of one of a record's values, as a reader sees them."""
-    fields = {"n_percent": "N", "p_percent": "P₂O₅", "k_percent": "K₂O"}
-    if stage is None:
-        return fields.get(code, code), f"{value}%" if code in fields else value
-    for raw in stage.fields:
-        field = StageField.model_validate(raw)
-        if field.code != code:
-            continue
-        text = next(((c.name_en if english else c.name) for c in field.choices if c.value == value), value)
-        unit = str(UNITS.get(field.unit, field.unit))
-        return (field.name_en if english else field.name), f"{text} {unit}".strip()
-    return code, value
+_CARRIED_OVER = (
+    "operator", "product_name", "registration_number", "active_ingredient", "dose", "dose_unit", "area_mu",
+    "method", "target", "interval_days", "source", "input_lot",
+)  # fmt: skip
+
+
+def values_of(record: Record, *, whole: bool = False) -> dict[str, Any]:
+    """A record's values by the names of its form's fields, to be offered again.
+
+    :param whole: with what belongs to this one occasion: day, note, link and results.
+    """
+    values: dict[str, Any] = {name: getattr(record, name) for name in _CARRIED_OVER}
+    if whole or record.type is not RecordType.STAGE:
+        values |= {VALUE_PREFIX + code: _typed(text) for code, text in record.values.items()}
+    if whole:
+        values |= {"happened_on": record.happened_on, "note": record.note, "video_url": record.video_url}
+    return values
+
+
+def _typed(text: str) -> Any:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return text

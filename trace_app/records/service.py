@@ -17,6 +17,7 @@ from trace_app.catalogue.models import Product, Stage
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.service import keep_photos
+from trace_app.records.intervals import intervals
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 
 shown_on_trace_pages(Record, lambda record: Batch.id == record.batch_id)
@@ -35,6 +36,13 @@ class AlreadyCorrected(Problem):
 
     code = "already-corrected"
     title = _("这条记录已被更正过，请更正最新的那一条。")
+
+
+class IntervalNotKept(Problem):
+    """The lot was harvested or slaughtered inside the interval of an input."""
+
+    code = "interval-not-kept"
+    title = _("不能放行：%(input)s 施用后 %(days)s 天即采收，未满 %(required)s 天。请核对日期；若属实，本批不得销售。")
 
 
 def stage_of(batch: Batch, code: str | None) -> Stage | None:
@@ -166,5 +174,15 @@ def last_like(user: User, batch: Batch, record_type: RecordType, stage_code: str
 
 
 def release_batch(user: User, batch: Batch) -> None:
-    """Release a batch on the strength of its records. Raises what `batches.service.release_batch` raises."""
-    batches.release_batch(user, batch, len(in_force(records_of(batch))))
+    """Release a batch on the strength of its records.
+
+    :raises IntervalNotKept: where it was harvested too early; what is sold then would break the law.
+    :raises NotReadyForRelease, NotADraft, UnderRecall: see `trace_app.batches.service.release_batch`.
+    """
+    records = in_force(records_of(batch))
+    for interval in intervals(batch, records).values():
+        if not interval.kept:
+            raise IntervalNotKept(
+                input=interval.record.product_name, days=interval.days, required=interval.required_days
+            )
+    batches.release_batch(user, batch, len(records))

@@ -1,0 +1,234 @@
+"""The shapes of the API's bodies. Rules on values stand in the forms that the web uses too."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    instance: str
+    code: str | None = None
+    errors: dict[str, list[str]] | None = None
+
+
+class BatchPath(BaseModel):
+    batch_id: int
+
+
+class RunPath(BaseModel):
+    run_id: int
+
+
+class CodePath(BaseModel):
+    code: str = Field(description="As printed; case, spaces, dashes and O/0, I/1 don't matter.")
+
+
+class BatchQuery(BaseModel):
+    search: str = Field("", description="Part of a lot number, product or producer.")
+    state: Literal["", "draft", "released", "closed", "recalled"] = ""
+    kind: str = ""
+    page: int = Field(1, ge=1)
+    per_page: int = Field(20, ge=1, le=100)
+
+
+class CodesQuery(BaseModel):
+    start: int = Field(0, ge=0)
+    count: int = Field(1000, ge=1, le=10_000)
+
+
+class BatchIn(Body):
+    product_id: int
+    site_id: int
+    lot_number: str
+    quantity: Decimal
+    unit: str
+    started_on: date
+    produced_on: date | None = None
+    best_before: date | None = None
+
+
+class BatchOut(BaseModel):
+    id: int
+    lot_number: str
+    product_id: int
+    product: str
+    kind: str
+    producer: str
+    site_id: int
+    site: str
+    division_code: str
+    quantity: Decimal
+    unit: str
+    started_on: date
+    produced_on: date | None
+    best_before: date | None
+    state: str
+    version: int
+    created_at: datetime
+    released_at: datetime | None
+
+
+class BatchList(BaseModel):
+    items: list[BatchOut]
+    page: int
+    pages: int
+    total: int
+
+
+class RecordIn(Body):
+    type: Literal["pesticide", "fertiliser", "feed", "veterinary", "ingredient", "stage", "care", "video"]
+    stage: str | None = Field(None, description="The stage's code, for type stage.")
+    happened_on: date
+    operator: str | None = None
+    note: str | None = None
+    product_name: str | None = None
+    registration_number: str | None = None
+    active_ingredient: str | None = None
+    dose: Decimal | None = None
+    dose_unit: str | None = None
+    area_mu: Decimal | None = None
+    method: str | None = None
+    target: str | None = None
+    interval_days: int | None = Field(None, description="Pre-harvest interval or withdrawal period.")
+    source: str | None = None
+    input_lot: str | None = None
+    video_url: str | None = None
+    values: dict[str, str | int | float] = Field({}, description="The stage's own fields by code.")
+
+
+class RecordOut(BaseModel):
+    id: int
+    type: str
+    stage: str | None
+    title: str
+    happened_on: date
+    operator: str
+    note: str
+    product_name: str | None
+    registration_number: str | None
+    active_ingredient: str | None
+    dose: Decimal | None
+    dose_unit: str | None
+    area_mu: Decimal | None
+    method: str | None
+    target: str | None
+    interval_days: int | None
+    source: str | None
+    input_lot: str | None
+    video_url: str | None
+    values: dict[str, Any]
+    replaces_id: int | None
+    photos: list[str]
+
+
+class RecordList(BaseModel):
+    items: list[RecordOut]
+
+
+class RunIn(Body):
+    stock: str = Field(description="`a4-3x8` or `roll-60x40`.")
+    count: int
+
+
+class RunOut(BaseModel):
+    id: int
+    batch_id: int
+    stock: str
+    count: int
+    status: Literal["waiting", "working", "ready", "failed"]
+    failure: str
+    file_bytes: int | None
+    pdf: str | None = Field(description="Where to fetch the file, once it is ready.")
+
+
+class CodeOut(BaseModel):
+    index: int
+    code: str
+    url: str
+
+
+class CodeList(BaseModel):
+    items: list[CodeOut]
+    total: int
+
+
+class RecallIn(Body):
+    batch_id: int
+    level: Literal[1, 2, 3]
+    reason: str
+    advice: str
+    reason_en: str | None = None
+    advice_en: str | None = None
+
+
+class RecallOut(BaseModel):
+    number: str
+    level: int
+    reason: str
+    reason_en: str
+    advice: str
+    advice_en: str
+    authority: str
+    issued_at: datetime
+    lots: list[str]
+    url: str
+
+
+class RecallList(BaseModel):
+    items: list[RecallOut]
+
+
+class NamedRow(BaseModel):
+    id: int
+    name: str
+    kind: str
+
+
+class NamedRows(BaseModel):
+    items: list[NamedRow]
+
+
+class TraceRecord(BaseModel):
+    happened_on: date
+    type: str
+    title: str
+    note: str
+    product_name: str | None
+    amount: str
+    interval_days: int | None
+    interval: Literal["kept", "broken", "waiting"] | None
+    values: dict[str, str]
+    video_url: str | None
+
+
+class TraceOut(BaseModel):
+    """What the trace page shows, in the language of the request."""
+
+    code: str
+    state: Literal["released", "closed", "recalled"]
+    product: str
+    kind: str
+    producer: str
+    lot_number: str
+    quantity: str
+    origin: str
+    site: str
+    started_on: date
+    produced_on: date | None
+    best_before: date | None
+    facts: dict[str, str]
+    recall: RecallOut | None
+    records: list[TraceRecord]

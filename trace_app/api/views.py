@@ -1,0 +1,316 @@
+"""The API's operations: the same services that the pages call, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+from flask_babel import lazy_gettext as _
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel
+
+from qr.codes import InvalidCode
+from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.accounts.service import place_name
+from trace_app.api import schemas
+from trace_app.batches import service as batches
+from trace_app.batches.forms import BatchForm
+from trace_app.batches.models import Batch
+from trace_app.catalogue import service as catalogue
+from trace_app.db.session import transaction
+from trace_app.extensions import csrf, limiter
+from trace_app.labels import service as labels
+from trace_app.labels.models import LabelRun
+from trace_app.labels.views import pdf_response
+from trace_app.language import language, named
+from trace_app.public.trace import NotOnTheMarket, trace_of_code
+from trace_app.recalls import service as recalls
+from trace_app.recalls.forms import RecallForm
+from trace_app.recalls.models import Recall
+from trace_app.records import service as records
+from trace_app.records.forms import VALUE_PREFIX, form_for
+from trace_app.records.models import Record, RecordType
+from trace_app.records.showing import amount, record_title, stage_values
+from trace_app.units import unit_name
+
+TOKEN: list[dict[str, list[str]]] = [{"token": []}]
+CATALOGUE, BATCHES, LABELS, RECALLS, TRACE = (
+    Tag(name=name) for name in ("Catalogue", "Batches and records", "Labels", "Recalls", "Trace")
+)
+_PROBLEMS = {status: schemas.ProblemDocument for status in (401, 403, 404, 409, 422, 429)}
+ALL_WITH_BATCHES = (RoleName.PRODUCER, *SUPERVISORS)
+
+api = APIBlueprint("api", __name__, url_prefix="/api/v1", abp_responses=_PROBLEMS)
+csrf.exempt(api)
+limiter.limit("600/minute")(api)
+
+
+class UnknownCode(NotFound):
+    """No label has this code."""
+
+    code = "unknown-code"
+    title = _("没有这个追溯码。请核对 13 位字符，数字 0 与字母 O、数字 1 与字母 I 可以混用。")
+
+
+def _json(model: BaseModel, status: int = 200) -> Any:
+    return model.model_dump(mode="json"), status
+
+
+@api.get("/products", tags=[CATALOGUE], security=TOKEN, responses={200: schemas.NamedRows})
+@allow(RoleName.PRODUCER)
+def products() -> Any:
+    """Your products"""
+    rows = catalogue.products_of(the_user().organisation)
+    return _json(
+        schemas.NamedRows(items=[schemas.NamedRow(id=row.id, name=row.name, kind=row.kind_code) for row in rows])
+    )
+
+
+@api.get("/sites", tags=[CATALOGUE], security=TOKEN, responses={200: schemas.NamedRows})
+@allow(RoleName.PRODUCER)
+def sites() -> Any:
+    """Your sites"""
+    rows = catalogue.sites_of(the_user().organisation)
+    return _json(
+        schemas.NamedRows(items=[schemas.NamedRow(id=row.id, name=row.name, kind=row.kind.value) for row in rows])
+    )
+
+
+@api.get("/batches", tags=[BATCHES], security=TOKEN, responses={200: schemas.BatchList})
+@allow(*ALL_WITH_BATCHES)
+def find_batches(query: schemas.BatchQuery) -> Any:
+    """The batches that you may see, newest first"""
+    page = batches.find_batches(
+        the_user(),
+        search=query.search,
+        state=query.state,
+        kind_code=query.kind,
+        page=query.page,
+        per_page=query.per_page,
+    )
+    items = [_batch(batch) for batch in page.items]
+    return _json(schemas.BatchList(items=items, page=page.page, pages=page.pages, total=page.total or 0))
+
+
+@api.post("/batches", tags=[BATCHES], security=TOKEN, responses={201: schemas.BatchOut})
+@allow(RoleName.PRODUCER)
+def register_batch(body: schemas.BatchIn) -> Any:
+    """Register a batch as a draft"""
+    with transaction():
+        form = BatchForm.parse(body.model_dump(), user=the_user())
+        batch = batches.register_batch(the_user(), form.batch_facts)
+    return _json(_batch(batch), 201)
+
+
+@api.get("/batches/<int:batch_id>", tags=[BATCHES], security=TOKEN, responses={200: schemas.BatchOut})
+@allow(*ALL_WITH_BATCHES)
+def batch(path: schemas.BatchPath) -> Any:
+    """One batch"""
+    return _json(_batch(batches.batch_for(the_user(), path.batch_id)))
+
+
+@api.post("/batches/<int:batch_id>/release", tags=[BATCHES], security=TOKEN, responses={200: schemas.BatchOut})
+@allow(RoleName.PRODUCER)
+def release_batch(path: schemas.BatchPath) -> Any:
+    """Release a draft: from now on it may be labelled"""
+    with transaction():
+        row = batches.own_batch(the_user(), path.batch_id)
+        records.release_batch(the_user(), row)
+    return _json(_batch(row))
+
+
+@api.get("/batches/<int:batch_id>/records", tags=[BATCHES], security=TOKEN, responses={200: schemas.RecordList})
+@allow(*ALL_WITH_BATCHES)
+def records_of_batch(path: schemas.BatchPath) -> Any:
+    """A batch's records, the latest day first, corrected ones included"""
+    row = batches.batch_for(the_user(), path.batch_id)
+    return _json(schemas.RecordList(items=[_record(record) for record in records.records_of(row)]))
+
+
+@api.post("/batches/<int:batch_id>/records", tags=[BATCHES], security=TOKEN, responses={201: schemas.RecordOut})
+@allow(RoleName.PRODUCER)
+def add_record(path: schemas.BatchPath, body: schemas.RecordIn) -> Any:
+    """Add a record to a batch"""
+    with transaction():
+        row = batches.own_batch(the_user(), path.batch_id)
+        record_type = RecordType(body.type)
+        stage = records.check_applies(row, record_type, body.stage)
+        values = body.model_dump(exclude={"type", "stage", "values"})
+        values |= {VALUE_PREFIX + code: value for code, value in body.values.items()}
+        form = form_for(record_type, stage).parse(values)
+        record = records.add_record(the_user(), row, record_type, form.facts, stage_code=body.stage)
+    return _json(_record(record), 201)
+
+
+@api.post("/batches/<int:batch_id>/label-runs", tags=[LABELS], security=TOKEN, responses={202: schemas.RunOut})
+@allow(RoleName.PRODUCER)
+def request_run(path: schemas.BatchPath, body: schemas.RunIn) -> Any:
+    """Ask for labels of a released batch; the file is made in the background"""
+    with transaction():
+        row = batches.own_batch(the_user(), path.batch_id)
+        run = labels.request_run(the_user(), row, stock=body.stock, count=body.count)
+    labels.enqueue_run(run)
+    return _json(_run(run), 202)
+
+
+@api.get("/label-runs/<int:run_id>", tags=[LABELS], security=TOKEN, responses={200: schemas.RunOut})
+@allow(*ALL_WITH_BATCHES)
+def label_run(path: schemas.RunPath) -> Any:
+    """How a label run stands"""
+    return _json(_run(labels.run_for(the_user(), path.run_id)))
+
+
+@api.get(
+    "/label-runs/<int:run_id>/labels.pdf",
+    tags=[LABELS],
+    security=TOKEN,
+    responses={200: {"description": "The labels", "content": {"application/pdf": {}}}},
+)
+@allow(RoleName.PRODUCER)
+def label_pdf(path: schemas.RunPath) -> Any:
+    """The run's labels as PDF"""
+    return pdf_response(labels.printable_run(the_user(), path.run_id))
+
+
+@api.get("/label-runs/<int:run_id>/codes", tags=[LABELS], security=TOKEN, responses={200: schemas.CodeList})
+@allow(RoleName.PRODUCER)
+def label_codes(path: schemas.RunPath, query: schemas.CodesQuery) -> Any:
+    """The codes of a run"""
+    run = labels.printable_run(the_user(), path.run_id)
+    codes = labels.codes_of(run, query.start, query.count)
+    items = [
+        schemas.CodeOut(index=index, code=code, url=labels.url_of(code))
+        for index, code in enumerate(codes, start=query.start)
+    ]
+    return _json(schemas.CodeList(items=items, total=run.count))
+
+
+@api.get("/recalls", tags=[RECALLS], responses={200: schemas.RecallList})
+@public
+def recall_list() -> Any:
+    """All recall notices, the newest first"""
+    return _json(schemas.RecallList(items=[_recall(recall) for recall in recalls.published_recalls()]))
+
+
+@api.post("/recalls", tags=[RECALLS], security=TOKEN, responses={201: schemas.RecallOut})
+@allow(*SUPERVISORS)
+def issue_recall(body: schemas.RecallIn) -> Any:
+    """Recall a batch: every label of it says so from the answer on"""
+    with transaction():
+        form = RecallForm.parse(body.model_dump(exclude={"batch_id"}))
+        row = batches.batch_for(the_user(), body.batch_id)
+        recall = recalls.issue_recall(the_user(), row, **form.facts)
+    return _json(_recall(recall), 201)
+
+
+@api.get("/trace/<code>", tags=[TRACE], responses={200: schemas.TraceOut})
+@public
+def trace(path: schemas.CodePath) -> Any:
+    """What is known of a label by its code"""
+    try:
+        found = trace_of_code(path.code)
+    except (InvalidCode, NotOnTheMarket) as error:
+        raise UnknownCode from error
+    batch = found.batch
+    return _json(
+        schemas.TraceOut(
+            code=found.code,
+            state=found.state,
+            product=named(batch.product),
+            kind=batch.product.kind_code,
+            producer=named(batch.producer),
+            lot_number=batch.lot_number,
+            quantity=f"{batch.quantity.normalize():f} {unit_name(batch.unit)}",
+            origin=place_name(batch.division, language()),
+            site=named(batch.site),
+            started_on=batch.started_on,
+            produced_on=found.produced_on,
+            best_before=batch.best_before,
+            facts={label: value for value, label, _good in found.facts},
+            recall=_recall(found.recall) if found.recall else None,
+            records=[
+                schemas.TraceRecord(
+                    happened_on=record.happened_on,
+                    type=record.type.value,
+                    title=record_title(record),
+                    note=record.note,
+                    product_name=record.product_name,
+                    amount=amount(record),
+                    interval_days=record.interval_days,
+                    interval=found.intervals[record.id].state if record.id in found.intervals else None,
+                    values=dict(stage_values(record)),
+                    video_url=record.video_url,
+                )
+                for record in found.records
+            ],
+        )
+    )
+
+
+def _batch(row: Batch) -> schemas.BatchOut:
+    return schemas.BatchOut(
+        id=row.id,
+        lot_number=row.lot_number,
+        product_id=row.product_id,
+        product=named(row.product),
+        kind=row.product.kind_code,
+        producer=named(row.producer),
+        site_id=row.site_id,
+        site=named(row.site),
+        division_code=row.division_code,
+        quantity=row.quantity,
+        unit=row.unit,
+        started_on=row.started_on,
+        produced_on=row.produced_on,
+        best_before=row.best_before,
+        state=row.state,
+        version=row.version,
+        created_at=row.created_at,
+        released_at=row.released_at,
+    )
+
+
+_RECORD_COLUMNS = (
+    "id", "happened_on", "operator", "note", "product_name", "registration_number", "active_ingredient", "dose",
+    "dose_unit", "area_mu", "method", "target", "interval_days", "source", "input_lot", "video_url", "values",
+    "replaces_id",
+)  # fmt: skip
+
+
+def _record(row: Record) -> schemas.RecordOut:
+    return schemas.RecordOut(
+        type=row.type.value,
+        stage=row.stage_code,
+        title=record_title(row),
+        photos=[url_for("public.photo", name=photo.name, _external=True) for photo in row.photos],
+        **{column: getattr(row, column) for column in _RECORD_COLUMNS},
+    )
+
+
+def _run(row: LabelRun) -> schemas.RunOut:
+    return schemas.RunOut(
+        id=row.id,
+        batch_id=row.batch_id,
+        stock=row.stock,
+        count=row.count,
+        status=row.status.value,
+        failure=row.failure,
+        file_bytes=row.file_bytes,
+        pdf=url_for("api.label_pdf", run_id=row.id) if row.file_key else None,
+    )
+
+
+def _recall(row: Recall) -> schemas.RecallOut:
+    return schemas.RecallOut(
+        number=row.number,
+        level=row.level,
+        reason=row.reason,
+        reason_en=row.reason_en,
+        advice=row.advice,
+        advice_en=row.advice_en,
+        authority=named(row.authority),
+        issued_at=row.issued_at,
+        lots=[batch.lot_number for batch in row.batches],
+        url=url_for("public.recall", number=row.number),
+    )

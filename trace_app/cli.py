@@ -1,0 +1,234 @@
+"""Commands: ``flask setup``, ``serve``, ``jobs``, ``demo``, ``organisations``, ``users``, ``tokens``, ``kinds``, ``keys``."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import flask_migrate
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from config import Settings
+from qr.keys import KeyFile, KeyFileError
+from trace_app.accounts import service as accounts
+from trace_app.accounts.forms import OrganisationForm, UserForm
+from trace_app.accounts.models import OrganisationKind, RoleName
+from trace_app.catalogue import service as catalogue
+from trace_app.catalogue.kinds import read_kind
+from trace_app.db.session import transaction
+from trace_app.errors import Problem
+from trace_app.extensions import jobs
+from trace_app.labels import service as labels
+
+
+def init_app(app: Flask) -> None:
+    for command in (setup, demo, serve, run_jobs, organisations, users, tokens, kinds, keys):
+        app.cli.add_command(command)
+
+
+def plainly(command: Callable[..., None]) -> Callable[..., None]:
+    """Tell what is wrong in one line instead of a trace."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except Problem as problem:
+            raise click.ClickException(problem.message) from problem
+        except KeyFileError as error:
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+def _settings() -> Settings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings
+
+
+@click.command("setup")
+@with_appcontext
+@plainly
+def setup() -> None:
+    """Bring database, reference data and label keys up to date. Safe to run again."""
+    flask_migrate.upgrade()
+    with transaction():
+        catalogue.load_divisions()
+        catalogue.load_built_in_kinds()
+        labels.register_keys()
+    click.echo(f"Label keys in {_settings().label_keys}: back them up.")
+
+
+@click.command("demo")
+@click.option("--if-empty", is_flag=True, help="Only where there is no organisation yet.")
+@click.option("--yes", is_flag=True, help="Don't ask before what is there is deleted.")
+@with_appcontext
+@plainly
+def demo(if_empty: bool, yes: bool) -> None:
+    """Rebuild the demonstration: deletes all organisations, batches and labels."""
+    from trace_app.demo import build
+
+    if _settings().environment == "production":
+        raise click.ClickException("The demonstration does not go into a production database.")
+    if accounts.organisations():
+        if if_empty:
+            click.echo(build.overview())
+            return
+        if not yes:
+            click.confirm("Delete all that is in the database and build the demonstration anew?", abort=True)
+    build.rebuild()
+    click.echo(build.overview())
+
+
+@click.command("serve")
+@with_appcontext
+def serve() -> None:
+    """Serve the platform: web server and job consumer, until interrupted."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    settings = _settings()
+    host, _, port = settings.bind.rpartition(":")
+    consumer = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "jobs"])
+    try:
+        Granian(
+            "wsgi:app",
+            address=host,
+            port=int(port),
+            interface=Interfaces.WSGI,
+            workers=settings.web_workers,
+            blocking_threads=8,
+            respawn_failed_workers=True,
+            log_level="warning",  # type: ignore[arg-type]
+        ).serve()
+    finally:
+        consumer.terminate()
+        consumer.wait(timeout=30)
+
+
+@click.command("jobs")
+@with_appcontext
+def run_jobs() -> None:
+    """Run background jobs until interrupted."""
+    queue = jobs.queue(current_app._get_current_object())  # type: ignore[attr-defined]
+    queue.create_consumer(workers=_settings().job_workers, periodic=False, check_worker_health=True).run()
+
+
+organisations = AppGroup("organisations", help="Producers, regulators, laboratories and buyers.")
+users = AppGroup("users", help="People who sign in.")
+tokens = AppGroup("tokens", help="Bearer tokens for the API.")
+kinds = AppGroup("kinds", help="Product kinds.")
+keys = AppGroup("keys", help="The keys of label codes.")
+
+
+@organisations.command("create")
+@click.argument("kind", type=click.Choice([kind.value for kind in OrganisationKind]))
+@click.argument("name")
+@click.option("--division", "division_code", required=True, help="Division code of its seat, such as 530324.")
+@click.option("--credit-code", help="Unified social credit code; a producer needs one.")
+@click.option("--jurisdiction", "jurisdiction_code", help="Division that a regulator watches over.")
+@click.option("--name-en", default="")
+@plainly
+def create_organisation(kind: str, name: str, **options: Any) -> None:
+    """Register an organisation."""
+    with transaction():
+        form = OrganisationForm.parse({"kind": kind, "name": name, **options})
+        organisation = accounts.create_organisation(None, **form.facts)
+    click.echo(f"{organisation.id}: {organisation.name}")
+
+
+@organisations.command("list")
+def list_organisations() -> None:
+    """All organisations with their numbers."""
+    for organisation in accounts.organisations():
+        click.echo(f"{organisation.id:>5}  {organisation.kind.value:<11} {organisation.division_code:<10} {organisation.name}")
+
+
+@users.command("create")
+@click.argument("organisation_id", type=int)
+@click.argument("username")
+@click.option("--role", type=click.Choice([role.value for role in RoleName]), help="The organisation's first if not given.")
+@click.option("--email", required=True)
+@click.option("--full-name", required=True)
+@click.option("--password", help="Made and shown where not given.")
+@plainly
+def create_user(organisation_id: int, username: str, role: str | None, password: str | None, **options: Any) -> None:
+    """Add a user to an organisation."""
+    given = password or secrets.token_urlsafe(9)
+    with transaction():
+        organisation = accounts.organisation_by_id(organisation_id)
+        roles = accounts.ROLES_OF_KIND[organisation.kind]
+        form = UserForm.parse(
+            {"username": username, "role": role or roles[0].value, "password": given, **options}, roles=roles
+        )
+        facts = form.facts
+        user = accounts.create_user(None, organisation, RoleName(facts.pop("role")), **facts)
+    click.echo(f"{user.username}" + ("" if password else f"  password: {given}"))
+
+
+@users.command("password")
+@click.argument("username")
+@click.option("--password", help="Made and shown where not given.")
+@plainly
+def set_password(username: str, password: str | None) -> None:
+    """Give a user a new password; its sessions end."""
+    given = password or secrets.token_urlsafe(9)
+    with transaction():
+        accounts.set_password(None, accounts.user_by_name(username), given)
+    click.echo(f"{username}" + ("" if password else f"  password: {given}"))
+
+
+@users.command("deactivate")
+@click.argument("username")
+@plainly
+def deactivate(username: str) -> None:
+    """Let a user sign in no longer."""
+    with transaction():
+        accounts.set_active(None, accounts.user_by_name(username), False)
+
+
+@tokens.command("create")
+@click.argument("username")
+@click.argument("name")
+@plainly
+def create_token(username: str, name: str) -> None:
+    """Make a bearer token for a user. It is shown this once."""
+    with transaction():
+        _token, text = accounts.create_token(accounts.user_by_name(username), name)
+    click.echo(text)
+
+
+@kinds.command("load")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@plainly
+def load_kind(file: Path) -> None:
+    """Add a product kind from a kind file, or bring it in line with the file."""
+    with transaction():
+        kind = catalogue.load_kind(None, read_kind(file.read_text("utf-8")))
+    click.echo(f"{kind.code}: {kind.name} / {kind.name_en}")
+
+
+@keys.command("show")
+@plainly
+def show_keys() -> None:
+    """Fingerprints of the label keys; the keys themselves are never shown."""
+    click.echo(str(_settings().label_keys))
+    for number, fingerprint in KeyFile(_settings().label_keys).fingerprints().items():
+        click.echo(f"{number:>3}  {fingerprint}")
+
+
+@keys.command("rotate")
+@plainly
+def rotate_key() -> None:
+    """Add a key for new labels; labels of the old ones stay readable. Restart the servers, then back up the file."""
+    number = KeyFile(_settings().label_keys).rotate()
+    with transaction():
+        labels.register_keys()
+    click.echo(f"Key {number} makes new codes from the next start on. Back up {_settings().label_keys} now.")

@@ -1,0 +1,1 @@
+"""What needs no login: home, trace pages, recall notices, photos."""

@@ -1,0 +1,137 @@
+"""What a trace page says of a label, gathered for page and API alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask_babel import lazy_gettext as _
+from flask_babel import ngettext
+
+from trace_app.batches.models import Batch, BatchStatus
+from trace_app.catalogue.kinds import StageField
+from trace_app.forms import plain_decimal
+from trace_app.labels.service import run_of_code
+from trace_app.language import language
+from trace_app.media.models import Photo
+from trace_app.recalls.models import Recall
+from trace_app.recalls.service import recall_in_force
+from trace_app.records.intervals import Interval, harvest_days, intervals
+from trace_app.records.models import INPUT_TYPES, Record, RecordType
+from trace_app.records.service import in_force, records_of
+from trace_app.records.showing import field_text
+from trace_app.units import unit_name
+
+FACTS_SHOWN = 3
+MONTH_DAYS = 30.44
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything that a trace page shows of one label. ``records`` are in force, the latest first."""
+
+    code: str
+    batch: Batch
+    recall: Recall | None
+    records: list[Record]
+    intervals: dict[int, Interval]
+
+    @property
+    def state(self) -> str:
+        """``recalled``, ``closed`` or ``released``."""
+        return self.batch.state
+
+    @property
+    def words(self) -> dict[str, str]:
+        return self.batch.product.kind.words[language()]
+
+    @property
+    def inputs(self) -> list[Record]:
+        return [record for record in self.records if record.type in INPUT_TYPES]
+
+    @property
+    def photos(self) -> list[Photo]:
+        return self.batch.product.photos
+
+    @property
+    def facts(self) -> list[tuple[str, str, bool]]:
+        """The few facts that matter most of this kind: value, label, whether it is good."""
+        found = [fact for name in self.batch.product.kind.facts if (fact := self._fact(name))]
+        return found[:FACTS_SHOWN]
+
+    def _fact(self, name: str) -> tuple[str, str, bool] | None:
+        if "." in name:
+            return self._stage_fact(*name.split("."))
+        plain = {
+            "pesticide_count": self._pesticide_count,
+            "interval_kept": self._interval_kept,
+            "ageing_months": self._ageing_months,
+            "altitude": self._altitude,
+            "quantity": self._quantity,
+        }
+        return plain[name]()
+
+    def _stage_fact(self, stage_code: str, field_code: str) -> tuple[str, str, bool] | None:
+        record = next((r for r in self.records if r.stage_code == stage_code and r.values.get(field_code)), None)
+        if record is None:
+            return None
+        stage = next((s for s in self.batch.product.kind.stages if s.code == stage_code), None)
+        field = next((f for f in (stage.fields if stage else []) if f["code"] == field_code), None)
+        if field is None:
+            return None
+        parsed = StageField.model_validate(field)
+        label = parsed.name_en if language() == "en" else parsed.name
+        return field_text(parsed, record.values[field_code]), label, True
+
+    def _pesticide_count(self) -> tuple[str, str, bool]:
+        count = sum(record.type is RecordType.PESTICIDE for record in self.records)
+        if not count:
+            return str(_("未用")), str(_("农药")), True
+        return ngettext("%(num)d 次", "%(num)d 次", count), str(_("全程用药")), True
+
+    def _interval_kept(self) -> tuple[str, str, bool] | None:
+        known = [interval for interval in self.intervals.values() if interval.days is not None]
+        if not known:
+            return None
+        shortest = min(known, key=lambda interval: interval.days or 0)
+        kept = all(interval.kept for interval in known)
+        return ngettext("%(num)d 天", "%(num)d 天", shortest.days or 0), str(_("末次用药到采收")), kept
+
+    def _ageing_months(self) -> tuple[str, str, bool] | None:
+        ageing = {stage.code for stage in self.batch.product.kind.stages if stage.role == "ageing"}
+        started = min((r.happened_on for r in self.records if r.stage_code in ageing), default=None)
+        if started is None or self.batch.produced_on is None:
+            return None
+        months = int((self.batch.produced_on - started).days / MONTH_DAYS)
+        return ngettext("%(num)d 个月", "%(num)d 个月", months), str(_("发酵")), True
+
+    def _altitude(self) -> tuple[str, str, bool] | None:
+        if self.batch.site.altitude_m is None:
+            return None
+        return str(_("%(metres)d 米", metres=self.batch.site.altitude_m)), str(_("基地海拔")), True
+
+    def _quantity(self) -> tuple[str, str, bool]:
+        text = f"{plain_decimal(self.batch.quantity)} {unit_name(self.batch.unit)}"
+        return text, str(_("本批数量")), True
+
+    @property
+    def produced_on(self) -> date | None:
+        return self.batch.produced_on or next(iter(harvest_days(self.batch, self.records)), None)
+
+
+class NotOnTheMarket(LookupError):
+    """The label's batch was never released. Can't be unless its release was undone by hand."""
+
+
+def trace_of_code(text: str) -> Trace:
+    """What is known of the label with this code.
+
+    :param text: as people type it.
+    :raises InvalidCode: where it is none of ours.
+    """
+    code, run, _index = run_of_code(text)
+    batch = run.batch
+    if batch.status is BatchStatus.DRAFT and not batch.recalled:
+        raise NotOnTheMarket(code)
+    records = in_force(records_of(batch))
+    return Trace(code, batch, recall_in_force(batch), records, intervals(batch, records))

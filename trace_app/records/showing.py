@@ -1,0 +1,84 @@
+"""How records read: their titles, and their values as label and text."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.service import AUDIT_ACTIONS
+from trace_app.catalogue.kinds import StageField
+from trace_app.catalogue.models import Stage
+from trace_app.forms import plain_decimal
+from trace_app.language import language, named
+from trace_app.records.forms import FERTILISER_TYPES, METHODS, NUTRIENTS
+from trace_app.records.models import Record, RecordType
+from trace_app.units import unit_name
+
+TYPES = {
+    RecordType.PESTICIDE: _("用药"),
+    RecordType.FERTILISER: _("施肥"),
+    RecordType.FEED: _("喂料"),
+    RecordType.VETERINARY: _("兽药"),
+    RecordType.INGREDIENT: _("配料"),
+    RecordType.STAGE: _("工序"),
+    RecordType.CARE: _("日常管护"),
+    RecordType.VIDEO: _("视频"),
+}
+ACTIONS = AUDIT_ACTIONS
+
+
+def title_of(record_type: RecordType, stage: Stage | None) -> str:
+    """What a record is called: its stage's name, or its type's."""
+    return named(stage) if stage is not None else str(TYPES[record_type])
+
+
+def record_title(record: Record) -> str:
+    return title_of(record.type, stage_of(record))
+
+
+def stage_of(record: Record) -> Stage | None:
+    return next((s for s in record.batch.product.kind.stages if s.code == record.stage_code), None)
+
+
+def amount(record: Record) -> str:
+    """The dose with its unit, or an empty text."""
+    if record.dose is None:
+        return ""
+    return f"{plain_decimal(record.dose)} {unit_name(record.dose_unit)}"
+
+
+def details(record: Record) -> list[tuple[str, str]]:
+    """A record's values as label and text, in the order in which they are asked for."""
+    found: list[tuple[str, str]] = []
+    if record.type is RecordType.FERTILISER:
+        found.append((str(_("肥料类型")), str(FERTILISER_TYPES.get(record.target or "", record.target or ""))))
+        numbers = [record.values.get(name) for name in NUTRIENTS]
+        if any(numbers):
+            found.append(("N-P₂O₅-K₂O", "-".join(n or "0" for n in numbers)))
+    found += [
+        (str(_("有效成分")), record.active_ingredient or ""),
+        (str(_("登记证号")), record.registration_number or ""),
+        (str(_("用量")), amount(record)),
+        (str(_("面积")), f"{plain_decimal(record.area_mu)} {_('亩')}" if record.area_mu else ""),
+        (str(_("方法")), str(METHODS.get(record.method or "", record.method or ""))),
+        (str(_("防治对象")), (record.target or "") if record.type is not RecordType.FERTILISER else ""),
+        (str(_("来源")), record.source or ""),
+        (str(_("批号")), record.input_lot or ""),
+    ]
+    found += stage_values(record)
+    return [(label, text) for label, text in found if text]
+
+
+def stage_values(record: Record) -> list[tuple[str, str]]:
+    """The values of a stage's own fields."""
+    stage = stage_of(record)
+    fields = [StageField.model_validate(raw) for raw in stage.fields] if stage else []
+    return [(named(f), field_text(f, record.values[f.code])) for f in fields if record.values.get(f.code)]
+
+
+def field_text(field: StageField, value: str) -> str:
+    """A stage field's value as it reads, with its unit."""
+    text = next((named(choice) for choice in field.choices if choice.value == value), value)
+    unit = unit_name(field.unit)
+    if not unit:
+        return text
+    return f"{text}{unit}" if unit in {"%", "℃"} or language() == "zh" else f"{text} {unit}"
