@@ -44,12 +44,11 @@ def clean_photo(data: bytes) -> Photo:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
-            if picture.width * picture.height > MAX_PIXELS:
+            opened = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
+            if opened.width * opened.height > MAX_PIXELS:
                 raise PhotoTooLarge
-            picture.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-            picture = ImageOps.exif_transpose(picture)
-            picture = _on_white(picture)
+            opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+            picture = _on_white(ImageOps.exif_transpose(opened))
             picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
             small = ImageOps.fit(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     except PhotoTooLarge:

@@ -51,9 +51,7 @@ class S3Store:
 
     def put(self, key: str, content: BinaryIO, content_type: str) -> None:
         with _failures(key):
-            self._client.upload_fileobj(
-                content, self.bucket, checked_key(key), ExtraArgs={"ContentType": content_type}
-            )
+            self._client.upload_fileobj(content, self.bucket, checked_key(key), ExtraArgs={"ContentType": content_type})
 
     def open(self, key: str) -> BinaryIO:
         with _failures(key):

@@ -55,7 +55,13 @@ class FF1:
         a, b = self._num(numerals[:u]), self._num(numerals[u:])
         byte_len = -(-((radix**v - 1).bit_length()) // 8)
         d = 4 * -(-byte_len // 4) + 4
-        p = bytes([1, 2, 1]) + radix.to_bytes(3, "big") + bytes([10, u % 256]) + n.to_bytes(4, "big") + t.to_bytes(4, "big")
+        p = (
+            bytes([1, 2, 1])
+            + radix.to_bytes(3, "big")
+            + bytes([10, u % 256])
+            + n.to_bytes(4, "big")
+            + t.to_bytes(4, "big")
+        )
         padding = bytes(-(t + byte_len + 1) % 16)
         order = range(ROUNDS - 1, -1, -1) if decrypt else range(ROUNDS)
         for i in order:

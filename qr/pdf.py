@@ -183,7 +183,9 @@ def _tag(font: LabelFont) -> str:
 
 
 def _to_unicode(font: LabelFont) -> bytes:
-    pairs = [f"<{glyph:04X}> <{character.encode('utf-16-be').hex()}>" for glyph, character in font.unicode_by_glyph().items()]
+    pairs = [
+        f"<{glyph:04X}> <{character.encode('utf-16-be').hex()}>" for glyph, character in font.unicode_by_glyph().items()
+    ]
     blocks = "".join(
         f"{len(pairs[i : i + 100])} beginbfchar\n" + "\n".join(pairs[i : i + 100]) + "\nendbfchar\n"
         for i in range(0, len(pairs), 100)

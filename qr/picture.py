@@ -49,7 +49,9 @@ def render_svg(art: LabelArt, family: SymbolFamily, code: str) -> str:
     outlines = "".join(
         f'<path d="{art.fonts[line.weight].outline(line.text, line.x, line.y, line.size_mm)}"/>' for line in lines
     )
-    rules = "".join(f'<rect x="{r.x:.3f}" y="{r.y:.3f}" width="{r.width:.3f}" height="{r.height:.3f}"/>' for r in art.rules)
+    rules = "".join(
+        f'<rect x="{r.x:.3f}" y="{r.y:.3f}" width="{r.width:.3f}" height="{r.height:.3f}"/>' for r in art.rules
+    )
     symbol = _symbol_path(symbol_of(family, code))
     place = f"translate({art.symbol_x:.3f} {art.symbol_y:.3f}) scale({art.module_mm:.4f})"
     title = escape(" · ".join(line.text for line in lines))

@@ -28,11 +28,11 @@ def open_picture(data: bytes) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
-            if image.width * image.height > MAX_PIXELS:
+            opened = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
+            if opened.width * opened.height > MAX_PIXELS:
                 raise UnreadablePicture("the picture has too many pixels")
-            image.draft("L", (WORKING_SIDE, WORKING_SIDE))
-            image = ImageOps.exif_transpose(image).convert("L")
+            opened.draft("L", (WORKING_SIDE, WORKING_SIDE))
+            image = ImageOps.exif_transpose(opened).convert("L")
             image.thumbnail((WORKING_SIDE, WORKING_SIDE))
     except UnreadablePicture:
         raise

@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
         **sign_in.OPTIONS,
     )
     app.config.update(config)
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False
     security_headers.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db, directory=settings.migrations)

@@ -106,7 +106,7 @@ def serve() -> None:
             workers=settings.web_workers,
             blocking_threads=8,
             respawn_failed_workers=True,
-            log_level="warning",  # type: ignore[arg-type]
+            log_level="warning",
         ).serve()
     finally:
         consumer.terminate()
@@ -148,13 +148,17 @@ def create_organisation(kind: str, name: str, **options: Any) -> None:
 def list_organisations() -> None:
     """All organisations with their numbers."""
     for organisation in accounts.organisations():
-        click.echo(f"{organisation.id:>5}  {organisation.kind.value:<11} {organisation.division_code:<10} {organisation.name}")
+        click.echo(
+            f"{organisation.id:>5}  {organisation.kind.value:<11} {organisation.division_code:<10} {organisation.name}"
+        )
 
 
 @users.command("create")
 @click.argument("organisation_id", type=int)
 @click.argument("username")
-@click.option("--role", type=click.Choice([role.value for role in RoleName]), help="The organisation's first if not given.")
+@click.option(
+    "--role", type=click.Choice([role.value for role in RoleName]), help="The organisation's first if not given."
+)
 @click.option("--email", required=True)
 @click.option("--full-name", required=True)
 @click.option("--password", help="Made and shown where not given.")

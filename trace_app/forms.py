@@ -6,7 +6,7 @@ The rules on a value stand in its form and nowhere else; the API and the demo da
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
@@ -20,6 +20,7 @@ from wtforms import DecimalField as WtDecimalField
 from wtforms import Field, SelectField, TextAreaField
 from wtforms import IntegerField as WtIntegerField
 from wtforms import StringField as WtStringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, ValidationError
 
 from trace_app.clock import today
@@ -46,6 +47,8 @@ __all__ = [
 
 class Form(FlaskForm):
     """A form that the web fills from a request and everything else from plain values."""
+
+    form_errors: list[Any]
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], **context: Any) -> Self:
@@ -100,6 +103,8 @@ def _without_controls(text: str) -> str:
 class StringField(WtStringField):
     """One line of text, trimmed; characters that no one sees are left out."""
 
+    data: Any
+
     def process_formdata(self, valuelist: list[str]) -> None:
         super().process_formdata(valuelist)
         if self.data is not None:
@@ -109,6 +114,8 @@ class StringField(WtStringField):
 class TextField(TextAreaField):
     """Several lines of text."""
 
+    data: Any
+
     def process_formdata(self, valuelist: list[str]) -> None:
         super().process_formdata(valuelist)
         if self.data is not None:
@@ -117,6 +124,8 @@ class TextField(TextAreaField):
 
 class DecimalField(WtDecimalField):
     """A number. Full-width digits and thousands separators are understood."""
+
+    data: Any
 
     def __init__(self, label: Any = None, validators: Any = None, **kwargs: Any) -> None:
         kwargs.setdefault("places", None)
@@ -141,6 +150,8 @@ class DecimalField(WtDecimalField):
 class IntegerField(WtIntegerField):
     """A whole number. Full-width digits are understood."""
 
+    data: Any
+
     def process_formdata(self, valuelist: list[str]) -> None:
         try:
             super().process_formdata([_plain_number(value) for value in valuelist])
@@ -151,6 +162,8 @@ class IntegerField(WtIntegerField):
 
 class DateField(WtDateField):
     """A day, as ``2026-09-15``."""
+
+    data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
         try:
@@ -200,6 +213,7 @@ def not_future(_form: Any, field: Field) -> None:
         raise ValidationError(_("日期不能晚于今天。"))
 
 
-def choices(pairs: Sequence[tuple[Any, Any]], *, blank: Any = None) -> list[tuple[Any, Any]]:
-    """Choices of a select field, with an empty one first where none is asked for."""
-    return [("", blank), *pairs] if blank is not None else list(pairs)
+def choices(pairs: Iterable[tuple[Any, Any]], *, blank: Any = None) -> list[SelectChoice]:
+    """Choices of a select field from values and labels, with an empty one first where none is asked for."""
+    found = [SelectChoice(str(value), label) for value, label in pairs]
+    return [SelectChoice("", blank), *found] if blank is not None else found

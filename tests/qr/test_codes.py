@@ -64,7 +64,9 @@ def test_codes_are_read_as_people_type_them() -> None:
     assert normalise_code(format_code(code)) == code
 
 
-@pytest.mark.parametrize("text", ["", "7KQ2M0XR9T4V", "7KQ2M0XR9T4V11", "7KQ2M0XR9T4VU", "溯源", "http://[", "\x00" * 13])
+@pytest.mark.parametrize(
+    "text", ["", "7KQ2M0XR9T4V", "7KQ2M0XR9T4V11", "7KQ2M0XR9T4VU", "溯源", "http://[", "\x00" * 13]
+)
 def test_other_text_is_not_a_code(text: str) -> None:
     with pytest.raises(InvalidCode):
         normalise_code(text)

@@ -59,18 +59,18 @@ class OrganisationForm(Form):
     kind = SelectField(_("类型"), [required()])
     name = StringField(_("名称"), [required(), at_most(100)])
     name_en = StringField(_("英文名称"), [optional(), at_most(150)])
-    credit_code = CreditCodeField(
-        _("统一社会信用代码"), [_credit_code], description=_("18 位，见营业执照；生产者必填")
-    )
+    credit_code = CreditCodeField(_("统一社会信用代码"), [_credit_code], description=_("18 位，见营业执照；生产者必填"))
     division_code = SelectField(_("所在地"), [required()])
     jurisdiction_code = SelectField(_("监管辖区"), description=_("监管部门必填：该区划及其下级"))
     address = StringField(_("地址"), [optional(), at_most(200)])
-    phone = StringField(_("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))])
+    phone = StringField(
+        _("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))]
+    )
 
     def __init__(self, *args: Any, kind: OrganisationKind | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fixed_kind = kind
-        self.kind.choices = [(kind.value, name) for kind, name in ORGANISATION_KINDS.items()]
+        self.kind.choices = choices((kind.value, name) for kind, name in ORGANISATION_KINDS.items())
         if kind:
             del self.kind
         self.division_code.choices = choices(division_choices(), blank=_("请选择"))
@@ -109,17 +109,21 @@ class UserForm(Form):
         _("邮箱"), [required(), at_most(255), matches(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", _("请填写完整的邮箱地址。"))]
     )
     role = SelectField(_("角色"), [required()])
-    password = PasswordField(_("初始密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人"))
+    password = PasswordField(
+        _("初始密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人")
+    )
 
     def __init__(self, *args: Any, roles: tuple[RoleName, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.role.choices = [(role.value, ROLES[role]) for role in roles]
+        self.role.choices = choices((role.value, ROLES[role]) for role in roles)
 
 
 class NewPasswordForm(Form):
     """An administrator's way to help someone who forgot a password."""
 
-    password = PasswordField(_("新密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人"))
+    password = PasswordField(
+        _("新密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人")
+    )
 
 
 class PasswordForm(Form):

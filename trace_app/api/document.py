@@ -31,7 +31,9 @@ def _refuse(error: ValidationError) -> Response:
     errors: dict[str, list[str]] = {}
     for fault in error.errors():
         errors.setdefault(".".join(str(part) for part in fault["loc"]) or "body", []).append(fault["msg"])
-    return problem_document(422, str(_("内容不符合要求。请按 errors 中的提示修改。")), code="invalid-input", errors=errors)
+    return problem_document(
+        422, str(_("内容不符合要求。请按 errors 中的提示修改。")), code="invalid-input", errors=errors
+    )
 
 
 OPTIONS: dict[str, Any] = {

@@ -218,7 +218,7 @@ class TraceOut(BaseModel):
     """What the trace page shows, in the language of the request."""
 
     code: str
-    state: Literal["released", "closed", "recalled"]
+    state: Literal["draft", "released", "closed", "recalled"]
     product: str
     kind: str
     producer: str

@@ -38,7 +38,7 @@ TOKEN: list[dict[str, list[str]]] = [{"token": []}]
 CATALOGUE, BATCHES, LABELS, RECALLS, TRACE = (
     Tag(name=name) for name in ("Catalogue", "Batches and records", "Labels", "Recalls", "Trace")
 )
-_PROBLEMS = {status: schemas.ProblemDocument for status in (401, 403, 404, 409, 422, 429)}
+_PROBLEMS = dict.fromkeys((401, 403, 404, 409, 422, 429), schemas.ProblemDocument)
 ALL_WITH_BATCHES = (RoleName.PRODUCER, *SUPERVISORS)
 
 api = APIBlueprint("api", __name__, url_prefix="/api/v1", abp_responses=_PROBLEMS)

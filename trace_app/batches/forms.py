@@ -40,7 +40,7 @@ class BatchForm(Form):
     product_id = SelectField(_("产品"), [required()], coerce=int)
     lot_number = StringField(
         _("批次号"),
-        [required(), at_most(40), matches(r"^[^\s/?#%]+$", _("批次号不能含空格和 / ? # %% 这些符号。"))],
+        [required(), at_most(40), matches(r"^[^\s/?#%]+$", _("批次号不能含空格和 / ? # % 这些符号。"))],
         description=_("印在标签上，本单位内不能重复"),
     )
     site_id = SelectField(_("基地"), [required()], coerce=int)
@@ -54,10 +54,10 @@ class BatchForm(Form):
         super().__init__(*args, **kwargs)
         self._products = {product.id: product for product in products_of(user.organisation)}
         self._sites = {site.id: site for site in sites_of(user.organisation)}
-        self.product_id.choices = [(product.id, named(product)) for product in self._products.values()]
-        self.site_id.choices = [(site.id, named(site)) for site in self._sites.values()]
+        self.product_id.choices = choices((product.id, named(product)) for product in self._products.values())
+        self.site_id.choices = choices((site.id, named(site)) for site in self._sites.values())
         units = dict.fromkeys(unit for product in self._products.values() for unit in product.kind.units)
-        self.unit.choices = [(unit, unit_name(unit)) for unit in units]
+        self.unit.choices = choices((unit, unit_name(unit)) for unit in units)
 
     @property
     def lacks(self) -> str | None:
@@ -109,11 +109,11 @@ class SearchForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.state.choices = choices(list(STATES.items()), blank=_("全部状态"))
+        self.state.choices = choices(STATES.items(), blank=_("全部状态"))
         self.kind.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))
 
     @property
-    def wished(self) -> dict[str, str]:
+    def wished(self) -> dict[str, Any]:
         self.validate()
         return {
             "search": (self.q.data or "")[:60],

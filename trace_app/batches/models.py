@@ -3,7 +3,7 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -67,7 +67,7 @@ class Batch(db.Model):
         return self.recalled_at is not None
 
     @property
-    def state(self) -> str:
+    def state(self) -> Literal["draft", "released", "closed", "recalled"]:
         """The life cycle's state as people see it: ``recalled`` stands over all others."""
         return "recalled" if self.recalled else self.status.value
 

@@ -22,8 +22,7 @@ views = Blueprint("batches", __name__)
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def index() -> Any:
     form = SearchForm(request.args)
-    wished = form.wished
-    page = service.find_batches(the_user(), **wished, page=request.args.get("page", 1, type=int))
+    page = service.find_batches(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
     filters = {name: request.args[name] for name in ("q", "state", "kind") if request.args.get(name)}
     return render_template("batches/index.html", form=form, page=page, states=STATES, filters=filters)
 

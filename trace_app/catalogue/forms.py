@@ -44,7 +44,7 @@ class ProductForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.kind_code.choices = [(kind.code, named(kind)) for kind in kinds()]
+        self.kind_code.choices = choices((kind.code, named(kind)) for kind in kinds())
 
 
 class SiteForm(Form):
@@ -59,7 +59,7 @@ class SiteForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.kind.choices = [(kind.value, name) for kind, name in SITE_KINDS.items()]
+        self.kind.choices = choices((kind.value, name) for kind, name in SITE_KINDS.items())
         self.division_code.choices = choices(division_choices(), blank=_("请选择"))
 
     def validate_longitude(self, field: Any) -> None:

@@ -85,9 +85,7 @@ def remove_photo(product_id: int, photo_id: int) -> Any:
 @views.get("/sites")
 @allow(RoleName.PRODUCER)
 def sites() -> Any:
-    return render_template(
-        "catalogue/sites.html", sites=service.sites_of(the_user().organisation), kinds=SITE_KINDS
-    )
+    return render_template("catalogue/sites.html", sites=service.sites_of(the_user().organisation), kinds=SITE_KINDS)
 
 
 @views.route("/sites/new", methods=["GET", "POST"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 
-from trace_app.forms import Form, IntegerField, SelectField, between, required
+from trace_app.forms import Form, IntegerField, SelectField, between, choices, required
 from trace_app.labels.service import MAX_LABELS
 
 STOCK_NAMES = {
@@ -15,4 +15,4 @@ STOCK_NAMES = {
 
 class RunForm(Form):
     count = IntegerField(_("张数"), [required(), between(1, MAX_LABELS)], default=24)
-    stock = SelectField(_("标签规格"), [required()], choices=list(STOCK_NAMES.items()))
+    stock = SelectField(_("标签规格"), [required()], choices=choices(STOCK_NAMES.items()))

@@ -139,9 +139,7 @@ def request_run(user: User, batch: Batch, *, stock: str, count: int) -> LabelRun
     if not 1 <= count <= MAX_LABELS:
         raise CountOutOfRange(most=MAX_LABELS)
     art_for(batch, stock)
-    run = LabelRun(
-        batch_id=batch.id, stock=stock, count=count, key_number=code_book().newest, created_by_id=user.id
-    )
+    run = LabelRun(batch_id=batch.id, stock=stock, count=count, key_number=code_book().newest, created_by_id=user.id)
     db.session.add(run)
     db.session.flush()
     audit.note(user, "request", run, batch=batch.id, count=count, stock=stock)
@@ -181,7 +179,9 @@ def _write_file(run: LabelRun, key: str) -> int:
     _must_read(run, art, family, book)
     with tempfile.TemporaryFile() as file:
         title = f"{run.batch.product.name} {run.batch.lot_number}"
-        write_pdf(file, art, STOCKS[run.stock], family, book, run.id, 0, run.count, key_number=run.key_number, title=title)
+        write_pdf(
+            file, art, STOCKS[run.stock], family, book, run.id, 0, run.count, key_number=run.key_number, title=title
+        )
         size = file.tell()
         file.seek(0)
         media_store().put(key, file, PDF)

@@ -73,7 +73,7 @@ def pdf_response(run: LabelRun) -> Response:
     file = media_store().open(service.label_file(run))
     name = f"{run.batch.lot_number}-{run.id}.pdf"
     response = send_file(file, mimetype=service.PDF, as_attachment=True, download_name=name, max_age=0)
-    response.content_length = run.file_bytes
+    response.content_length = run.file_bytes or 0
     response.headers["Cache-Control"] = "private, no-store"
     return response
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
@@ -37,8 +38,7 @@ class Trace:
     intervals: dict[int, Interval]
 
     @property
-    def state(self) -> str:
-        """``recalled``, ``closed`` or ``released``."""
+    def state(self) -> Literal["draft", "released", "closed", "recalled"]:
         return self.batch.state
 
     @property

@@ -33,4 +33,4 @@ class RecallForm(Form):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.level.choices = choices(list(LEVEL_MEANINGS.items()), blank=_("请选择"))
+        self.level.choices = choices(LEVEL_MEANINGS.items(), blank=_("请选择"))

@@ -23,9 +23,7 @@ WORKING_DAYS_TO_FINISH = {1: 10, 2: 20, 3: 30}
 
 shown_on_trace_pages(
     Recall,
-    lambda recall: Batch.id.in_(
-        db.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)
-    ),
+    lambda recall: Batch.id.in_(db.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)),
 )
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import MultipleFileField
 from wtforms import Field
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import ValidationError
 
 from trace_app.catalogue.kinds import StageField
@@ -63,12 +64,12 @@ FERTILISER_TYPES = {
 NUTRIENTS = {"n_percent": "N %", "p_percent": "P₂O₅ %", "k_percent": "K₂O %"}
 
 
-def _units(*codes: str) -> list[tuple[str, Any]]:
-    return [(code, UNITS[code]) for code in codes]
+def _units(*codes: str) -> list[SelectChoice]:
+    return choices((code, UNITS[code]) for code in codes)
 
 
-def _methods(*codes: str) -> list[tuple[str, Any]]:
-    return choices([(code, METHODS[code]) for code in codes], blank=_("不填"))
+def _methods(*codes: str) -> list[SelectChoice]:
+    return choices(((code, METHODS[code]) for code in codes), blank=_("不填"))
 
 
 def public_https(_form: Any, field: Field) -> None:
@@ -86,7 +87,13 @@ def public_https(_form: Any, field: Field) -> None:
         private = True
     except ValueError:
         pass
-    if private or parts.username or parts.password or port not in (None, 443) or any(c.isspace() for c in parts.geturl()):
+    if (
+        private
+        or parts.username
+        or parts.password
+        or port not in (None, 443)
+        or any(c.isspace() for c in parts.geturl())
+    ):
         raise ValidationError(_("这个网址消费者打不开。请使用视频网站的公开链接。"))
 
 
@@ -124,15 +131,23 @@ class RecordForm(Form):
 
 
 class PesticideForm(RecordForm):
-    product_name = StringField(_("农药名称"), [required(), at_most(80)], description=_("按标签填写，如 苯醚甲环唑 10% 水分散粒剂"))
+    product_name = StringField(
+        _("农药名称"), [required(), at_most(80)], description=_("按标签填写，如 苯醚甲环唑 10% 水分散粒剂")
+    )
     registration_number = StringField(
         _("登记证号"),
-        [optional(), at_most(40), matches(r"^(PD|LS|WP|EX|WL)\d{4,13}(-\d{1,5})?([FA-Z]\d*)*$", _("登记证号如 PD20150123，请按标签抄写。"))],
+        [
+            optional(),
+            at_most(40),
+            matches(r"^(PD|LS|WP|EX|WL)\d{4,13}(-\d{1,5})?([FA-Z]\d*)*$", _("登记证号如 PD20150123，请按标签抄写。")),
+        ],
         description=_("标签上 PD、LS 开头的号码"),
     )
     active_ingredient = StringField(_("有效成分"), [required(), at_most(80)])
     dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
-    dose_unit = SelectField(_("单位"), [required()], choices=_units("g_per_mu", "mL_per_mu", "kg_per_mu", "times_dilution", "g_per_kg"))
+    dose_unit = SelectField(
+        _("单位"), [required()], choices=_units("g_per_mu", "mL_per_mu", "kg_per_mu", "times_dilution", "g_per_kg")
+    )
     area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
     method = SelectField(_("施用方法"), choices=_methods("spray", "drench", "seed_dressing", "soil", "fumigation"))
     target = StringField(_("防治对象"), [optional(), at_most(60)])
@@ -148,11 +163,13 @@ class FertiliserForm(RecordForm):
     target = SelectField(
         _("肥料类型"),
         [required()],
-        choices=list(FERTILISER_TYPES.items()),
+        choices=choices(FERTILISER_TYPES.items()),
     )
     method = SelectField(_("施用方法"), choices=_methods("base", "top", "foliar"))
     dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
-    dose_unit = SelectField(_("单位"), [required()], choices=_units("kg_per_mu", "g_per_mu", "m3_per_mu", "times_dilution"))
+    dose_unit = SelectField(
+        _("单位"), [required()], choices=_units("kg_per_mu", "g_per_mu", "m3_per_mu", "times_dilution")
+    )
     area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
     source = StringField(_("购自"), [optional(), at_most(80)])
     input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
@@ -173,7 +190,9 @@ class FeedForm(RecordForm):
 
 class VeterinaryForm(RecordForm):
     product_name = StringField(_("兽药名称"), [required(), at_most(80)])
-    registration_number = StringField(_("批准文号"), [optional(), at_most(40)], description=_("标签上“兽药字”开头的号码"))
+    registration_number = StringField(
+        _("批准文号"), [optional(), at_most(40)], description=_("标签上“兽药字”开头的号码")
+    )
     active_ingredient = StringField(_("有效成分"), [required(), at_most(80)])
     dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
     dose_unit = SelectField(_("单位"), [required()], choices=_units("strip_per_colony", "mg_per_kg", "mL", "g", "kg"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from trace_app.batches.models import Batch
 from trace_app.records.models import Record, RecordType
@@ -28,8 +29,7 @@ class Interval:
         return self.days is None or self.days >= self.required_days
 
     @property
-    def state(self) -> str:
-        """``waiting``, ``kept`` or ``broken``."""
+    def state(self) -> Literal["waiting", "kept", "broken"]:
         return "waiting" if self.days is None else "kept" if self.kept else "broken"
 
 

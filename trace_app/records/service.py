@@ -80,9 +80,7 @@ def add_record(
     """
     check_applies(batch, record_type, stage_code)
     batches.must_take_records(batch)
-    record = Record(
-        batch_id=batch.id, type=record_type, stage_code=stage_code, created_by_id=user.id, **facts
-    )
+    record = Record(batch_id=batch.id, type=record_type, stage_code=stage_code, created_by_id=user.id, **facts)
     record.photos = keep_photos(user, photos or [])
     db.session.add(record)
     db.session.flush()

@@ -8,7 +8,7 @@ from trace_app.accounts.service import AUDIT_ACTIONS
 from trace_app.catalogue.kinds import StageField
 from trace_app.catalogue.models import Stage
 from trace_app.forms import plain_decimal
-from trace_app.language import language, named
+from trace_app.language import named
 from trace_app.records.forms import FERTILISER_TYPES, METHODS, NUTRIENTS
 from trace_app.records.models import Record, RecordType
 from trace_app.units import unit_name
@@ -81,4 +81,4 @@ def field_text(field: StageField, value: str) -> str:
     unit = unit_name(field.unit)
     if not unit:
         return text
-    return f"{text}{unit}" if unit in {"%", "℃"} or language() == "zh" else f"{text} {unit}"
+    return f"{text}{unit}" if unit in {"%", "℃"} else f"{text} {unit}"

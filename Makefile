@@ -1,0 +1,63 @@
+# `make` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check format bench lock messages clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## Set everything up and serve on http://127.0.0.1:8000 with demonstration data
+	@$(BIN)/flask --app wsgi setup
+	@$(BIN)/flask --app wsgi demo --if-empty
+	@exec $(BIN)/flask --app wsgi serve
+
+demo: setup ## Rebuild the demonstration data
+	@$(BIN)/flask --app wsgi setup
+	@$(BIN)/flask --app wsgi demo --yes
+
+setup: .venv/.run trace_app/translations/en/LC_MESSAGES/messages.mo ## Make the virtual environment with what the platform runs on
+
+test: .venv/.dev trace_app/translations/en/LC_MESSAGES/messages.mo ## Set up and pass all tests
+	@sh tests/browser.sh
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: .venv/.dev ## Style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev ## Format and sort imports
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.dev ## Measure, against peers in the same run
+	$(BIN)/python benchmarks/trace_page.py
+	$(BIN)/python benchmarks/labels.py
+
+lock: ## Pin the dependencies anew, with hashes (needs uv)
+	uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
+	uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
+
+messages: .venv/.dev ## Bring the English catalogue in line with the texts in the code
+	$(BIN)/pybabel -q extract -F babel.cfg -k _ -k lazy_gettext -k ngettext:1,2 --no-location -o /tmp/messages.pot .
+	$(BIN)/pybabel -q update -N --no-wrap -l en -i /tmp/messages.pot -d trace_app/translations
+
+clean: ## Delete the virtual environment and caches; data in var/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.venv/bin/python:
+	@sh bin/make-venv $(PYTHON)
+
+.venv/.run: .venv/bin/python requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/.dev: .venv/bin/python requirements-dev.txt requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ .venv/.run
+
+%.mo: %.po | .venv/bin/python
+	$(BIN)/pybabel -q compile -i $< -o $@

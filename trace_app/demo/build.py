@@ -1,0 +1,226 @@
+"""Building the demonstration through the services that everyone uses: what it holds, a user could have entered."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+from flask import current_app
+
+from trace_app.accounts import service as accounts
+from trace_app.accounts.credit_code import check_character
+from trace_app.accounts.models import Organisation, OrganisationKind, RoleName, User
+from trace_app.batches import service as batches
+from trace_app.batches.forms import BatchForm
+from trace_app.batches.models import Batch, BatchStatus
+from trace_app.catalogue import service as catalogue
+from trace_app.catalogue.forms import ProductForm, SiteForm
+from trace_app.catalogue.models import Product, Site
+from trace_app.clock import today
+from trace_app.db.session import transaction
+from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketch
+from trace_app.demo.pictures import draw
+from trace_app.demo.seasons import SEASONS, Step, last_autumn
+from trace_app.extensions import db
+from trace_app.labels import service as labels
+from trace_app.labels.models import LabelRun
+from trace_app.media.models import Photo
+from trace_app.media.service import media_store
+from trace_app.recalls.forms import RecallForm
+from trace_app.recalls.service import issue_recall
+from trace_app.records import service as records
+from trace_app.records.forms import form_for
+from trace_app.records.models import RecordType
+
+PASSWORD = "qujing-demo"  # noqa: S105
+KEPT = {"alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles"}
+LABELS_EACH = 48
+UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}
+SHELF_DAYS = {"ham": 720, "ham_mooncake": 60, "ginger": 180, "honey": 720, "coix": 365}
+PREFIX = {"ham": "HT", "ham_mooncake": "YB", "ginger": "XJ", "honey": "FM", "coix": "YR"}
+
+
+def rebuild() -> None:
+    """Delete all but reference data and label keys, and build the demonstration."""
+    _clear()
+    with transaction():
+        chance = Random(530300)  # noqa: S311
+        regulators = [_organisation(OrganisationKind.REGULATOR, **facts) for facts in REGULATORS]
+        for organisation, (username, full_name, role) in zip(
+            regulators,
+            (
+                ("qujing", "示例·城管员", RoleName.ADMINISTRATOR),
+                ("luoping", "示例·罗监管", RoleName.REGULATOR),
+                ("xuanwei", "示例·宣监管", RoleName.REGULATOR),
+                ("shizong", "示例·师监管", RoleName.REGULATOR),
+            ),
+            strict=True,
+        ):
+            _user(organisation, role, username, full_name)
+        for kind, facts, username, full_name in VISITORS:
+            _user(_organisation(kind, **facts), accounts.ROLES_OF_KIND[kind][0], username, full_name)
+        for number, sketch in enumerate(PRODUCERS, start=1):
+            _producer(sketch, number, chance)
+    for batch in _showcases():
+        with transaction():
+            run = labels.request_run(_owner(batch), batch, stock="a4-3x8", count=LABELS_EACH)
+        labels.make_file(run.id)
+    with transaction():
+        _recall()
+
+
+def overview() -> str:
+    """Where to go, whom to sign in as, and a trace page of each product."""
+    home = str(current_app.config["SETTINGS"].public_url).rstrip("/")
+    lines = [
+        "",
+        f"  Open {home}",
+        "",
+        f"  Sign in at {home}/login with the password {PASSWORD} as",
+        "    banqiao   producer (ginger, Luoping)",
+        "    luoping   county regulator",
+        "    qujing    city administrator",
+        "",
+        "  A trace page of each product:",
+    ]
+    for batch in _showcases():
+        runs = labels.runs_of(batch)
+        if runs:
+            state = "  (recalled)" if batch.recalled else ""
+            lines.append(f"    {home}/{labels.code_of(runs[0], 0)}  {batch.product.name}{state}")
+    return "\n".join(lines) + "\n"
+
+
+def _clear() -> None:
+    for photo in db.session.scalars(db.select(Photo)):
+        media_store().delete(photo.key)
+        media_store().delete(photo.thumbnail_key)
+    for key in db.session.scalars(db.select(LabelRun.file_key).where(LabelRun.file_key.is_not(None))):
+        media_store().delete(key)
+    with transaction():
+        for table in reversed(db.metadata.sorted_tables):
+            if table.name not in KEPT:
+                db.session.execute(table.delete())
+
+
+def _organisation(kind: OrganisationKind, **facts: Any) -> Organisation:
+    return accounts.create_organisation(None, kind=kind, **facts)
+
+
+def _user(organisation: Organisation, role: RoleName, username: str, full_name: str) -> User:
+    return accounts.create_user(
+        None, organisation, role, username=username, full_name=full_name, email=f"{username}@demo.example",
+        password=PASSWORD,
+    )  # fmt: skip
+
+
+def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
+    body = f"93{sketch.division[:6]}MA6DEM{number:02d}X"
+    organisation = _organisation(
+        OrganisationKind.PRODUCER, name=sketch.name, name_en=sketch.name_en, division_code=sketch.division,
+        credit_code=body + check_character(body), phone=f"0874-0000{number:03d}", address=sketch.address,
+    )  # fmt: skip
+    user = _user(organisation, RoleName.PRODUCER, sketch.username, sketch.person)
+    sites = [catalogue.save_site(user, None, **SiteForm.parse(site).facts) for site in sketch.sites]
+    for kind_code, facts in sketch.products:
+        product = catalogue.save_product(user, None, **ProductForm.parse({"kind_code": kind_code, **facts}).facts)
+        catalogue.add_product_photos(user, product, [("demo.jpg", draw(kind_code, number * 10 + n)) for n in range(2)])
+        newest = last_autumn(today())
+        for lot in range(sketch.lots):
+            site = sites[lot % len(sites)]
+            _batch(user, product, site, newest - lot // 2, lot, chance)
+
+
+def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance: Random) -> None:
+    kind = product.kind_code
+    steps = sorted(SEASONS[kind](year, chance, user.full_name), key=lambda step: step.day)
+    finished = _finished(kind, steps)
+    # The newest lot of those who have many is still being made.
+    draft = lot == 0 and kind in {"ginger", "ham"} and user.username in {"luoxiong", "tangtang"}
+    facts = BatchForm.parse(
+        {
+            "product_id": product.id,
+            "site_id": site.id,
+            "lot_number": f"{PREFIX[kind]}-{year}-{site.id:02d}{lot + 1:02d}",
+            "quantity": _quantity(kind, steps),
+            "unit": UNIT[kind],
+            "started_on": steps[0].day if kind != "ham" else next(s.day for s in steps if s.stage == "slaughter"),
+            "produced_on": None if draft else finished,
+            "best_before": None if draft else finished + timedelta(days=SHELF_DAYS[kind]),
+        },
+        user=user,
+    ).batch_facts
+    batch = batches.register_batch(user, facts)
+    for step in steps[: -3 if draft else None]:
+        _record(user, batch, step, kind, lot)
+    if not draft:
+        records.release_batch(user, batch)
+        if year < last_autumn(today()) and lot % 2:
+            batches.close_batch(user, batch)
+
+
+def _finished(kind: str, steps: list[Step]) -> date:
+    """The day on which the lot became goods: its harvest, extraction, baking, or grading."""
+    last = {"ginger": "harvest", "coix": "harvest", "honey": "extraction", "ham_mooncake": "baking", "ham": "grading"}[
+        kind
+    ]
+    return next(step.day for step in steps if step.stage == last)
+
+
+def _quantity(kind: str, steps: list[Step]) -> Any:
+    """What the records say was made: harvested, graded, packed or milled."""
+    stage, field = {
+        "ginger": ("harvest", "quantity_kg"),
+        "coix": ("milling", "out_kg"),
+        "honey": ("extraction", "quantity_kg"),
+        "ham_mooncake": ("packing", "boxes"),
+        "ham": ("grading", "legs"),
+    }[kind]
+    return next(step.values[f"values-{field}"] for step in steps if step.stage == stage)
+
+
+def _record(user: User, batch: Batch, step: Step, kind: str, lot: int) -> None:
+    stage = records.stage_of(batch, step.stage)
+    record_type = RecordType(step.type)
+    form = form_for(record_type, stage).parse({"happened_on": step.day, **step.values})
+    with_photo = (
+        lot == 0 and stage is not None and (stage.role or step.stage in {"planting", "sowing", "bloom", "filling"})
+    )
+    photos = [("demo.jpg", draw(kind, step.day.toordinal()))] if with_photo else []
+    records.add_record(user, batch, record_type, form.facts, stage_code=step.stage, photos=photos)
+
+
+def _showcases() -> list[Batch]:
+    """One released batch of each product, the coix seed of which is the recalled one."""
+    found = []
+    for kind_code in PREFIX:
+        query = (
+            db.select(Batch)
+            .join(Batch.product)
+            .where(Product.kind_code == kind_code, Batch.status == BatchStatus.RELEASED)
+            .order_by(Batch.id)
+            .limit(1)
+        )
+        batch = db.session.scalar(query)
+        if batch is not None:
+            found.append(batch)
+    return found
+
+
+def _owner(batch: Batch) -> User:
+    return batch.producer.users[0]
+
+
+def _recall() -> None:
+    batch = next(batch for batch in _showcases() if batch.product.kind_code == "coix")
+    form = RecallForm.parse(
+        {
+            "level": 2,
+            "reason": "市级监督抽检：镉（以 Cd 计）0.18 mg/kg，超过限量 0.1 mg/kg（GB 2762）。",
+            "reason_en": "City inspection: cadmium 0.18 mg/kg, over the limit of 0.1 mg/kg (GB 2762).",
+            "advice": "停止食用，凭包装到购买处退货退款。",
+            "advice_en": "Do not eat it. Return it with its packaging to the shop for a refund.",
+        }
+    )
+    issue_recall(accounts.user_by_name("shizong"), batch, **form.facts)
