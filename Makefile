@@ -42,8 +42,8 @@ lock: ## Pin the dependencies anew, with hashes (needs uv)
 	uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements-dev.in -o requirements-dev.txt
 
 messages: .venv/.dev ## Bring the English catalogue in line with the texts in the code
-	$(BIN)/pybabel -q extract -F babel.cfg -k _ -k lazy_gettext -k ngettext:1,2 --no-location -o /tmp/messages.pot .
-	$(BIN)/pybabel -q update -N --no-wrap -l en -i /tmp/messages.pot -d trace_app/translations
+	$(BIN)/pybabel -q extract -F babel.cfg -k _ -k lazy_gettext -k ngettext:1,2 --no-location -o .venv/messages.pot .
+	$(BIN)/pybabel -q update -N --no-wrap -l en -i .venv/messages.pot -d trace_app/translations
 
 clean: ## Delete the virtual environment and caches; data in var/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

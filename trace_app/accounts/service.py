@@ -36,12 +36,12 @@ ROLES_OF_KIND = {
 Row = TypeVar("Row")
 TOKEN_PREFIX = "qj_"  # noqa: S105
 AUDIT_ACTIONS = {
-    "register": _("登记"),
-    "edit": _("修改"),
-    "release": _("放行"),
-    "correct": _("更正"),
-    "close": _("结束"),
-    "recall": _("召回"),
+    "register": _("登记了"),
+    "edit": _("修改了"),
+    "release": _("放行了"),
+    "correct": _("更正了"),
+    "close": _("结束了"),
+    "recall": _("召回了"),
 }
 """What happened to a batch, as its page tells it."""
 TOKEN_USE_NOTED_EVERY = timedelta(minutes=10)

@@ -37,6 +37,7 @@ PASSWORD = "qujing-demo"  # noqa: S105
 KEPT = {"alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles"}
 LABELS_EACH = 48
 UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}
+BEGINNING = {"ham": "salting", "ham_mooncake": "receiving", "ginger": "planting", "honey": "bloom", "coix": "sowing"}
 SHELF_DAYS = {"ham": 720, "ham_mooncake": 60, "ginger": 180, "honey": 720, "coix": 365}
 PREFIX = {"ham": "HT", "ham_mooncake": "YB", "ginger": "XJ", "honey": "FM", "coix": "YR"}
 
@@ -145,7 +146,7 @@ def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance
             "lot_number": f"{PREFIX[kind]}-{year}-{site.id:02d}{lot + 1:02d}",
             "quantity": _quantity(kind, steps),
             "unit": UNIT[kind],
-            "started_on": steps[0].day if kind != "ham" else next(s.day for s in steps if s.stage == "slaughter"),
+            "started_on": next(step.day for step in steps if step.stage == BEGINNING[kind]),
             "produced_on": None if draft else finished,
             "best_before": None if draft else finished + timedelta(days=SHELF_DAYS[kind]),
         },
