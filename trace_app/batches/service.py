@@ -200,7 +200,7 @@ def _must_be_open(batch: Batch) -> None:
 
 def _lock(batch: Batch) -> None:
     """Have what is decided on hold until the commit: two people may press at once."""
-    db.session.refresh(batch, with_for_update=True)
+    db.session.refresh(batch, with_for_update={"of": Batch})
 
 
 def _state(batch: Batch, facts: BatchFacts) -> None:

@@ -52,7 +52,7 @@ def issue_recall(
     """
     if not within_jurisdiction(user, batch.division_code):
         raise OutsideJurisdiction(lot=batch.lot_number)
-    db.session.refresh(batch, with_for_update=True)
+    db.session.refresh(batch, with_for_update={"of": Batch})
     if batch.recalled:
         raise AlreadyRecalled(lot=batch.lot_number)
     recall = Recall(

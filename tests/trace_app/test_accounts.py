@@ -1,0 +1,224 @@
+import pytest
+from flask import Flask
+
+from tests.conftest import app_for, settings_for, set_up
+from tests.world import PASSWORD, World
+from trace_app.accounts.credit_code import check_character, is_credit_code
+from trace_app.accounts.models import ApiToken, AuditEvent, Organisation, User
+from trace_app.extensions import db, limiter
+
+GOOD_CODE = "91350100M000100Y43"
+ORGANISATION = {
+    "kind": "producer", "name": "新合作社", "name_en": "", "credit_code": GOOD_CODE, "division_code": "530324102",
+    "jurisdiction_code": "", "address": "", "phone": "0874-1234567",
+}  # fmt: skip
+NEW_USER = {"username": "Zhang.San", "full_name": "张三", "email": "zhang@example.org", "role": "producer", "password": "eight or more"}
+
+
+def _user(app: Flask, username: str) -> User | None:
+    with app.app_context():
+        return db.session.scalar(db.select(User).filter_by(username=username))
+
+
+class TestCreditCode:
+    # Printed on the licences of well-known companies; public in the national register.
+    @pytest.mark.parametrize("code", ["91350100M000100Y43", "914403001922038216", "9144030071526726XG"])
+    def test_true_codes_pass(self, code: str) -> None:
+        assert is_credit_code(code)
+
+    @pytest.mark.parametrize("code", ["", "91350100M000100Y4", "91350100M000100Y44", "91350100M000100Y4I", "9" * 19])
+    def test_others_do_not(self, code: str) -> None:
+        assert not is_credit_code(code)
+
+    def test_one_wrong_character_is_always_noticed(self) -> None:
+        for position in range(17):
+            for other in "0123456789ABCDEFGHJKLMNPQRTUWXY":
+                if other != GOOD_CODE[position]:
+                    assert not is_credit_code(GOOD_CODE[:position] + other + GOOD_CODE[position + 1 :])
+
+    def test_the_check_character_needs_17_characters(self) -> None:
+        with pytest.raises(ValueError, match="17"):
+            check_character("123")
+
+
+class TestSignIn:
+    def test_a_user_signs_in_by_name_or_email_in_any_case_and_out(self, world: World) -> None:
+        actor = world.producer()
+        for identity in (actor.username.upper(), f" {actor.username}@example.org "):
+            client = world.client()
+            answer = client.post("/login", data={"email": identity, "password": PASSWORD}, follow_redirects=True)
+            assert answer.request.path == "/batches"
+            assert client.post("/logout").status_code == 302
+            assert client.get("/batches").status_code == 302
+
+    def test_a_wrong_password_and_an_unknown_name_are_answered_alike(self, world: World) -> None:
+        actor, client = world.producer(), world.client()
+        wrong = client.post("/login", data={"email": actor.username, "password": "something else"})
+        unknown = client.post("/login", data={"email": "nobody", "password": "something else"})
+        message = "用户名或密码不对"
+        assert message in wrong.text
+        assert message in unknown.text
+        assert f'value="{actor.username}"' in wrong.text
+
+    def test_passwords_are_kept_with_argon2(self, world: World) -> None:
+        user = _user(world.app, world.producer().username)
+        assert user is not None
+        assert user.password.startswith("$argon2id$")
+
+    def test_who_is_not_signed_in_is_led_to_sign_in_and_back(self, world: World) -> None:
+        client, actor = world.client(), world.producer()
+        led = client.get("/products")
+        assert led.location.startswith("/login?next=")
+        back = client.post(led.location, data={"email": actor.username, "password": PASSWORD, "next": "/products"})
+        assert back.location == "/products"
+
+    def test_sign_in_leads_to_no_other_site(self, world: World) -> None:
+        data = {"email": world.producer().username, "password": PASSWORD, "next": "https://evil.example/"}
+        assert "evil" not in (world.client().post("/login", data=data).location or "")
+
+    def test_a_form_without_its_token_is_refused(self, tmp_path) -> None:
+        app = app_for(settings_for(tmp_path), WTF_CSRF_ENABLED=True)
+        set_up(app)
+        assert app.test_client().post("/login", data={"email": "a", "password": "b"}).status_code in (400, 422)
+        answer = app.test_client().post("/find", data={})
+        assert answer.status_code == 400
+        assert "刷新" in answer.text
+
+    def test_guessing_passwords_is_slowed_down(self, tmp_path) -> None:
+        app = app_for(settings_for(tmp_path, rate_limits=True))
+        set_up(app)
+        client = app.test_client()
+        answers = [client.post("/login", data={"email": "a", "password": "b"}).status_code for _ in range(25)]
+        limiter.enabled = False
+        assert answers[0] != 429
+        assert answers[-1] == 429
+
+
+class TestPassword:
+    CHANGE = {"current": PASSWORD, "new": "quite another one", "again": "quite another one"}
+
+    def test_changing_it_ends_other_sessions_and_not_this_one(self, world: World) -> None:
+        actor = world.producer()
+        here, there = world.client(actor), world.client(actor)
+        assert here.post("/account/password", data=self.CHANGE).status_code == 302
+        assert here.get("/account").status_code == 200
+        assert there.get("/account").status_code == 302
+        again = {"email": actor.username, "password": self.CHANGE["new"]}
+        assert world.client().post("/login", data=again).status_code == 302
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"current": "wrong one here"}, "现在的密码不对"),
+            ({"again": "quite a different"}, "不一致"),
+            ({"new": "short", "again": "short"}, "至少 8 位"),
+        ],
+    )
+    def test_what_is_wrong_is_said_at_its_field(self, world: World, change: dict[str, str], message: str) -> None:
+        answer = world.client(world.producer()).post("/account/password", data=self.CHANGE | change)
+        assert answer.status_code == 422
+        assert message in answer.text
+
+
+class TestAdministration:
+    def test_an_administrator_registers_an_organisation_and_its_user_who_signs_in(self, world: World) -> None:
+        client = world.client(world.administrator())
+        made = client.post("/admin/organisations/new", data=ORGANISATION)
+        assert made.status_code == 302
+        assert client.post(made.location + "/users/new", data=NEW_USER).status_code == 302
+        newcomer = world.client()
+        signed_in = newcomer.post("/login", data={"email": "zhang.san", "password": NEW_USER["password"]})
+        assert signed_in.status_code == 302
+        assert newcomer.get("/batches").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"credit_code": ""}, "必须填写统一社会信用代码"),
+            ({"credit_code": "91350100M000100Y44"}, "统一社会信用代码不对"),
+            ({"name": ""}, "请填写此项"),
+            ({"kind": "regulator", "credit_code": ""}, "请选择监管辖区"),
+            ({"phone": "ask me"}, "电话号码"),
+        ],
+    )
+    def test_a_wrong_entry_comes_back_with_all_that_was_typed(self, world: World, change: dict[str, str], message: str) -> None:
+        client = world.client(world.administrator())
+        answer = client.post("/admin/organisations/new", data=ORGANISATION | {"address": "某街 5 号"} | change)
+        assert answer.status_code == 422
+        assert message in answer.text
+        assert "某街 5 号" in answer.text
+        with world.app.app_context():
+            assert db.session.scalar(db.select(Organisation).filter_by(name="新合作社")) is None
+
+    def test_a_name_or_code_that_is_taken_is_refused(self, world: World) -> None:
+        client = world.client(world.administrator())
+        client.post("/admin/organisations/new", data=ORGANISATION)
+        again = client.post("/admin/organisations/new", data=ORGANISATION | {"name": "另一家"})
+        assert again.status_code == 422
+        assert f"“{GOOD_CODE}”已被使用" in again.text
+
+    def test_a_producers_user_cannot_be_made_an_administrator(self, world: World) -> None:
+        client, producer = world.client(world.administrator()), world.producer()
+        data = NEW_USER | {"role": "administrator"}
+        answer = client.post(f"/admin/organisations/{producer.organisation_id}/users/new", data=data)
+        assert answer.status_code == 422
+        assert _user(world.app, "zhang.san") is None
+
+    def test_a_deactivated_user_is_out_at_once(self, world: World) -> None:
+        admin, producer = world.client(world.administrator()), world.producer()
+        client, token = world.client(producer), world.token(producer)
+        assert admin.post(f"/admin/users/{producer.user_id}/active", data={"active": "0"}).status_code == 302
+        assert client.get("/batches").status_code == 302
+        assert world.client().get("/api/v1/batches", headers=token).status_code == 401
+        refused = world.client().post("/login", data={"email": producer.username, "password": PASSWORD})
+        assert refused.status_code == 200
+        admin.post(f"/admin/users/{producer.user_id}/active", data={"active": "1"})
+        assert world.client(producer).get("/batches").status_code == 200
+
+    def test_an_administrator_cannot_lock_itself_out(self, world: World) -> None:
+        admin = world.administrator()
+        answer = world.client(admin).post(f"/admin/users/{admin.user_id}/active", data={"active": "0"})
+        assert answer.status_code == 409
+        assert world.client(admin).get("/admin").status_code == 200
+
+    def test_a_forgotten_password_is_set_anew(self, world: World) -> None:
+        producer = world.producer()
+        world.client(world.administrator()).post(f"/admin/users/{producer.user_id}", data={"password": "brand new one"})
+        assert world.client().post("/login", data={"email": producer.username, "password": "brand new one"}).status_code == 302
+
+    def test_who_did_it_is_kept(self, world: World) -> None:
+        admin = world.administrator()
+        world.client(admin).post("/admin/organisations/new", data=ORGANISATION)
+        with world.app.app_context():
+            event = db.session.scalars(db.select(AuditEvent).order_by(AuditEvent.id.desc())).first()
+            assert event is not None
+            assert (event.actor_id, event.action, event.subject_type) == (admin.user_id, "create", "organisations")
+
+
+class TestTokens:
+    def test_a_token_is_shown_once_and_kept_as_its_digest_only(self, world: World) -> None:
+        client = world.client(world.producer())
+        shown = client.post("/account/tokens", data={"name": "仓库电脑"}).text
+        text = shown.split('class="token">')[1].split("<")[0]
+        assert text.startswith("qj_")
+        assert text not in client.get("/account").text
+        with world.app.app_context():
+            token = db.session.scalars(db.select(ApiToken)).one()
+            assert text not in {token.digest, token.prefix, token.name}
+        assert world.client().get("/api/v1/batches", headers={"Authorization": f"Bearer {text}"}).status_code == 200
+
+    def test_a_revoked_token_is_refused(self, world: World) -> None:
+        actor = world.producer()
+        headers = world.token(actor)
+        with world.app.app_context():
+            token_id = db.session.scalars(db.select(ApiToken.id)).one()
+        world.client(actor).post(f"/account/tokens/{token_id}/revoke")
+        assert world.client().get("/api/v1/batches", headers=headers).status_code == 401
+
+    def test_no_one_revokes_anothers_token(self, world: World) -> None:
+        actor, other = world.producer(), world.producer()
+        headers = world.token(actor)
+        with world.app.app_context():
+            token_id = db.session.scalars(db.select(ApiToken.id)).one()
+        assert world.client(other).post(f"/account/tokens/{token_id}/revoke").status_code == 404
+        assert world.client().get("/api/v1/batches", headers=headers).status_code == 200

@@ -1,0 +1,192 @@
+"""Makes what a test needs, so that the test states only what matters to it."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from PIL import Image
+
+from trace_app.accounts import service as accounts
+from trace_app.accounts.credit_code import check_character
+from trace_app.accounts.models import OrganisationKind, RoleName, User
+from trace_app.batches import service as batches
+from trace_app.batches.forms import BatchForm
+from trace_app.batches.models import Batch
+from trace_app.catalogue import service as catalogue
+from trace_app.catalogue.forms import ProductForm, SiteForm
+from trace_app.db.session import transaction
+from trace_app.extensions import db
+from trace_app.labels import service as labels
+from trace_app.recalls.service import issue_recall
+from trace_app.records import service as records
+from trace_app.records.forms import form_for
+from trace_app.records.models import RecordType
+
+PASSWORD = "long enough for tests"
+SPRAYED = {
+    "happened_on": "2025-09-15", "product_name": "苯醚甲环唑 10% 水分散粒剂", "registration_number": "PD20990002",
+    "active_ingredient": "苯醚甲环唑", "dose": "40", "dose_unit": "g_per_mu", "area_mu": "42", "method": "spray",
+    "target": "叶斑病", "operator": "李大姐", "interval_days": "14",
+}  # fmt: skip
+HARVESTED = {"happened_on": "2025-11-06", "values-quantity_kg": "8600", "operator": "李大姐"}
+KIND_SITE = {"ginger": "plot", "coix": "plot", "honey": "apiary", "ham": "workshop", "ham_mooncake": "workshop"}
+RECALL = {"level": 2, "reason": "镉超标", "advice": "停止食用", "reason_en": "Cadmium", "advice_en": "Do not eat"}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A user with the organisation that it acts for."""
+
+    username: str
+    user_id: int
+    organisation_id: int
+
+
+class World:
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self._numbers = itertools.count(1)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        with self.app.app_context(), transaction():
+            yield
+
+    def actor(self, kind: OrganisationKind, role: RoleName, division: str, **facts: Any) -> Actor:
+        number = next(self._numbers)
+        with self.writing():
+            organisation = accounts.create_organisation(
+                None, kind=kind, name=facts.pop("name", f"单位 {number}"), name_en=f"Organisation {number}",
+                division_code=division, **facts,
+            )  # fmt: skip
+            user = accounts.create_user(
+                None, organisation, role, username=f"user{number}", email=f"user{number}@example.org",
+                full_name=f"某人 {number}", password=PASSWORD,
+            )  # fmt: skip
+            return Actor(user.username, user.id, organisation.id)
+
+    def producer(self, division: str = "530324102", **facts: Any) -> Actor:
+        body = f"93530324MA6T{next(self._numbers):04d}X"
+        facts.setdefault("credit_code", body + check_character(body))
+        return self.actor(OrganisationKind.PRODUCER, RoleName.PRODUCER, division, **facts)
+
+    def regulator(self, jurisdiction: str = "530324") -> Actor:
+        return self.actor(OrganisationKind.REGULATOR, RoleName.REGULATOR, "530324", jurisdiction_code=jurisdiction)
+
+    def administrator(self) -> Actor:
+        return self.actor(OrganisationKind.REGULATOR, RoleName.ADMINISTRATOR, "530302", jurisdiction_code="530300")
+
+    def laboratory(self) -> Actor:
+        return self.actor(OrganisationKind.LABORATORY, RoleName.LABORATORY, "530302")
+
+    def buyer(self) -> Actor:
+        return self.actor(OrganisationKind.BUYER, RoleName.BUYER, "530302")
+
+    def client(self, actor: Actor | None = None, language: str = "zh") -> FlaskClient:
+        """A browser, signed in as someone or no one."""
+        client = self.app.test_client()
+        client.environ_base["HTTP_ACCEPT_LANGUAGE"] = language
+        if actor:
+            answer = client.post("/login", data={"email": actor.username, "password": PASSWORD})
+            assert answer.status_code == 302, answer.text
+        return client
+
+    def token(self, actor: Actor) -> dict[str, str]:
+        """The headers of an API call."""
+        with self.writing():
+            _token, text = accounts.create_token(db.session.get_one(User, actor.user_id), "tests")
+        return {"Authorization": f"Bearer {text}"}
+
+    def product(self, actor: Actor, kind: str = "ginger", **facts: Any) -> int:
+        values = {"kind_code": kind, "name": f"产品 {next(self._numbers)}", "net_content": "净重 500 克", **facts}
+        with self.writing():
+            user = db.session.get_one(User, actor.user_id)
+            return catalogue.save_product(user, None, **ProductForm.parse(values).facts).id
+
+    def site(self, actor: Actor, division: str = "530324102", **facts: Any) -> int:
+        values = {
+            "kind": "plot", "name": f"基地 {next(self._numbers)}", "division_code": division, "latitude": "24.8852",
+            "longitude": "104.3086", "altitude_m": 1480, "area_mu": 42, **facts,
+        }  # fmt: skip
+        with self.writing():
+            user = db.session.get_one(User, actor.user_id)
+            return catalogue.save_site(user, None, **SiteForm.parse(values).facts).id
+
+    def batch(self, actor: Actor, kind: str = "ginger", division: str = "530324102", **facts: Any) -> int:
+        """A draft."""
+        product_facts = {"name": facts.pop("product_name")} if "product_name" in facts else {}
+        values = {
+            "product_id": facts.pop("product_id", None) or self.product(actor, kind, **product_facts),
+            "site_id": facts.pop("site_id", None) or self.site(actor, division, kind=KIND_SITE[kind]),
+            "lot_number": f"L{next(self._numbers)}", "quantity": "8600", "unit": "leg" if kind == "ham" else "box" if kind == "ham_mooncake" else "kg",
+            "started_on": "2025-03-12", "produced_on": "2025-11-06", **facts,
+        }  # fmt: skip
+        with self.writing():
+            user = db.session.get_one(User, actor.user_id)
+            return batches.register_batch(user, BatchForm.parse(values, user=user).batch_facts).id
+
+    def record(
+        self, actor: Actor, batch_id: int, record_type: str = "care", stage: str | None = None, **values: Any
+    ) -> int:
+        with self.writing():
+            user = db.session.get_one(User, actor.user_id)
+            batch = db.session.get_one(Batch, batch_id)
+            kind = RecordType(record_type)
+            if kind is RecordType.CARE:
+                values = {"happened_on": "2025-06-01", "note": "除草", **values}
+            form = form_for(kind, records.stage_of(batch, stage)).parse(values)
+            return records.add_record(user, batch, kind, form.facts, stage_code=stage).id
+
+    def released(self, actor: Actor, kind: str = "ginger", **facts: Any) -> int:
+        """A released batch with a record."""
+        batch_id = self.batch(actor, kind, **facts)
+        self.record(actor, batch_id)
+        with self.writing():
+            records.release_batch(db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id))
+        return batch_id
+
+    def run(self, actor: Actor, batch_id: int, count: int = 3, stock: str = "roll-60x40") -> int:
+        """A finished label run."""
+        with self.writing():
+            user, batch = db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id)
+            run_id = labels.request_run(user, batch, stock=stock, count=count).id
+        with self.app.app_context():
+            labels.make_file(run_id)
+        return run_id
+
+    def code(self, run_id: int, index: int = 0) -> str:
+        with self.app.app_context():
+            return labels.code_of(db.session.get_one(labels.LabelRun, run_id), index)
+
+    def labelled(self, actor: Actor, kind: str = "ginger", **facts: Any) -> tuple[int, str]:
+        """A released batch and the code of its first label."""
+        batch_id = self.released(actor, kind, **facts)
+        return batch_id, self.code(self.run(actor, batch_id, 1))
+
+    def recall(self, actor: Actor, batch_id: int) -> str:
+        """The number of the notice."""
+        with self.writing():
+            user, batch = db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id)
+            return issue_recall(user, batch, **RECALL).number
+
+    def version(self, batch_id: int) -> int:
+        with self.app.app_context():
+            return db.session.get_one(Batch, batch_id).version
+
+
+def photo(colour: str = "green", size: tuple[int, int] = (320, 200), form: str = "JPEG", **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, form, **options)
+    return out.getvalue()
+
+
+def day(text: str) -> date:
+    return date.fromisoformat(text)
