@@ -41,6 +41,13 @@ KIND_SITE = {"ginger": "plot", "coix": "plot", "honey": "apiary", "ham": "worksh
 RECALL = {"level": 2, "reason": "镉超标", "advice": "停止食用", "reason_en": "Cadmium", "advice_en": "Do not eat"}
 
 
+class Browser(FlaskClient):
+    """Reads every answer to its end, as browsers and servers do, so that files are closed."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        return super().open(*args, **{"buffered": True, **kwargs})
+
+
 @dataclass(frozen=True)
 class Actor:
     """A user with the organisation that it acts for."""
@@ -92,7 +99,7 @@ class World:
 
     def client(self, actor: Actor | None = None, language: str = "zh") -> FlaskClient:
         """A browser, signed in as someone or no one."""
-        client = self.app.test_client()
+        client = Browser(self.app, self.app.response_class)
         client.environ_base["HTTP_ACCEPT_LANGUAGE"] = language
         if actor:
             answer = client.post("/login", data={"email": actor.username, "password": PASSWORD})

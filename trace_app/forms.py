@@ -17,11 +17,12 @@ from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import DateField as WtDateField
 from wtforms import DecimalField as WtDecimalField
-from wtforms import Field, SelectField, TextAreaField
+from wtforms import Field, TextAreaField
 from wtforms import IntegerField as WtIntegerField
+from wtforms import SelectField as WtSelectField
 from wtforms import StringField as WtStringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, ValidationError
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, StopValidation, ValidationError
 
 from trace_app.clock import today
 from trace_app.errors import InvalidInput, Problem
@@ -173,6 +174,22 @@ class DateField(WtDateField):
             raise ValueError(_("请填写日期，例如 2026-09-15。")) from error
 
 
+class SelectField(WtSelectField):
+    """One of the choices. Nothing sent is the empty choice where there is one."""
+
+    data: Any
+
+    def process(self, formdata: Any, *args: Any, **kwargs: Any) -> None:
+        super().process(formdata, *args, **kwargs)
+        if (formdata and not self.raw_data) or self.data in {"", "None"}:
+            self.data = None
+
+    def pre_validate(self, form: Any) -> None:
+        may_be_empty = any(choice.value == "" for choice in self.choices or [])
+        if self.data is not None or not may_be_empty:
+            super().pre_validate(form)
+
+
 def _plain_number(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().replace(",", "").replace(" ", "")
 
@@ -183,8 +200,17 @@ def plain_decimal(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+class Filled(InputRequired):
+    """Something was entered, and not spaces alone."""
+
+    def __call__(self, form: Any, field: Field) -> None:
+        super().__call__(form, field)
+        if isinstance(field.data, str) and not field.data.strip():
+            raise StopValidation(str(self.message))
+
+
 def required() -> InputRequired:
-    return InputRequired(_("请填写此项。"))
+    return Filled(_("请填写此项。"))
 
 
 def optional() -> Optional:

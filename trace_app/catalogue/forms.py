@@ -62,8 +62,12 @@ class SiteForm(Form):
         self.kind.choices = choices((kind.value, name) for kind, name in SITE_KINDS.items())
         self.division_code.choices = choices(division_choices(), blank=_("请选择"))
 
-    def validate_longitude(self, field: Any) -> None:
-        if (field.data is None) != (self.latitude.data is None):
+    def validate_latitude(self, _field: Any) -> None:
+        if self.longitude.data is None:
+            raise ValidationError(_("经度和纬度须同时填写，或都不填。"))
+
+    def validate_longitude(self, _field: Any) -> None:
+        if self.latitude.data is None:
             raise ValidationError(_("经度和纬度须同时填写，或都不填。"))
 
     @property
