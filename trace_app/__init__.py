@@ -54,7 +54,6 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
         **sign_in.OPTIONS,
     )
     app.config.update(config)
-    app.json.ensure_ascii = False
     security_headers.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db, directory=settings.migrations)
@@ -68,6 +67,8 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     app.extensions["media_store"] = open_store(settings)
     _register_views(app)
     sign_in.init_app(app)
+    # Flask-Security has put its own JSON provider in place by now.
+    app.json.ensure_ascii = False
     app.before_request(read_bearer)
     app.before_request(guard)
     jobs.init_app(app, settings)

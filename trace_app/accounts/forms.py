@@ -77,8 +77,10 @@ class OrganisationForm(Form):
         self.jurisdiction_code.choices = choices(division_choices(levels=("city", "county")), blank=_("不适用"))
 
     @property
-    def chosen_kind(self) -> OrganisationKind:
-        return self.fixed_kind or OrganisationKind(self.kind.data)
+    def chosen_kind(self) -> OrganisationKind | None:
+        if self.fixed_kind or not self.kind.data:
+            return self.fixed_kind
+        return OrganisationKind(self.kind.data)
 
     def validate_credit_code(self, field: Field) -> None:
         if self.chosen_kind is OrganisationKind.PRODUCER and not field.data:

@@ -60,7 +60,7 @@ def docs() -> Any:
     return render_template("api/docs.html")
 
 
-@views.get("/docs/<any('css/swagger-ui.css', 'js/swagger-ui-bundle.js'):name>")
+@views.get("/docs/<path:name>")
 @public
 def swagger_ui(name: str) -> Any:
     return send_from_directory(SWAGGER_UI, name)

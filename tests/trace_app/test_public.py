@@ -1,0 +1,236 @@
+import gzip
+import io
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from PIL import Image
+
+from tests.world import HARVESTED, SPRAYED, World, photo
+from trace_app.labels import service as labels
+from trace_app.extensions import db
+
+BUDGET = 40 * 1024
+
+
+def _ginger(world: World, sprayed_on: str = "2025-09-15") -> tuple[int, str]:
+    actor = world.producer(name="板桥姜业")
+    batch_id = world.batch(actor, lot_number="LP-0417", product_name="罗平小黄姜")
+    world.record(actor, batch_id, "pesticide", **SPRAYED | {"happened_on": sprayed_on})
+    world.record(actor, batch_id, "stage", "harvest", **HARVESTED)
+    world.record(
+        actor, batch_id, "video", happened_on="2025-07-20", note="第二次培土", video_url="https://video.example.com/1"
+    )
+    assert world.client(actor).post(f"/batches/{batch_id}/release").status_code == 302
+    return batch_id, world.code(world.run(actor, batch_id))
+
+
+def test_the_trace_page_tells_what_a_consumer_asks(world: World) -> None:
+    _batch, code = _ginger(world)
+    page = world.client().get(f"/{code}").text
+    for part in (
+        "来源可查 · 未被召回", "罗平小黄姜", "板桥姜业", "曲靖市罗平县板桥镇", "LP-0417", "8,600 公斤", "海拔 1480 米",
+        "苯醚甲环唑 10% 水分散粒剂", "PD20990002", "已过 52 天", "须 14 天", "采收量 8600 公斤", "第二次培土",
+        'href="https://video.example.com/1"', "1 次", "52 天",
+    ):  # fmt: skip
+        assert part in page, part
+
+
+def test_it_is_complete_in_english(world: World) -> None:
+    _batch, code = _ginger(world)
+    page = world.client(language="en-GB,en;q=0.9").get(f"/{code}").text
+    assert '<html lang="en">' in page
+    for part in ("not recalled", "Banqiao Town, Luoping County, Qujing City", "52 days kept", "14 required", "Harvest", "last use to harvest"):
+        assert part in page, part
+    ours = re.sub(r"<title>.*?</title>|<meta[^>]*>|<style>.*?</style>", "", page, flags=re.S)
+    for entered in ("罗平小黄姜", "板桥姜业", SPRAYED["product_name"], SPRAYED["active_ingredient"], SPRAYED["target"], "第二次培土", "中文"):
+        ours = ours.replace(entered, "")
+    assert not re.findall(r"[\u4e00-\u9fff]+", re.sub(r"基地 \d+", "", ours))
+
+
+def test_the_language_is_switched_and_kept(world: World) -> None:
+    _batch, code = _ginger(world)
+    client = world.client()
+    assert 'lang="zh-CN"' in client.get(f"/{code}").text
+    assert "not recalled" in client.get(f"/{code}?lang=en").text
+    assert "not recalled" in client.get(f"/{code}").text
+    assert 'lang="zh-CN"' in client.get(f"/{code}?lang=zh").text
+    assert client.get(f"/{code}?lang=xx").status_code == 200
+
+
+def test_an_interval_that_was_not_kept_is_red(world: World) -> None:
+    actor = world.producer()
+    batch_id, code = world.labelled(actor)
+    world.record(actor, batch_id, "pesticide", **SPRAYED | {"happened_on": "2025-11-01"})
+    page = world.client().get(f"/{code}").text
+    assert '<span class="tag bad">只过 5 天' in page
+
+
+def test_a_corrected_record_is_shown_once_as_it_now_stands(world: World) -> None:
+    actor = world.producer()
+    batch_id, code = world.labelled(actor)
+    record_id = world.record(actor, batch_id, "pesticide", **SPRAYED)
+    world.client(actor).post(f"/records/{record_id}/correct", data=SPRAYED | {"dose": "33", "correction_reason": "更正"})
+    page = world.client().get(f"/{code}").text
+    assert "33 克/亩" in page
+    assert "40 克/亩" not in page
+
+
+def test_a_closed_batch_keeps_its_page(world: World) -> None:
+    actor = world.producer()
+    batch_id, code = world.labelled(actor)
+    world.client(actor).post(f"/batches/{batch_id}/close")
+    page = world.client().get(f"/{code}")
+    assert page.status_code == 200
+    assert "售完结束" in page.text
+
+
+def test_no_cache_may_show_it_without_asking(world: World) -> None:
+    _batch, code = world.labelled(world.producer())
+    answer = world.client().get(f"/{code}")
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert {"Accept-Language", "Cookie"} <= set(answer.vary)
+
+
+def test_it_runs_without_script_and_its_policy_allows_none_inline(world: World) -> None:
+    _batch, code = world.labelled(world.producer())
+    answer = world.client().get(f"/{code}")
+    assert "<script" not in answer.text
+    assert "style=" not in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert "sha256-" in policy
+
+
+def test_the_first_load_is_under_40_kb_over_the_wire(world: World) -> None:
+    """With pictures, as a phone fetches them: page, icon and every thumbnail, lazy ones included."""
+    actor = world.producer()
+    batch_id = world.batch(actor)
+    noisy = Image.effect_noise((1600, 1200), 60).convert("RGB")
+    out = io.BytesIO()
+    noisy.save(out, "JPEG")
+    client = world.client(actor)
+    with world.app.app_context():
+        product = db.session.get_one(labels.Batch, batch_id).product_id
+    client.post(f"/products/{product}/photos", data={"photos": [(io.BytesIO(photo()), "a.jpg")]})
+    for number in range(25):
+        world.record(actor, batch_id, "pesticide", **SPRAYED | {"happened_on": f"2025-06-{number + 1:02d}"})
+    client.post(f"/batches/{batch_id}/release")
+    code = world.code(world.run(actor, batch_id))
+    for encoding in ("gzip", "br"):
+        answer = world.client().get(f"/{code}", headers={"Accept-Encoding": encoding})
+        assert answer.headers["Content-Encoding"] == encoding
+        total = len(answer.data) + sum(len(f"{k}: {v}\r\n") for k, v in answer.headers)
+        page = gzip.decompress(answer.data).decode() if encoding == "gzip" else ""
+        for path in set(re.findall(r'(?:src|rel="icon" href)="([^"]+)"', page)):
+            total += len(world.client().get(path).data)
+        assert total < BUDGET
+
+
+class TestCodes:
+    @pytest.mark.parametrize(
+        "typing",
+        [
+            lambda code: code.lower(),
+            lambda code: f" {code[0]} {code[1:5]} {code[5:9]} {code[9:]} ",
+            lambda code: "-".join(code),
+            lambda code: code.replace("0", "O").replace("1", "I"),
+            lambda code: code.replace("0", "o").replace("1", "l"),
+            lambda code: "".join(chr(ord(c) + 0xFEE0) for c in code),
+            lambda code: f"HTTPS://T.QJ.CN/{code}",
+        ],
+        ids=["lower case", "spaces", "dashes", "O and I", "o and l", "full width", "pasted link"],
+    )
+    def test_a_code_as_people_type_it_opens_from_the_home_page(self, world: World, typing) -> None:
+        _batch, code = world.labelled(world.producer())
+        led = world.client().get("/find", query_string={"code": typing(code)})
+        assert led.status_code == 302
+        assert led.location == f"/{code}"
+
+    @pytest.mark.parametrize("typed", ["ABC", "7KQ2M0XR9T4VH", "你好", "7KQ2M0XR9T4VHX", "<script>alert(1)</script>", "%00", "a" * 500])
+    def test_an_unknown_or_mistyped_code_gets_a_page_that_says_what_to_check(self, world: World, typed: str) -> None:
+        answer = world.client().get("/find", query_string={"code": typed}, follow_redirects=True)
+        assert answer.status_code == 404
+        assert "请核对" in answer.text
+        assert "12315" in answer.text
+        assert "<script>" not in answer.text
+
+    def test_every_wrong_character_is_noticed(self, world: World) -> None:
+        _batch, code = world.labelled(world.producer())
+        client = world.client()
+        for position in range(1, 13):
+            other = "0" if code[position] != "0" else "1"
+            assert client.get("/" + code[:position] + other + code[position + 1 :]).status_code == 404
+
+    def test_codes_beyond_a_runs_count_are_unknown(self, world: World) -> None:
+        actor = world.producer()
+        run = world.run(actor, world.released(actor), count=2)
+        with world.app.app_context():
+            beyond = labels.code_book().code(run, 2)
+            other_run = labels.code_book().code(run + 1, 0)
+        assert world.client().get(f"/{beyond}").status_code == 404
+        assert world.client().get(f"/{other_run}").status_code == 404
+
+    def test_an_empty_search_goes_home(self, world: World) -> None:
+        assert world.client().get("/find?code=").location == "/"
+
+
+class TestPicture:
+    def test_a_photo_of_a_label_opens_its_page(self, world: World) -> None:
+        actor = world.producer()
+        run = world.run(actor, world.released(actor))
+        png = world.client(actor).get(f"/labels/{run}/1.png").data
+        answer = world.client().post("/find", data={"picture": (io.BytesIO(png), "label.png")})
+        assert answer.location == "/" + world.code(run, 1)
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [(photo(), "没有认出二维码"), (b"no picture", "请选择一张标签的照片"), (b"", "请选择一张标签的照片")],
+    )
+    def test_one_that_cannot_be_read_says_why(self, world: World, data: bytes, message: str) -> None:
+        answer = world.client().post("/find", data={"picture": (io.BytesIO(data), "x.jpg")})
+        assert answer.status_code == 422
+        assert message in answer.text
+
+    def test_a_foreign_code_is_told_from_ours(self, world: World) -> None:
+        import qrcode
+
+        out = io.BytesIO()
+        qrcode.make("https://elsewhere.example/").save(out, "PNG")
+        answer = world.client().post("/find", data={"picture": (io.BytesIO(out.getvalue()), "x.png")})
+        assert "不是本平台的追溯码" in answer.text
+
+
+def test_the_usual_small_things_are_there(world: World) -> None:
+    client = world.client()
+    assert client.get("/healthz").json == {"status": "ok"}
+    assert client.get("/favicon.ico").status_code == 200
+    assert "Disallow" in client.get("/robots.txt").text
+    assert client.get("/media/" + "0" * 32 + ".webp").status_code == 404
+    assert client.get("/a/b/c").status_code == 404
+
+
+def test_an_unexpected_fault_shows_a_page_and_no_trace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trace_app.recalls import service
+
+    def broken() -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(service, "published_recalls", broken)
+    for path in ("/recalls", "/api/v1/recalls"):
+        answer = world.client().get(path)
+        assert answer.status_code == 500
+        assert "系统出了问题" in answer.text
+        assert "secret detail" not in answer.text
+
+
+def test_static_files_are_named_by_their_content(app: Flask) -> None:
+    page = app.test_client().get("/").text
+    style = re.search(r'href="(/static/app\.css\?v=[0-9a-f]{10})"', page)
+    assert style
+    with app.test_client() as client:
+        answer = client.get(style[1], buffered=True)
+    assert "max-age=31536000" in answer.headers["Cache-Control"]
+    assert Path(app.static_folder or "", "app.css").read_text("utf-8") == answer.text

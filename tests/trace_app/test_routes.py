@@ -1,0 +1,177 @@
+"""Who may use which route: every role against every route, in one table. A new route must be entered here."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+
+from tests.world import Actor, World
+from trace_app.accounts.models import RoleName
+
+ANYONE = {"nobody", *RoleName}
+USERS = set(RoleName)
+PRODUCER = {RoleName.PRODUCER}
+REGULATORS = {RoleName.REGULATOR, RoleName.ADMINISTRATOR}
+WITH_BATCHES = PRODUCER | REGULATORS
+ADMINISTRATOR = {RoleName.ADMINISTRATOR}
+NO_ONE: set[str] = set()
+
+TABLE = {
+    # For everyone
+    "GET /": ANYONE,
+    "GET /<code>": ANYONE,
+    "GET /find": ANYONE,
+    "POST /find": ANYONE,
+    "GET /recalls": ANYONE,
+    "GET /recalls/<number>": ANYONE,
+    "GET /media/<name>.webp": ANYONE,
+    "GET /media/<name>-<size>.webp": ANYONE,
+    "GET /favicon.ico": ANYONE,
+    "GET /robots.txt": ANYONE,
+    "GET /healthz": ANYONE,
+    "GET /static/<filename>": ANYONE,
+    "GET /login": ANYONE,
+    "POST /login": ANYONE,
+    "GET /api/v1/openapi.json": ANYONE,
+    "GET /api/v1/docs": ANYONE,
+    "GET /api/v1/docs/<name>": ANYONE,
+    "GET /api/v1/trace/<code>": ANYONE,
+    "GET /api/v1/recalls": ANYONE,
+    # For every user
+    "POST /logout": USERS,
+    "GET /start": USERS,
+    "GET /account": USERS,
+    "POST /account/tokens": USERS,
+    "POST /account/tokens/<token_id>/revoke": USERS,
+    "GET /account/password": USERS,
+    "POST /account/password": USERS,
+    # For administrators
+    "GET /admin": ADMINISTRATOR,
+    "GET /admin/organisations/new": ADMINISTRATOR,
+    "POST /admin/organisations/new": ADMINISTRATOR,
+    "GET /admin/organisations/<organisation_id>": ADMINISTRATOR,
+    "GET /admin/organisations/<organisation_id>/edit": ADMINISTRATOR,
+    "POST /admin/organisations/<organisation_id>/edit": ADMINISTRATOR,
+    "GET /admin/organisations/<organisation_id>/users/new": ADMINISTRATOR,
+    "POST /admin/organisations/<organisation_id>/users/new": ADMINISTRATOR,
+    "GET /admin/users/<user_id>": ADMINISTRATOR,
+    "POST /admin/users/<user_id>": ADMINISTRATOR,
+    "POST /admin/users/<user_id>/active": ADMINISTRATOR,
+    "GET /admin/kinds": ADMINISTRATOR,
+    "POST /admin/kinds": ADMINISTRATOR,
+    # For producers
+    "GET /products": PRODUCER,
+    "GET /products/new": PRODUCER,
+    "POST /products/new": PRODUCER,
+    "GET /products/<product_id>": PRODUCER,
+    "POST /products/<product_id>": PRODUCER,
+    "POST /products/<product_id>/photos": PRODUCER,
+    "POST /products/<product_id>/photos/<photo_id>/remove": PRODUCER,
+    "GET /sites": PRODUCER,
+    "GET /sites/new": PRODUCER,
+    "POST /sites/new": PRODUCER,
+    "GET /sites/<site_id>": PRODUCER,
+    "POST /sites/<site_id>": PRODUCER,
+    "GET /batches/new": PRODUCER,
+    "POST /batches/new": PRODUCER,
+    "GET /batches/<batch_id>/edit": PRODUCER,
+    "POST /batches/<batch_id>/edit": PRODUCER,
+    "GET /batches/<batch_id>/correct": PRODUCER,
+    "POST /batches/<batch_id>/correct": PRODUCER,
+    "POST /batches/<batch_id>/release": PRODUCER,
+    "POST /batches/<batch_id>/close": PRODUCER,
+    "GET /batches/<batch_id>/records/<record_type>/new": PRODUCER,
+    "POST /batches/<batch_id>/records/<record_type>/new": PRODUCER,
+    "GET /batches/<batch_id>/records/<record_type>/<stage_code>/new": PRODUCER,
+    "POST /batches/<batch_id>/records/<record_type>/<stage_code>/new": PRODUCER,
+    "GET /records/<record_id>/correct": PRODUCER,
+    "POST /records/<record_id>/correct": PRODUCER,
+    "GET /batches/<batch_id>/labels": PRODUCER,
+    "POST /batches/<batch_id>/labels": PRODUCER,
+    "GET /labels/<run_id>/labels.pdf": PRODUCER,
+    "GET /labels/<run_id>/<index>.<form>": PRODUCER,
+    "GET /labels/<run_id>/codes.csv": PRODUCER,
+    "GET /api/v1/products": PRODUCER,
+    "GET /api/v1/sites": PRODUCER,
+    "POST /api/v1/batches": PRODUCER,
+    "POST /api/v1/batches/<batch_id>/release": PRODUCER,
+    "POST /api/v1/batches/<batch_id>/records": PRODUCER,
+    "POST /api/v1/batches/<batch_id>/label-runs": PRODUCER,
+    "GET /api/v1/label-runs/<run_id>/labels.pdf": PRODUCER,
+    "GET /api/v1/label-runs/<run_id>/codes": PRODUCER,
+    # For producers and regulators
+    "GET /batches": WITH_BATCHES,
+    "GET /batches/<batch_id>": WITH_BATCHES,
+    "GET /labels/<run_id>": WITH_BATCHES,
+    "GET /api/v1/batches": WITH_BATCHES,
+    "GET /api/v1/batches/<batch_id>": WITH_BATCHES,
+    "GET /api/v1/batches/<batch_id>/records": WITH_BATCHES,
+    "GET /api/v1/label-runs/<run_id>": WITH_BATCHES,
+    # For regulators
+    "GET /batches/<batch_id>/recall": REGULATORS,
+    "POST /batches/<batch_id>/recall": REGULATORS,
+    "POST /api/v1/recalls": REGULATORS,
+    # Of libraries, and not in use
+    "GET /verify": NO_ONE,
+    "POST /verify": NO_ONE,
+}
+EXAMPLES = {
+    "code": "7KQ2M0XR9T4VH", "number": "530324-2026-0001", "name": "0" * 32, "size": "small", "filename": "app.css",
+    "record_type": "care", "stage_code": "harvest", "form": "png", "index": "0", "token_id": "999",
+}  # fmt: skip
+
+
+def _routes(app: Flask) -> dict[str, str]:
+    """Method and path of every route, with a path to try it on."""
+    found = {}
+    for rule in app.url_map.iter_rules():
+        plain = re.sub(r"<(?:[^:<>]+:)?(\w+)>", r"<\1>", rule.rule)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            path = re.sub(r"<(\w+)>", lambda part: EXAMPLES.get(part[1], "1"), plain)
+            found[f"{method} {plain}"] = path.replace("/docs/" + "0" * 32, "/docs/css/swagger-ui.css")
+    return found
+
+
+def test_every_route_is_in_the_table(world: World) -> None:
+    assert set(_routes(world.app)) == set(TABLE)
+
+
+@pytest.mark.parametrize("role", ["nobody", *RoleName])
+def test_a_role_uses_its_routes_and_no_others(world: World, role: str) -> None:
+    actors: dict[str, Actor] = {
+        RoleName.ADMINISTRATOR: world.administrator(),
+        RoleName.REGULATOR: world.regulator(),
+        RoleName.PRODUCER: world.producer(),
+        RoleName.LABORATORY: world.laboratory(),
+        RoleName.BUYER: world.buyer(),
+    }
+    actor = actors.get(role)
+    headers = world.token(actor) if actor else {}
+    wrong = []
+    for route, path in _routes(world.app).items():
+        method = route.split()[0]
+        if path.startswith("/api/"):
+            client = world.client()
+            answer = client.open(path, method=method, headers=headers, json={} if method == "POST" else None)
+            refused = answer.status_code in {401, 403}
+        else:
+            client = world.client(actor)
+            answer = client.open(path, method=method)
+            refused = answer.status_code == 403 or (answer.location or "").startswith("/login")
+        assert answer.status_code < 500, route
+        if refused == (role in TABLE[route]):
+            wrong.append((route, answer.status_code))
+    assert not wrong
+
+
+def test_a_view_that_says_nothing_about_who_may_use_it_is_refused(tmp_path) -> None:
+    from tests.conftest import app_for, settings_for, set_up
+
+    app = app_for(settings_for(tmp_path))
+    set_up(app)
+    app.add_url_rule("/forgotten/view", "forgotten", lambda: "secret")
+    answer = app.test_client().get("/forgotten/view")
+    assert answer.status_code == 403
+    assert "secret" not in answer.text
