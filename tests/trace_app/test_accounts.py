@@ -1,7 +1,7 @@
 import pytest
 from flask import Flask
 
-from tests.conftest import app_for, settings_for, set_up
+from tests.conftest import app_for, set_up, settings_for
 from tests.world import PASSWORD, World
 from trace_app.accounts.credit_code import check_character, is_credit_code
 from trace_app.accounts.models import ApiToken, AuditEvent, Organisation, User
@@ -12,7 +12,13 @@ ORGANISATION = {
     "kind": "producer", "name": "新合作社", "name_en": "", "credit_code": GOOD_CODE, "division_code": "530324102",
     "jurisdiction_code": "", "address": "", "phone": "0874-1234567",
 }  # fmt: skip
-NEW_USER = {"username": "Zhang.San", "full_name": "张三", "email": "zhang@example.org", "role": "producer", "password": "eight or more"}
+NEW_USER = {
+    "username": "Zhang.San",
+    "full_name": "张三",
+    "email": "zhang@example.org",
+    "role": "producer",
+    "password": "eight or more",
+}
 
 
 def _user(app: Flask, username: str) -> User | None:
@@ -141,7 +147,9 @@ class TestAdministration:
             ({"phone": "ask me"}, "电话号码"),
         ],
     )
-    def test_a_wrong_entry_comes_back_with_all_that_was_typed(self, world: World, change: dict[str, str], message: str) -> None:
+    def test_a_wrong_entry_comes_back_with_all_that_was_typed(
+        self, world: World, change: dict[str, str], message: str
+    ) -> None:
         client = world.client(world.administrator())
         answer = client.post("/admin/organisations/new", data=ORGANISATION | {"address": "某街 5 号"} | change)
         assert answer.status_code == 422
@@ -184,7 +192,10 @@ class TestAdministration:
     def test_a_forgotten_password_is_set_anew(self, world: World) -> None:
         producer = world.producer()
         world.client(world.administrator()).post(f"/admin/users/{producer.user_id}", data={"password": "brand new one"})
-        assert world.client().post("/login", data={"email": producer.username, "password": "brand new one"}).status_code == 302
+        assert (
+            world.client().post("/login", data={"email": producer.username, "password": "brand new one"}).status_code
+            == 302
+        )
 
     def test_who_did_it_is_kept(self, world: World) -> None:
         admin = world.administrator()

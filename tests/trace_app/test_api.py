@@ -34,7 +34,9 @@ def test_the_whole_way_over_the_api(world: World) -> None:
     record = api.post(f"/api/v1/batches/{batch_id}/records", headers=mine, json=_pesticide())
     assert record.status_code == 201
     harvest = {"type": "stage", "stage": "harvest", "happened_on": "2025-11-06", "values": {"quantity_kg": 12.5}}
-    assert api.post(f"/api/v1/batches/{batch_id}/records", headers=mine, json=harvest).json["values"] == {"quantity_kg": "12.5"}
+    assert api.post(f"/api/v1/batches/{batch_id}/records", headers=mine, json=harvest).json["values"] == {
+        "quantity_kg": "12.5"
+    }
     assert len(api.get(f"/api/v1/batches/{batch_id}/records", headers=theirs).json["items"]) == 2
     assert api.post(f"/api/v1/batches/{batch_id}/release", headers=mine).json["state"] == "released"
     asked = api.post(f"/api/v1/batches/{batch_id}/label-runs", headers=mine, json={"stock": "roll-60x40", "count": 2})
@@ -87,7 +89,9 @@ class TestProblems:
         actor = world.producer()
         client: FlaskClient = world.client(language="en")
         body = _batch(world, actor) | {"quantity": -1, "unit": "leg"}
-        problem = self._is_problem(client.post("/api/v1/batches", headers=world.token(actor), json=body), 422, "invalid-input")
+        problem = self._is_problem(
+            client.post("/api/v1/batches", headers=world.token(actor), json=body), 422, "invalid-input"
+        )
         assert set(problem["errors"]) == {"quantity", "unit"}
         assert "Must be between" in problem["errors"]["quantity"][0]
 
@@ -112,7 +116,9 @@ class TestProblems:
 
     def test_what_is_not_ones_own_is_not_found(self, world: World) -> None:
         batch_id = world.batch(world.producer())
-        self._is_problem(world.client().get(f"/api/v1/batches/{batch_id}", headers=world.token(world.producer())), 404, "not-found")
+        self._is_problem(
+            world.client().get(f"/api/v1/batches/{batch_id}", headers=world.token(world.producer())), 404, "not-found"
+        )
         self._is_problem(world.client().get("/api/v1/trace/7KQ2M0XR9T4VH"), 404, "unknown-code")
         self._is_problem(world.client().get("/api/v1/nothing/here"), 404)
 

@@ -45,7 +45,9 @@ def test_the_form_offers_a_lot_number_that_is_free(world: World) -> None:
 
 def test_numbers_and_dates_are_read_as_people_type_them(world: World) -> None:
     actor = world.producer()
-    made = world.client(actor).post("/batches/new", data=_form(world, actor, quantity=" ８,６００.５ ", started_on="2025/3/12"))
+    made = world.client(actor).post(
+        "/batches/new", data=_form(world, actor, quantity=" ８,６００.５ ", started_on="2025/3/12")
+    )
     batch = _batch(world, int(made.location.rsplit("/", 1)[1]))
     assert str(batch.quantity) == "8600.500"
     assert batch.started_on.isoformat() == "2025-03-12"
@@ -194,7 +196,10 @@ class TestLifeCycle:
         assert client.post(f"/batches/{batch_id}/correct", data=form).status_code == 422
         assert client.post(f"/batches/{batch_id}/correct", data=form | {"reason": "复称"}).status_code == 302
         batch = _batch(world, batch_id)
-        assert [(r.number, r.facts["quantity"], r.reason) for r in batch.revisions] == [(1, "8600.000", ""), (2, "8000", "复称")]
+        assert [(r.number, r.facts["quantity"], r.reason) for r in batch.revisions] == [
+            (1, "8600.000", ""),
+            (2, "8000", "复称"),
+        ]
         page = client.get(f"/batches/{batch_id}").text
         assert "复称" in page
         assert "更正了" in page

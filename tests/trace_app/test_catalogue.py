@@ -106,7 +106,9 @@ def test_a_stage_that_has_records_cannot_be_taken_out(world: World) -> None:
     batch_id = world.batch(actor)
     world.record(actor, batch_id, "stage", "planting", happened_on="2025-03-12")
     text = (BUILT_IN / "ginger.toml").read_text("utf-8").replace('code = "planting"', 'code = "setting"')
-    answer = world.client(world.administrator()).post("/admin/kinds", data={"file": (io.BytesIO(text.encode()), "g.toml")})
+    answer = world.client(world.administrator()).post(
+        "/admin/kinds", data={"file": (io.BytesIO(text.encode()), "g.toml")}
+    )
     assert answer.status_code == 422
     assert "播种" in answer.text
     assert "已有记录" in answer.text
@@ -125,7 +127,12 @@ def test_a_producer_registers_a_site_with_place_and_coordinates(world: World) ->
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"latitude": "124"}, "须在"), ({"longitude": ""}, "同时填写"), ({"division_code": ""}, "请填写此项"), ({"area_mu": "-1"}, "须在")],
+    [
+        ({"latitude": "124"}, "须在"),
+        ({"longitude": ""}, "同时填写"),
+        ({"division_code": ""}, "请填写此项"),
+        ({"area_mu": "-1"}, "须在"),
+    ],
 )
 def test_a_wrong_site_comes_back(world: World, change: dict[str, str], message: str) -> None:
     answer = world.client(world.producer()).post("/sites/new", data=SITE | change)

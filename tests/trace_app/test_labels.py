@@ -11,7 +11,7 @@ import pytest
 
 from config import Settings
 from qr.reading import open_picture, read_symbols
-from tests.conftest import app_for, settings_for, set_up
+from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
 from trace_app.db.session import transaction
 from trace_app.extensions import db

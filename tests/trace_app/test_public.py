@@ -8,8 +8,8 @@ from flask import Flask
 from PIL import Image
 
 from tests.world import HARVESTED, SPRAYED, World, photo
-from trace_app.labels import service as labels
 from trace_app.extensions import db
+from trace_app.labels import service as labels
 
 BUDGET = 40 * 1024
 
@@ -41,10 +41,25 @@ def test_it_is_complete_in_english(world: World) -> None:
     _batch, code = _ginger(world)
     page = world.client(language="en-GB,en;q=0.9").get(f"/{code}").text
     assert '<html lang="en">' in page
-    for part in ("not recalled", "Banqiao Town, Luoping County, Qujing City", "52 days kept", "14 required", "Harvest", "last use to harvest"):
+    for part in (
+        "not recalled",
+        "Banqiao Town, Luoping County, Qujing City",
+        "52 days kept",
+        "14 required",
+        "Harvest",
+        "last use to harvest",
+    ):
         assert part in page, part
     ours = re.sub(r"<title>.*?</title>|<meta[^>]*>|<style>.*?</style>", "", page, flags=re.S)
-    for entered in ("罗平小黄姜", "板桥姜业", SPRAYED["product_name"], SPRAYED["active_ingredient"], SPRAYED["target"], "第二次培土", "中文"):
+    for entered in (
+        "罗平小黄姜",
+        "板桥姜业",
+        SPRAYED["product_name"],
+        SPRAYED["active_ingredient"],
+        SPRAYED["target"],
+        "第二次培土",
+        "中文",
+    ):
         ours = ours.replace(entered, "")
     assert not re.findall(r"[\u4e00-\u9fff]+", re.sub(r"基地 \d+", "", ours))
 
@@ -71,7 +86,9 @@ def test_a_corrected_record_is_shown_once_as_it_now_stands(world: World) -> None
     actor = world.producer()
     batch_id, code = world.labelled(actor)
     record_id = world.record(actor, batch_id, "pesticide", **SPRAYED)
-    world.client(actor).post(f"/records/{record_id}/correct", data=SPRAYED | {"dose": "33", "correction_reason": "更正"})
+    world.client(actor).post(
+        f"/records/{record_id}/correct", data=SPRAYED | {"dose": "33", "correction_reason": "更正"}
+    )
     page = world.client().get(f"/{code}").text
     assert "33 克/亩" in page
     assert "40 克/亩" not in page
@@ -149,7 +166,9 @@ class TestCodes:
         assert led.status_code == 302
         assert led.location == f"/{code}"
 
-    @pytest.mark.parametrize("typed", ["ABC", "7KQ2M0XR9T4VH", "你好", "7KQ2M0XR9T4VHX", "<script>alert(1)</script>", "%00", "a" * 500])
+    @pytest.mark.parametrize(
+        "typed", ["ABC", "7KQ2M0XR9T4VH", "你好", "7KQ2M0XR9T4VHX", "<script>alert(1)</script>", "%00", "a" * 500]
+    )
     def test_an_unknown_or_mistyped_code_gets_a_page_that_says_what_to_check(self, world: World, typed: str) -> None:
         answer = world.client().get("/find", query_string={"code": typed}, follow_redirects=True)
         assert answer.status_code == 404

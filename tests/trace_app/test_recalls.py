@@ -7,7 +7,13 @@ from trace_app.accounts.models import AuditEvent
 from trace_app.extensions import db
 from trace_app.recalls.models import Recall
 
-FORM = {"level": "2", "reason": "镉含量 0.18 mg/kg，超过限量", "advice": "停止食用，退货退款", "reason_en": "Cadmium over the limit", "advice_en": "Do not eat it"}
+FORM = {
+    "level": "2",
+    "reason": "镉含量 0.18 mg/kg，超过限量",
+    "advice": "停止食用，退货退款",
+    "reason_en": "Cadmium over the limit",
+    "advice_en": "Do not eat it",
+}
 
 
 def test_a_recall_is_on_the_trace_page_in_the_next_request(world: World) -> None:

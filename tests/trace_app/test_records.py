@@ -54,7 +54,9 @@ def test_a_slaughter_asks_for_the_quarantine_certificate(world: World) -> None:
     assert "动物检疫合格证明编号" in answer.text
 
 
-@pytest.mark.parametrize(("record_type", "stage"), [("feed", None), ("stage", "salting"), ("stage", None), ("care", "harvest")])
+@pytest.mark.parametrize(
+    ("record_type", "stage"), [("feed", None), ("stage", "salting"), ("stage", None), ("care", "harvest")]
+)
 def test_what_does_not_apply_to_the_kind_is_refused(world: World, record_type: str, stage: str | None) -> None:
     actor = world.producer()
     path = f"/batches/{world.batch(actor)}/records/{record_type}" + (f"/{stage}/new" if stage else "/new")
@@ -80,10 +82,14 @@ def test_an_unknown_type_of_record_is_not_found(world: World) -> None:
         ({"dose_unit": "bucket"}, "还没有保存"),
     ],
 )
-def test_a_wrong_pesticide_record_comes_back_with_all_that_was_typed(world: World, change: dict[str, str], message: str) -> None:
+def test_a_wrong_pesticide_record_comes_back_with_all_that_was_typed(
+    world: World, change: dict[str, str], message: str
+) -> None:
     actor = world.producer()
     batch_id = world.batch(actor)
-    answer = world.client(actor).post(f"/batches/{batch_id}/records/pesticide/new", data=SPRAYED | {"target": "叶斑病一号"} | change)
+    answer = world.client(actor).post(
+        f"/batches/{batch_id}/records/pesticide/new", data=SPRAYED | {"target": "叶斑病一号"} | change
+    )
     assert answer.status_code == 422
     assert message in answer.text
     assert "叶斑病一号" in answer.text
@@ -97,7 +103,10 @@ def test_the_last_ones_values_are_offered_again_with_todays_date(world: World) -
     assert SPRAYED["product_name"] in page
     assert 'value="40"' in page
     assert 'value="2025-09-15"' not in page
-    assert SPRAYED["product_name"] not in world.client(other).get(f"/batches/{foreign}/records/pesticide/new").text.split("</small>", 1)[1]
+    assert (
+        SPRAYED["product_name"]
+        not in world.client(other).get(f"/batches/{foreign}/records/pesticide/new").text.split("</small>", 1)[1]
+    )
 
 
 def test_a_correction_is_a_new_record_that_names_the_old(world: World) -> None:

@@ -167,7 +167,7 @@ def test_a_role_uses_its_routes_and_no_others(world: World, role: str) -> None:
 
 
 def test_a_view_that_says_nothing_about_who_may_use_it_is_refused(tmp_path) -> None:
-    from tests.conftest import app_for, settings_for, set_up
+    from tests.conftest import app_for, set_up, settings_for
 
     app = app_for(settings_for(tmp_path))
     set_up(app)

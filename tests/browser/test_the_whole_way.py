@@ -1,0 +1,269 @@
+"""The main job in a real browser, against the server that `make run` starts, on both databases."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pypdfium2
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from qr.reading import read_symbols
+from tests.world import photo
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "long enough for tests"
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 800}
+DATABASES = ["sqlite", "postgresql"]
+
+
+@dataclass(frozen=True)
+class Platform:
+    url: str
+    environment: dict[str, str]
+
+    def command(self, *arguments: str) -> str:
+        result = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-background-networking", "--disable-quic", "--disable-gpu"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform served by granian with its consumer, with a producer, a regulator and nothing else."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    url = ""
+    if request.param == "postgresql":
+        import sqlalchemy as sa
+
+        server = sa.engine.make_url(request.getfixturevalue("postgresql_url")).set(drivername="postgresql+psycopg")
+        engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text("CREATE DATABASE browser TEMPLATE template0 ENCODING 'UTF8'"))
+        engine.dispose()
+        url = server.set(database="browser").render_as_string(hide_password=False)
+    environment = dict(os.environ) | {
+        "DATA_DIR": str(tmp_path_factory.mktemp("platform")), "BIND": address, "PUBLIC_URL": f"http://{address}",
+        "DATABASE_URL": url, "WEB_WORKERS": "1",
+    }  # fmt: skip
+    platform = Platform(f"http://{address}", environment)
+    platform.command("setup")
+    platform.command(
+        "organisations",
+        "create",
+        "producer",
+        "板桥姜业合作社",
+        "--division",
+        "530324102",
+        "--credit-code",
+        "91350100M000100Y43",
+        "--name-en",
+        "Banqiao Ginger Cooperative",
+    )
+    platform.command(
+        "organisations", "create", "regulator", "罗平县农业农村局", "--division", "530324", "--jurisdiction", "530324"
+    )
+    organisations = {
+        line.split()[1]: line.split()[0] for line in platform.command("organisations", "list").splitlines()
+    }
+    for kind, name in (("producer", "grower"), ("regulator", "officer")):
+        platform.command(
+            "users",
+            "create",
+            organisations[kind],
+            name,
+            "--email",
+            f"{name}@example.org",
+            "--full-name",
+            name,
+            "--password",
+            PASSWORD,
+        )
+    process = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "serve"], cwd=ROOT, env=environment)
+    for _ in range(150):
+        try:
+            with urllib.request.urlopen(f"{platform.url}/healthz", timeout=1):
+                break
+        except OSError:
+            time.sleep(0.1)
+    yield platform
+    process.terminate()
+    process.wait(timeout=30)
+
+
+def _sign_in(browser: Browser, platform: Platform, username: str, size: dict[str, int]) -> Page:
+    context = browser.new_context(viewport=size, locale="zh-CN", base_url=platform.url, accept_downloads=True)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto("/login")
+    page.get_by_label("用户名、手机号或邮箱").fill(username)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url("**/batches")
+    page.faults = faults  # type: ignore[attr-defined]
+    return page
+
+
+def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp_path: Path) -> None:
+    grower = _sign_in(chromium, platform, "grower", PHONE)
+
+    # A producer's first batch: the platform leads to product and site first.
+    grower.get_by_role("link", name="登记批次").click()
+    grower.get_by_role("link", name="登记产品").click()
+    grower.get_by_label("品类").select_option("ginger")
+    grower.get_by_label("产品名称").fill("罗平小黄姜")
+    grower.get_by_label("英文名称").fill("Luoping small yellow ginger")
+    grower.get_by_label("净含量").fill("净重 500 克")
+    grower.get_by_role("button", name="保存").click()
+    (tmp_path / "one.jpg").write_bytes(photo("orange"))
+    (tmp_path / "two.jpg").write_bytes(photo("brown"))
+    grower.get_by_label("照片").set_input_files([tmp_path / "one.jpg", tmp_path / "two.jpg"])
+    grower.get_by_role("button", name="添加照片").click()
+    expect(grower.locator(".photos img")).to_have_count(2)
+    grower.goto("/sites/new")
+    grower.get_by_label("基地名称").fill("3 号地块")
+    grower.get_by_label("乡镇").select_option("530324102")
+    grower.get_by_label("纬度").fill("24.8852")
+    grower.get_by_label("经度").fill("104.3086")
+    grower.get_by_label("海拔").fill("1480")
+    grower.get_by_role("button", name="保存").click()
+
+    # The batch, its pesticide record and its harvest.
+    grower.goto("/batches/new")
+    grower.get_by_label("批次号").fill("LP-J-2025-0417")
+    grower.get_by_label("数量").fill("8600")
+    grower.get_by_label("开始日期").fill("2025-03-12")
+    grower.get_by_label("采收或生产日期").fill("2025-11-06")
+    grower.get_by_role("button", name="保存").click()
+    grower.get_by_role("link", name="用药").click()
+    grower.get_by_label("农药名称").fill("苯醚甲环唑 10% 水分散粒剂")
+    grower.get_by_label("有效成分").fill("苯醚甲环唑")
+    grower.get_by_label("用量").fill("40")
+    grower.get_by_label("日期").fill("2025-09-15")
+    grower.get_by_label("安全间隔期").fill("14")
+    grower.get_by_label("操作人").fill("李大姐")
+    grower.get_by_role("button", name="保存").click()
+    grower.get_by_role("link", name="采收", exact=True).click()
+    grower.get_by_label("采收量").fill("8600")
+    grower.get_by_label("日期").fill("2025-11-06")
+    grower.get_by_role("button", name="保存").click()
+
+    # Release, print, and take the codes out of the produced file.
+    grower.get_by_role("button", name="放行").click()
+    expect(grower.get_by_text("批次已放行")).to_be_visible()
+    grower.get_by_role("link", name="打印标签").click()
+    grower.get_by_label("张数").fill("24")
+    grower.get_by_role("button", name="生成标签").click()
+    link = grower.get_by_role("link", name="下载 PDF")
+    link.wait_for(timeout=30_000)
+    with grower.expect_download() as download:
+        link.click()
+    with pypdfium2.PdfDocument(download.value.path()) as document:
+        assert len(document) == 1
+        urls = read_symbols(np.asarray(document[0].render(scale=3).to_pil().convert("L")))
+    assert len(set(urls)) == 24
+
+    # A phone scans one.
+    phone = chromium.new_context(viewport=PHONE, locale="zh-CN", java_script_enabled=False).new_page()
+    sizes: list[int] = []
+    phone.on(
+        "requestfinished",
+        lambda request: sizes.append(sum(request.sizes()[k] for k in ("responseBodySize", "responseHeadersSize"))),
+    )
+    answer = phone.goto(urls[0].lower().replace(urls[0].rsplit("/", 1)[1].lower(), urls[0].rsplit("/", 1)[1]))
+    assert answer is not None
+    assert answer.status == 200
+    phone.wait_for_load_state("networkidle")
+    assert sum(sizes) < 40 * 1024
+    for text in ("来源可查 · 未被召回", "罗平小黄姜", "板桥姜业合作社", "苯醚甲环唑 10% 水分散粒剂", "已过 52 天"):
+        expect(phone.get_by_text(text).first).to_be_visible()
+    assert phone.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    phone.get_by_role("link", name="English").click()
+    expect(phone.get_by_text("not recalled").first).to_be_visible()
+    expect(phone.get_by_text("Banqiao Ginger Cooperative").first).to_be_visible()
+
+    # The regulator recalls the lot, and the phone loads the page again.
+    officer = _sign_in(chromium, platform, "officer", DESK)
+    officer.get_by_role("link", name=re.compile("LP-J-2025-0417")).click()
+    officer.get_by_role("link", name="召回这个批次").click()
+    officer.get_by_label("级别").select_option("2")
+    officer.get_by_label("原因", exact=False).first.fill("镉含量 0.18 mg/kg，超过限量 0.1 mg/kg")
+    officer.get_by_role("button", name="发布召回").click()
+    expect(officer.get_by_text("召回已发布")).to_be_visible()
+    phone.goto(phone.url.split("?")[0] + "?lang=zh")
+    expect(phone.get_by_role("alert")).to_contain_text("正在召回，请勿食用")
+    expect(phone.get_by_text("镉含量 0.18")).to_be_visible()
+    phone.goto(platform.url + "/recalls")
+    expect(phone.get_by_text("LP-J-2025-0417")).to_be_visible()
+    grower.goto("/batches")
+    grower.get_by_role("link", name=re.compile("LP-J-2025-0417")).click()
+    grower.get_by_role("link", name="标签", exact=True).click()
+    expect(grower.get_by_text("不能打印标签")).to_be_visible()
+    assert grower.faults == []  # type: ignore[attr-defined]
+    assert officer.faults == []  # type: ignore[attr-defined]
+
+
+def test_three_taps_to_a_pesticide_record(chromium: Browser, platform: Platform) -> None:
+    """With one on record, the next takes: the batch, the button, save."""
+    page = _sign_in(chromium, platform, "grower", PHONE)
+    page.goto("/batches/new")
+    page.get_by_label("批次号").fill("TAPS-1")
+    page.get_by_label("数量").fill("100")
+    page.get_by_label("开始日期").fill("2025-03-12")
+    page.get_by_role("button", name="保存").click()
+    page.goto("/batches")
+    page.get_by_role("link", name=re.compile("TAPS-1")).click()
+    page.get_by_role("link", name="用药").click()
+    save = page.get_by_role("button", name="保存")
+    expect(save).to_be_in_viewport()
+    save.click()
+    expect(page.get_by_text("已记下")).to_be_visible()
+    expect(page.get_by_text("苯醚甲环唑 10% 水分散粒剂")).to_be_visible()
+
+
+def test_a_code_is_typed_on_the_home_page_and_a_wrong_one_is_explained(chromium: Browser, platform: Platform) -> None:
+    page = chromium.new_context(viewport=PHONE, locale="zh-CN", base_url=platform.url).new_page()
+    page.goto("/")
+    page.get_by_label("追溯码").fill("7kq2m 0xr9 t4vh")
+    page.get_by_role("button", name="查询").click()
+    expect(page.get_by_role("heading", name="没有查到这个追溯码")).to_be_visible()
+    expect(page.get_by_text("请核对").first).to_be_visible()
+
+
+def test_the_api_docs_are_readable(chromium: Browser, platform: Platform) -> None:
+    page = chromium.new_context(viewport=DESK, base_url=platform.url).new_page()
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto("/api/v1/docs")
+    expect(page.get_by_text("Register a batch as a draft")).to_be_visible(timeout=15_000)
+    assert faults == []

