@@ -98,7 +98,7 @@ def _as_text(value: Any) -> str:
 
 
 def _without_controls(text: str) -> str:
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs", "Cf"})
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs", "Cf", "Co"})
 
 
 class StringField(WtStringField):

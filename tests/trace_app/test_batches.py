@@ -265,8 +265,13 @@ class TestFreshness:
         actor = world.producer()
         batch_id = world.released(actor)
         before = world.version(batch_id)
-        with pytest.raises(RuntimeError), world.writing():
-            db.session.get_one(Batch, batch_id).quantity += 1
-            db.session.flush()
-            raise RuntimeError
+
+        def fail_half_way() -> None:
+            with world.writing():
+                db.session.get_one(Batch, batch_id).quantity += 1
+                db.session.flush()
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            fail_half_way()
         assert world.version(batch_id) == before

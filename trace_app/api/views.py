@@ -24,7 +24,7 @@ from trace_app.labels import service as labels
 from trace_app.labels.models import LabelRun
 from trace_app.labels.views import pdf_response
 from trace_app.language import language, named
-from trace_app.public.trace import NotOnTheMarket, trace_of_code
+from trace_app.public.trace import scanned_label, trace_of_batch
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.models import Recall
@@ -209,13 +209,14 @@ def issue_recall(body: schemas.RecallIn) -> Any:
 def trace(path: schemas.CodePath) -> Any:
     """What is known of a label by its code"""
     try:
-        found = trace_of_code(path.code)
-    except (InvalidCode, NotOnTheMarket) as error:
+        label = scanned_label(path.code)
+    except InvalidCode as error:
         raise UnknownCode from error
+    found = trace_of_batch(label.batch_id)
     batch = found.batch
     return _json(
         schemas.TraceOut(
-            code=found.code,
+            code=label.code,
             state=found.state,
             product=named(batch.product),
             kind=batch.product.kind_code,

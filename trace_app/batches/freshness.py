@@ -25,15 +25,15 @@ def _of_kind(kind_code: str) -> sa.ColumnElement[bool]:
     return Batch.product_id.in_(sa.select(Product.id).where(Product.kind_code == kind_code))
 
 
-_SHOWN: dict[type, Condition] = {
-    Batch: lambda batch: Batch.id == batch.id,
-    BatchRevision: lambda revision: Batch.id == revision.batch_id,
-    Product: lambda product: Batch.product_id == product.id,
-    Site: lambda site: Batch.site_id == site.id,
-    Organisation: lambda producer: Batch.producer_id == producer.id,
-    ProductKind: lambda kind: _of_kind(kind.code),
-    Stage: lambda stage: _of_kind(stage.kind_code),
-    Division: lambda division: Batch.division_code.startswith(division.code),
+_SHOWN: dict[type, list[Condition]] = {
+    Batch: [lambda batch: Batch.id == batch.id],
+    BatchRevision: [lambda revision: Batch.id == revision.batch_id],
+    Product: [lambda product: Batch.product_id == product.id],
+    Site: [lambda site: Batch.site_id == site.id],
+    Organisation: [lambda producer: Batch.producer_id == producer.id],
+    ProductKind: [lambda kind: _of_kind(kind.code)],
+    Stage: [lambda stage: _of_kind(stage.kind_code)],
+    Division: [lambda division: Batch.division_code.startswith(division.code)],
 }
 
 
@@ -42,13 +42,13 @@ def shown_on_trace_pages(model: type, batches: Condition) -> None:
 
     :param batches: gives the condition on `Batch` for a row of the model.
     """
-    _SHOWN[model] = batches
+    _SHOWN.setdefault(model, []).append(batches)
 
 
 @event.listens_for(Session, "after_flush")
 def _raise_versions(session: Session, _context: Any) -> None:
     changed = {row for row in session.dirty if session.is_modified(row)} | set(session.new) | set(session.deleted)
-    conditions = [_SHOWN[type(row)](row) for row in changed if type(row) in _SHOWN]
+    conditions = [condition(row) for row in changed for condition in _SHOWN.get(type(row), [])]
     if conditions:
         session.execute(
             sa.update(Batch).where(sa.or_(*conditions)).values(version=Batch.version + 1),

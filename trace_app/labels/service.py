@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from typing import cast
+from typing import NamedTuple, cast
 
 import sqlalchemy as sa
 import structlog
@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
 from config import Settings
-from qr.codes import CODE_LENGTH, MAX_INDEX, CodeBook, InvalidCode, normalise_code
+from qr.codes import CODE_LENGTH, CodeBook, InvalidCode, normalise_code
 from qr.fonts import MissingGlyph
 from qr.keys import KeyFile, KeyFileError
 from qr.layout import STOCKS, LabelArt, LabelText, LabelTextTooLong, compose
@@ -309,14 +309,32 @@ def url_of(code: str) -> str:
     return settings().code_prefix + code
 
 
-def run_of_code(text: str) -> tuple[str, LabelRun, int]:
-    """The normalised code, its run and its index.
+class ScannedLabel(NamedTuple):
+    """What a scan has to know before a page is chosen."""
 
+    code: str
+    batch_id: int
+    version: int
+    on_the_market: bool
+
+
+def label_of_code(text: str) -> ScannedLabel:
+    """The label with this code, by one indexed read.
+
+    :param text: as people type it.
     :raises InvalidCode: where it is none that we gave out.
     """
     code = normalise_code(text)
     label = code_book().read(code)
-    run = db.session.get(LabelRun, label.run)
-    if run is None or label.index >= run.count or run.key_number != label.key_number or label.index > MAX_INDEX:
+    query = (
+        db.select(LabelRun.count, LabelRun.key_number, Batch.id, Batch.version, Batch.status, Batch.recalled_at)
+        .join(LabelRun.batch)
+        .where(LabelRun.id == label.run)
+    )
+    row = db.session.execute(query).first()
+    if row is None:
         raise InvalidCode(code)
-    return code, run, label.index
+    count, key_number, batch_id, version, status, recalled_at = row
+    if label.index >= count or label.key_number != key_number:
+        raise InvalidCode(code)
+    return ScannedLabel(code, batch_id, version, status is not BatchStatus.DRAFT or recalled_at is not None)

@@ -9,10 +9,12 @@ from typing import Literal
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
 
-from trace_app.batches.models import Batch, BatchStatus
+from qr.codes import InvalidCode
+from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import StageField
+from trace_app.extensions import db
 from trace_app.forms import plain_decimal
-from trace_app.labels.service import run_of_code
+from trace_app.labels.service import ScannedLabel, label_of_code
 from trace_app.language import language
 from trace_app.media.models import Photo
 from trace_app.recalls.models import Recall
@@ -29,9 +31,8 @@ MONTH_DAYS = 30.44
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Everything that a trace page shows of one label. ``records`` are in force, the latest first."""
+    """Everything that the trace page of a batch's labels shows. ``records`` are in force, the latest first."""
 
-    code: str
     batch: Batch
     recall: Recall | None
     records: list[Record]
@@ -119,19 +120,20 @@ class Trace:
         return self.batch.produced_on or next(iter(harvest_days(self.batch, self.records)), None)
 
 
-class NotOnTheMarket(LookupError):
-    """The label's batch was never released. Can't be unless its release was undone by hand."""
-
-
-def trace_of_code(text: str) -> Trace:
-    """What is known of the label with this code.
+def scanned_label(text: str) -> ScannedLabel:
+    """The label with this code, where its batch ever left the producer.
 
     :param text: as people type it.
-    :raises InvalidCode: where it is none of ours.
+    :raises InvalidCode: where there is none.
     """
-    code, run, _index = run_of_code(text)
-    batch = run.batch
-    if batch.status is BatchStatus.DRAFT and not batch.recalled:
-        raise NotOnTheMarket(code)
+    label = label_of_code(text)
+    if not label.on_the_market:
+        raise InvalidCode(label.code)
+    return label
+
+
+def trace_of_batch(batch_id: int) -> Trace:
+    """What is known of a batch, and so of all its labels."""
+    batch = db.session.get_one(Batch, batch_id)
     records = in_force(records_of(batch))
-    return Trace(code, batch, recall_in_force(batch), records, intervals(batch, records))
+    return Trace(batch, recall_in_force(batch), records, intervals(batch, records))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, send_file, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField
 
@@ -15,8 +15,10 @@ from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.extensions import db, limiter
 from trace_app.forms import Form
+from trace_app.language import language
 from trace_app.media.service import open_photo, photo_by_name
-from trace_app.public.trace import NotOnTheMarket, trace_of_code
+from trace_app.public.pages import MARK, PRINTED_MARK, TracePages
+from trace_app.public.trace import scanned_label, trace_of_batch
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import LEVELS
 from trace_app.records.models import RecordType
@@ -83,15 +85,28 @@ def find_in_picture() -> Any:
 def trace(code: str) -> Any:
     """The page that a scan opens."""
     try:
-        found = trace_of_code(code)
-    except (InvalidCode, NotOnTheMarket):
+        label = scanned_label(code)
+    except InvalidCode:
         return _unknown(code)
     style, digest = inline_style("public.css")
     allow_inline_style(digest)
-    page = render_template(
-        "public/trace.html", trace=found, style=style, levels=LEVELS, record_title=record_title, amount=amount,
-        stage_values=stage_values, types=RecordType,
-    )  # fmt: skip
+
+    def render() -> str:
+        return render_template(
+            "public/trace.html",
+            trace=trace_of_batch(label.batch_id),
+            mark=MARK,
+            printed_mark=PRINTED_MARK,
+            style=style,
+            levels=LEVELS,
+            record_title=record_title,
+            amount=amount,
+            stage_values=stage_values,
+            types=RecordType,
+        )
+
+    pages: TracePages = current_app.extensions["trace_pages"]
+    page = pages.page(label.batch_id, label.version, language(), label.code, render)
     # Ask again every time: the next scan must show a recall.
     return Response(page, mimetype="text/html", headers={"Cache-Control": "no-cache"})
 

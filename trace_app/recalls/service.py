@@ -7,7 +7,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
-from trace_app.accounts.models import User
+from trace_app.accounts.models import Organisation, User
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
@@ -24,6 +24,12 @@ WORKING_DAYS_TO_FINISH = {1: 10, 2: 20, 3: 30}
 shown_on_trace_pages(
     Recall,
     lambda recall: Batch.id.in_(db.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)),
+)
+shown_on_trace_pages(
+    Organisation,
+    lambda authority: Batch.id.in_(
+        db.select(recall_batches.c.batch_id).join(Recall).where(Recall.authority_id == authority.id)
+    ),
 )
 
 
