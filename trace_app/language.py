@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from babel import Locale
 from flask import Flask, Response, has_request_context, request
 from flask_babel import get_locale
 
-LOCALES = {"zh": "zh_CN", "en": "en"}
+LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en")}
+"""Parsed once: Babel would parse a name anew for every request."""
 COOKIE = "lang"
 
 
-def choose() -> str:
+def choose() -> Locale:
     """The locale of this request; Chinese outside of one."""
     if not has_request_context():
         return LOCALES["zh"]
