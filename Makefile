@@ -21,7 +21,7 @@ setup: .venv/.run trace_app/translations/en/LC_MESSAGES/messages.mo ## Make the 
 
 test: .venv/.dev trace_app/translations/en/LC_MESSAGES/messages.mo ## Set up and pass all tests
 	@sh tests/browser.sh
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: .venv/.dev ## Style, types and import rules
 	$(BIN)/ruff check .

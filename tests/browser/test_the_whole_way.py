@@ -76,37 +76,22 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     }  # fmt: skip
     platform = Platform(f"http://{address}", environment)
     platform.command("setup")
-    platform.command(
-        "organisations",
-        "create",
-        "producer",
-        "板桥姜业合作社",
-        "--division",
-        "530324102",
-        "--credit-code",
-        "91350100M000100Y43",
-        "--name-en",
-        "Banqiao Ginger Cooperative",
-    )
-    platform.command(
-        "organisations", "create", "regulator", "罗平县农业农村局", "--division", "530324", "--jurisdiction", "530324"
-    )
-    organisations = {
-        line.split()[1]: line.split()[0] for line in platform.command("organisations", "list").splitlines()
-    }
-    for kind, name in (("producer", "grower"), ("regulator", "officer")):
-        platform.command(
-            "users",
-            "create",
-            organisations[kind],
-            name,
-            "--email",
-            f"{name}@example.org",
-            "--full-name",
-            name,
-            "--password",
-            PASSWORD,
-        )
+    for username, *facts in (
+        (
+            "grower",
+            "producer",
+            "板桥姜业合作社",
+            "--credit-code",
+            "91350100M000100Y43",
+            "--name-en",
+            "Banqiao Ginger Cooperative",
+        ),
+        ("neighbour", "producer", "邻村姜业合作社", "--credit-code", "914403001922038216"),
+        ("officer", "regulator", "罗平县农业农村局", "--jurisdiction", "530324"),
+    ):
+        number = platform.command("organisations", "create", *facts, "--division", "530324102").split(":")[0]
+        person = ("--email", f"{username}@example.org", "--full-name", username, "--password", PASSWORD)
+        platform.command("users", "create", number, username, *person)
     process = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "serve"], cwd=ROOT, env=environment)
     for _ in range(150):
         try:
@@ -134,45 +119,60 @@ def _sign_in(browser: Browser, platform: Platform, username: str, size: dict[str
     return page
 
 
+def _register_product_and_site(page: Page) -> None:
+    page.goto("/products/new")
+    page.get_by_label("品类").select_option("ginger")
+    page.get_by_label("产品名称").fill("罗平小黄姜")
+    page.get_by_label("英文名称").fill("Luoping small yellow ginger")
+    page.get_by_label("净含量").fill("净重 500 克")
+    page.get_by_role("button", name="保存").click()
+    page.goto("/sites/new")
+    page.get_by_label("基地名称").fill("3 号地块")
+    page.get_by_label("乡镇").select_option("530324102")
+    page.get_by_label("纬度").fill("24.8852")
+    page.get_by_label("经度").fill("104.3086")
+    page.get_by_label("海拔").fill("1480")
+    page.get_by_role("button", name="保存").click()
+
+
+def _register_batch(page: Page, lot: str, produced: str = "") -> None:
+    page.goto("/batches/new")
+    page.get_by_label("批次号").fill(lot)
+    page.get_by_label("数量").fill("8600")
+    page.get_by_label("开始日期").fill("2025-03-12")
+    page.get_by_label("采收或生产日期").fill(produced)
+    page.get_by_role("button", name="保存").click()
+
+
+def _spray(page: Page) -> None:
+    page.get_by_role("link", name="用药").click()
+    page.get_by_label("农药名称").fill("苯醚甲环唑 10% 水分散粒剂")
+    page.get_by_label("有效成分").fill("苯醚甲环唑")
+    page.get_by_label("用量").fill("40")
+    page.get_by_label("日期").fill("2025-09-15")
+    page.get_by_label("安全间隔期").fill("14")
+    page.get_by_label("操作人").fill("李大姐")
+    page.get_by_role("button", name="保存").click()
+
+
 def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp_path: Path) -> None:
     grower = _sign_in(chromium, platform, "grower", PHONE)
 
     # A producer's first batch: the platform leads to product and site first.
     grower.get_by_role("link", name="登记批次").click()
-    grower.get_by_role("link", name="登记产品").click()
-    grower.get_by_label("品类").select_option("ginger")
-    grower.get_by_label("产品名称").fill("罗平小黄姜")
-    grower.get_by_label("英文名称").fill("Luoping small yellow ginger")
-    grower.get_by_label("净含量").fill("净重 500 克")
-    grower.get_by_role("button", name="保存").click()
+    expect(grower.get_by_role("link", name="登记产品")).to_be_visible()
+    _register_product_and_site(grower)
+    grower.goto("/products")
+    grower.get_by_role("link", name="罗平小黄姜").click()
     (tmp_path / "one.jpg").write_bytes(photo("orange"))
     (tmp_path / "two.jpg").write_bytes(photo("brown"))
     grower.get_by_label("照片").set_input_files([tmp_path / "one.jpg", tmp_path / "two.jpg"])
     grower.get_by_role("button", name="添加照片").click()
     expect(grower.locator(".photos img")).to_have_count(2)
-    grower.goto("/sites/new")
-    grower.get_by_label("基地名称").fill("3 号地块")
-    grower.get_by_label("乡镇").select_option("530324102")
-    grower.get_by_label("纬度").fill("24.8852")
-    grower.get_by_label("经度").fill("104.3086")
-    grower.get_by_label("海拔").fill("1480")
-    grower.get_by_role("button", name="保存").click()
 
     # The batch, its pesticide record and its harvest.
-    grower.goto("/batches/new")
-    grower.get_by_label("批次号").fill("LP-J-2025-0417")
-    grower.get_by_label("数量").fill("8600")
-    grower.get_by_label("开始日期").fill("2025-03-12")
-    grower.get_by_label("采收或生产日期").fill("2025-11-06")
-    grower.get_by_role("button", name="保存").click()
-    grower.get_by_role("link", name="用药").click()
-    grower.get_by_label("农药名称").fill("苯醚甲环唑 10% 水分散粒剂")
-    grower.get_by_label("有效成分").fill("苯醚甲环唑")
-    grower.get_by_label("用量").fill("40")
-    grower.get_by_label("日期").fill("2025-09-15")
-    grower.get_by_label("安全间隔期").fill("14")
-    grower.get_by_label("操作人").fill("李大姐")
-    grower.get_by_role("button", name="保存").click()
+    _register_batch(grower, "LP-J-2025-0417", "2025-11-06")
+    _spray(grower)
     grower.get_by_role("link", name="采收", exact=True).click()
     grower.get_by_label("采收量").fill("8600")
     grower.get_by_label("日期").fill("2025-11-06")
@@ -235,12 +235,11 @@ def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp
 
 def test_three_taps_to_a_pesticide_record(chromium: Browser, platform: Platform) -> None:
     """With one on record, the next takes: the batch, the button, save."""
-    page = _sign_in(chromium, platform, "grower", PHONE)
-    page.goto("/batches/new")
-    page.get_by_label("批次号").fill("TAPS-1")
-    page.get_by_label("数量").fill("100")
-    page.get_by_label("开始日期").fill("2025-03-12")
-    page.get_by_role("button", name="保存").click()
+    page = _sign_in(chromium, platform, "neighbour", PHONE)
+    _register_product_and_site(page)
+    _register_batch(page, "FIRST-1")
+    _spray(page)
+    _register_batch(page, "TAPS-1")
     page.goto("/batches")
     page.get_by_role("link", name=re.compile("TAPS-1")).click()
     page.get_by_role("link", name="用药").click()

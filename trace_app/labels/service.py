@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from datetime import datetime
 from typing import NamedTuple, cast
 
 import sqlalchemy as sa
@@ -314,7 +315,8 @@ class ScannedLabel(NamedTuple):
 
     code: str
     batch_id: int
-    version: int
+    version: tuple[datetime, int]
+    """When the batch was registered, and its version: so a database built anew is not taken for the old one."""
     on_the_market: bool
 
 
@@ -327,14 +329,23 @@ def label_of_code(text: str) -> ScannedLabel:
     code = normalise_code(text)
     label = code_book().read(code)
     query = (
-        db.select(LabelRun.count, LabelRun.key_number, Batch.id, Batch.version, Batch.status, Batch.recalled_at)
+        db.select(
+            LabelRun.count,
+            LabelRun.key_number,
+            Batch.id,
+            Batch.created_at,
+            Batch.version,
+            Batch.status,
+            Batch.recalled_at,
+        )
         .join(LabelRun.batch)
         .where(LabelRun.id == label.run)
     )
     row = db.session.execute(query).first()
     if row is None:
         raise InvalidCode(code)
-    count, key_number, batch_id, version, status, recalled_at = row
+    count, key_number, batch_id, created_at, version, status, recalled_at = row
     if label.index >= count or label.key_number != key_number:
         raise InvalidCode(code)
-    return ScannedLabel(code, batch_id, version, status is not BatchStatus.DRAFT or recalled_at is not None)
+    on_the_market = status is not BatchStatus.DRAFT or recalled_at is not None
+    return ScannedLabel(code, batch_id, (created_at, version), on_the_market)

@@ -8,7 +8,7 @@ outlives a recall: what is rendered from later reads can only be newer than the 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ PRINTED_MARK = "\ue000printed\ue001"
 
 
 class KeptPage(NamedTuple):
-    version: int
+    version: Hashable
     text: str
 
 
@@ -36,7 +36,7 @@ class TracePages:
         self._pages: OrderedDict[tuple[int, str], KeptPage] = OrderedDict()
         self._lock = Lock()
 
-    def page(self, batch_id: int, version: int, language: str, code: str, render: Callable[[], str]) -> str:
+    def page(self, batch_id: int, version: Hashable, language: str, code: str, render: Callable[[], str]) -> str:
         """The page of a label.
 
         :param render: makes the page of the batch with `MARK` and `PRINTED_MARK` for the code.
