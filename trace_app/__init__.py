@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     """
     settings = settings or Settings()
     logs.configure(settings)
-    app = OpenAPI(__name__, **document.OPTIONS)
+    app: Flask = OpenAPI(__name__, **document.OPTIONS)
     secure = settings.public_url.scheme == "https"
     app.config.update(
         SETTINGS=settings,
@@ -70,7 +70,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     _register_views(app)
     sign_in.init_app(app)
     # Flask-Security has put its own JSON provider in place by now.
-    app.json.ensure_ascii = False
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.before_request(read_bearer)
     app.before_request(guard)
     jobs.init_app(app, settings)
@@ -78,7 +78,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     return app
 
 
-def _register_views(app: OpenAPI) -> None:
+def _register_views(app: Any) -> None:
     from trace_app.accounts.views import views as accounts
     from trace_app.api.views import api
     from trace_app.batches.views import views as batches

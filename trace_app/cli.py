@@ -27,6 +27,9 @@ from trace_app.errors import Problem
 from trace_app.extensions import jobs
 from trace_app.labels import service as labels
 
+BLOCKING_THREADS = 4
+"""Of each web worker: enough to wait for the database while another request is served."""
+
 
 def init_app(app: Flask) -> None:
     for command in (setup, demo, serve, run_jobs, organisations, users, tokens, kinds, keys):
@@ -96,7 +99,7 @@ def serve() -> None:
 
     settings = _settings()
     host, _, port = settings.bind.rpartition(":")
-    consumer = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "jobs"])
+    consumer = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "jobs"], start_new_session=True)
     try:
         Granian(
             "wsgi:app",
@@ -104,7 +107,7 @@ def serve() -> None:
             port=int(port),
             interface=Interfaces.WSGI,
             workers=settings.web_workers,
-            blocking_threads=8,
+            blocking_threads=BLOCKING_THREADS,
             respawn_failed_workers=True,
             log_level="warning",
         ).serve()
@@ -215,7 +218,7 @@ def create_token(username: str, name: str) -> None:
 def load_kind(file: Path) -> None:
     """Add a product kind from a kind file, or bring it in line with the file."""
     with transaction():
-        kind = catalogue.load_kind(None, read_kind(file.read_text("utf-8")))
+        kind = catalogue.load_kind(read_kind(file.read_text("utf-8")))
     click.echo(f"{kind.code}: {kind.name} / {kind.name_en}")
 
 

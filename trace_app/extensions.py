@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask_babel import Babel
 from flask_compress import Compress
 from flask_limiter import Limiter
@@ -15,6 +17,11 @@ from trace_app.db.base import Base
 from trace_app.jobs import Jobs
 
 db = SQLAlchemy(model_class=Base)
+if TYPE_CHECKING:
+    # What Flask-SQLAlchemy makes of the base at run time is the base, to a reader of types.
+    Model = Base
+else:
+    Model = db.Model
 migrate = Migrate()
 babel = Babel()
 security = Security()

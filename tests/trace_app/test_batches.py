@@ -132,6 +132,7 @@ class TestList:
         client = world.client(actor)
         assert [lot in client.get("/batches?q=A_").text for lot in ("A_1", "AB1")] == [True, False]
         assert [lot in client.get("/batches?q=嫩").text for lot in ("A_1", "AB1")] == [False, True]
+        assert "AB1" in client.get("/batches?q=ab1").text
         assert "A_1" in world.client(world.regulator()).get("/batches?q=板桥姜").text
         assert "没有符合条件的批次" in client.get("/batches?q=zzz").text
 

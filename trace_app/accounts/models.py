@@ -9,7 +9,7 @@ from flask_security.core import RoleMixin, UserMixin
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.db.base import UtcDateTime, one_of, utc_now
-from trace_app.extensions import db
+from trace_app.extensions import Model, db
 
 
 class OrganisationKind(enum.StrEnum):
@@ -29,7 +29,7 @@ class RoleName(enum.StrEnum):
     BUYER = "buyer"
 
 
-class Division(db.Model):
+class Division(Model):
     """A city, county or township of the statistics bureau's list (GB/T 2260 and nine-digit codes)."""
 
     __tablename__ = "divisions"
@@ -41,7 +41,7 @@ class Division(db.Model):
     level: Mapped[str] = mapped_column(sa.String(10))
 
 
-class Organisation(db.Model):
+class Organisation(Model):
     """A producer, regulator, laboratory or buyer that users act for."""
 
     __tablename__ = "organisations"
@@ -76,7 +76,7 @@ user_roles = sa.Table(
 )
 
 
-class Role(db.Model, RoleMixin):
+class Role(Model, RoleMixin):
     """A named set of rights; the names are those of `RoleName`."""
 
     __tablename__ = "roles"
@@ -85,7 +85,7 @@ class Role(db.Model, RoleMixin):
     name: Mapped[str] = mapped_column(sa.String(30), unique=True)
 
 
-class User(db.Model, UserMixin):
+class User(Model, UserMixin):
     """A person who signs in."""
 
     __tablename__ = "users"
@@ -109,7 +109,7 @@ class User(db.Model, UserMixin):
         return RoleName(self.roles[0].name)
 
 
-class ApiToken(db.Model):
+class ApiToken(Model):
     """A bearer token for the API. Only its SHA-256 is kept."""
 
     __tablename__ = "api_tokens"
@@ -126,7 +126,7 @@ class ApiToken(db.Model):
     user: Mapped[User] = relationship(lazy="joined")
 
 
-class AuditEvent(db.Model):
+class AuditEvent(Model):
     """Who did what to what, and when. Rows are only ever added."""
 
     __tablename__ = "audit_events"

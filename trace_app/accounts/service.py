@@ -138,7 +138,9 @@ def create_user(
 def user_by_identity(text: str) -> User | None:
     """The user who signs in with this user name or e-mail."""
     identity = text.strip().lower()
-    return db.session.scalar(db.select(User).where(sa.or_(User.username == identity, User.email == identity)))
+    query = db.select(User).where(sa.or_(User.username == identity, User.email == identity))
+    user: User | None = db.session.scalar(query)
+    return user
 
 
 def user_by_name(username: str) -> User:
@@ -185,7 +187,7 @@ def set_active(actor: User | None, user: User, active: bool) -> None:
 
 
 def _role(name: RoleName) -> Role:
-    role = db.session.scalar(db.select(Role).filter_by(name=name.value))
+    role: Role | None = db.session.scalar(db.select(Role).filter_by(name=name.value))
     if role is None:
         role = Role(name=name.value)
         db.session.add(role)
@@ -209,7 +211,7 @@ def revoke_token(user: User, token: ApiToken) -> None:
 
 def user_of_token(text: str) -> User | None:
     """The active user whom a valid token stands for."""
-    token = db.session.scalar(db.select(ApiToken).filter_by(digest=_digest(text), revoked_at=None))
+    token: ApiToken | None = db.session.scalar(db.select(ApiToken).filter_by(digest=_digest(text), revoked_at=None))
     if token is None or not token.user.active:
         return None
     now = utc_now()
@@ -235,7 +237,7 @@ def organisations(kind: OrganisationKind | None = None, search: str = "") -> lis
     if search:
         query = query.where(
             sa.or_(
-                Organisation.name.contains(search, autoescape=True),
+                Organisation.name.icontains(search, autoescape=True),
                 Organisation.credit_code == search.upper(),
             )
         )
@@ -263,7 +265,9 @@ def token_of(user: User, token_id: int) -> ApiToken:
 
     :raises NotFound: where there is none.
     """
-    return _found(db.session.scalar(db.select(ApiToken).filter_by(id=token_id, user_id=user.id, revoked_at=None)))
+    query = db.select(ApiToken).filter_by(id=token_id, user_id=user.id, revoked_at=None)
+    token: ApiToken | None = db.session.scalar(query)
+    return _found(token)
 
 
 def _found(row: Row | None) -> Row:

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from trace_app.accounts.models import Division, Organisation
 from trace_app.batches.models import Batch, BatchRevision
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
-from trace_app.extensions import db
 
 Condition = Callable[[Any], sa.ColumnElement[bool]]
 
@@ -54,7 +53,3 @@ def _raise_versions(session: Session, _context: Any) -> None:
             sa.update(Batch).where(sa.or_(*conditions)).values(version=Batch.version + 1),
             execution_options={"synchronize_session": False},
         )
-
-
-def current_version(batch_id: int) -> int | None:
-    return db.session.scalar(db.select(Batch.version).filter_by(id=batch_id))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.catalogue.models import Product, Site
 from trace_app.db.base import UtcDateTime, one_of, utc_now
-from trace_app.extensions import db
+from trace_app.extensions import Model
 
 
 class BatchStatus(enum.StrEnum):
@@ -20,7 +20,7 @@ class BatchStatus(enum.StrEnum):
     CLOSED = "closed"
 
 
-class Batch(db.Model):
+class Batch(Model):
     """A lot: what was made of one product at one site in one go, and is recalled as one."""
 
     __tablename__ = "batches"
@@ -72,7 +72,7 @@ class Batch(db.Model):
         return "recalled" if self.recalled else self.status.value
 
 
-class BatchRevision(db.Model):
+class BatchRevision(Model):
     """The facts of a released batch as they stood from a moment on. Rows are only ever added."""
 
     __tablename__ = "batch_revisions"

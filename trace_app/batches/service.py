@@ -270,7 +270,7 @@ def find_batches(
         query = query.where(
             sa.or_(
                 *(
-                    column.contains(search, autoescape=True)
+                    column.icontains(search, autoescape=True)
                     for column in (Batch.lot_number, Product.name, Product.name_en, Organisation.name)
                 )
             )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation
 from trace_app.db.base import UtcDateTime, one_of, utc_now
-from trace_app.extensions import db
+from trace_app.extensions import Model, db
 from trace_app.media.models import Photo
 
 
@@ -22,7 +22,7 @@ class SiteKind(enum.StrEnum):
     STORE = "store"
 
 
-class ProductKind(db.Model):
+class ProductKind(Model):
     """A kind of product with its own stages and inputs, loaded from a kind file."""
 
     __tablename__ = "product_kinds"
@@ -44,7 +44,7 @@ class ProductKind(db.Model):
     )
 
 
-class Stage(db.Model):
+class Stage(Model):
     """A step in the making of a kind, with the fields that its records have."""
 
     __tablename__ = "product_stages"
@@ -71,7 +71,7 @@ product_photos = sa.Table(
 )
 
 
-class Product(db.Model):
+class Product(Model):
     """What a producer sells under one name."""
 
     __tablename__ = "products"
@@ -92,7 +92,7 @@ class Product(db.Model):
     photos: Mapped[list[Photo]] = relationship(secondary=product_photos, order_by=Photo.id)
 
 
-class Site(db.Model):
+class Site(Model):
     """A place of production: plot, farm, apiary, workshop or store."""
 
     __tablename__ = "sites"

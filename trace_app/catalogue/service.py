@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts import audit
-from trace_app.accounts.access import NotFound, may_see, visible_to
+from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.catalogue.kinds import BUILT_IN, KindFile, read_kind
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
@@ -45,10 +45,10 @@ def load_divisions() -> None:
 
 def load_built_in_kinds() -> None:
     for path in sorted(BUILT_IN.glob("*.toml")):
-        load_kind(None, read_kind(path.read_text("utf-8")))
+        load_kind(read_kind(path.read_text("utf-8")))
 
 
-def load_kind(actor: User | None, file: KindFile) -> ProductKind:
+def load_kind(file: KindFile) -> ProductKind:
     """Add a kind or bring it in line with its file. Stages that the file no longer has go.
 
     :raises StageInUse: where records refer to such a stage.
@@ -68,6 +68,7 @@ def load_kind(actor: User | None, file: KindFile) -> ProductKind:
     ]
     db.session.add(kind)
     db.session.flush()
+
     return kind
 
 
@@ -120,11 +121,6 @@ def site_for(user: User, site_id: int) -> Site:
     if site is None or not may_see(user, site.producer_id, site.division_code):
         raise NotFound
     return site
-
-
-def visible_sites(user: User) -> list[Site]:
-    query = db.select(Site).where(visible_to(user, Site.producer_id, Site.division_code)).order_by(Site.id)
-    return list(db.session.scalars(query))
 
 
 def save_product(user: User, product: Product | None, **facts: Any) -> Product:

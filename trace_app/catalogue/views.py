@@ -123,7 +123,7 @@ def kinds() -> Any:
         with form.refusals(file=(BadKindFile, service.StageInUse)):
             file = read_kind(form.file.data.read().decode("utf-8", "replace"))
             with transaction():
-                service.load_kind(the_user(), file)
+                service.load_kind(file)
         if not form.errors:
             flash(_("品类“%(name)s”已载入。", name=file.name))
             return redirect(url_for("catalogue.kinds"))

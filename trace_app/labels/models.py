@@ -10,7 +10,7 @@ from qr.codes import MAX_INDEX, MAX_RUN
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
-from trace_app.extensions import db
+from trace_app.extensions import Model
 
 
 class RunStatus(enum.StrEnum):
@@ -20,7 +20,7 @@ class RunStatus(enum.StrEnum):
     FAILED = "failed"
 
 
-class LabelKey(db.Model):
+class LabelKey(Model):
     """A label key by number, known by its fingerprint only: notices a lost or exchanged key file."""
 
     __tablename__ = "label_keys"
@@ -30,7 +30,7 @@ class LabelKey(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 
-class LabelRun(db.Model):
+class LabelRun(Model):
     """Labels made in one go. The row's id is the run in their codes; a label itself has no row."""
 
     __tablename__ = "label_runs"

@@ -6,10 +6,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trace_app.db.base import UtcDateTime, utc_now
-from trace_app.extensions import db
+from trace_app.extensions import Model
 
 
-class Photo(db.Model):
+class Photo(Model):
     """A cleaned picture and its thumbnail in the media store."""
 
     __tablename__ = "photos"

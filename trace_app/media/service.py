@@ -95,7 +95,8 @@ def keep_photos(user: User, uploads: list[tuple[str, bytes]], already: int = 0) 
 
 
 def photo_by_name(name: str) -> Photo | None:
-    return db.session.scalar(db.select(Photo).filter_by(name=name))
+    photo: Photo | None = db.session.scalar(db.select(Photo).filter_by(name=name))
+    return photo
 
 
 def open_photo(photo: Photo, *, thumbnail: bool) -> BinaryIO:

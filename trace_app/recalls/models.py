@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, utc_now
-from trace_app.extensions import db
+from trace_app.extensions import Model, db
 
 recall_batches = sa.Table(
     "recall_batches",
@@ -18,7 +18,7 @@ recall_batches = sa.Table(
 )
 
 
-class Recall(db.Model):
+class Recall(Model):
     """A recall notice of a level of the food recall measures (食品召回管理办法)."""
 
     __tablename__ = "recalls"

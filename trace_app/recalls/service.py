@@ -17,10 +17,6 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.recalls.models import Recall, recall_batches
 
-HOURS_TO_START = {1: 24, 2: 48, 3: 72}
-"""From the decision (食品召回管理办法, article 18)."""
-WORKING_DAYS_TO_FINISH = {1: 10, 2: 20, 3: 30}
-
 shown_on_trace_pages(
     Recall,
     lambda recall: Batch.id.in_(db.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)),
@@ -111,7 +107,7 @@ def recall_by_number(number: str) -> Recall:
 
     :raises NotFound: where there is none.
     """
-    recall = db.session.scalar(db.select(Recall).filter_by(number=number))
+    recall: Recall | None = db.session.scalar(db.select(Recall).filter_by(number=number))
     if recall is None:
         raise NotFound
     return recall
@@ -129,4 +125,5 @@ def recall_in_force(batch: Batch) -> Recall | None:
         .order_by(Recall.id.desc())
         .limit(1)
     )
-    return db.session.scalar(query)
+    recall: Recall | None = db.session.scalar(query)
+    return recall

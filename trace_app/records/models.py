@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
-from trace_app.extensions import db
+from trace_app.extensions import Model, db
 from trace_app.media.models import Photo
 
 
@@ -38,7 +38,7 @@ record_photos = sa.Table(
 )
 
 
-class Record(db.Model):
+class Record(Model):
     """One thing done to a lot on one day. Never changed: a correction is a new record that names the old.
 
     What all records of an input share stands in columns, because recalls and rules search by it; what

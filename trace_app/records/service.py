@@ -168,7 +168,8 @@ def last_like(user: User, batch: Batch, record_type: RecordType, stage_code: str
         .order_by(Record.batch_id != batch.id, Record.id.desc())
         .limit(1)
     )
-    return db.session.scalar(query)
+    record: Record | None = db.session.scalar(query)
+    return record
 
 
 def release_batch(user: User, batch: Batch) -> None:
