@@ -16,7 +16,7 @@ from trace_app.api.bearer import read_bearer
 from trace_app.db.base import ENGINE_OPTIONS
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
 from trace_app.media.service import open_store
-from trace_app.public.pages import TracePages
+from trace_app.public.scan_layer import ScanLayer, TracePages, reader_for
 
 COMPRESSIBLE = [
     "text/html", "text/css", "text/javascript", "text/csv", "application/json", "application/problem+json",
@@ -66,7 +66,6 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     language.init_app(app)
     error_pages.init_app(app)
     app.extensions["media_store"] = open_store(settings)
-    app.extensions["trace_pages"] = TracePages()
     _register_views(app)
     sign_in.init_app(app)
     # Flask-Security has put its own JSON provider in place by now.
@@ -75,6 +74,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     app.before_request(guard)
     jobs.init_app(app, settings)
     cli.init_app(app)
+    app.wsgi_app = ScanLayer(app, app.wsgi_app, reader_for(settings), TracePages())  # type: ignore[method-assign]
     return app
 
 

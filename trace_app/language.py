@@ -7,6 +7,7 @@ from typing import Any
 from babel import Locale
 from flask import Flask, Response, has_request_context, request
 from flask_babel import get_locale
+from werkzeug.datastructures import LanguageAccept
 
 LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en")}
 """Parsed once: Babel would parse a name anew for every request."""
@@ -17,10 +18,12 @@ def choose() -> Locale:
     """The locale of this request; Chinese outside of one."""
     if not has_request_context():
         return LOCALES["zh"]
-    wished = request.args.get("lang") or request.cookies.get(COOKIE)
-    if wished not in LOCALES:
-        wished = request.accept_languages.best_match(list(LOCALES), "zh")
-    return LOCALES[wished or "zh"]
+    return LOCALES[preferred(request.args.get("lang") or request.cookies.get(COOKIE), request.accept_languages)]
+
+
+def preferred(chosen: str | None, accepted: LanguageAccept) -> str:
+    """``zh`` or ``en``, by what was chosen, then what the browser asks for."""
+    return chosen if chosen in LOCALES else accepted.best_match(list(LOCALES), "zh") or "zh"
 
 
 def language() -> str:

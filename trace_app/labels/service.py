@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from datetime import datetime
 from typing import NamedTuple, cast
 
 import sqlalchemy as sa
@@ -311,12 +310,10 @@ def url_of(code: str) -> str:
 
 
 class ScannedLabel(NamedTuple):
-    """What a scan has to know before a page is chosen."""
+    """What a scan has to know before a page is made."""
 
     code: str
     batch_id: int
-    version: tuple[datetime, int]
-    """When the batch was registered, and its version: so a database built anew is not taken for the old one."""
     on_the_market: bool
 
 
@@ -329,23 +326,15 @@ def label_of_code(text: str) -> ScannedLabel:
     code = normalise_code(text)
     label = code_book().read(code)
     query = (
-        db.select(
-            LabelRun.count,
-            LabelRun.key_number,
-            Batch.id,
-            Batch.created_at,
-            Batch.version,
-            Batch.status,
-            Batch.recalled_at,
-        )
+        db.select(LabelRun.count, LabelRun.key_number, Batch.id, Batch.status, Batch.recalled_at)
         .join(LabelRun.batch)
         .where(LabelRun.id == label.run)
     )
     row = db.session.execute(query).first()
     if row is None:
         raise InvalidCode(code)
-    count, key_number, batch_id, created_at, version, status, recalled_at = row
+    count, key_number, batch_id, status, recalled_at = row
     if label.index >= count or label.key_number != key_number:
         raise InvalidCode(code)
     on_the_market = status is not BatchStatus.DRAFT or recalled_at is not None
-    return ScannedLabel(code, batch_id, (created_at, version), on_the_market)
+    return ScannedLabel(code, batch_id, on_the_market)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField
 
 from media_store import MediaNotFound
 from media_store.photos import CONTENT_TYPE
-from qr.codes import InvalidCode, normalise_code
+from qr.codes import InvalidCode, format_code, normalise_code
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.extensions import db, limiter
 from trace_app.forms import Form
-from trace_app.language import language
 from trace_app.media.service import open_photo, photo_by_name
-from trace_app.public.pages import MARK, PRINTED_MARK, TracePages
+from trace_app.public.scan_layer import MARK, MARKED, PRINTED_MARK
 from trace_app.public.trace import scanned_label, trace_of_batch
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import LEVELS
@@ -91,22 +90,19 @@ def trace(code: str) -> Any:
     style, digest = inline_style("public.css")
     allow_inline_style(digest)
 
-    def render() -> str:
-        return render_template(
-            "public/trace.html",
-            trace=trace_of_batch(label.batch_id),
-            mark=MARK,
-            printed_mark=PRINTED_MARK,
-            style=style,
-            levels=LEVELS,
-            record_title=record_title,
-            amount=amount,
-            stage_values=stage_values,
-            types=RecordType,
-        )
-
-    pages: TracePages = current_app.extensions["trace_pages"]
-    page = pages.page(label.batch_id, label.version, language(), label.code, render)
+    marked = request.environ.get(MARKED)
+    page = render_template(
+        "public/trace.html",
+        trace=trace_of_batch(label.batch_id),
+        code=MARK if marked else label.code,
+        printed_code=PRINTED_MARK if marked else format_code(label.code),
+        style=style,
+        levels=LEVELS,
+        record_title=record_title,
+        amount=amount,
+        stage_values=stage_values,
+        types=RecordType,
+    )
     # Ask again every time: the next scan must show a recall.
     return Response(page, mimetype="text/html", headers={"Cache-Control": "no-cache"})
 
