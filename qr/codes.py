@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -23,6 +24,8 @@ CODE_LENGTH = 13
 MAX_RUN = (1 << 22) - 1
 MAX_INDEX = (1 << 20) - 1
 CHECK_BITS = 18
+READ_KEPT = 20_000
+"""Codes that a code book remembers; some 4 MB."""
 
 _VALUE = {character: value for value, character in enumerate(ALPHABET)}
 _BYTES = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
@@ -79,6 +82,11 @@ class CodeBook:
             raise ValueError("a code book needs at least one key, numbered 0 to 31")
         self._keys = dict(keys)
         self.newest = max(keys)
+        self.read = lru_cache(maxsize=READ_KEPT)(self._read)
+        """Decrypt a normalised code. The ones read last are kept.
+
+        :raises InvalidCode: where it is none of ours.
+        """
 
     def codes(self, run: int, start: int, count: int, *, key_number: int | None = None) -> NDArray[np.uint8]:
         """The codes of ``count`` labels of a run from index ``start`` on.
@@ -103,11 +111,7 @@ class CodeBook:
         """The code of one label."""
         return self.codes(run, index, 1, key_number=key_number).tobytes().decode()
 
-    def read(self, code: str) -> LabelCode:
-        """Decrypt a normalised code.
-
-        :raises InvalidCode: where it is none of ours.
-        """
+    def _read(self, code: str) -> LabelCode:
         if not _CODE.fullmatch(code):
             raise InvalidCode(code)
         number = _VALUE[code[0]]

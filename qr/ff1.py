@@ -7,10 +7,12 @@ one tweak byte); the former works on a million values at once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 from numpy.typing import NDArray
 
 ROUNDS = 10
@@ -101,10 +103,27 @@ class FF1:
         return out
 
 
+@lru_cache(maxsize=64)
 def _first_block(key: bytes) -> bytes:
     """AES of the block P for radix 32, n = 12, a tweak of one byte: the same for every code."""
     p = bytes([1, 2, 1, 0, 0, 32, 10, 6]) + (12).to_bytes(4, "big") + (1).to_bytes(4, "big")
     return _ecb(key).encryptor().update(p)
+
+
+class _OfThread(threading.local):
+    def __init__(self) -> None:
+        self.encryptors: dict[bytes, CipherContext] = {}
+
+
+_of_thread = _OfThread()
+
+
+def _block_encryptor(key: bytes) -> CipherContext:
+    """An encryptor of whole blocks, made once for each key and thread."""
+    encryptor = _of_thread.encryptors.get(key)
+    if encryptor is None:
+        encryptor = _of_thread.encryptors[key] = _ecb(key).encryptor()
+    return encryptor
 
 
 def encrypt_codes(key: bytes, tweak: int, values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -138,10 +157,10 @@ def decrypt_code(key: bytes, tweak: int, value: int) -> int:
     first = bytearray(_first_block(key))
     first[0] ^= tweak
     base = int.from_bytes(first, "big")
-    encryptor = _ecb(key).encryptor()
+    encrypt = _block_encryptor(key).update
     a, b = value >> HALF_BITS, value & HALF_MASK
     for i in range(ROUNDS - 1, -1, -1):
         block = base ^ (i << 32) ^ a
-        y = int.from_bytes(encryptor.update(block.to_bytes(16, "big"))[4:8], "big")
+        y = int.from_bytes(encrypt(block.to_bytes(16, "big"))[4:8], "big")
         a, b = (b - y) & HALF_MASK, a
     return (a << HALF_BITS) | b
