@@ -55,7 +55,11 @@ STOCKS = {
     stock.name: stock
     for stock in (
         Stock("a4-3x8", 70.0, 37.0, 3, 8, 210.0, 297.0, inset_mm=4.0),
+        Stock("roll-40x30", 40.0, 30.0, inset_mm=1.0),
+        Stock("roll-50x30", 50.0, 30.0, inset_mm=1.0),
         Stock("roll-60x40", 60.0, 40.0),
+        Stock("roll-70x50", 70.0, 50.0),
+        Stock("roll-100x100", 100.0, 100.0, inset_mm=3.0),
     )
 }
 
@@ -156,7 +160,8 @@ def compose(text: LabelText, stock: Stock, form: SymbolForm, dots_per_mm: float 
     symbol_y = max(inset, quiet, (rule_y - form.size * module) / 2)
     text_x = symbol_x + form.size * module + quiet
     text_width = width - inset - text_x
-    block = _text_block(text, fonts, text_x, text_width, inset, rule_y)
+    largest = max(LARGEST_TEXT_MM, height / 20)
+    block = _text_block(text, fonts, text_x, text_width, inset, rule_y, largest)
     code_size, call_size = code_height * 0.72, code_height * 0.56
     call_x = width - inset - fonts[REGULAR].width(text.call) * call_size
     code_width = fonts[BOLD].width(printed_code("M" * 13)) * code_size
@@ -191,10 +196,10 @@ _BLOCK = (
 
 
 def _text_block(
-    text: LabelText, fonts: dict[int, LabelFont], x: float, width: float, top: float, bottom: float
+    text: LabelText, fonts: dict[int, LabelFont], x: float, width: float, top: float, bottom: float, largest: float
 ) -> list[Line]:
     """The lines beside the symbol at the largest size at which all fit."""
-    unit = LARGEST_TEXT_MM
+    unit = largest
     while True:
         lines: list[tuple[str, int, float]] = []
         tight = None

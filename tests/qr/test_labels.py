@@ -38,7 +38,9 @@ def _pages(pdf: bytes, scale: float) -> list[np.ndarray]:
         return [np.asarray(page.render(scale=scale).to_pil().convert("L")) for page in document]
 
 
-@pytest.mark.parametrize(("stock", "count", "pages"), [("a4-3x8", 50, 3), ("roll-60x40", 5, 5)])
+@pytest.mark.parametrize(
+    ("stock", "count", "pages"), [("a4-3x8", 50, 3), *((name, 3, 3) for name in STOCKS if name.startswith("roll"))]
+)
 def test_every_symbol_in_the_file_decodes_to_its_url(stock: str, count: int, pages: int) -> None:
     rendered = _pages(_pdf(stock, count), 3.0)
     assert len(rendered) == pages

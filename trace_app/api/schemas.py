@@ -139,7 +139,9 @@ class RecordList(BaseModel):
 
 
 class RunIn(Body):
-    stock: str = Field(description="`a4-3x8` or `roll-60x40`.")
+    stock: str = Field(
+        description="`a4-3x8`, or a roll: `roll-40x30`, `roll-50x30`, `roll-60x40`, `roll-70x50`, `roll-100x100` (mm)."
+    )
     count: int
 
 

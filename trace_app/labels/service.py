@@ -37,6 +37,8 @@ from trace_app.media.service import media_store
 
 MAX_LABELS = 50_000
 """Labels of one run. A million are for print jobs with progress and volumes."""
+LABELS_READ_BACK = 24
+"""All of a small run; as many from the first to the last of a large one."""
 PDF = "application/pdf"
 
 log = structlog.get_logger()
@@ -189,8 +191,9 @@ def _write_file(run: LabelRun, key: str) -> int:
 
 
 def _must_read(run: LabelRun, art: LabelArt, family: SymbolFamily, book: CodeBook) -> None:
-    """Decode the run's first and last label as printed at 203 dpi; a run that can't be read is not offered."""
-    for index in {0, run.count - 1}:
+    """Decode labels from the whole run as printed at 203 dpi; a run that can't be read is not offered."""
+    looks = min(run.count, LABELS_READ_BACK)
+    for index in {round(look * (run.count - 1) / max(1, looks - 1)) for look in range(looks)}:
         code = book.code(run.id, index, key_number=run.key_number)
         if read_symbols(open_picture(render_png(art, family, code, 203))) != [settings().code_prefix + code]:
             raise RuntimeError(f"the label of index {index} can't be read back")
