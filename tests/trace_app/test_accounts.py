@@ -183,6 +183,14 @@ class TestAdministration:
         admin.post(f"/admin/users/{producer.user_id}/active", data={"active": "1"})
         assert world.client(producer).get("/batches").status_code == 200
 
+    def test_a_users_page_is_about_that_user_and_acts_on_it(self, world: World) -> None:
+        admin, producer = world.administrator(), world.producer()
+        page = world.client(admin).get(f"/admin/users/{producer.user_id}").text
+        assert producer.username in page
+        assert f"/admin/users/{producer.user_id}/active" in page
+        assert admin.username not in page
+        assert ">生产者<" in page
+
     def test_an_administrator_cannot_lock_itself_out(self, world: World) -> None:
         admin = world.administrator()
         answer = world.client(admin).post(f"/admin/users/{admin.user_id}/active", data={"active": "0"})
