@@ -15,6 +15,7 @@ from trace_app.api import document
 from trace_app.api.bearer import read_bearer
 from trace_app.db.base import ENGINE_OPTIONS
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
+from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
 from trace_app.public.scan_layer import ScanLayer, TracePages, reader_for
 
@@ -74,7 +75,8 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     app.before_request(guard)
     jobs.init_app(app, settings)
     cli.init_app(app)
-    app.wsgi_app = ScanLayer(app, app.wsgi_app, reader_for(settings), TracePages())  # type: ignore[method-assign]
+    flask = refuse_malformed(app.wsgi_app)
+    app.wsgi_app = ScanLayer(app, flask, reader_for(settings), TracePages())  # type: ignore[method-assign]
     return app
 
 

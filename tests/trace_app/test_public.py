@@ -165,7 +165,7 @@ class TestCodes:
         assert led.location == f"/{code}"
 
     @pytest.mark.parametrize(
-        "typed", ["ABC", "7KQ2M0XR9T4VH", "你好", "7KQ2M0XR9T4VHX", "<script>alert(1)</script>", "%00", "a" * 500]
+        "typed", ["ABC", "7KQ2M0XR9T4VH", "你好", "7KQ2M0XR9T4VHX", "<script>alert(1)</script>", "a" * 500]
     )
     def test_an_unknown_or_mistyped_code_gets_a_page_that_says_what_to_check(self, world: World, typed: str) -> None:
         answer = world.client().get("/find", query_string={"code": typed}, follow_redirects=True)

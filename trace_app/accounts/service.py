@@ -137,7 +137,7 @@ def create_user(
 
 def user_by_identity(text: str) -> User | None:
     """The user who signs in with this user name or e-mail."""
-    identity = text.strip().lower()
+    identity = text.replace("\0", "").strip().lower()
     query = db.select(User).where(sa.or_(User.username == identity, User.email == identity))
     user: User | None = db.session.scalar(query)
     return user
