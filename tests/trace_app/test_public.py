@@ -251,3 +251,16 @@ def test_static_files_are_named_by_their_content(app: Flask) -> None:
         answer = client.get(style[1], buffered=True)
     assert "max-age=31536000" in answer.headers["Cache-Control"]
     assert Path(app.static_folder or "", "app.css").read_text("utf-8") == answer.text
+
+
+def test_every_page_says_how_it_may_be_kept_and_what_it_may_do(world: World) -> None:
+    client = world.client(world.producer())
+    for path in ("/", "/recalls", "/batches", "/account", "/no/such/page"):
+        headers = client.get(path).headers
+        assert headers["Cache-Control"] == "private, no-cache"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "unsafe" not in headers["Content-Security-Policy"]
+    assert world.client().get("/login").headers["Cache-Control"] == "private, no-cache"
+    cookie = world.client().get("/login").headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
