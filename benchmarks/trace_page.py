@@ -87,7 +87,7 @@ def main() -> None:
     missing = [tool for tool in ("nginx", "wrk") if not shutil.which(tool)]
     if missing:
         raise SystemExit(f"{' and '.join(missing)} missing: install with the system's packages, then run this again")
-    rounds, duration = (3, 3) if quick else (5, 8)
+    rounds, duration = (3, 2) if quick else (5, 8)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trace-bench-")))
         folder.chmod(0o755)
