@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 
-from trace_app.accounts.service import AUDIT_ACTIONS
 from trace_app.catalogue.kinds import StageField
 from trace_app.catalogue.models import Stage
 from trace_app.forms import plain_decimal
@@ -23,7 +22,6 @@ TYPES = {
     RecordType.CARE: _("日常管护"),
     RecordType.VIDEO: _("视频"),
 }
-ACTIONS = AUDIT_ACTIONS
 
 
 def title_of(record_type: RecordType, stage: Stage | None) -> str:

@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.accounts.service import AUDIT_ACTIONS
 from trace_app.batches import service as batches
 from trace_app.batches.forms import STATES
 from trace_app.batches.models import Batch
@@ -21,7 +22,7 @@ from trace_app.records import service
 from trace_app.records.forms import RecordForm, form_for, values_of
 from trace_app.records.intervals import intervals
 from trace_app.records.models import Record, RecordType
-from trace_app.records.showing import ACTIONS, TYPES, details, title_of
+from trace_app.records.showing import TYPES, details, title_of
 from trace_app.templating import status_of
 from trace_app.uploads import uploads
 
@@ -48,7 +49,7 @@ def _batch_page(row: Batch, problem: str | None = None) -> str:
         title_of=title_of,
         details=details,
         history=audit.history(row),
-        actions=ACTIONS,
+        actions=AUDIT_ACTIONS,
         problem=problem,
     )
 
