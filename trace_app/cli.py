@@ -15,8 +15,7 @@ import flask_migrate
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from config import Settings
-from qr.keys import KeyFile, KeyFileError
+from qr.keys import KeyFileError
 from trace_app.accounts import service as accounts
 from trace_app.accounts.forms import OrganisationForm, UserForm
 from trace_app.accounts.models import OrganisationKind, RoleName
@@ -51,11 +50,6 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _settings() -> Settings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings
-
-
 @click.command("setup")
 @with_appcontext
 @plainly
@@ -66,7 +60,7 @@ def setup() -> None:
         catalogue.load_divisions()
         catalogue.load_built_in_kinds()
         labels.register_keys()
-    click.echo(f"Label keys in {_settings().label_keys}: back them up.")
+    click.echo(f"Label keys in {labels.settings().label_keys}: back them up.")
 
 
 @click.command("demo")
@@ -78,7 +72,7 @@ def demo(if_empty: bool, yes: bool) -> None:
     """Rebuild the demonstration: deletes all organisations, batches and labels."""
     from trace_app.demo import build
 
-    if _settings().environment == "production":
+    if labels.settings().environment == "production":
         raise click.ClickException("The demonstration does not go into a production database.")
     if accounts.organisations():
         if if_empty:
@@ -97,7 +91,7 @@ def serve() -> None:
     from granian import Granian
     from granian.constants import Interfaces
 
-    settings = _settings()
+    settings = labels.settings()
     host, _, port = settings.bind.rpartition(":")
     consumer = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "jobs"], start_new_session=True)
     try:
@@ -121,7 +115,7 @@ def serve() -> None:
 def run_jobs() -> None:
     """Run background jobs until interrupted."""
     queue = jobs.queue(current_app._get_current_object())  # type: ignore[attr-defined]
-    queue.create_consumer(workers=_settings().job_workers, periodic=False, check_worker_health=True).run()
+    queue.create_consumer(workers=labels.settings().job_workers, periodic=False, check_worker_health=True).run()
 
 
 organisations = AppGroup("organisations", help="Producers, regulators, laboratories and buyers.")
@@ -226,8 +220,8 @@ def load_kind(file: Path) -> None:
 @plainly
 def show_keys() -> None:
     """Fingerprints of the label keys; the keys themselves are never shown."""
-    click.echo(str(_settings().label_keys))
-    for number, fingerprint in KeyFile(_settings().label_keys).fingerprints().items():
+    click.echo(str(labels.settings().label_keys))
+    for number, fingerprint in labels.key_file().fingerprints().items():
         click.echo(f"{number:>3}  {fingerprint}")
 
 
@@ -235,7 +229,7 @@ def show_keys() -> None:
 @plainly
 def rotate_key() -> None:
     """Add a key for new labels; labels of the old ones stay readable. Restart the servers, then back up the file."""
-    number = KeyFile(_settings().label_keys).rotate()
+    number = labels.key_file().rotate()
     with transaction():
         labels.register_keys()
-    click.echo(f"Key {number} makes new codes from the next start on. Back up {_settings().label_keys} now.")
+    click.echo(f"Key {number} makes new codes from the next start on. Back up {labels.settings().label_keys} now.")

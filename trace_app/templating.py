@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, request, url_for
-from flask_babel import format_date, get_locale
+from flask_babel import format_date
 from markupsafe import Markup
 
 from qr.codes import format_code
 from trace_app.accounts.access import acting_user
 from trace_app.accounts.service import place_name
-from trace_app.clock import local, today
+from trace_app.clock import local
 from trace_app.forms import Form, plain_decimal
 from trace_app.language import language, named
 from trace_app.units import unit_name
@@ -33,7 +33,7 @@ def init_app(app: Flask) -> None:
     )  # fmt: skip
     app.jinja_env.globals.update(
         asset=asset, language=language, acting_user=acting_user, other_language_url=other_language_url,
-        html_language=lambda: "zh-CN" if language() == "zh" else "en", today=today, get_locale=get_locale,
+        html_language=lambda: "zh-CN" if language() == "zh" else "en",
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from trace_app.labels import service as labels
 from trace_app.labels.models import LabelRun
 from trace_app.labels.views import pdf_response
 from trace_app.language import language, named
-from trace_app.public.trace import scanned_label, trace_of_batch
+from trace_app.public.trace import trace_of_batch
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.models import Recall
@@ -209,7 +209,7 @@ def issue_recall(body: schemas.RecallIn) -> Any:
 def trace(path: schemas.CodePath) -> Any:
     """What is known of a label by its code"""
     try:
-        label = scanned_label(path.code)
+        label = labels.label_of_code(path.code)
     except InvalidCode as error:
         raise UnknownCode from error
     found = trace_of_batch(label.batch_id)

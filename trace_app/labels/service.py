@@ -313,18 +313,17 @@ def url_of(code: str) -> str:
 
 
 class ScannedLabel(NamedTuple):
-    """What a scan has to know before a page is made."""
+    """A label that was given out, by its code."""
 
     code: str
     batch_id: int
-    on_the_market: bool
 
 
 def label_of_code(text: str) -> ScannedLabel:
     """The label with this code, by one indexed read.
 
     :param text: as people type it.
-    :raises InvalidCode: where it is none that we gave out.
+    :raises InvalidCode: where it is none that we gave out, or its batch never left the producer.
     """
     code = normalise_code(text)
     label = code_book().read(code)
@@ -337,7 +336,7 @@ def label_of_code(text: str) -> ScannedLabel:
     if row is None:
         raise InvalidCode(code)
     count, key_number, batch_id, status, recalled_at = row
-    if label.index >= count or label.key_number != key_number:
+    known = label.index < count and label.key_number == key_number
+    if not known or (status is BatchStatus.DRAFT and recalled_at is None):
         raise InvalidCode(code)
-    on_the_market = status is not BatchStatus.DRAFT or recalled_at is not None
-    return ScannedLabel(code, batch_id, on_the_market)
+    return ScannedLabel(code, batch_id)

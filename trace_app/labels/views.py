@@ -52,7 +52,7 @@ def run(run_id: int) -> Any:
     start = max(0, request.args.get("start", 0, type=int))
     page = render_template(
         "labels/run.html", run=row, batch=row.batch, stocks=STOCK_NAMES, start=start, step=CODES_PER_PAGE,
-        codes=service.codes_of(row, start, CODES_PER_PAGE), url_of=service.url_of,
+        codes=service.codes_of(row, start, CODES_PER_PAGE),
         printable=service.is_printable(row.batch), own=the_user().role is RoleName.PRODUCER,
     )  # fmt: skip
     response = Response(page, mimetype="text/html")

@@ -9,19 +9,17 @@ from typing import Literal
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
 
-from qr.codes import InvalidCode
 from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import StageField
 from trace_app.extensions import db
 from trace_app.forms import plain_decimal
-from trace_app.labels.service import ScannedLabel, label_of_code
-from trace_app.language import language
+from trace_app.language import language, named
 from trace_app.media.models import Photo
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import recall_in_force
 from trace_app.records.intervals import Interval, harvest_days, intervals
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
-from trace_app.records.service import in_force, records_of
+from trace_app.records.service import in_force, records_of, stage_of
 from trace_app.records.showing import field_text
 from trace_app.units import unit_name
 
@@ -76,13 +74,12 @@ class Trace:
         record = next((r for r in self.records if r.stage_code == stage_code and r.values.get(field_code)), None)
         if record is None:
             return None
-        stage = next((s for s in self.batch.product.kind.stages if s.code == stage_code), None)
+        stage = stage_of(self.batch, stage_code)
         field = next((f for f in (stage.fields if stage else []) if f["code"] == field_code), None)
         if field is None:
             return None
         parsed = StageField.model_validate(field)
-        label = parsed.name_en if language() == "en" else parsed.name
-        return field_text(parsed, record.values[field_code]), label, True
+        return field_text(parsed, record.values[field_code]), named(parsed), True
 
     def _pesticide_count(self) -> tuple[str, str, bool]:
         count = sum(record.type is RecordType.PESTICIDE for record in self.records)
@@ -118,18 +115,6 @@ class Trace:
     @property
     def produced_on(self) -> date | None:
         return self.batch.produced_on or next(iter(harvest_days(self.batch, self.records)), None)
-
-
-def scanned_label(text: str) -> ScannedLabel:
-    """The label with this code, where its batch ever left the producer.
-
-    :param text: as people type it.
-    :raises InvalidCode: where there is none.
-    """
-    label = label_of_code(text)
-    if not label.on_the_market:
-        raise InvalidCode(label.code)
-    return label
 
 
 def trace_of_batch(batch_id: int) -> Trace:

@@ -15,9 +15,10 @@ from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.extensions import db, limiter
 from trace_app.forms import Form
+from trace_app.labels.service import label_of_code
 from trace_app.media.service import open_photo, photo_by_name
 from trace_app.public.scan_layer import MARK, MARKED, PRINTED_MARK
-from trace_app.public.trace import scanned_label, trace_of_batch
+from trace_app.public.trace import trace_of_batch
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import LEVELS
 from trace_app.records.models import RecordType
@@ -84,7 +85,7 @@ def find_in_picture() -> Any:
 def trace(code: str) -> Any:
     """The page that a scan opens."""
     try:
-        label = scanned_label(code)
+        label = label_of_code(code)
     except InvalidCode:
         return _unknown(code)
     style, digest = inline_style("public.css")

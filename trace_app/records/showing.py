@@ -10,6 +10,7 @@ from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.records.forms import FERTILISER_TYPES, METHODS, NUTRIENTS
 from trace_app.records.models import Record, RecordType
+from trace_app.records.service import stage_of
 from trace_app.units import unit_name
 
 TYPES = {
@@ -30,11 +31,11 @@ def title_of(record_type: RecordType, stage: Stage | None) -> str:
 
 
 def record_title(record: Record) -> str:
-    return title_of(record.type, stage_of(record))
+    return title_of(record.type, _stage(record))
 
 
-def stage_of(record: Record) -> Stage | None:
-    return next((s for s in record.batch.product.kind.stages if s.code == record.stage_code), None)
+def _stage(record: Record) -> Stage | None:
+    return stage_of(record.batch, record.stage_code)
 
 
 def amount(record: Record) -> str:
@@ -68,7 +69,7 @@ def details(record: Record) -> list[tuple[str, str]]:
 
 def stage_values(record: Record) -> list[tuple[str, str]]:
     """The values of a stage's own fields."""
-    stage = stage_of(record)
+    stage = _stage(record)
     fields = [StageField.model_validate(raw) for raw in stage.fields] if stage else []
     return [(named(f), field_text(f, record.values[f.code])) for f in fields if record.values.get(f.code)]
 

@@ -22,7 +22,7 @@ from trace_app.records import service
 from trace_app.records.forms import RecordForm, form_for, values_of
 from trace_app.records.intervals import intervals
 from trace_app.records.models import Record, RecordType
-from trace_app.records.showing import TYPES, details, title_of
+from trace_app.records.showing import TYPES, details, record_title, title_of
 from trace_app.templating import status_of
 from trace_app.uploads import uploads
 
@@ -46,7 +46,7 @@ def _batch_page(row: Batch, problem: str | None = None) -> str:
         own=the_user().role is RoleName.PRODUCER,
         types=TYPES,
         states=STATES,
-        title_of=title_of,
+        record_title=record_title,
         details=details,
         history=audit.history(row),
         actions=AUDIT_ACTIONS,
