@@ -19,8 +19,8 @@ demo: setup ## Rebuild the demonstration data
 
 setup: .venv/.run trace_app/translations/en/LC_MESSAGES/messages.mo ## Make the virtual environment with what the platform runs on
 
-test: .venv/.dev trace_app/translations/en/LC_MESSAGES/messages.mo ## Set up and pass all tests
-	@sh tests/browser.sh
+test: .venv/.node trace_app/translations/en/LC_MESSAGES/messages.mo ## Set up and pass all tests
+	@sh tests/system.sh
 	$(BIN)/pytest -n 2 --dist loadfile
 
 check: .venv/.dev ## Style, types and import rules
@@ -33,9 +33,10 @@ format: .venv/.dev ## Format and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/.dev ## Measure, against peers in the same run
+bench: .venv/.node ## Measure, against peers in the same run
 	$(BIN)/python benchmarks/trace_page.py
 	$(BIN)/python benchmarks/labels.py
+	$(BIN)/python benchmarks/scan.py
 
 lock: ## Pin the dependencies anew, with hashes (needs uv)
 	uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
@@ -58,6 +59,10 @@ clean: ## Delete the virtual environment and caches; data in var/ stays
 .venv/.dev: .venv/bin/python requirements-dev.txt requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ .venv/.run
+
+.venv/.node: .venv/.dev tests/node/package-lock.json
+	@$(BIN)/python tests/node/install.py
+	@touch $@
 
 %.mo: %.po | .venv/bin/python
 	$(BIN)/pybabel -q compile -i $< -o $@

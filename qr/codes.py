@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qr.ff1 import decrypt_code, encrypt_codes
+from qr.pins import pins
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 13
+PRINTED_LENGTH = 16
+"""With the spaces of `format_code`."""
 MAX_RUN = (1 << 22) - 1
 MAX_INDEX = (1 << 20) - 1
 CHECK_BITS = 18
@@ -71,6 +74,14 @@ def normalise_code(text: str) -> str:
     return code
 
 
+def printed_codes(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """`format_code` of many codes: shape ``(count, 13)`` to ``(count, 16)``."""
+    out = np.full((len(codes), PRINTED_LENGTH), ord(" "), dtype=np.uint8)
+    for place, (start, end) in {0: (0, 1), 2: (1, 5), 7: (5, 9), 12: (9, 13)}.items():
+        out[:, place : place + end - start] = codes[:, start:end]
+    return out
+
+
 class CodeBook:
     """Makes and reads codes with a set of keys, the newest of which makes new ones.
 
@@ -110,6 +121,10 @@ class CodeBook:
     def code(self, run: int, index: int, *, key_number: int | None = None) -> str:
         """The code of one label."""
         return self.codes(run, index, 1, key_number=key_number).tobytes().decode()
+
+    def pins(self, run: int, start: int, count: int, *, key_number: int) -> NDArray[np.uint8]:
+        """The PINs of ``count`` labels of a run from index ``start`` on: ASCII digits, shape ``(count, 6)``."""
+        return pins(self._keys[key_number], run, start, count)
 
     def _read(self, code: str) -> LabelCode:
         if not _CODE.fullmatch(code):

@@ -1,4 +1,8 @@
-"""The label font: Noto Sans SC (OFL), cut down to the characters a label shows."""
+"""The label font: Noto Sans SC (OFL), cut down to the characters a label shows.
+
+What differs from label to label (code, PIN, serial number) is set in `code_font`, the bold weight with every
+character in a cell of the same width, so that thousands can be set at once and groups stand in columns.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,11 @@ from fontTools.varLib import instancer
 
 REGULAR = 400
 BOLD = 700
+CODE = 1
+"""In place of a weight: the code font."""
+CODE_CHARACTERS = " -0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+CELL_EM = 0.64
+"""Width of a cell of the code font, in em."""
 _FILE = importlib.resources.files("justmytype_intl_cjk") / "fonts/ofl/notosanssc/NotoSansSC[wght].ttf"
 _DROPPED_TABLES = ["GSUB", "GPOS", "GDEF", "BASE", "vhea", "vmtx", "VORG", "HVAR", "VVAR", "MVAR", "STAT", "gasp"]
 
@@ -45,7 +54,9 @@ class LabelFont:
         subsetter = subset.Subsetter(options)
         subsetter.populate(unicodes=[ord(character) for character in self.characters])
         subsetter.subset(font)
-        self._font = instancer.instantiateVariableFont(font, {"wght": weight})
+        self._font = instancer.instantiateVariableFont(font, {"wght": BOLD if weight == CODE else weight})
+        if weight == CODE:
+            _set_in_cells(self._font)
         out = io.BytesIO()
         self._font.save(out)
         self.data = out.getvalue()
@@ -86,6 +97,28 @@ class LabelFont:
             glyphs[name].draw(TransformPen(pen, (scale, 0, 0, -scale, x, y)))
             x += self._metrics[name][0] * scale
         return str(pen.getCommands())
+
+
+def _set_in_cells(font: TTFont) -> None:
+    """Centre each glyph in a cell of `CELL_EM`; what is wider is made narrower."""
+    cell = round(CELL_EM * font["head"].unitsPerEm)
+    room = round(cell * 0.92)
+    for name in font.getGlyphOrder():
+        glyph = font["glyf"][name]
+        if glyph.numberOfContours > 0:
+            scale = min(1.0, room / (glyph.xMax - glyph.xMin))
+            width = (glyph.xMax - glyph.xMin) * scale
+            glyph.coordinates.translate((-glyph.xMin, 0))
+            glyph.coordinates.scale((scale, 1.0))
+            glyph.coordinates.translate(((cell - width) / 2, 0))
+            glyph.coordinates.toInt()
+            glyph.recalcBounds(font["glyf"])
+        font["hmtx"].metrics[name] = (cell, getattr(glyph, "xMin", 0))
+
+
+def code_font() -> LabelFont:
+    """The font of codes, PINs and numbers."""
+    return label_font(frozenset(CODE_CHARACTERS), CODE)
 
 
 @lru_cache(maxsize=32)

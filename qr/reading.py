@@ -36,7 +36,9 @@ def open_picture(data: bytes) -> NDArray[np.uint8]:
             image.thumbnail((WORKING_SIDE, WORKING_SIDE))
     except UnreadablePicture:
         raise
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadablePicture("the picture has too many pixels") from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise UnreadablePicture("the file is not a picture that can be opened") from error
     return np.asarray(image)
 

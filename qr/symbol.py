@@ -3,59 +3,65 @@
 For a fixed version, level, mode and mask a symbol is an affine function over GF(2) of its data
 bits: padding, Reed-Solomon check words and placement are linear, function patterns and mask are
 constant. With a fixed prefix and a suffix of fixed length, a symbol is therefore the exclusive or of a
-base and one table entry for each pair of characters (alphanumeric mode packs a pair in 11 bits,
-clause 7.4.4). Base and tables are made with the `qrcode` library, one call per data bit.
+base and one table entry for each group of characters: a pair in alphanumeric mode, which packs two in
+11 bits (clause 7.4.4), one in byte mode (7.4.5). Base and tables are made with the `qrcode` library, one
+call per data bit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import qrcode
+import qrcode.base
 import qrcode.constants
 import qrcode.util
 from numpy.typing import NDArray
 
+from qr.masks import line_words, penalty
+
 ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 QUIET_ZONE_MODULES = 4
 """ISO/IEC 18004 clause 5.3.8."""
+LEVELS = "LMQH"
+MASKS = range(8)
+SAMPLE_CHARACTER = "Z"
+SMALLEST_VERSION = 2
+"""Version 1 has no alignment pattern: measured, it reads worse than version 2 when damaged or curved."""
+LARGEST_VERSION = 10
 
-_LEVELS = {
+CHUNK = 256
+"""Symbols whose masks are chosen together: their words stay in the processor's cache."""
+
+Mode = Literal["alphanumeric", "byte"]
+Mask = int | Literal["best"]
+
+_LEVEL = {
     "L": qrcode.constants.ERROR_CORRECT_L,
     "M": qrcode.constants.ERROR_CORRECT_M,
     "Q": qrcode.constants.ERROR_CORRECT_Q,
     "H": qrcode.constants.ERROR_CORRECT_H,
 }
-# Alphanumeric capacity (ISO/IEC 18004 table 7), in the order of preference: at a given printed size the
-# size of a module decides, so the version is the smallest of 2 and up that holds the text, the level
-# the highest that it holds it at.
-_CHOICES = [
-    (29, 2, "Q"),
-    (38, 2, "M"),
-    (47, 3, "Q"),
-    (61, 3, "M"),
-    (67, 4, "Q"),
-    (90, 4, "M"),
-    (122, 5, "M"),
-    (154, 6, "M"),
-]
+_MODE = {"alphanumeric": qrcode.util.MODE_ALPHA_NUM, "byte": qrcode.util.MODE_8BIT_BYTE}
 _VALUE = {character: value for value, character in enumerate(ALPHANUMERIC)}
 _VALUE_OF_BYTE = np.array([max(0, ALPHANUMERIC.find(chr(byte))) for byte in range(256)], dtype=np.uint16)
 
 
 class TextTooLong(ValueError):
-    """The text does not fit a symbol that could be read from a small label."""
+    """The text does not fit a symbol that could be read from a label."""
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolForm:
-    """What is fixed for all symbols of a run. ``mask`` is the data mask pattern reference, 0 to 7."""
+    """What is fixed for all symbols of a run. ``mask`` is the data mask pattern reference, 0 to 7, or ``best``."""
 
     version: int
     level: str
-    mask: int = 0
+    mask: Mask = 0
+    mode: Mode = "alphanumeric"
 
     @property
     def size(self) -> int:
@@ -63,56 +69,111 @@ class SymbolForm:
         return 17 + 4 * self.version
 
 
-def choose_form(length: int) -> SymbolForm:
-    """Version and level for an alphanumeric text of ``length`` characters.
+def mode_for(text: str) -> Mode:
+    """Alphanumeric where every character is of that set (ISO/IEC 18004 table 5), byte otherwise."""
+    return "byte" if set(text) - set(ALPHANUMERIC) else "alphanumeric"
 
-    :raises TextTooLong: for more than 154 characters.
+
+def capacity(version: int, level: str, mode: Mode) -> int:
+    """Characters that a symbol holds (ISO/IEC 18004 table 7)."""
+    words: int = sum(block.data_count for block in qrcode.base.rs_blocks(version, _LEVEL[level]))
+    bits: int = words * 8 - 4 - qrcode.util.length_in_bits(_MODE[mode], version)
+    if mode == "byte":
+        return bits // 8
+    return bits // 11 * 2 + (bits % 11 >= 6)
+
+
+def choose_form(
+    length: int, mode: Mode = "alphanumeric", *, least_level: str = "M", mask: Mask = 0, largest: int = LARGEST_VERSION
+) -> SymbolForm:
+    """The smallest version of 2 and up that holds a text at the least level, at the highest level that is free there.
+
+    At a given printed size the size of a module decides, so a larger version is never taken for a higher level.
+
+    :raises TextTooLong: where not even the largest version holds it.
     """
-    for capacity, version, level in _CHOICES:
-        if length <= capacity:
-            return SymbolForm(version, level)
-    raise TextTooLong(f"{length} characters do not fit a label's symbol (154 at most)")
+    for version in range(SMALLEST_VERSION, largest + 1):
+        fitting = [level for level in LEVELS[LEVELS.index(least_level) :] if capacity(version, level, mode) >= length]
+        if fitting:
+            return SymbolForm(version, fitting[-1], mask, mode)
+    raise TextTooLong(
+        f"{length} characters do not fit a label's symbol ({capacity(largest, least_level, mode)} at most)"
+    )
 
 
 def reference_symbol(text: str, form: SymbolForm) -> NDArray[np.bool_]:
     """The symbol as the `qrcode` library makes it: shape ``(size, size)``, True is dark."""
-    symbol = qrcode.QRCode(version=form.version, error_correction=_LEVELS[form.level], mask_pattern=form.mask, border=0)
-    symbol.add_data(qrcode.util.QRData(text, mode=qrcode.util.MODE_ALPHA_NUM), optimize=0)
+    symbol = _qrcode(text, form)
     symbol.make(fit=False)
     return np.array(symbol.get_matrix(), dtype=np.bool_)
+
+
+def blank_reference(text: str, form: SymbolForm, mask: int) -> NDArray[np.bool_]:
+    """The symbol before format and version information are put in: what masks are judged by (clauses 7.1, 7.8)."""
+    symbol = _qrcode(text, form)
+    symbol.makeImpl(True, mask)
+    return np.array(symbol.modules, dtype=np.bool_)
+
+
+def _qrcode(text: str, form: SymbolForm) -> qrcode.QRCode:
+    mask = None if form.mask == "best" else form.mask
+    symbol = qrcode.QRCode(version=form.version, error_correction=_LEVEL[form.level], mask_pattern=mask, border=0)
+    symbol.add_data(qrcode.util.QRData(text, mode=_MODE[form.mode]), optimize=0)
+    return symbol
 
 
 class SymbolFamily:
     """All symbols of one fixed prefix and a suffix of fixed length.
 
-    :param prefix: characters of the alphanumeric set (ISO/IEC 18004 table 5).
-    :raises ValueError: for a prefix with other characters.
+    :raises ValueError: for a prefix with characters outside the form's mode.
+    :raises TextTooLong: where the form does not hold prefix and suffix.
     """
 
     def __init__(self, prefix: str, suffix_length: int, form: SymbolForm) -> None:
-        if set(prefix) - set(ALPHANUMERIC):
+        if form.mode == "alphanumeric" and mode_for(prefix) == "byte":
             raise ValueError(f"{prefix!r} has characters outside the alphanumeric set of a QR code")
+        if len(prefix.encode()) + suffix_length > capacity(form.version, form.level, form.mode):
+            raise TextTooLong(f"{prefix!r} and {suffix_length} more do not fit version {form.version}-{form.level}")
+        self.prefix = prefix
         self.form = form
         self.suffix_length = suffix_length
-        zeros = prefix + "0" * suffix_length
-        base = reference_symbol(zeros, form)
-        self._base = self._pack(base)
-        self._tables: list[tuple[list[int], NDArray[np.uint64]]] = []
-        for start in range(0, len(zeros), 2):
-            positions = [i for i in range(start, min(start + 2, len(zeros))) if i >= len(prefix)]
-            if positions:
-                self._tables.append(([i - len(prefix) for i in positions], self._table(zeros, base, start, positions)))
+        fixed = SymbolForm(form.version, form.level, 0 if form.mask == "best" else form.mask, form.mode)
+        self._linear = _LinearSymbols(prefix, suffix_length, fixed)
+        self._chooser: _MaskChooser | None = None
+        if form.mask == "best":
+            self._chooser = _MaskChooser(sample_text(prefix, suffix_length), form, self._linear)
 
     def symbols(self, suffixes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Symbols of many suffixes.
 
-        :param suffixes: ASCII characters of the alphanumeric set, shape ``(count, suffix_length)``.
+        :param suffixes: ASCII characters of the form's mode, shape ``(count, suffix_length)``.
         :returns: rows of modules, most significant bit first, 1 is dark, each row padded to whole bytes:
             shape ``(count, size, ceil(size / 8))``.
         """
+        if self._chooser is not None:
+            return self._chooser.symbols(suffixes)
+        return self._linear.symbols(suffixes)
+
+
+class _LinearSymbols:
+    """The affine map from suffixes to symbols at one mask."""
+
+    def __init__(self, prefix: str, suffix_length: int, form: SymbolForm) -> None:
+        self.form = form
+        sample = sample_text(prefix, suffix_length)
+        self._base = _pack(reference_symbol(sample, form))
+        self._tables: list[tuple[list[int], NDArray[np.uint64]]] = []
+        step = 2 if form.mode == "alphanumeric" else 1
+        for start in range(0, len(sample), step):
+            positions = [i for i in range(start, min(start + step, len(sample))) if i >= len(prefix)]
+            if positions:
+                table = self._pair_table(sample, start, positions) if step == 2 else self._byte_table(sample, start)
+                self._tables.append(([i - len(prefix) for i in positions], table))
+
+    def symbols(self, suffixes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         size = self.form.size
         words = np.broadcast_to(self._base, (len(suffixes), len(self._base))).copy()
-        values = _VALUE_OF_BYTE[suffixes]
+        values = _VALUE_OF_BYTE[suffixes] if self.form.mode == "alphanumeric" else suffixes
         for positions, table in self._tables:
             keys = values[:, positions[0]]
             for position in positions[1:]:
@@ -121,41 +182,99 @@ class SymbolFamily:
         row_bytes = -(-size // 8)
         return words.view(np.uint8)[:, : size * row_bytes].reshape(len(suffixes), size, row_bytes)
 
-    def _table(self, zeros: str, base: NDArray[np.bool_], start: int, positions: list[int]) -> NDArray[np.uint64]:
-        """Exclusive-or differences by value of the characters at ``positions`` within the pair from ``start``."""
-        pair = zeros[start : start + 2]
-        fixed = 45 * _VALUE[pair[0]] if len(pair) == 2 and len(positions) == 1 else 0
-        bits = 11 if len(pair) == 2 else 6
-        # The prefix's own character may sit in the pair: differences are then between values, not from zero.
+    def _byte_table(self, sample: str, position: int) -> NDArray[np.uint64]:
+        before, here, after = sample[:position], ord(sample[position]), sample[position + 1 :]
+        deltas = [self._difference(before + chr(here ^ 1 << bit) + after, sample) for bit in range(7)]
+        return _linear_table(np.arange(128) ^ here, deltas)
+
+    def _pair_table(self, sample: str, start: int, positions: list[int]) -> NDArray[np.uint64]:
+        """Differences from the sample by value of the characters at ``positions`` within the pair from ``start``.
+
+        The prefix's last character may sit in the pair.
+        """
+        pair, before, after = sample[start : start + 2], sample[:start], sample[start + 2 :]
+        in_sample = _VALUE[pair[-1]] + (45 * _VALUE[pair[0]] if len(pair) == 2 else 0)
         deltas = []
-        for bit in range(bits):
+        for bit in range(11 if len(pair) == 2 else 6):
             value = 1 << bit
             text = ALPHANUMERIC[value // 45] + ALPHANUMERIC[value % 45] if len(pair) == 2 else ALPHANUMERIC[value]
-            zero = "0" * len(pair)
-            changed = zeros[:start] + text + zeros[start + 2 :]
-            cleared = zeros[:start] + zero + zeros[start + 2 :]
-            delta = reference_symbol(changed, self.form) ^ reference_symbol(cleared, self.form)
-            deltas.append(self._pack(delta))
-        values = np.arange(45 ** len(positions), dtype=np.uint64) + np.uint64(fixed)
-        changes = values ^ np.uint64(fixed)
-        table = np.zeros((len(values), len(self._base)), dtype=np.uint64)
-        for bit, packed in enumerate(deltas):
-            table[(changes >> np.uint64(bit) & np.uint64(1)).astype(np.bool_)] ^= packed
-        return table
+            deltas.append(self._difference(before + text + after, before + "0" * len(pair) + after))
+        fixed = 45 * _VALUE[pair[0]] if len(pair) == 2 and len(positions) == 1 else 0
+        values = np.arange(45 ** len(positions)) + fixed
+        return _linear_table(values ^ in_sample, deltas)
 
-    def _pack(self, modules: NDArray[np.bool_]) -> NDArray[np.uint64]:
-        packed = np.packbits(modules, axis=1).ravel()
-        padded = np.zeros(-(-len(packed) // 8) * 8, dtype=np.uint8)
-        padded[: len(packed)] = packed
-        return padded.view(np.uint64)
+    def _difference(self, one: str, other: str) -> NDArray[np.uint64]:
+        return _pack(reference_symbol(one, self.form) ^ reference_symbol(other, self.form))
+
+
+class _MaskChooser:
+    """Symbols at the best mask, from symbols at mask 0.
+
+    The choice is that of the `qrcode` library: symbols are judged before format and version information
+    are put in, and of equals the lower mask is taken.
+
+    :param sample: any text of the family: what masks change is the same for all.
+    """
+
+    def __init__(self, sample: str, form: SymbolForm, linear: _LinearSymbols) -> None:
+        self._size = form.size
+        self._linear = linear
+        finished = [reference_symbol(sample, SymbolForm(form.version, form.level, m, form.mode)) for m in MASKS]
+        blank = [blank_reference(sample, form, mask) for mask in MASKS]
+        self._changes = np.stack([np.packbits(finished[0] ^ modules, axis=1) for modules in finished])
+        self._blank_rows = [line_words(finished[0] ^ modules) for modules in blank]
+        self._blank_columns = [line_words((finished[0] ^ modules).T) for modules in blank]
+
+    def symbols(self, suffixes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """As `SymbolFamily.symbols`."""
+        symbols = self._linear.symbols(suffixes).copy()
+        for start in range(0, len(symbols), CHUNK):
+            part = symbols[start : start + CHUNK]
+            part ^= self._changes[self.best(part)]
+        return symbols
+
+    def best(self, symbols: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """The best mask for each symbol, given at mask 0: shape ``(count,)``."""
+        modules = np.unpackbits(symbols, axis=2)[:, :, : self._size]
+        rows = line_words(modules)
+        columns = line_words(modules.transpose(0, 2, 1))
+        points = [
+            penalty(rows ^ self._blank_rows[mask], columns ^ self._blank_columns[mask], self._size) for mask in MASKS
+        ]
+        best: NDArray[np.intp] = np.argmin(np.stack(points), axis=0)
+        return best
+
+
+def sample_text(prefix: str, suffix_length: int) -> str:
+    """A text of the family. Not of zeros: the `qrcode` library fails where a whole block of data words is zero."""
+    return prefix + SAMPLE_CHARACTER * suffix_length
+
+
+def _linear_table(changes: NDArray[np.int_], deltas: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """For each change of data bits the change of the symbol, from the change that each single bit makes."""
+    table = np.zeros((len(changes), len(deltas[0])), dtype=np.uint64)
+    for bit, packed in enumerate(deltas):
+        table[(changes >> bit & 1).astype(np.bool_)] ^= packed
+    return table
+
+
+def _pack(modules: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    packed = np.packbits(modules, axis=1).ravel()
+    padded = np.zeros(-(-len(packed) // 8) * 8, dtype=np.uint8)
+    padded[: len(packed)] = packed
+    return padded.view(np.uint64)
 
 
 def unpack(symbol: NDArray[np.uint8], size: int) -> NDArray[np.bool_]:
     """One symbol of `SymbolFamily.symbols` as modules: shape ``(size, size)``, True is dark."""
-    return np.unpackbits(symbol, axis=1)[:, :size].astype(np.bool_)
+    return np.unpackbits(symbol, axis=-1)[..., :size].astype(np.bool_)
 
 
-@lru_cache(maxsize=16)
-def symbol_family(prefix: str, suffix_length: int) -> SymbolFamily:
-    """The family for a prefix with the form that `choose_form` gives it."""
-    return SymbolFamily(prefix, suffix_length, choose_form(len(prefix) + suffix_length))
+@lru_cache(maxsize=32)
+def symbol_family(prefix: str, suffix_length: int, mask: Mask = 0) -> SymbolFamily:
+    """The family for a prefix with the form that `choose_form` gives it.
+
+    :raises TextTooLong: where no symbol for labels holds it.
+    """
+    mode = mode_for(prefix)
+    return SymbolFamily(prefix, suffix_length, choose_form(len(prefix.encode()) + suffix_length, mode, mask=mask))

@@ -16,7 +16,7 @@ from trace_app import create_app
 from trace_app.catalogue import service as catalogue
 from trace_app.db.session import transaction
 from trace_app.extensions import db
-from trace_app.labels import service as labels
+from trace_app.labels.keys import register_keys
 
 KEPT = {"divisions", "product_kinds", "product_stages", "label_keys", "roles"}
 QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
@@ -87,7 +87,7 @@ def set_up(app: Flask) -> None:
         with transaction():
             catalogue.load_divisions()
             catalogue.load_built_in_kinds()
-            labels.register_keys()
+            register_keys()
 
 
 def empty() -> None:

@@ -24,7 +24,9 @@ from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.db.session import transaction
 from trace_app.extensions import db
+from trace_app.labels import printing
 from trace_app.labels import service as labels
+from trace_app.labels.models import LabelLevel
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
 from trace_app.records.forms import form_for
@@ -160,14 +162,24 @@ class World:
             records.release_batch(db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id))
         return batch_id
 
-    def run(self, actor: Actor, batch_id: int, count: int = 3, stock: str = "roll-60x40") -> int:
+    def run(self, actor: Actor, batch_id: int, count: int = 3, layout: str = "roll-60x40", **facts: Any) -> int:
         """A finished label run."""
+        facts["level"] = LabelLevel(facts.get("level", "item"))
         with self.writing():
             user, batch = db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id)
-            run_id = labels.request_run(user, batch, stock=stock, count=count).id
+            job = printing.order_labels(user, batch, layout=layout, count=count, **facts)
+            run_id, job_id = job.run_id, job.id
         with self.app.app_context():
-            labels.make_file(run_id)
+            printing.make_files(job_id)
         return run_id
+
+    def files(self, actor: Actor, run_id: int) -> list[bytes]:
+        """The files of a run's first print job, as its producer downloads them."""
+        with self.app.app_context():
+            job = db.session.get_one(labels.LabelRun, run_id).jobs[0]
+            paths = [f"/labels/jobs/{job.id}/{volume.number}" for volume in job.volumes]
+        client = self.client(actor)
+        return [client.get(path).data for path in paths]
 
     def code(self, run_id: int, index: int = 0) -> str:
         with self.app.app_context():

@@ -24,7 +24,7 @@ from trace_app.catalogue.kinds import read_kind
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import jobs
-from trace_app.labels import service as labels
+from trace_app.labels.keys import key_file, register_keys, settings
 
 BLOCKING_THREADS = 4
 """Of each web worker: enough to wait for the database while another request is served."""
@@ -59,8 +59,8 @@ def setup() -> None:
     with transaction():
         catalogue.load_divisions()
         catalogue.load_built_in_kinds()
-        labels.register_keys()
-    click.echo(f"Label keys in {labels.settings().label_keys}: back them up.")
+        register_keys()
+    click.echo(f"Label keys in {settings().label_keys}: back them up.")
 
 
 @click.command("demo")
@@ -72,7 +72,7 @@ def demo(if_empty: bool, yes: bool) -> None:
     """Rebuild the demonstration: deletes all organisations, batches and labels."""
     from trace_app.demo import build
 
-    if labels.settings().environment == "production":
+    if settings().environment == "production":
         raise click.ClickException("The demonstration does not go into a production database.")
     if accounts.organisations():
         if if_empty:
@@ -91,8 +91,8 @@ def serve() -> None:
     from granian import Granian
     from granian.constants import Interfaces
 
-    settings = labels.settings()
-    host, _, port = settings.bind.rpartition(":")
+    values = settings()
+    host, _, port = values.bind.rpartition(":")
     consumer = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "jobs"], start_new_session=True)
     try:
         Granian(
@@ -100,7 +100,7 @@ def serve() -> None:
             address=host,
             port=int(port),
             interface=Interfaces.WSGI,
-            workers=settings.web_workers,
+            workers=values.web_workers,
             blocking_threads=BLOCKING_THREADS,
             respawn_failed_workers=True,
             log_level="warning",
@@ -115,7 +115,8 @@ def serve() -> None:
 def run_jobs() -> None:
     """Run background jobs until interrupted."""
     queue = jobs.queue(current_app._get_current_object())  # type: ignore[attr-defined]
-    queue.create_consumer(workers=labels.settings().job_workers, periodic=False, check_worker_health=True).run()
+    jobs.at_start()
+    queue.create_consumer(workers=settings().job_workers, periodic=True, check_worker_health=True).run()
 
 
 organisations = AppGroup("organisations", help="Producers, regulators, laboratories and buyers.")
@@ -220,8 +221,8 @@ def load_kind(file: Path) -> None:
 @plainly
 def show_keys() -> None:
     """Fingerprints of the label keys; the keys themselves are never shown."""
-    click.echo(str(labels.settings().label_keys))
-    for number, fingerprint in labels.key_file().fingerprints().items():
+    click.echo(str(settings().label_keys))
+    for number, fingerprint in key_file().fingerprints().items():
         click.echo(f"{number:>3}  {fingerprint}")
 
 
@@ -229,7 +230,7 @@ def show_keys() -> None:
 @plainly
 def rotate_key() -> None:
     """Add a key for new labels; labels of the old ones stay readable. Restart the servers, then back up the file."""
-    number = labels.key_file().rotate()
+    number = key_file().rotate()
     with transaction():
-        labels.register_keys()
-    click.echo(f"Key {number} makes new codes from the next start on. Back up {labels.settings().label_keys} now.")
+        register_keys()
+    click.echo(f"Key {number} makes new codes from the next start on. Back up {settings().label_keys} now.")

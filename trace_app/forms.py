@@ -42,6 +42,7 @@ __all__ = [
     "matches",
     "not_future",
     "optional",
+    "plain_digits",
     "required",
 ]
 
@@ -192,6 +193,11 @@ class SelectField(WtSelectField):
 
 def _plain_number(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().replace(",", "").replace(" ", "")
+
+
+def plain_digits(text: str) -> str:
+    """What was typed as a number code, without spaces and dashes, full-width digits made plain."""
+    return _plain_number(text).replace("-", "")
 
 
 def plain_decimal(number: Decimal) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, current_app
-from huey import RedisHuey, SqliteHuey
+from huey import RedisHuey, SqliteHuey, crontab
 from huey.api import Huey
 
 from config import Settings
@@ -20,10 +20,21 @@ class Jobs:
 
     def __init__(self) -> None:
         self._functions: list[Callable[..., None]] = []
+        self._each_minute: list[Callable[[], None]] = []
 
     def task(self, function: Callable[..., None]) -> Callable[..., None]:
         self._functions.append(function)
         return function
+
+    def every_minute(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Have one of the consumers run the function each minute, and each one as it starts."""
+        self._each_minute.append(function)
+        return function
+
+    def at_start(self) -> None:
+        """What a consumer does before it takes the first job."""
+        for function in self._each_minute:
+            function()
 
     def init_app(self, app: Flask, settings: Settings) -> None:
         immediate = bool(app.config.get("JOBS_IMMEDIATE"))
@@ -33,6 +44,8 @@ class Jobs:
         else:
             queue = SqliteHuey("trace", filename=str(settings.folder / "jobs.sqlite"), immediate=immediate)
         tasks = {function: queue.task(name=_name(function))(_in_context(app, function)) for function in self._functions}
+        for function in self._each_minute:
+            queue.periodic_task(crontab(), name=_name(function))(_in_context(app, function))
         app.extensions["jobs"] = {"queue": queue, "tasks": tasks}
 
     def enqueue(self, function: Callable[..., None], *arguments: Any) -> None:

@@ -12,7 +12,19 @@ from trace_app.accounts.credit_code import is_credit_code
 from trace_app.accounts.models import Division, OrganisationKind, RoleName
 from trace_app.accounts.service import divisions
 from trace_app.accounts.sign_in import MIN_PASSWORD
-from trace_app.forms import Form, SelectField, StringField, at_least, at_most, choices, matches, optional, required
+from trace_app.forms import (
+    Form,
+    SelectField,
+    StringField,
+    at_least,
+    at_most,
+    choices,
+    matches,
+    optional,
+    plain_digits,
+    required,
+)
+from trace_app.gs1 import NotGs1, read_company_prefix
 from trace_app.language import named
 
 ORGANISATION_KINDS = {
@@ -62,6 +74,11 @@ class OrganisationForm(Form):
     credit_code = CreditCodeField(_("统一社会信用代码"), [_credit_code], description=_("18 位，见营业执照；生产者必填"))
     division_code = SelectField(_("所在地"), [required()])
     jurisdiction_code = SelectField(_("监管辖区"), description=_("监管部门必填：该区划及其下级"))
+    gs1_prefix = StringField(
+        _("GS1 厂商识别代码"),
+        [optional(), at_most(14)],
+        description=_("4 到 12 位数字，见条码证书；有它才能给箱和托盘编 SSCC"),
+    )
     address = StringField(_("地址"), [optional(), at_most(200)])
     phone = StringField(
         _("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))]
@@ -86,6 +103,13 @@ class OrganisationForm(Form):
         if self.chosen_kind is OrganisationKind.PRODUCER and not field.data:
             raise ValidationError(_("生产者必须填写统一社会信用代码。"))
 
+    def validate_gs1_prefix(self, field: Field) -> None:
+        if field.data:
+            try:
+                field.data = read_company_prefix(plain_digits(field.data))
+            except NotGs1 as error:
+                raise ValidationError(_("不是有效的厂商识别代码：请填 4 到 12 位数字。")) from error
+
     def validate_jurisdiction_code(self, field: Field) -> None:
         if self.chosen_kind is OrganisationKind.REGULATOR and not field.data:
             raise ValidationError(_("请选择监管辖区。"))
@@ -97,7 +121,7 @@ class OrganisationForm(Form):
             facts["jurisdiction_code"] = None
         if "kind" in facts:
             facts["kind"] = OrganisationKind(facts["kind"])
-        return facts | {name: facts[name] or None for name in ("jurisdiction_code", "credit_code")}
+        return facts | {name: facts[name] or None for name in ("jurisdiction_code", "credit_code", "gs1_prefix")}
 
 
 class UserForm(Form):

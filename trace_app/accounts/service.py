@@ -75,7 +75,7 @@ def create_organisation(actor: User | None, **facts: Any) -> Organisation:
     :param facts: columns of `Organisation`.
     :raises AlreadyTaken: where its name or credit code is known.
     """
-    for column in ("name", "credit_code"):
+    for column in ("name", "credit_code", "gs1_prefix"):
         value = facts.get(column)
         if value and db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})):
             raise AlreadyTaken(value=value)
@@ -88,7 +88,7 @@ def create_organisation(actor: User | None, **facts: Any) -> Organisation:
 
 def change_organisation(actor: User | None, organisation: Organisation, **facts: Any) -> None:
     """Change an organisation's facts; its kind stays."""
-    for column in ("name", "credit_code"):
+    for column in ("name", "credit_code", "gs1_prefix"):
         value = facts.get(column)
         known = db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})) if value else None
         if known not in (None, organisation.id):

@@ -32,6 +32,11 @@ class RunPath(BaseModel):
     run_id: int
 
 
+class FilePath(BaseModel):
+    job_id: int
+    number: int = Field(description="From 1 on.")
+
+
 class CodePath(BaseModel):
     code: str = Field(description="As printed; case, spaces, dashes and O/0, I/1 don't matter.")
 
@@ -140,20 +145,56 @@ class RecordList(BaseModel):
 
 class RunIn(Body):
     stock: str = Field(
-        description="`a4-3x8`, or a roll: `roll-40x30`, `roll-50x30`, `roll-60x40`, `roll-70x50`, `roll-100x100` (mm)."
+        description="`roll-40x30`, `roll-50x30`, `roll-60x40`, `roll-70x50`, `roll-100x100` (mm; for 300 dpi with "
+        "`@300`), a sheet such as `a4-3x8`, or `own-` and the number of an own layout."
     )
     count: int
+    level: Literal["batch", "item", "case", "pallet"] = "item"
+    format: Literal["pdf", "tspl", "zpl", "csv"] = "pdf"
+    pin: bool = Field(False, description="With a PIN under scratch film.")
+    link: bool = Field(False, description="Symbols as GS1 Digital Link.")
+    per_volume: Literal[5000, 20000, 50000] | None = Field(None, description="Labels of one file; all in one if null.")
+
+
+class FileOut(BaseModel):
+    first: int
+    count: int
+    bytes: int
+    url: str
+
+
+class JobOut(BaseModel):
+    id: int
+    layout: str
+    format: str
+    first: int = Field(description="Index of the first label.")
+    count: int
+    status: Literal["waiting", "working", "ready", "failed", "cancelled"]
+    done: int
+    failure: str
+    files: list[FileOut] = Field(description="Where to fetch the files, once the job is ready.")
+
+
+class VoidIn(Body):
+    first: int = Field(description="Index of the first label.", ge=0)
+    last: int
+    reason: str
+
+
+class VoidOut(BaseModel):
+    first: int
+    last: int
+    reason: str
 
 
 class RunOut(BaseModel):
     id: int
     batch_id: int
-    stock: str
+    level: Literal["batch", "item", "case", "pallet"]
     count: int
-    status: Literal["waiting", "working", "ready", "failed"]
-    failure: str
-    file_bytes: int | None
-    pdf: str | None = Field(description="Where to fetch the file, once it is ready.")
+    has_pin: bool
+    voided: list[VoidOut]
+    jobs: list[JobOut]
 
 
 class CodeOut(BaseModel):
@@ -220,6 +261,8 @@ class TraceOut(BaseModel):
     """What the trace page shows, in the language of the request."""
 
     code: str
+    level: Literal["batch", "item", "case", "pallet"]
+    void: bool = Field(description="A spoiled label, taken out of use by its producer.")
     state: Literal["draft", "released", "closed", "recalled"]
     product: str
     kind: str

@@ -10,6 +10,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
 from qr.codes import InvalidCode
+from qr.formats import FORMATS
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.accounts.service import place_name
@@ -20,9 +21,11 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue import service as catalogue
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, limiter
+from trace_app.labels import printing
 from trace_app.labels import service as labels
-from trace_app.labels.models import LabelRun
-from trace_app.labels.views import pdf_response
+from trace_app.labels.forms import RangeForm, RunForm
+from trace_app.labels.models import LabelRun, PrintJob, PrintStatus
+from trace_app.labels.views import volume_response
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
 from trace_app.recalls import service as recalls
@@ -39,6 +42,7 @@ CATALOGUE, BATCHES, LABELS, RECALLS, TRACE = (
     Tag(name=name) for name in ("Catalogue", "Batches and records", "Labels", "Recalls", "Trace")
 )
 _PROBLEMS = dict.fromkeys((401, 403, 404, 409, 422, 429), schemas.ProblemDocument)
+CONTENT_TYPES = sorted({kind.content_type for kind in FORMATS.values()})
 ALL_WITH_BATCHES = (RoleName.PRODUCER, *SUPERVISORS)
 
 api = APIBlueprint("api", __name__, url_prefix="/api/v1", abp_responses=_PROBLEMS)
@@ -146,12 +150,12 @@ def add_record(path: schemas.BatchPath, body: schemas.RecordIn) -> Any:
 @api.post("/batches/<int:batch_id>/label-runs", tags=[LABELS], security=TOKEN, responses={202: schemas.RunOut})
 @allow(RoleName.PRODUCER)
 def request_run(path: schemas.BatchPath, body: schemas.RunIn) -> Any:
-    """Ask for labels of a released batch; the file is made in the background"""
+    """Ask for labels of a released batch; the files are made in the background"""
     with transaction():
-        row = batches.own_batch(the_user(), path.batch_id)
-        run = labels.request_run(the_user(), row, stock=body.stock, count=body.count)
-    labels.enqueue_run(run)
-    return _json(_run(run), 202)
+        form = RunForm.parse(body.model_dump(), user=the_user())
+        job = printing.order_labels(the_user(), batches.own_batch(the_user(), path.batch_id), **form.order)
+    printing.enqueue(job)
+    return _json(_run(labels.run_for(the_user(), job.run_id)), 202)
 
 
 @api.get("/label-runs/<int:run_id>", tags=[LABELS], security=TOKEN, responses={200: schemas.RunOut})
@@ -162,15 +166,26 @@ def label_run(path: schemas.RunPath) -> Any:
 
 
 @api.get(
-    "/label-runs/<int:run_id>/labels.pdf",
+    "/print-jobs/<int:job_id>/files/<int:number>",
     tags=[LABELS],
     security=TOKEN,
-    responses={200: {"description": "The labels", "content": {"application/pdf": {}}}},
+    responses={200: {"description": "The labels", "content": {kind: {} for kind in CONTENT_TYPES}}},
 )
 @allow(RoleName.PRODUCER)
-def label_pdf(path: schemas.RunPath) -> Any:
-    """The run's labels as PDF"""
-    return pdf_response(labels.printable_run(the_user(), path.run_id))
+def label_file(path: schemas.FilePath) -> Any:
+    """A finished file of a print job"""
+    return volume_response(printing.volume_for(the_user(), path.job_id, path.number))
+
+
+@api.post("/label-runs/<int:run_id>/void", tags=[LABELS], security=TOKEN, responses={200: schemas.RunOut})
+@allow(RoleName.PRODUCER)
+def void_labels(path: schemas.RunPath, body: schemas.VoidIn) -> Any:
+    """Take spoiled labels out of use, for good"""
+    with transaction():
+        form = RangeForm.parse({"first": body.first + 1, "last": body.last + 1, "reason": body.reason})
+        row = labels.run_for(the_user(), path.run_id)
+        labels.void_labels(the_user(), row, form.first.data - 1, form.last.data - 1, form.reason.data)
+    return _json(_run(row))
 
 
 @api.get("/label-runs/<int:run_id>/codes", tags=[LABELS], security=TOKEN, responses={200: schemas.CodeList})
@@ -180,7 +195,7 @@ def label_codes(path: schemas.RunPath, query: schemas.CodesQuery) -> Any:
     run = labels.printable_run(the_user(), path.run_id)
     codes = labels.codes_of(run, query.start, query.count)
     items = [
-        schemas.CodeOut(index=index, code=code, url=labels.url_of(code))
+        schemas.CodeOut(index=index, code=code, url=labels.url_of(run, index))
         for index, code in enumerate(codes, start=query.start)
     ]
     return _json(schemas.CodeList(items=items, total=run.count))
@@ -217,6 +232,8 @@ def trace(path: schemas.CodePath) -> Any:
     return _json(
         schemas.TraceOut(
             code=label.code,
+            level=label.level.value,
+            void=label.void,
             state=found.state,
             product=named(batch.product),
             kind=batch.product.kind_code,
@@ -293,12 +310,34 @@ def _run(row: LabelRun) -> schemas.RunOut:
     return schemas.RunOut(
         id=row.id,
         batch_id=row.batch_id,
-        stock=row.stock,
+        level=row.level.value,
+        count=row.count,
+        has_pin=row.has_pin,
+        voided=[schemas.VoidOut(first=void.first, last=void.last, reason=void.reason) for void in row.voids],
+        jobs=[_job(job) for job in row.jobs],
+    )
+
+
+def _job(row: PrintJob) -> schemas.JobOut:
+    ready = row.volumes if row.status is PrintStatus.READY else []
+    return schemas.JobOut(
+        id=row.id,
+        layout=row.layout_name,
+        format=row.format,
+        first=row.first,
         count=row.count,
         status=row.status.value,
+        done=row.done,
         failure=row.failure,
-        file_bytes=row.file_bytes,
-        pdf=url_for("api.label_pdf", run_id=row.id) if row.file_key else None,
+        files=[
+            schemas.FileOut(
+                first=volume.first,
+                count=volume.count,
+                bytes=volume.file_bytes,
+                url=url_for("api.label_file", job_id=row.id, number=volume.number),
+            )
+            for volume in ready
+        ],
     )
 
 

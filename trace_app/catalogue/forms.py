@@ -22,8 +22,10 @@ from trace_app.forms import (
     between,
     choices,
     optional,
+    plain_digits,
     required,
 )
+from trace_app.gs1 import NotGs1, read_gtin
 from trace_app.language import named
 
 SITE_KINDS = {
@@ -35,11 +37,30 @@ SITE_KINDS = {
 }
 
 
+class GtinField(StringField):
+    """A GTIN with or without spaces, as its 14 digits; None where empty."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        typed = plain_digits(self.data or "")
+        try:
+            self.data = read_gtin(typed) if typed else None
+        except NotGs1 as error:
+            raise ValueError(_("不是有效的商品条码：请核对 8 到 14 位数字和末位校验码。")) from error
+
+    def _value(self) -> str:
+        return str(self.raw_data[0]) if self.raw_data else self.data or ""
+
+
 class ProductForm(Form):
     kind_code = SelectField(_("品类"), [required()])
     name = StringField(_("产品名称"), [required(), at_most(40)], description=_("印在标签上，如 罗平小黄姜"))
     name_en = StringField(_("英文名称"), [optional(), at_most(80)])
     net_content = StringField(_("净含量"), [optional(), at_most(30)], description=_("印在标签上，如 净重 500 克"))
+    gtin = GtinField(_("商品条码"), [optional()], description=_("GTIN，8 到 14 位数字；没有可不填"))
+    marks = StringField(
+        _("标签上的标志"), [optional(), at_most(40)], description=_("如 地理标志产品、绿色食品；须有有效证书")
+    )
     description = TextField(_("介绍"), [optional(), at_most(500)])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -23,8 +23,9 @@ from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketc
 from trace_app.demo.pictures import draw
 from trace_app.demo.seasons import SEASONS, Step, last_autumn
 from trace_app.extensions import db
+from trace_app.labels import packing, printing
 from trace_app.labels import service as labels
-from trace_app.labels.models import LabelRun
+from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
 from trace_app.media.models import Photo
 from trace_app.media.service import media_store
 from trace_app.recalls.forms import RecallForm
@@ -39,6 +40,8 @@ LABELS_EACH = 48
 UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}
 BEGINNING = {"ham": "salting", "ham_mooncake": "receiving", "ginger": "planting", "honey": "bloom", "coix": "sowing"}
 SHELF_DAYS = {"ham": 720, "ham_mooncake": 60, "ginger": 180, "honey": 720, "coix": 365}
+DEMO_CASE_OF = 2
+"""Of the showcases: ginger."""
 PREFIX = {"ham": "HT", "ham_mooncake": "YB", "ginger": "XJ", "honey": "FM", "coix": "YR"}
 
 
@@ -65,10 +68,30 @@ def rebuild() -> None:
             _producer(sketch, number, chance)
     for batch in _showcases():
         with transaction():
-            run = labels.request_run(_owner(batch), batch, stock="a4-3x8", count=LABELS_EACH)
-        labels.make_file(run.id)
+            job = printing.order_labels(_owner(batch), batch, layout="a4-3x8", count=LABELS_EACH)
+        printing.make_files(job.id)
+    _pack_a_case(_showcases()[DEMO_CASE_OF])
     with transaction():
         _recall()
+
+
+def _pack_a_case(batch: Batch) -> None:
+    """Two cases with SSCCs, and ten items with a PIN each in the first of them."""
+    owner = _owner(batch)
+    orders: tuple[dict[str, Any], ...] = (
+        {"layout": "roll-100x100", "count": 2, "level": LabelLevel.CASE},
+        {"layout": "roll-60x40", "count": 10, "pin": True, "format_name": "tspl"},
+    )
+    runs = []
+    for order in orders:
+        with transaction():
+            job = printing.order_labels(owner, batch, **order)
+            runs.append(job.run_id)
+        printing.make_files(job.id)
+    cases, items = (db.session.get_one(LabelRun, run) for run in runs)
+    for code in labels.codes_of(items, 0, items.count):
+        with transaction():
+            packing.pack(owner, labels.label_of_code(labels.code_of(cases, 0)), code)
 
 
 def overview() -> str:
@@ -86,7 +109,7 @@ def overview() -> str:
         "  A trace page of each product:",
     ]
     for batch in _showcases():
-        runs = labels.runs_of(batch)
+        runs = labels.runs_of(batch)[::-1]
         if runs:
             state = "  (recalled)" if batch.recalled else ""
             lines.append(f"    {home}/{labels.code_of(runs[0], 0)}  {batch.product.name}{state}")
@@ -97,7 +120,7 @@ def _clear() -> None:
     for photo in db.session.scalars(db.select(Photo)):
         media_store().delete(photo.key)
         media_store().delete(photo.thumbnail_key)
-    for key in db.session.scalars(db.select(LabelRun.file_key).where(LabelRun.file_key.is_not(None))):
+    for key in db.session.scalars(db.select(PrintVolume.file_key)):
         media_store().delete(key)
     with transaction():
         for table in reversed(db.metadata.sorted_tables):
@@ -120,7 +143,7 @@ def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
     body = f"93{sketch.division[:6]}MA6DEM{number:02d}X"
     organisation = _organisation(
         OrganisationKind.PRODUCER, name=sketch.name, name_en=sketch.name_en, division_code=sketch.division,
-        credit_code=body + check_character(body), phone=f"0874-0000{number:03d}", address=sketch.address,
+        credit_code=body + check_character(body), gs1_prefix=f"952{number:05d}", phone=f"0874-0000{number:03d}", address=sketch.address,
     )  # fmt: skip
     user = _user(organisation, RoleName.PRODUCER, sketch.username, sketch.person)
     sites = [catalogue.save_site(user, None, **SiteForm.parse(site).facts) for site in sketch.sites]

@@ -1,235 +1,186 @@
-"""Label runs: asking for one, making its file, reading a code back."""
+"""Label runs: asking for codes, voiding spoiled ones, and what a code stands for."""
 
 from __future__ import annotations
 
-import secrets
-import tempfile
-from typing import NamedTuple, cast
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
 
 import sqlalchemy as sa
-import structlog
-from flask import current_app
-from flask_babel import force_locale, gettext
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
-from config import Settings
-from qr.codes import CODE_LENGTH, CodeBook, InvalidCode, normalise_code
-from qr.fonts import MissingGlyph
-from qr.keys import KeyFile, KeyFileError
-from qr.layout import STOCKS, LabelArt, LabelText, LabelTextTooLong, compose
-from qr.pdf import write_pdf
-from qr.picture import render_png, render_svg
-from qr.reading import open_picture, read_symbols
-from qr.symbol import SymbolFamily, symbol_family
+from qr.codes import CODE_LENGTH, MAX_INDEX, InvalidCode, normalise_code
+from qr.labels import Labels, SsccRange
+from qr.layout import VARIABLE_FIELDS
+from qr.symbol import Mask, SymbolFamily, symbol_family
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound
-from trace_app.accounts.models import User
-from trace_app.accounts.service import place_name
+from trace_app.accounts.models import Organisation, User
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch, BatchStatus
-from trace_app.db.base import utc_now
-from trace_app.db.session import transaction
 from trace_app.errors import Problem
-from trace_app.extensions import db, jobs
-from trace_app.labels.models import LabelKey, LabelRun, RunStatus
-from trace_app.media.service import media_store
+from trace_app.extensions import db
+from trace_app.gs1 import sscc_serials
+from trace_app.labels.keys import code_book, settings
+from trace_app.labels.models import LabelLevel, LabelRun, VoidedLabels
 
-MAX_LABELS = 50_000
-"""Labels of one run. A million are for print jobs with progress and volumes."""
-LABELS_READ_BACK = 24
-"""All of a small run; as many from the first to the last of a large one."""
-PDF = "application/pdf"
-
-log = structlog.get_logger()
-
-
-class KeyTrouble(Problem):
-    """The label key is missing, not safe, or another than the one that labels were made with."""
-
-    status = 503
-    code = "label-key-trouble"
-    title = _("标签密钥不可用：%(fault)s。请联系管理员从备份恢复密钥文件；在此之前不能打印。")
-
-
-class UnknownStock(Problem):
-    status = 422
-    code = "unknown-stock"
-    title = _("没有“%(stock)s”这种标签规格，请从列表中选择。")
+MAX_LABELS = MAX_INDEX
+"""Codes of one run. More are made in several runs."""
+CONTAINERS = (LabelLevel.CASE, LabelLevel.PALLET)
+EXTENSION_DIGIT = "0"
+"""Of SSCCs: a producer's own choice (GS1 General Specifications, 3.2)."""
+_RANGE = re.compile(r"(\d+)-(\d+)")
 
 
 class CountOutOfRange(Problem):
     status = 422
     code = "count-out-of-range"
-    title = _("标签张数须为 1 到 %(most)s。更多请分次打印。")
+    title = _("标签张数须为 1 到 %(most)s。更多请分几次生成。")
 
 
-class TextDoesNotFit(Problem):
+class NoGtin(Problem):
+    """GS1 Digital Link needs a GTIN, or for containers a company prefix."""
+
     status = 422
-    code = "text-does-not-fit"
-    title = _("“%(text)s”在这种标签上放不下，请改短，或选更大的标签。")
+    code = "no-gtin"
+    title = _("要用 GS1 数字链接，请先在“我的产品”里填写商品条码（GTIN）；箱和托盘须先登记 GS1 厂商识别代码。")
 
 
-class CharacterNotPrintable(Problem):
+class SerialsUsedUp(Problem):
+    code = "serials-used-up"
+    title = _("厂商识别代码 %(prefix)s 的箱号（SSCC）已用完，请联系管理员。")
+
+
+class RangeOutOfRun(Problem):
     status = 422
-    code = "character-not-printable"
-    title = _("标签字体里没有“%(character)s”这个字，请换一种写法。")
+    code = "range-out-of-run"
+    title = _("序号须在 1 到 %(most)s 之间，且起始不大于结束。")
 
 
-class FileNotReady(Problem):
-    code = "file-not-ready"
-    title = _("标签文件还没有做好，请稍候再试。")
+class AlreadyVoid(Problem):
+    code = "already-void"
+    title = _("序号 %(first)s 到 %(last)s 已全部作废，不必再作废。")
 
 
-def settings() -> Settings:
-    return cast(Settings, current_app.config["SETTINGS"])
+def request_run(
+    user: User, batch: Batch, *, count: int, level: LabelLevel = LabelLevel.ITEM, pin: bool = False, link: bool = False
+) -> LabelRun:
+    """Give out the codes of a new run for a released batch.
 
-
-def key_file() -> KeyFile:
-    return KeyFile(settings().label_keys)
-
-
-def code_book() -> CodeBook:
-    """The keys in use, read and checked once for each application.
-
-    :raises KeyTrouble: where the key file is not the one that labels were made with.
-    """
-    book: CodeBook | None = current_app.extensions.get("code_book")
-    if book is None:
-        try:
-            fingerprints = key_file().fingerprints()
-            book = key_file().code_book()
-        except KeyFileError as error:
-            raise KeyTrouble(fault=str(error)) from error
-        for known in db.session.scalars(db.select(LabelKey)):
-            if fingerprints.get(known.number) != known.fingerprint:
-                raise KeyTrouble(fault=gettext("密钥 %(number)s 的指纹不符", number=known.number))
-        current_app.extensions["code_book"] = book
-    return book
-
-
-def register_keys() -> None:
-    """Make the key file where there has never been one, and note new keys' fingerprints.
-
-    :raises KeyTrouble: where labels were made with a key that the file lacks: it is never made anew then.
-    """
-    known = {key.number: key.fingerprint for key in db.session.scalars(db.select(LabelKey))}
-    try:
-        if not known and not key_file().exists():
-            key_file().create()
-        fingerprints = key_file().fingerprints()
-    except KeyFileError as error:
-        raise KeyTrouble(fault=str(error)) from error
-    for number, fingerprint in known.items():
-        if fingerprints.get(number) != fingerprint:
-            raise KeyTrouble(fault=gettext("密钥 %(number)s 的指纹不符", number=number))
-    for number in fingerprints.keys() - known.keys():
-        db.session.add(LabelKey(number=number, fingerprint=fingerprints[number]))
-    db.session.flush()
-    current_app.extensions.pop("code_book", None)
-
-
-def request_run(user: User, batch: Batch, *, stock: str, count: int) -> LabelRun:
-    """Ask for labels of a released batch. The file is made by a job: call `enqueue_run` after the commit.
-
-    :raises NotReleased, UnderRecall, AlreadyClosed, UnknownStock, CountOutOfRange, TextDoesNotFit,
-        CharacterNotPrintable, KeyTrouble: and nothing is kept.
+    :param link: symbols are GS1 Digital Links.
+    :raises NotReleased, UnderRecall, AlreadyClosed, CountOutOfRange, NoGtin, SerialsUsedUp, KeyTrouble:
     """
     batches.must_take_labels(batch)
-    if stock not in STOCKS:
-        raise UnknownStock(stock=stock)
     if not 1 <= count <= MAX_LABELS:
         raise CountOutOfRange(most=MAX_LABELS)
-    art_for(batch, stock)
-    run = LabelRun(batch_id=batch.id, stock=stock, count=count, key_number=code_book().newest, created_by_id=user.id)
+    run = LabelRun(
+        batch_id=batch.id,
+        batch=batch,
+        level=level,
+        count=1 if level is LabelLevel.BATCH else count,
+        has_pin=pin,
+        key_number=code_book().newest,
+        created_by_id=user.id,
+        voided="",
+        link="",
+    )
+    with db.session.no_autoflush:
+        if level in CONTAINERS and batch.producer.gs1_prefix:
+            _number_containers(run, batch.producer)
+        if link:
+            run.link = _link_path(batch, run)
     db.session.add(run)
     db.session.flush()
-    audit.note(user, "request", run, batch=batch.id, count=count, stock=stock)
+    audit.note(user, "request", run, batch=batch.id, count=run.count, level=level.value)
     return run
 
 
-def enqueue_run(run: LabelRun) -> None:
-    jobs.enqueue(make_file, run.id)
+def _number_containers(run: LabelRun, producer: Organisation) -> None:
+    """Give a run's containers the producer's next SSCCs."""
+    db.session.refresh(producer, with_for_update={"of": Organisation})
+    prefix = producer.gs1_prefix or ""
+    if producer.next_sscc + run.count > sscc_serials(prefix):
+        raise SerialsUsedUp(prefix=prefix)
+    run.sscc_stem, run.sscc_first = EXTENSION_DIGIT + prefix, producer.next_sscc
+    producer.next_sscc += run.count
 
 
-@jobs.task
-def make_file(run_id: int) -> None:
-    """Make a run's PDF, check that it reads, and offer it."""
-    with transaction():
-        run = db.session.get(LabelRun, run_id, with_for_update=True)
-        if run is None or run.status is RunStatus.READY:
-            return
-        run.status = RunStatus.WORKING
-    run = db.session.get_one(LabelRun, run_id)
-    key = f"labels/{run.id}-{secrets.token_hex(8)}.pdf"
-    try:
-        size = _write_file(run, key)
-    except Exception as error:
-        log.exception("label run failed", run=run_id)
-        with transaction():
-            run = db.session.get_one(LabelRun, run_id)
-            run.status = RunStatus.FAILED
-            run.failure = error.message if isinstance(error, Problem) else type(error).__name__
-        return
-    with transaction():
-        run = db.session.get_one(LabelRun, run_id, with_for_update=True)
-        run.status, run.file_key, run.file_bytes, run.finished_at = RunStatus.READY, key, size, utc_now()
+def _link_path(batch: Batch, run: LabelRun) -> str:
+    """The path of GS1 Digital Link URIs before what differs (GS1 Digital Link: URI Syntax, 4.3)."""
+    if run.sscc_stem:
+        return "00/"
+    if not batch.product.gtin or run.level in CONTAINERS:
+        raise NoGtin
+    return f"01/{batch.product.gtin}/10/{quote(batch.lot_number, safe='')}/21/"
 
 
-def _write_file(run: LabelRun, key: str) -> int:
-    art, family, book = art_for(run.batch, run.stock), _family(), code_book()
-    _must_read(run, art, family, book)
-    with tempfile.TemporaryFile() as file:
-        title = f"{run.batch.product.name} {run.batch.lot_number}"
-        write_pdf(
-            file, art, STOCKS[run.stock], family, book, run.id, 0, run.count, key_number=run.key_number, title=title
-        )
-        size = file.tell()
-        file.seek(0)
-        media_store().put(key, file, PDF)
-    return size
+def symbol_prefix(link: str) -> str:
+    """What stands before code or SSCC in a run's symbols."""
+    return settings().code_prefix + link
 
 
-def _must_read(run: LabelRun, art: LabelArt, family: SymbolFamily, book: CodeBook) -> None:
-    """Decode labels from the whole run as printed at 203 dpi; a run that can't be read is not offered."""
-    looks = min(run.count, LABELS_READ_BACK)
-    for index in {round(look * (run.count - 1) / max(1, looks - 1)) for look in range(looks)}:
-        code = book.code(run.id, index, key_number=run.key_number)
-        if read_symbols(open_picture(render_png(art, family, code, 203))) != [settings().code_prefix + code]:
-            raise RuntimeError(f"the label of index {index} can't be read back")
+def family_of(run: LabelRun, mask: Mask = "best") -> SymbolFamily:
+    return symbol_family(symbol_prefix(run.link), VARIABLE_FIELDS["sscc"] if run.link == "00/" else CODE_LENGTH, mask)
 
 
-def label_text(batch: Batch) -> LabelText:
-    """What a batch's labels say, in Chinese: the labels are printed here."""
-    with force_locale("zh_CN"):
-        words = batch.product.kind.words["zh"]
-        produced = f"{batch.produced_on:%Y-%m-%d} {words['produced']}" if batch.produced_on else ""
-        return LabelText(
-            product=batch.product.name,
-            net_content=batch.product.net_content,
-            lot=gettext("批次 %(lot)s", lot=batch.lot_number),
-            date=produced,
-            origin=gettext("产地 云南%(place)s", place=place_name(batch.division, "zh").removeprefix("曲靖市")),
-            producer=batch.producer.name,
-            call=gettext("扫码溯源"),
-        )
+def labels_of(run: LabelRun, first: int, count: int, mask: Mask = "best") -> Labels:
+    """The labels of a range of a run, for the writers of `qr`."""
+    sscc = SsccRange(run.sscc_stem, run.sscc_first) if run.sscc_stem and run.sscc_first is not None else None
+    return Labels(
+        family_of(run, mask),
+        code_book(),
+        run.key_number,
+        run.id,
+        first,
+        count,
+        copies=run.level is LabelLevel.BATCH,
+        sscc=sscc,
+        symbol_is_sscc=run.link == "00/",
+    )
 
 
-def art_for(batch: Batch, stock: str) -> LabelArt:
-    """The composed label of a batch.
+def void_labels(user: User, run: LabelRun, first: int, last: int, reason: str) -> VoidedLabels:
+    """Take spoiled labels out of use, for good: each scan of them says so from the commit on.
 
-    :raises TextDoesNotFit, CharacterNotPrintable:
+    :param first: index of the first, ``last`` of the last.
+    :raises RangeOutOfRun, AlreadyVoid:
     """
-    try:
-        return compose(label_text(batch), STOCKS[stock], _family().form)
-    except LabelTextTooLong as error:
-        raise TextDoesNotFit(text=error.text) from error
-    except MissingGlyph as error:
-        raise CharacterNotPrintable(character=error.character) from error
+    db.session.refresh(run, with_for_update={"of": LabelRun})
+    if not 0 <= first <= last < run.count:
+        raise RangeOutOfRun(most=run.count)
+    ranges = _ranges(run.voided)
+    if any(a <= first and last <= b for a, b in ranges):
+        raise AlreadyVoid(first=first + 1, last=last + 1)
+    run.voided = " ".join(f"{a}-{b}" for a, b in _united([*ranges, (first, last)]))
+    row = VoidedLabels(run=run, first=first, last=last, reason=reason, created_by_id=user.id)
+    db.session.add(row)
+    db.session.flush()
+    audit.note(user, "void", run, first=first, last=last, reason=reason)
+    return row
 
 
-def _family() -> SymbolFamily:
-    return symbol_family(settings().code_prefix, CODE_LENGTH)
+def _ranges(voided: str) -> list[tuple[int, int]]:
+    return [(int(first), int(last)) for first, last in _RANGE.findall(voided)]
+
+
+def _united(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    united: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if united and first <= united[-1][1] + 1:
+            united[-1] = united[-1][0], max(united[-1][1], last)
+        else:
+            united.append((first, last))
+    return united
+
+
+def is_void(voided: str, index: int) -> bool:
+    """Whether an index lies in a run's voided ranges."""
+    return bool(voided) and any(first <= index <= last for first, last in _ranges(voided))
+
+
+def voided_count(run: LabelRun) -> int:
+    return sum(last - first + 1 for first, last in _ranges(run.voided))
 
 
 def run_for(user: User, run_id: int) -> LabelRun:
@@ -255,7 +206,7 @@ def is_printable(batch: Batch) -> bool:
 
 
 def labels_made(batch: Batch) -> int:
-    """How many labels a batch's runs hold together."""
+    """How many codes a batch's runs hold together."""
     query = db.select(sa.func.coalesce(sa.func.sum(LabelRun.count), 0)).filter_by(batch_id=batch.id)
     return int(db.session.scalar(query) or 0)
 
@@ -268,16 +219,6 @@ def printable_run(user: User, run_id: int) -> LabelRun:
     run = run_for(user, run_id)
     batches.must_take_labels(run.batch)
     return run
-
-
-def label_file(run: LabelRun) -> str:
-    """The key of the finished file in the media store.
-
-    :raises FileNotReady:
-    """
-    if run.status is not RunStatus.READY or run.file_key is None:
-        raise FileNotReady
-    return run.file_key
 
 
 def code_of(run: LabelRun, index: int) -> str:
@@ -299,24 +240,22 @@ def codes_of(run: LabelRun, start: int, count: int) -> list[str]:
     return [row.tobytes().decode() for row in rows]
 
 
-def label_png(run: LabelRun, index: int) -> bytes:
-    return render_png(art_for(run.batch, run.stock), _family(), code_of(run, index))
+def url_of(run: LabelRun, index: int) -> str:
+    """What the symbol of a run's label says."""
+    return labels_of(run, index, 1).url(index)
 
 
-def label_svg(run: LabelRun, index: int) -> str:
-    return render_svg(art_for(run.batch, run.stock), _family(), code_of(run, index))
-
-
-def url_of(code: str) -> str:
-    """What a code's symbol says."""
-    return settings().code_prefix + code
-
-
-class ScannedLabel(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ScannedLabel:
     """A label that was given out, by its code."""
 
     code: str
     batch_id: int
+    run_id: int
+    index: int
+    level: LabelLevel
+    has_pin: bool
+    void: bool
 
 
 def label_of_code(text: str) -> ScannedLabel:
@@ -328,15 +267,35 @@ def label_of_code(text: str) -> ScannedLabel:
     code = normalise_code(text)
     label = code_book().read(code)
     query = (
-        db.select(LabelRun.count, LabelRun.key_number, Batch.id, Batch.status, Batch.recalled_at)
+        db.select(
+            LabelRun.count, LabelRun.key_number, LabelRun.level, LabelRun.has_pin, LabelRun.voided,
+            Batch.id, Batch.status, Batch.recalled_at,
+        )
         .join(LabelRun.batch)
         .where(LabelRun.id == label.run)
-    )
+    )  # fmt: skip
     row = db.session.execute(query).first()
     if row is None:
         raise InvalidCode(code)
-    count, key_number, batch_id, status, recalled_at = row
+    count, key_number, level, has_pin, voided, batch_id, status, recalled_at = row
     known = label.index < count and label.key_number == key_number
     if not known or (status is BatchStatus.DRAFT and recalled_at is None):
         raise InvalidCode(code)
-    return ScannedLabel(code, batch_id)
+    return ScannedLabel(code, batch_id, label.run, label.index, level, has_pin, is_void(voided, label.index))
+
+
+def code_of_sscc(sscc: str) -> str:
+    """The code of the container with this SSCC.
+
+    :param sscc: 18 digits with a right check digit.
+    :raises InvalidCode: where we gave it to none.
+    """
+    for length in range(4, 13):
+        stem, serial = sscc[: 1 + length], int(sscc[1 + length : -1])
+        query = db.select(LabelRun).where(
+            LabelRun.sscc_stem == stem, LabelRun.sscc_first <= serial, LabelRun.sscc_first + LabelRun.count > serial
+        )
+        run = db.session.scalar(query)
+        if run is not None:
+            return code_of(run, serial - (run.sscc_first or 0))
+    raise InvalidCode(sscc)

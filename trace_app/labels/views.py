@@ -1,79 +1,201 @@
-"""The print room: asking for labels of a batch, and fetching them."""
+"""The print room: labels of a batch and their files, own layouts, checking prints, packing."""
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, send_file, url_for
+from flask_babel import lazy_gettext as _
 
+from qr.codes import format_code
+from qr.formats import FORMATS as FILE_FORMATS
+from qr.layout import Layout
+from qr.reading import UnreadablePicture, open_picture, read_symbols
+from qr.stock import STOCKS
+from qr.verify import GRADES, NoSymbol, verify
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.batches import service as batches
 from trace_app.db.session import transaction
-from trace_app.labels import service
-from trace_app.labels.forms import STOCK_NAMES, RunForm
-from trace_app.labels.models import LabelRun, RunStatus
+from trace_app.errors import Problem
+from trace_app.extensions import limiter
+from trace_app.labels import advice, layouts, packing, printing, service
+from trace_app.labels.forms import (
+    FORMATS,
+    LEVELS,
+    STOCK_NAMES,
+    LayoutForm,
+    LayoutStartForm,
+    PackForm,
+    PictureForm,
+    RangeForm,
+    ReprintForm,
+    RunForm,
+)
+from trace_app.labels.models import LabelRun, PrintStatus, PrintVolume
 from trace_app.media.service import media_store
 from trace_app.templating import status_of
 
 views = Blueprint("labels", __name__)
 
 CODES_PER_PAGE = 100
+SECONDS_BETWEEN_LOOKS = "2"
+
+
+@views.get("/labels")
+@allow(RoleName.PRODUCER)
+def index() -> Any:
+    return render_template("labels/index.html", jobs=printing.recent_jobs(the_user()), **_names())
 
 
 @views.route("/batches/<int:batch_id>/labels", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 def of_batch(batch_id: int) -> Any:
     batch = batches.own_batch(the_user(), batch_id)
-    form = RunForm()
+    form = RunForm(user=the_user())
     if form.validate_on_submit():
-        with form.refusals(count=service.CountOutOfRange, stock=(service.UnknownStock, service.TextDoesNotFit)):
+        with form.refusals(
+            count=service.CountOutOfRange,
+            stock=(layouts.UnknownStock, layouts.TextDoesNotFit, layouts.LayoutWouldNotScan),
+            format=printing.FormatNeedsRoll,
+            link=service.NoGtin,
+        ):
             with transaction():
-                run = service.request_run(
-                    the_user(), batches.own_batch(the_user(), batch_id), stock=form.stock.data, count=form.count.data
-                )
-            service.enqueue_run(run)
+                job = printing.order_labels(the_user(), batches.own_batch(the_user(), batch_id), **form.order)
+            printing.enqueue(job)
         if not form.errors:
-            return redirect(url_for("labels.run", run_id=run.id))
+            return redirect(url_for("labels.run", run_id=job.run_id))
         batch = batches.own_batch(the_user(), batch_id)
     page = render_template(
-        "labels/batch.html", form=form, batch=batch, runs=service.runs_of(batch), stocks=STOCK_NAMES,
-        printable=service.is_printable(batch),
+        "labels/batch.html", form=form, batch=batch, runs=service.runs_of(batch),
+        printable=service.is_printable(batch), **_names(),
     )  # fmt: skip
     return page, status_of(form)
+
+
+def _names() -> dict[str, Any]:
+    return {
+        "stocks": STOCK_NAMES, "levels": LEVELS, "formats": FORMATS, "statuses": STATUSES, "progress": printing.progress_of,
+        "layout_name": layout_name, "file_name": printing.file_name,
+    }  # fmt: skip
+
+
+STATUSES = {
+    PrintStatus.WAITING: _("排队中"),
+    PrintStatus.WORKING: _("生成中"),
+    PrintStatus.READY: _("可下载"),
+    PrintStatus.FAILED: _("失败"),
+    PrintStatus.CANCELLED: _("已取消"),
+}
+
+
+def layout_name(name: str) -> str:
+    """A built-in layout's name as people know it; an own one's as it is."""
+    stock, at, dpi = name.partition("@")
+    return f"{STOCK_NAMES[stock]}{f' · {dpi} dpi' if at else ''}" if stock in STOCK_NAMES else name
 
 
 @views.get("/labels/<int:run_id>")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def run(run_id: int) -> Any:
-    row = service.run_for(the_user(), run_id)
+    return _run_page(service.run_for(the_user(), run_id), RangeForm(formdata=None), None)
+
+
+def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | None) -> Any:
     start = max(0, request.args.get("start", 0, type=int))
+    own = the_user().role is RoleName.PRODUCER
+    reprint_form = reprint_form or _reprint_form(row, formdata=None)
     page = render_template(
-        "labels/run.html", run=row, batch=row.batch, stocks=STOCK_NAMES, start=start, step=CODES_PER_PAGE,
-        codes=service.codes_of(row, start, CODES_PER_PAGE),
-        printable=service.is_printable(row.batch), own=the_user().role is RoleName.PRODUCER,
+        "labels/run.html", run=row, batch=row.batch, start=start, step=CODES_PER_PAGE,
+        codes=service.codes_of(row, start, CODES_PER_PAGE), is_void=service.is_void,
+        voided_count=service.voided_count(row), printable=service.is_printable(row.batch), own=own,
+        void_form=void_form, reprint_form=reprint_form, **_names(),
     )  # fmt: skip
-    response = Response(page, mimetype="text/html")
-    if row.status in {RunStatus.WAITING, RunStatus.WORKING}:
-        # Without script: the page looks again by itself until the file is there.
-        response.headers["Refresh"] = "2"
+    response = Response(page, mimetype="text/html", status=422 if void_form.errors or reprint_form.errors else 200)
+    busy = any(job.status in {PrintStatus.WAITING, PrintStatus.WORKING} for job in row.jobs)
+    if busy and not void_form.errors and not reprint_form.errors:
+        # Without script: the page looks again by itself until the files are there.
+        response.headers["Refresh"] = SECONDS_BETWEEN_LOOKS
     return response
 
 
-@views.get("/labels/<int:run_id>/labels.pdf")
+def _reprint_form(row: LabelRun, **options: Any) -> ReprintForm:
+    form = ReprintForm(**options)
+    form.job.choices = [
+        (str(job.id), f"{layout_name(job.layout_name)} · {job.format.upper()}") for job in reversed(row.jobs)
+    ]
+    return form
+
+
+@views.post("/labels/<int:run_id>/reprint")
 @allow(RoleName.PRODUCER)
-def pdf(run_id: int) -> Any:
-    return pdf_response(service.printable_run(the_user(), run_id))
+def reprint(run_id: int) -> Any:
+    row = service.printable_run(the_user(), run_id)
+    form = _reprint_form(row)
+    if form.validate_on_submit():
+        with form.refusals(last=service.RangeOutOfRun):
+            with transaction():
+                row = service.run_for(the_user(), run_id)
+                model = printing.job_for(the_user(), int(form.job.data))
+                job = printing.print_again(
+                    the_user(), row, model, form.first.data - 1, form.last.data - 1, form.reason.data
+                )
+            printing.enqueue(job)
+        if not form.errors:
+            return redirect(url_for("labels.run", run_id=run_id))
+        row = service.run_for(the_user(), run_id)
+    return _run_page(row, RangeForm(formdata=None), form)
 
 
-def pdf_response(run: LabelRun) -> Response:
-    """A finished run's file."""
-    file = media_store().open(service.label_file(run))
-    name = f"{run.batch.lot_number}-{run.id}.pdf"
-    response = send_file(file, mimetype=service.PDF, as_attachment=True, download_name=name, max_age=0)
-    response.content_length = run.file_bytes or 0
+@views.post("/labels/<int:run_id>/void")
+@allow(RoleName.PRODUCER)
+def void(run_id: int) -> Any:
+    row = service.run_for(the_user(), run_id)
+    form = RangeForm()
+    if form.validate_on_submit():
+        with form.refusals(last=(service.RangeOutOfRun, service.AlreadyVoid)), transaction():
+            row = service.run_for(the_user(), run_id)
+            service.void_labels(the_user(), row, form.first.data - 1, form.last.data - 1, form.reason.data)
+        if not form.errors:
+            flash(_("已作废。再有人扫到这些标签，会看到“此标签已作废”。"))
+            return redirect(url_for("labels.run", run_id=run_id))
+        row = service.run_for(the_user(), run_id)
+    return _run_page(row, form, None)
+
+
+@views.post("/labels/jobs/<int:job_id>/cancel")
+@allow(RoleName.PRODUCER)
+def cancel(job_id: int) -> Any:
+    with transaction():
+        job = printing.job_for(the_user(), job_id)
+        printing.cancel(the_user(), job)
+    printing.enqueue_clearing(job)
+    flash(_("已取消。号码保留，可以重做、补打或作废。"))
+    return redirect(url_for("labels.run", run_id=job.run_id))
+
+
+@views.post("/labels/jobs/<int:job_id>/retry")
+@allow(RoleName.PRODUCER)
+def retry(job_id: int) -> Any:
+    with transaction():
+        job = printing.job_for(the_user(), job_id)
+        printing.retry(the_user(), job)
+    printing.enqueue(job)
+    return redirect(url_for("labels.run", run_id=job.run_id))
+
+
+@views.get("/labels/jobs/<int:job_id>/<int:number>")
+@allow(RoleName.PRODUCER)
+def download(job_id: int, number: int) -> Any:
+    return volume_response(printing.volume_for(the_user(), job_id, number))
+
+
+def volume_response(volume: PrintVolume) -> Response:
+    """A finished file of a print job."""
+    file = media_store().open(volume.file_key)
+    kind = FILE_FORMATS[volume.job.format].content_type
+    response = send_file(file, mimetype=kind, as_attachment=True, download_name=printing.file_name(volume), max_age=0)
+    response.content_length = volume.file_bytes
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
@@ -82,24 +204,208 @@ def pdf_response(run: LabelRun) -> Response:
 @allow(RoleName.PRODUCER)
 def picture(run_id: int, index: int, form: str) -> Any:
     row = service.printable_run(the_user(), run_id)
-    if form == "png":
-        response = Response(service.label_png(row, index), mimetype="image/png")
-    else:
-        response = Response(service.label_svg(row, index), mimetype="image/svg+xml")
+    kind = "image/png" if form == "png" else "image/svg+xml"
+    response = Response(printing.picture_of(row, index, form), mimetype=kind)
     response.headers["Content-Disposition"] = f'inline; filename="{service.code_of(row, index)}.{form}"'
     return response
 
 
-@views.get("/labels/<int:run_id>/codes.csv")
+@views.route("/labels/check", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def codes(run_id: int) -> Any:
-    row = service.printable_run(the_user(), run_id)
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["index", "code", "url"])
-    for index, code in enumerate(service.codes_of(row, 0, row.count)):
-        writer.writerow([index, code, service.url_of(code)])
-    # Excel takes a file without the mark for another encoding.
-    response = Response("\ufeff" + out.getvalue(), mimetype="text/csv")
-    response.headers["Content-Disposition"] = f'attachment; filename="codes-{row.id}.csv"'
-    return response
+@limiter.limit("30/minute", methods=["POST"])
+def check() -> Any:
+    """A photo of a printed label is read and graded."""
+    form = PictureForm()
+    result, problem = None, None
+    if form.validate_on_submit():
+        data = form.picture.data.read() if form.picture.data else b""
+        try:
+            result = verify(data)
+        except UnreadablePicture:
+            problem = _("请选择一张标签的照片（JPEG、PNG 或 WebP，不超过 6000 万像素）。")
+        except NoSymbol:
+            problem = _("照片里没有找到二维码。请对准标签、靠近、在亮处再拍一张。")
+    label = None
+    if result is not None and result.text:
+        try:
+            label = packing.label_from_scan(result.text)
+        except packing.NoSuchLabel:
+            problem = _("二维码能读，但不是本平台的追溯码。")
+    page = render_template(
+        "labels/check.html", form=form, result=result, problem=problem, label=label, grades=GRADES,
+        parameters=advice.PARAMETERS, hints=advice.HINTS, verdicts=advice.VERDICTS,
+    )  # fmt: skip
+    return page, 422 if problem and result is None else 200
+
+
+@views.get("/layouts")
+@allow(RoleName.PRODUCER)
+def layout_list() -> Any:
+    return render_template(
+        "labels/layouts.html", rows=layouts.layouts_of(the_user()), form=LayoutStartForm(), **_names()
+    )
+
+
+@views.route("/layouts/new", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def new_layout() -> Any:
+    start = LayoutStartForm(request.args)
+    if not start.validate():
+        return redirect(url_for("labels.layout_list"))
+    layout = layouts.layout_of_stock(
+        start.stock.data, layouts.sample_text(), layouts.plain_form(), pin=start.pin.data, sscc=start.sscc.data,
+        fields=layouts.STANDARD_FIELDS_OF_ITEMS,
+    )  # fmt: skip
+    return _edit_layout(None, layout.plain())
+
+
+@views.route("/layouts/<int:layout_id>", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def edit_layout(layout_id: int) -> Any:
+    row = layouts.layout_row_for(the_user(), layout_id)
+    return _edit_layout(row.id, row.plain, row.name)
+
+
+def _edit_layout(layout_id: int | None, plain: dict[str, Any], name: str = "") -> Any:
+    """The editor. Saving is one of its buttons; the others add a box or show the preview."""
+    form = LayoutForm(stock=plain["stock"], data=LayoutForm.values_of(plain) | {"name": name})
+    valid = form.validate_on_submit()
+    if "add" in request.form and len(form.boxes) < form.boxes.max_entries:
+        form.boxes.append_entry({"x": 2, "y": 2, "width": 20, "height": 5, "size_mm": 2.5, "shrink": True})
+    elif valid and "preview" not in request.form:
+        with form.refusals(name=layouts.LayoutNameTaken), transaction():
+            row = layouts.layout_row_for(the_user(), layout_id) if layout_id else None
+            layouts.save_layout(the_user(), row, form.name.data, form.plain(plain["rules"]))
+        if not form.errors:
+            flash(_("版式已保存，打印标签时可以选它。"))
+            return redirect(url_for("labels.layout_list"))
+    page = render_template(
+        "labels/layout.html", form=form, layout_id=layout_id, stock=STOCKS[plain["stock"]], **_names(),
+        **_previewed(form if request.method == "GET" or valid else None, plain),
+    )  # fmt: skip
+    return page, status_of(form)
+
+
+def _previewed(form: LayoutForm | None, plain: dict[str, Any]) -> dict[str, Any]:
+    """The preview of what stands in the form as SVG, and what is wrong with it."""
+    if form is None:
+        return {"svg": "", "faults": []}
+    try:
+        values = form.plain(plain["rules"]) if request.method == "POST" else plain
+        svg, faults = printing.preview(the_user(), Layout.parse(values))
+    except (Problem, ValueError) as problem:
+        return {"svg": "", "faults": [problem.message if isinstance(problem, Problem) else str(problem)]}
+    return {"svg": svg, "faults": faults}
+
+
+@views.post("/layouts/preview/<any({stocks}):stock>".format(stocks=", ".join(f'"{name}"' for name in STOCKS)))
+@allow(RoleName.PRODUCER)
+@limiter.limit("240/minute")
+def preview(stock: str) -> Any:
+    """The live preview of the editor: SVG and faults as JSON."""
+    form = LayoutForm(stock=stock)
+    rules = layouts.layout_of_stock(stock, layouts.sample_text(), layouts.plain_form()).plain()["rules"]
+    if not form.validate():
+        messages = [str(m) for name, found in form.errors.items() if name != "name" for m in _flat(found)]
+        if messages:
+            return jsonify(svg="", faults=sorted(set(messages)))
+    found = _previewed(form, {"stock": stock, "rules": rules})
+    return jsonify(svg=str(found["svg"]), faults=[str(fault) for fault in found["faults"]])
+
+
+def _flat(found: Any) -> list[Any]:
+    if isinstance(found, dict):
+        return [m for part in found.values() for m in _flat(part)]
+    if isinstance(found, list | tuple):
+        return [m for part in found for m in _flat(part)]
+    return [found]
+
+
+@views.post("/layouts/<int:layout_id>/delete")
+@allow(RoleName.PRODUCER)
+def delete_layout(layout_id: int) -> Any:
+    with transaction():
+        layouts.delete_layout(the_user(), layouts.layout_row_for(the_user(), layout_id))
+    flash(_("版式已删除。"))
+    return redirect(url_for("labels.layout_list"))
+
+
+@views.route("/labels/pack", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def pack_start() -> Any:
+    """Scan a case or pallet to begin with."""
+    form = PackForm()
+    if form.validate_on_submit():
+        with form.refusals(code=packing.NotAContainer):
+            try:
+                label, _batch = packing.own_container(the_user(), form.code.data)
+            except packing.NoSuchLabel as problem:
+                form.refuse("code", problem.message)
+        if not form.errors:
+            return redirect(url_for("labels.pack", code=label.code))
+    return render_template("labels/pack_start.html", form=form, picture_form=PictureForm()), status_of(form)
+
+
+@views.route("/labels/pack/<code>", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def pack(code: str) -> Any:
+    """What is scanned goes into the container, until the next container is scanned."""
+    container, batch = packing.own_container(the_user(), code)
+    form = PackForm()
+    if form.validate_on_submit():
+        try:
+            with transaction():
+                container, batch = packing.own_container(the_user(), code)
+                label = packing.pack(the_user(), container, form.code.data)
+            flash(_("已装入 %(code)s。", code=format_code(label.code)))
+            return redirect(url_for("labels.pack", code=code))
+        except Problem as problem:
+            form.refuse("code", problem.message)
+        container, batch = packing.own_container(the_user(), code)
+    page = render_template(
+        "labels/pack.html", form=form, picture_form=PictureForm(), container=container, batch=batch,
+        contents=packing.contents_of(container), **_names(),
+    )  # fmt: skip
+    return page, status_of(form)
+
+
+@views.post("/labels/pack/<code>/photo")
+@allow(RoleName.PRODUCER)
+@limiter.limit("30/minute")
+def pack_photo(code: str) -> Any:
+    """All labels in a photo go into the container; each that does not is named."""
+    container, _batch = packing.own_container(the_user(), code)
+    form = PictureForm()
+    data = form.picture.data.read() if form.validate_on_submit() and form.picture.data else b""
+    try:
+        texts = read_symbols(open_picture(data))
+    except UnreadablePicture:
+        texts = []
+    packed, refused = 0, []
+    for text in texts:
+        try:
+            with transaction():
+                container, _batch = packing.own_container(the_user(), code)
+                if packing.label_from_scan(text).code == container.code:
+                    continue
+                packing.pack(the_user(), container, text)
+            packed += 1
+        except Problem as problem:
+            refused.append(problem.message)
+    if packed:
+        flash(_("照片里认出并装入 %(count)d 件。", count=packed))
+    elif not refused:
+        flash(_("照片里没有认出标签，请靠近、在亮处再拍一张。"))
+    for message in refused[:20]:
+        flash(message)
+    return redirect(url_for("labels.pack", code=code))
+
+
+@views.post("/labels/pack/<code>/<int:packing_id>/remove")
+@allow(RoleName.PRODUCER)
+def unpack(code: str, packing_id: int) -> Any:
+    with transaction():
+        container, _batch = packing.own_container(the_user(), code)
+        packing.unpack(the_user(), container, packing_id)
+    flash(_("已取出。"))
+    return redirect(url_for("labels.pack", code=code))

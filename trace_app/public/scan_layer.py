@@ -1,6 +1,6 @@
 """The way of a scan, in front of Flask: decrypt the code, read the batch's version, send the kept page.
 
-A trace page is the same for all labels of a batch but for the code, so Flask renders it once for each version
+A trace page is the same for all items of a batch but for the code, so Flask renders it once for each version
 and language, with a mark where the code goes; here the marks are replaced, and the parts between them are
 compressed once. The version is read from the database for every scan, before anything else: a page never
 outlives a recall, and what was rendered from later reads can only be newer than the version it is kept under.
@@ -28,11 +28,17 @@ from werkzeug.http import parse_accept_header, parse_cookie
 
 from config import Settings
 from qr.codes import ALPHABET, CODE_LENGTH, CodeBook, InvalidCode, format_code
+from trace_app.labels.service import is_void
 from trace_app.language import COOKIE, preferred
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+Kept = tuple[int, str, bool]
+"""Labels of which the page is the same but for the code: batch, level, and whether there is a PIN."""
+OWN_PAGES = frozenset({"case", "pallet"})
+"""Levels whose page shows what lies inside: Flask makes it each time."""
 
 MARKED = "trace_app.marked"
 """In the environ: render the page with the marks instead of the code."""
@@ -48,14 +54,15 @@ _NOT_IN_304 = {"content-type", "content-length", "content-encoding"}
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 _LAST_BLOCK = b"\x01\x00\x00\xff\xff"
 _QUERY = (
-    "SELECT r.count, r.key_number, b.id, b.created_at, b.version, b.status, b.recalled_at"
+    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.created_at, b.version, b.status, b.recalled_at"
     " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = "
 )
 
 
 class StateReader(Protocol):
     def row(self, run: int) -> tuple[Any, ...] | None:
-        """Count, key number, batch, when it was registered, version, status and recall of a run's batch."""
+        """Count, key number, level, PIN and voided ranges of a run; id, time of registration, version, status and
+        recall of its batch."""
         ...
 
 
@@ -152,27 +159,27 @@ def _stored(data: bytes) -> bytes:
 
 
 class TracePages:
-    """A bounded store of pages by batch and language, the longest unused of which goes first.
+    """A bounded store of pages by kind of label and language, the longest unused of which goes first.
 
     :param most: pages kept; one takes about 20 KB.
     """
 
     def __init__(self, most: int = 2000) -> None:
         self._most = most
-        self._pages: OrderedDict[tuple[int, str], KeptPage] = OrderedDict()
+        self._pages: OrderedDict[tuple[Kept, str], KeptPage] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, batch_id: int, language: str, version: tuple[Any, ...]) -> KeptPage | None:
+    def get(self, kept: Kept, language: str, version: tuple[Any, ...]) -> KeptPage | None:
         with self._lock:
-            page = self._pages.get((batch_id, language))
+            page = self._pages.get((kept, language))
             if page is None or page.version != version:
                 return None
-            self._pages.move_to_end((batch_id, language))
+            self._pages.move_to_end((kept, language))
             return page
 
-    def keep(self, batch_id: int, language: str, page: KeptPage) -> None:
+    def keep(self, kept: Kept, language: str, page: KeptPage) -> None:
         with self._lock:
-            self._pages[batch_id, language] = page
+            self._pages[kept, language] = page
             while len(self._pages) > self._most:
                 self._pages.popitem(last=False)
 
@@ -201,16 +208,16 @@ class ScanLayer:
         state = self._state(code)
         if state is None:
             return self._inner(environ, start_response)
-        batch_id, version = state
+        kept, version = state
         language = _language(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        page = self._pages.get(batch_id, language, version)
+        page = self._pages.get(kept, language, version)
         if page is None:
             answer = self._render(environ)
             if not answer.status.startswith("200"):
                 start_response(answer.status, answer.headers)
                 return [answer.body if method == "GET" else b""]
             page = KeptPage(version, answer.body, answer.headers)
-            self._pages.keep(batch_id, language, page)
+            self._pages.keep(kept, language, page)
         if _matches(environ.get("HTTP_IF_NONE_MATCH", ""), page.etag):
             start_response("304 NOT MODIFIED", page.headers_304)
             return [b""]
@@ -224,8 +231,8 @@ class ScanLayer:
         start_response("200 OK", headers)
         return [body if method == "GET" else b""]
 
-    def _state(self, code: str) -> tuple[int, tuple[Any, ...]] | None:
-        """The label's batch and its version, or None where Flask must say more."""
+    def _state(self, code: str) -> tuple[Kept, tuple[Any, ...]] | None:
+        """What page the label opens and in which version, or None where Flask must say more."""
         book: CodeBook | None = self._app.extensions.get("code_book")
         if book is None:
             return None
@@ -236,11 +243,13 @@ class ScanLayer:
             return None
         if row is None:
             return None
-        count, key_number, batch_id, created_at, version, status, recalled_at = row
+        count, key_number, level, has_pin, voided, batch_id, created_at, version, status, recalled_at = row
         known = label.index < count and label.key_number == key_number
         if not known or (status == "draft" and recalled_at is None):
             return None
-        return batch_id, (created_at, version)
+        if level in OWN_PAGES or is_void(voided, label.index):
+            return None
+        return (batch_id, level, bool(has_pin)), (created_at, version)
 
     def _render(self, environ: Environ) -> Answer:
         """Have Flask make the page with marks, plain and whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
@@ -13,9 +14,14 @@ from media_store.photos import CONTENT_TYPE
 from qr.codes import InvalidCode, format_code, normalise_code
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
-from trace_app.extensions import db, limiter
-from trace_app.forms import Form
-from trace_app.labels.service import label_of_code
+from trace_app.db.session import transaction
+from trace_app.extensions import csrf, db, limiter
+from trace_app.forms import Form, plain_digits
+from trace_app.gs1 import NotGs1, read_sscc
+from trace_app.labels.models import LabelLevel
+from trace_app.labels.packing import NoSuchLabel, contents_of, label_from_scan
+from trace_app.labels.pins import check_pin
+from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, label_of_code
 from trace_app.media.service import open_photo, photo_by_name
 from trace_app.public.scan_layer import MARK, MARKED, PRINTED_MARK
 from trace_app.public.trace import trace_of_batch
@@ -28,6 +34,11 @@ from trace_app.templating import STATIC, inline_style
 
 views = Blueprint("public", __name__)
 
+LEVELS_OF_LABELS = {
+    LabelLevel.BATCH: _("整批标签"),
+    LabelLevel.CASE: _("箱标签"),
+    LabelLevel.PALLET: _("托盘标签"),
+}
 PHOTO_AGE = 31_536_000
 
 
@@ -49,9 +60,12 @@ def find() -> Any:
     if not typed:
         return redirect(url_for("public.home"))
     try:
-        code = normalise_code(typed)
-    except InvalidCode:
-        return _unknown(typed)
+        code = label_from_scan(typed).code
+    except NoSuchLabel:
+        try:
+            code = normalise_code(typed)
+        except InvalidCode:
+            return _unknown(typed)
     return redirect(url_for("public.trace", code=code))
 
 
@@ -69,8 +83,8 @@ def find_in_picture() -> Any:
         return render_template("public/home.html", form=form, typed="", picture_problem=problem), 422
     for text in texts:
         try:
-            return redirect(url_for("public.trace", code=normalise_code(text)))
-        except InvalidCode:
+            return redirect(url_for("public.trace", code=label_from_scan(text).code))
+        except NoSuchLabel:
             continue
     problem = (
         _("照片里的二维码不是本平台的追溯码。")
@@ -88,8 +102,64 @@ def trace(code: str) -> Any:
         label = label_of_code(code)
     except InvalidCode:
         return _unknown(code)
+    return _trace_page(label)
+
+
+@views.get("/01/<gtin>/10/<lot>/21/<code>")
+@public
+def digital_link(gtin: str, lot: str, code: str) -> Any:
+    """A label's page by its GS1 Digital Link. GTIN and lot must be those of the code's batch."""
+    try:
+        label = label_of_code(code)
+    except InvalidCode:
+        return _unknown(code)
+    batch = trace_of_batch(label.batch_id).batch
+    if (batch.product.gtin, batch.lot_number) != (gtin, lot):
+        return _unknown(f"{gtin} {lot} {code}")
+    return _trace_page(label)
+
+
+@views.get("/00/<sscc>")
+@public
+def container(sscc: str) -> Any:
+    """A case's or pallet's page by its SSCC."""
+    try:
+        return _trace_page(label_of_code(code_of_sscc(read_sscc(sscc))))
+    except (InvalidCode, NotGs1):
+        return _unknown(sscc)
+
+
+@views.post("/<code>/pin")
+@csrf.exempt
+@public
+@limiter.limit("30/minute")
+def pin(code: str) -> Any:
+    """Check the PIN under the scratch film.
+
+    Exempt from CSRF: the page that asks is the same for everyone, and the answer is for whoever asks.
+    """
+    try:
+        label = label_of_code(code)
+    except InvalidCode:
+        return _unknown(code)
+    if not label.has_pin or label.void:
+        return redirect(url_for("public.trace", code=label.code))
+    typed = plain_digits(request.form.get("pin", ""))[:20]
+    if not re.fullmatch(r"\d{6}", typed, re.ASCII):
+        return _trace_page(label, pin_problem=_("验真码是涂层下的 6 位数字，请核对后再填。"), pin_typed=typed)
+    with transaction():
+        answer = check_pin(label, typed)
+    return _trace_page(label, pin_answer=answer, pin_typed=typed if answer.outcome != "right" else "")
+
+
+def _trace_page(label: ScannedLabel, **pin: Any) -> Any:
     style, digest = inline_style("public.css")
     allow_inline_style(digest)
+    if label.void:
+        page = render_template(
+            "public/void.html", trace=trace_of_batch(label.batch_id), printed_code=format_code(label.code), style=style
+        )
+        return Response(page, 410, mimetype="text/html", headers={"Cache-Control": "no-cache"})
 
     marked = request.environ.get(MARKED)
     page = render_template(
@@ -103,6 +173,10 @@ def trace(code: str) -> Any:
         amount=amount,
         stage_values=stage_values,
         types=RecordType,
+        has_pin=label.has_pin,
+        level=LEVELS_OF_LABELS.get(label.level),
+        contents=contents_of(label) if label.level in CONTAINERS else [],
+        **pin,
     )
     # Ask again every time: the next scan must show a recall.
     return Response(page, mimetype="text/html", headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,468 @@
+"""Print jobs: making label files in the background, in volumes, with progress; cancelled, resumed, repeated.
+
+A job belongs to the worker that has claimed it. Each volume is kept as soon as it is whole, so a job whose
+worker was killed goes on with the next volume; and since a code follows from run and index alone, none can be
+given twice or left out.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, BinaryIO, cast
+
+import sqlalchemy as sa
+import structlog
+from flask_babel import lazy_gettext as _
+
+from media_store import StoreUnavailable
+from qr.art import LabelArt
+from qr.check import CannotBeRead, check_file
+from qr.codes import CODE_LENGTH, CodeBook
+from qr.formats import FORMATS
+from qr.labels import Labels, SsccRange
+from qr.layout import Layout
+from qr.picture import render_png, render_svg
+from qr.symbol import symbol_family
+from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound
+from trace_app.accounts.models import User
+from trace_app.batches import service as batches
+from trace_app.batches.models import Batch, BatchStatus
+from trace_app.db.base import utc_now
+from trace_app.db.session import transaction
+from trace_app.errors import Problem
+from trace_app.extensions import db, jobs
+from trace_app.labels.layouts import (
+    art_of,
+    fault_message,
+    label_text,
+    layout_for_run,
+    layout_of_job,
+    sample_text,
+    shows_pin,
+)
+from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus, PrintVolume
+from trace_app.labels.service import (
+    MAX_LABELS,
+    CountOutOfRange,
+    RangeOutOfRun,
+    family_of,
+    labels_of,
+    request_run,
+    run_for,
+    symbol_prefix,
+)
+from trace_app.media.service import media_store
+
+EXTENSIONS = {"pdf": "pdf", "zpl": "zpl", "tspl": "prn", "csv": "csv"}
+SECONDS_BETWEEN_SIGNS = 0.5
+DEAD_AFTER = timedelta(seconds=45)
+"""Without a sign of life a worker is taken for dead."""
+LOST_AFTER = timedelta(minutes=10)
+"""After so long a waiting job is put on the queue again."""
+
+PREVIEW_CODES = CodeBook({0: bytes(32)})
+
+log = structlog.get_logger()
+
+
+class FormatNeedsRoll(Problem):
+    status = 422
+    code = "format-needs-roll"
+    title = _("A4 不干胶请选 PDF：%(format)s 只用于卷筒标签打印机。")
+
+
+class FileNotReady(Problem):
+    code = "file-not-ready"
+    title = _("标签文件还没有做好，请稍候再试。")
+
+
+class AlreadyFinished(Problem):
+    code = "print-job-finished"
+    title = _("这次打印已经完成或取消，不能再取消。")
+
+
+class NotToRetry(Problem):
+    code = "print-job-not-failed"
+    title = _("只有失败或取消的打印可以重做。")
+
+
+class _Stopped(Exception):
+    """The job was cancelled, or another worker has taken it over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is: share from 0 to 1, labels a second and seconds left where they can be told."""
+
+    share: float
+    rate: float | None
+    seconds_left: float | None
+
+
+def order_labels(
+    user: User,
+    batch: Batch,
+    *,
+    layout: str,
+    count: int,
+    level: LabelLevel = LabelLevel.ITEM,
+    format_name: str = "pdf",
+    pin: bool = False,
+    link: bool = False,
+    per_volume: int | None = None,
+) -> PrintJob:
+    """Ask for labels of a released batch. The files are made by a job: call `enqueue` after the commit.
+
+    :param layout: see `layout_for_run`.
+    :raises Problem: of `request_run`, `layout_for_run` and `FormatNeedsRoll`; nothing is kept then.
+    """
+    if not 1 <= count <= MAX_LABELS:
+        raise CountOutOfRange(most=MAX_LABELS)
+    run = request_run(user, batch, count=count, level=level, pin=pin, link=link)
+    name, chosen = layout_for_run(user, run, layout, pin=pin)
+    run.has_pin = shows_pin(chosen)
+    return _add_job(user, run, name, chosen, 0, count, format_name, per_volume)
+
+
+def print_again(user: User, run: LabelRun, job: PrintJob, first: int, last: int, reason: str) -> PrintJob:
+    """Print a range of a run anew, with the same codes. Call `enqueue` after the commit.
+
+    :param job: whose layout and format are taken.
+    :raises NotReleased, UnderRecall, AlreadyClosed, RangeOutOfRun:
+    """
+    batches.must_take_labels(run.batch)
+    copies = run.level is LabelLevel.BATCH
+    most = MAX_LABELS if copies else run.count
+    if not 0 <= first <= last < most:
+        raise RangeOutOfRun(most=most)
+    layout = layout_of_job(job)
+    first_index = 0 if copies else first
+    again = _add_job(
+        user, run, job.layout_name, layout, first_index, last - first + 1, job.format, job.per_volume, reason
+    )
+    audit.note(user, "print-again", run, first=first, last=last, reason=reason)
+    return again
+
+
+def _add_job(
+    user: User,
+    run: LabelRun,
+    layout_name: str,
+    layout: Layout,
+    first: int,
+    count: int,
+    format_name: str,
+    per_volume: int | None,
+    reason: str = "",
+) -> PrintJob:
+    if FORMATS[format_name].thermal and not layout.paper_stock.is_roll:
+        raise FormatNeedsRoll(format=format_name.upper())
+    job = PrintJob(
+        run=run,
+        first=first,
+        count=count,
+        format=format_name,
+        layout_name=layout_name,
+        layout=layout.plain(),
+        per_volume=min(per_volume or count, count),
+        reason=reason,
+        created_by_id=user.id,
+    )
+    db.session.add(job)
+    db.session.flush()
+    return job
+
+
+def enqueue(job: PrintJob) -> None:
+    jobs.enqueue(make_files, job.id)
+
+
+def enqueue_clearing(job: PrintJob) -> None:
+    jobs.enqueue(drop_files, job.id)
+
+
+@jobs.task
+def make_files(job_id: int) -> None:
+    """Make a job's files, check that they read, and offer them."""
+    worker = secrets.token_hex(8)
+    if not _claim(job_id, worker):
+        return
+    try:
+        _write_volumes(job_id, worker)
+    except _Stopped:
+        drop_files(job_id)
+    except Exception as error:
+        log.exception("print job failed", job=job_id)
+        _set(job_id, worker, status=PrintStatus.FAILED, failure=_why(error), done=0)
+        drop_files(job_id)
+    else:
+        _set(job_id, worker, status=PrintStatus.READY, finished_at=utc_now())
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, Problem):
+        return error.message[:300]
+    if isinstance(error, CannotBeRead):
+        return str(_("第 %(number)d 张标签识读不出，文件未交付", number=error.position + 1))
+    if isinstance(error, StoreUnavailable):
+        return str(_("存储暂时不可用"))
+    return type(error).__name__
+
+
+def _claim(job_id: int, worker: str) -> bool:
+    """Take a job that waits, or whose worker is dead."""
+    now = utc_now()
+    free = sa.or_(
+        PrintJob.status == PrintStatus.WAITING,
+        sa.and_(PrintJob.status == PrintStatus.WORKING, PrintJob.alive_at < now - DEAD_AFTER),
+    )
+    with transaction():
+        there = sa.select(sa.func.coalesce(sa.func.sum(PrintVolume.count), 0)).where(PrintVolume.job_id == job_id)
+        ready = db.session.scalar(there) or 0
+        claimed = db.session.execute(
+            sa.update(PrintJob)
+            .where(PrintJob.id == job_id, free)
+            .values(
+                status=PrintStatus.WORKING, worker=worker, alive_at=now, started_at=now, failure="",
+                done=ready, started_with=ready,
+            ),
+            execution_options={"synchronize_session": False},
+        )  # fmt: skip
+        return bool(cast(Any, claimed).rowcount)
+
+
+def _set(job_id: int, worker: str, **values: Any) -> bool:
+    """Change a job that is still this worker's. Returns whether it was."""
+    with transaction():
+        changed = db.session.execute(
+            sa.update(PrintJob)
+            .where(PrintJob.id == job_id, PrintJob.worker == worker, PrintJob.status == PrintStatus.WORKING)
+            .values(alive_at=utc_now(), **values),
+            execution_options={"synchronize_session": False},
+        )
+        return bool(cast(Any, changed).rowcount)
+
+
+class _SignOfLife:
+    """Tells the database how far the work is, not more often than is of use."""
+
+    def __init__(self, job_id: int, worker: str, before: int) -> None:
+        self._job_id, self._worker, self._before = job_id, worker, before
+        self._next = 0.0
+
+    def __call__(self, done: int) -> None:
+        if time.monotonic() < self._next:
+            return
+        if not _set(self._job_id, self._worker, done=self._before + done):
+            raise _Stopped
+        self._next = time.monotonic() + SECONDS_BETWEEN_SIGNS
+
+
+def _write_volumes(job_id: int, worker: str) -> None:
+    job = db.session.get_one(PrintJob, job_id)
+    run = job.run
+    layout = layout_of_job(job)
+    art = art_of(label_text(run.batch, run.level), layout, family_of(run, layout.symbol.mask).form)
+    copies = run.level is LabelLevel.BATCH
+    ready = {volume.number for volume in job.volumes}
+    title = f"{run.batch.product.name} {run.batch.lot_number}"
+    tasks = []
+    for number in range(1, job.volume_count + 1):
+        done = (number - 1) * job.per_volume
+        count = min(job.per_volume, job.count - done)
+        labels = labels_of(run, job.first if copies else job.first + done, count, layout.symbol.mask)
+        tasks.append((number, done, labels))
+    format_name = job.format
+    for number, done, labels in tasks:
+        if number not in ready:
+            _write_volume(job_id, worker, number, done, labels, art, format_name, title)
+
+
+def _write_volume(
+    job_id: int, worker: str, number: int, before: int, labels: Labels, art: LabelArt, format_name: str, title: str
+) -> None:
+    signs = _SignOfLife(job_id, worker, before)
+    key = f"labels/{job_id}-{number}-{secrets.token_hex(8)}.{EXTENSIONS[format_name]}"
+    with tempfile.TemporaryFile() as file:
+        out = cast(BinaryIO, file)
+        titles = {"title": title} if format_name == "pdf" else {}
+        FORMATS[format_name].write(out, art, labels, progress=signs, **titles)
+        size = file.seek(0, 2)
+        check_file(out, format_name, art, labels)
+        file.seek(0)
+        media_store().put(key, out, FORMATS[format_name].content_type)
+    volume = PrintVolume(
+        job_id=job_id, number=number, first=labels.start, count=labels.count, file_key=key, file_bytes=size
+    )
+    with transaction():
+        mine = db.session.execute(
+            sa.update(PrintJob)
+            .where(PrintJob.id == job_id, PrintJob.worker == worker, PrintJob.status == PrintStatus.WORKING)
+            .values(alive_at=utc_now(), done=before + labels.count),
+            execution_options={"synchronize_session": False},
+        )
+        if cast(Any, mine).rowcount:
+            db.session.add(volume)
+            return
+    media_store().delete(key)
+    raise _Stopped
+
+
+@jobs.task
+def drop_files(job_id: int) -> None:
+    """Leave nothing half-made behind of a job that was cancelled or failed."""
+    with transaction():
+        job = db.session.get_one(PrintJob, job_id, with_for_update=True)
+        if job.status not in {PrintStatus.CANCELLED, PrintStatus.FAILED}:
+            return
+        keys = [volume.file_key for volume in job.volumes]
+        job.volumes = []
+    for key in keys:
+        try:
+            media_store().delete(key)
+        except StoreUnavailable:
+            log.warning("label file left in the store", key=key)
+
+
+@jobs.every_minute
+def resume_jobs() -> None:
+    """Put jobs on the queue again whose worker is dead, or which the queue has lost."""
+    now = utc_now()
+    lost = sa.or_(
+        sa.and_(PrintJob.status == PrintStatus.WORKING, PrintJob.alive_at < now - DEAD_AFTER),
+        sa.and_(PrintJob.status == PrintStatus.WAITING, PrintJob.alive_at < now - LOST_AFTER),
+    )
+    with transaction():
+        found = list(db.session.scalars(db.select(PrintJob).where(lost).with_for_update()))
+        ids = [job.id for job in found]
+        for job in found:
+            if job.status is PrintStatus.WAITING:
+                job.alive_at = now
+    for job_id in ids:
+        jobs.enqueue(make_files, job_id)
+
+
+def cancel(user: User, job: PrintJob) -> None:
+    """Stop a job. The codes stay given out, and may be printed again or voided.
+
+    Call `enqueue_clearing` after the commit: what was written is deleted.
+
+    :raises AlreadyFinished:
+    """
+    db.session.refresh(job, with_for_update={"of": PrintJob})
+    if job.status not in {PrintStatus.WAITING, PrintStatus.WORKING}:
+        raise AlreadyFinished
+    job.status = PrintStatus.CANCELLED
+    job.finished_at = utc_now()
+    audit.note(user, "cancel", job)
+
+
+def retry(user: User, job: PrintJob) -> None:
+    """Have a failed or cancelled job done after all. Call `enqueue` after the commit.
+
+    :raises NotReleased, UnderRecall, AlreadyClosed, NotToRetry:
+    """
+    batches.must_take_labels(job.run.batch)
+    db.session.refresh(job, with_for_update={"of": PrintJob})
+    if job.status not in {PrintStatus.FAILED, PrintStatus.CANCELLED}:
+        raise NotToRetry
+    job.status, job.failure, job.done, job.worker, job.finished_at = PrintStatus.WAITING, "", 0, "", None
+    job.alive_at = utc_now()
+    audit.note(user, "retry", job)
+
+
+def progress_of(job: PrintJob) -> Progress:
+    """How far a job is."""
+    share = job.done / job.count
+    if job.status is not PrintStatus.WORKING or job.started_at is None:
+        return Progress(share, None, None)
+    seconds = (utc_now() - job.started_at).total_seconds()
+    written = job.done - job.started_with
+    if written <= 0 or seconds < 0.2:
+        return Progress(share, None, None)
+    rate = written / seconds
+    return Progress(share, rate, (job.count - job.done) / rate)
+
+
+def recent_jobs(user: User, most: int = 30) -> list[PrintJob]:
+    """A producer's latest print jobs, the newest first."""
+    query = (
+        db.select(PrintJob)
+        .join(PrintJob.run)
+        .join(LabelRun.batch)
+        .where(Batch.producer_id == user.organisation_id)
+        .order_by(PrintJob.id.desc())
+        .limit(most)
+    )
+    return list(db.session.scalars(query))
+
+
+def job_for(user: User, job_id: int) -> PrintJob:
+    """A print job of a batch that the user may see.
+
+    :raises NotFound: where there is none.
+    """
+    job = db.session.get(PrintJob, job_id)
+    if job is None:
+        raise NotFound
+    run_for(user, job.run_id)
+    return job
+
+
+def volume_for(user: User, job_id: int, number: int) -> PrintVolume:
+    """A finished file of a job whose labels may be printed now.
+
+    :raises NotFound, FileNotReady, UnderRecall, AlreadyClosed:
+    """
+    job = job_for(user, job_id)
+    batches.must_take_labels(job.run.batch)
+    if not 1 <= number <= job.volume_count:
+        raise NotFound
+    if job.status is not PrintStatus.READY:
+        raise FileNotReady
+    return next(volume for volume in job.volumes if volume.number == number)
+
+
+def file_name(volume: PrintVolume) -> str:
+    job = volume.job
+    part = f"-{volume.number}" if job.volume_count > 1 else ""
+    return f"{job.run.batch.lot_number}-{job.run_id}-{job.id}{part}.{EXTENSIONS[job.format]}"
+
+
+def preview(user: User, layout: Layout) -> tuple[str, list[str]]:
+    """A layout with the texts of the producer's latest released batch as SVG, and what keeps it from scanning.
+
+    :raises TextDoesNotFit, CharacterNotPrintable:
+    """
+    query = (
+        db.select(Batch)
+        .where(Batch.producer_id == user.organisation_id, Batch.status == BatchStatus.RELEASED)
+        .order_by(Batch.id.desc())
+        .limit(1)
+    )
+    batch = db.session.scalar(query)
+    text = label_text(batch, LabelLevel.CASE) if batch else sample_text()
+    family = symbol_family(symbol_prefix(""), CODE_LENGTH, layout.symbol.mask)
+    faults = [fault_message(fault) for fault in layout.faults(family.form)]
+    art = art_of(text, layout, family.form)
+    # A code of no run: the preview can be copied, but leads nowhere.
+    labels = Labels(family, PREVIEW_CODES, 0, 0, 0, 1, sscc=SsccRange("06900000", 0))
+    return render_svg(art, labels, 0), faults
+
+
+def picture_of(run: LabelRun, index: int, form: str) -> bytes:
+    """One label as PNG or SVG, in the layout of the run's first job.
+
+    :raises NotFound: for an index outside the run, or a run that was never printed.
+    """
+    if not 0 <= index < run.count or not run.jobs:
+        raise NotFound
+    layout = layout_of_job(run.jobs[0])
+    art = art_of(label_text(run.batch, run.level), layout, family_of(run, layout.symbol.mask).form)
+    labels = labels_of(run, index, 1, layout.symbol.mask)
+    return render_png(art, labels, index) if form == "png" else render_svg(art, labels, index).encode()
