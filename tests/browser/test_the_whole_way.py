@@ -183,6 +183,7 @@ def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp
     expect(grower.get_by_text("批次已放行")).to_be_visible()
     grower.get_by_role("link", name="打印标签").click()
     grower.get_by_label("张数").fill("24")
+    grower.get_by_label("标签纸或版式").select_option("a4-3x8")
     grower.get_by_role("button", name="生成标签").click()
     link = grower.get_by_role("link", name="下载 PDF")
     link.wait_for(timeout=30_000)
@@ -227,7 +228,7 @@ def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp
     expect(phone.get_by_text("LP-J-2025-0417")).to_be_visible()
     grower.goto("/batches")
     grower.get_by_role("link", name=re.compile("LP-J-2025-0417")).click()
-    grower.get_by_role("link", name="标签", exact=True).click()
+    grower.get_by_role("main").get_by_role("link", name="标签", exact=True).click()
     expect(grower.get_by_text("不能打印标签")).to_be_visible()
     assert grower.faults == []  # type: ignore[attr-defined]
     assert officer.faults == []  # type: ignore[attr-defined]

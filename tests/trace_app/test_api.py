@@ -42,8 +42,11 @@ def test_the_whole_way_over_the_api(world: World) -> None:
     asked = api.post(f"/api/v1/batches/{batch_id}/label-runs", headers=mine, json={"stock": "roll-60x40", "count": 2})
     assert asked.status_code == 202
     run = api.get(f"/api/v1/label-runs/{asked.json['id']}", headers=mine).json
-    assert run["status"] == "ready"
-    pdf = api.get(run["pdf"], headers=mine)
+    assert (run["level"], run["count"]) == ("item", 2)
+    [job] = run["jobs"]
+    assert (job["status"], job["done"]) == ("ready", 2)
+    pdf_path = job["files"][0]["url"]
+    pdf = api.get(pdf_path, headers=mine)
     assert pdf.mimetype == "application/pdf"
     with pypdfium2.PdfDocument(pdf.data) as document:
         url = read_symbols(np.asarray(document[0].render(scale=4).to_pil().convert("L")))[0]
@@ -59,9 +62,25 @@ def test_the_whole_way_over_the_api(world: World) -> None:
     trace = api.get(f"/api/v1/trace/{code}").json
     assert (trace["state"], trace["recall"]["number"]) == ("recalled", recalled.json["number"])
     assert api.get("/api/v1/recalls").json["items"][0]["lots"] == ["API-1"]
-    assert api.get(run["pdf"], headers=mine).status_code == 409
+    assert api.get(pdf_path, headers=mine).status_code == 409
     listed = api.get("/api/v1/batches?state=recalled", headers=theirs).json
     assert [row["lot_number"] for row in listed["items"]] == ["API-1"]
+
+
+def test_labels_are_voided_over_the_api(world: World) -> None:
+    actor = world.producer()
+    mine, api = world.token(actor), world.client()
+    run = world.run(actor, world.released(actor), count=5)
+    values = {"first": 1, "last": 2, "reason": "卡纸"}
+    answer = api.post(f"/api/v1/label-runs/{run}/void", headers=mine, json=values)
+    assert answer.json["voided"] == [values]
+    assert [api.get(f"/api/v1/trace/{world.code(run, index)}").json["void"] for index in range(4)] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    beyond = api.post(f"/api/v1/label-runs/{run}/void", headers=mine, json=values | {"last": 5})
+    assert (beyond.status_code, beyond.json["code"]) == (422, "range-out-of-run")
+    other = world.token(world.producer())
+    assert api.post(f"/api/v1/label-runs/{run}/void", headers=other, json=values).status_code == 404
 
 
 class TestProblems:

@@ -11,9 +11,12 @@ from tests.conftest import app_for, set_up, settings_for
 from tests.media_store.test_stores import s3_endpoint
 from tests.world import World
 from trace_app.extensions import db, jobs
-from trace_app.labels.models import LabelRun, RunStatus
+from trace_app.labels.models import PrintJob, PrintStatus
 
 __all__ = ["s3_endpoint"]
+
+
+ORDER = {"count": "24", "level": "item", "stock": "a4-3x8", "format": "pdf"}
 
 
 def _work(world: World) -> None:
@@ -35,16 +38,16 @@ def test_labels_are_made_by_whoever_takes_the_job(backend: str, tmp_path: Path, 
     world = World(app)
     actor = world.producer()
     client = world.client(actor)
-    made = client.post(f"/batches/{world.released(actor)}/labels", data={"count": "24", "stock": "a4-3x8"})
+    made = client.post(f"/batches/{world.released(actor)}/labels", data=ORDER)
     waiting = client.get(made.location)
     assert "正在生成" in waiting.text
     assert waiting.headers["Refresh"] == "2"
-    assert client.get(made.location + "/labels.pdf").status_code == 409
+    assert client.get("/labels/jobs/1/1").status_code == 409
     _work(world)
     ready = client.get(made.location)
     assert "下载 PDF" in ready.text
     assert "Refresh" not in ready.headers
-    assert client.get(made.location + "/labels.pdf").data.startswith(b"%PDF")
+    assert client.get("/labels/jobs/1/1").data.startswith(b"%PDF")
 
 
 def test_a_run_that_fails_says_so_and_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,10 +58,10 @@ def test_a_run_that_fails_says_so_and_is_not_offered(tmp_path: Path, monkeypatch
     batch_id = world.released(actor)
     (tmp_path / "media").write_text("a file where the store's folder should be")
     client = world.client(actor)
-    made = client.post(f"/batches/{batch_id}/labels", data={"count": "1", "stock": "a4-3x8"})
+    made = client.post(f"/batches/{batch_id}/labels", data=ORDER)
     assert "没有生成成功" in client.get(made.location).text
     with app.app_context():
-        assert db.session.scalars(db.select(LabelRun)).one().status is RunStatus.FAILED
+        assert db.session.scalars(db.select(PrintJob)).one().status is PrintStatus.FAILED
 
 
 def test_label_files_and_photos_go_to_s3_where_a_bucket_is_named(tmp_path: Path, s3_endpoint: str) -> None:
@@ -80,7 +83,7 @@ def test_label_files_and_photos_go_to_s3_where_a_bucket_is_named(tmp_path: Path,
     path = client.get(f"/products/{product}").text.split('src="/media/')[1].split('"')[0]
     assert client.get(f"/media/{path}").mimetype == "image/webp"
     run = world.run(actor, world.released(actor, product_id=product))
-    assert client.get(f"/labels/{run}/labels.pdf").data.startswith(b"%PDF")
+    assert world.files(actor, run)[0].startswith(b"%PDF")
     assert not (tmp_path / "media").exists()
 
 
@@ -93,7 +96,7 @@ def test_the_consumer_of_the_embedded_stack_works_while_the_server_serves(tmp_pa
     consumer = jobs.queue(app).create_consumer(workers=1, periodic=False, initial_delay=0.05)
     consumer.start()
     try:
-        made = client.post(f"/batches/{world.released(actor)}/labels", data={"count": "24", "stock": "a4-3x8"})
+        made = client.post(f"/batches/{world.released(actor)}/labels", data=ORDER)
         for _ in range(150):
             if "下载 PDF" in client.get(made.location).text:
                 break

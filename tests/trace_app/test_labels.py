@@ -1,4 +1,3 @@
-import csv
 import io
 import os
 import re
@@ -10,13 +9,17 @@ import pypdfium2
 import pytest
 
 from config import Settings
+from qr.check import check_file
+from qr.formats import FORMATS
 from qr.reading import open_picture, read_symbols
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
 from trace_app.db.session import transaction
 from trace_app.extensions import db
-from trace_app.labels import service as labels
-from trace_app.labels.models import LabelRun
+from trace_app.labels import keys
+from trace_app.labels.models import LabelRun, PrintJob
+
+ORDER = {"count": "24", "level": "item", "stock": "a4-3x8", "format": "pdf", "per_volume": ""}
 
 
 def _settings(world: World) -> Settings:
@@ -30,15 +33,23 @@ def _decoded(pdf: bytes) -> list[str]:
     return [text for page in pages for text in read_symbols(page)]
 
 
+def _file_path(page: str) -> str:
+    path = re.search(r'href="(/labels/jobs/\d+/1)"', page)
+    assert path
+    return path[1]
+
+
 @pytest.mark.parametrize(("stock", "pages"), [("a4-3x8", 2), ("roll-60x40", 25)])
 def test_a_producer_asks_for_labels_and_gets_a_pdf_whose_every_code_opens(world: World, stock: str, pages: int) -> None:
     actor = world.producer(name="板桥姜业合作社")
     batch_id = world.released(actor, lot_number="LP-J-0417", product_name="罗平小黄姜")
     client = world.client(actor)
-    made = client.post(f"/batches/{batch_id}/labels", data={"count": "25", "stock": stock})
-    assert "下载 PDF" in client.get(made.location).text
-    answer = client.get(made.location + "/labels.pdf")
+    made = client.post(f"/batches/{batch_id}/labels", data=ORDER | {"count": "25", "stock": stock})
+    page = client.get(made.location).text
+    assert "下载 PDF" in page
+    answer = client.get(_file_path(page))
     assert answer.mimetype == "application/pdf"
+    assert "LP-J-0417" in answer.headers["Content-Disposition"]
     with pypdfium2.PdfDocument(answer.data) as document:
         assert len(document) == pages
         text = re.sub(r"\s", "", document[0].get_textpage().get_text_bounded())
@@ -47,6 +58,20 @@ def test_a_producer_asks_for_labels_and_gets_a_pdf_whose_every_code_opens(world:
     assert len(set(urls)) == 25
     for url in (urls[0], urls[-1]):
         assert "LP-J-0417" in world.client().get("/" + url.rsplit("/", 1)[1]).text
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_labels_come_in_every_format(world: World, name: str) -> None:
+    actor = world.producer()
+    run = world.run(actor, world.released(actor), count=5, format_name=name)
+    with world.app.app_context():
+        from trace_app.labels import layouts, service
+
+        row = db.session.get_one(LabelRun, run)
+        layout = layouts.layout_of_job(row.jobs[0])
+        art = layouts.art_of(layouts.label_text(row.batch), layout, service.family_of(row).form)
+        [file] = world.files(actor, run)
+        assert check_file(io.BytesIO(file), name, art, service.labels_of(row, 0, 5)) == 5
 
 
 def test_a_single_label_comes_as_png_and_svg(world: World) -> None:
@@ -58,58 +83,84 @@ def test_a_single_label_comes_as_png_and_svg(world: World) -> None:
     assert read_symbols(open_picture(png)) == [_settings(world).code_prefix + code]
     svg = client.get(f"/labels/{run}/2.svg")
     assert svg.mimetype == "image/svg+xml"
-    assert f"{code[1:5]}  {code[5:9]}" in svg.text
+    assert f"{code[1:5]} {code[5:9]}" in svg.text
     assert client.get(f"/labels/{run}/3.png").status_code == 404
 
 
-def test_the_codes_come_as_a_table_that_excel_reads(world: World) -> None:
-    actor = world.producer()
-    run = world.run(actor, world.released(actor), count=5)
-    text = world.client(actor).get(f"/labels/{run}/codes.csv").data.decode("utf-8-sig")
-    rows = list(csv.DictReader(io.StringIO(text)))
-    assert [row["code"] for row in rows] == [world.code(run, index) for index in range(5)]
-    assert rows[0]["url"] == _settings(world).code_prefix + rows[0]["code"]
-
-
-@pytest.mark.parametrize("change", [{"count": "0"}, {"count": "x"}, {"count": "50001"}, {"stock": "napkin"}])
-def test_a_wrong_request_comes_back(world: World, change: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"count": "0"}, "须在 1 到 1048575 之间"), ({"count": "x"}, "请填写整数"),
+        ({"count": "1048576"}, "须在 1 到 1048575 之间"), ({"stock": "napkin"}, "Not a valid choice"),
+        ({"format": "docx"}, "Not a valid choice"), ({"format": "tspl"}, "A4 不干胶请选 PDF"),
+        ({"link": "y"}, "商品条码"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_comes_back(world: World, change: dict[str, str], said: str) -> None:
     actor = world.producer()
     batch_id = world.released(actor)
-    answer = world.client(actor).post(f"/batches/{batch_id}/labels", data={"count": "24", "stock": "a4-3x8"} | change)
+    answer = world.client(actor).post(f"/batches/{batch_id}/labels", data=ORDER | change)
     assert answer.status_code == 422
+    assert said in answer.text or "Not a valid choice" in said
     with world.app.app_context():
-        assert db.session.scalar(db.select(db.func.count(LabelRun.id))) == 0
+        for model in (LabelRun, PrintJob):
+            assert db.session.scalar(db.select(db.func.count(model.id))) == 0
 
 
 def test_a_name_that_cannot_be_printed_is_said_before_anything_is_kept(world: World) -> None:
     actor = world.producer()
     batch_id = world.released(actor, product_name="姜\U0001f600")
-    answer = world.client(actor).post(f"/batches/{batch_id}/labels", data={"count": "24", "stock": "a4-3x8"})
+    answer = world.client(actor).post(f"/batches/{batch_id}/labels", data=ORDER)
     assert answer.status_code == 422
     assert "标签字体里没有" in answer.text
+    with world.app.app_context():
+        assert db.session.scalar(db.select(db.func.count(LabelRun.id))) == 0
+
+
+def test_a_name_too_long_for_the_label_is_named_with_its_field(world: World) -> None:
+    actor = world.producer(name="曲靖市罗平县板桥镇高山生态小黄姜种植农民专业合作社联合社有限责任公司第一分公司")
+    batch_id = world.released(actor, product_name="云南罗平高山生态富硒小黄姜礼盒装特级精选老姜母姜")
+    client = world.client(actor)
+    answer = client.post(f"/batches/{batch_id}/labels", data=ORDER | {"stock": "roll-40x30", "pin": "y"})
+    assert answer.status_code == 422
+    assert "在这种标签上放不下" in answer.text
+    assert client.post(f"/batches/{batch_id}/labels", data=ORDER | {"stock": "roll-100x100"}).status_code == 302
 
 
 def test_only_what_is_released_and_not_recalled_or_closed_is_labelled(world: World) -> None:
     actor = world.producer()
-    client, request = world.client(actor), {"count": "1", "stock": "a4-3x8"}
+    client = world.client(actor)
     draft, closed, recalled = world.batch(actor), world.released(actor), world.released(actor)
     run = world.run(actor, recalled)
+    path = _file_path(client.get(f"/labels/{run}").text)
     client.post(f"/batches/{closed}/close")
     world.recall(world.regulator(), recalled)
     for batch_id, message in ((draft, "批次放行后才能打印"), (closed, "批次已结束"), (recalled, "正在召回")):
-        answer = client.post(f"/batches/{batch_id}/labels", data=request)
+        answer = client.post(f"/batches/{batch_id}/labels", data=ORDER)
         assert answer.status_code == 422
         assert message in answer.text
-    for path in ("labels.pdf", "0.png", "0.svg", "codes.csv"):
-        assert client.get(f"/labels/{run}/{path}").status_code == 409
+    for refused in (path, f"/labels/{run}/0.png", f"/labels/{run}/0.svg"):
+        assert client.get(refused).status_code == 409
+    again = {"first": "1", "last": "1", "reason": "卡纸", "job": path.split("/")[3]}
+    assert client.post(f"/labels/{run}/reprint", data=again).status_code == 409
 
 
-def test_no_one_fetches_anothers_labels(world: World) -> None:
+def test_no_one_fetches_or_touches_anothers_labels(world: World) -> None:
     actor = world.producer()
     run = world.run(actor, world.released(actor))
+    path = _file_path(world.client(actor).get(f"/labels/{run}").text)
+    job = path.split("/")[3]
     other = world.client(world.producer())
-    for path in ("", "/labels.pdf", "/0.png", "/codes.csv"):
-        assert other.get(f"/labels/{run}{path}").status_code == 404
+    for refused in (path, f"/labels/{run}", f"/labels/{run}/0.png"):
+        assert other.get(refused).status_code == 404
+    values = {"first": "1", "last": "1", "reason": "x", "job": job}
+    for refused in (
+        f"/labels/{run}/void",
+        f"/labels/{run}/reprint",
+        f"/labels/jobs/{job}/cancel",
+        f"/labels/jobs/{job}/retry",
+    ):
+        assert other.post(refused, data=values).status_code == 404
 
 
 def test_no_code_is_given_twice_and_none_needs_a_row(world: World) -> None:
@@ -120,6 +171,119 @@ def test_no_code_is_given_twice_and_none_needs_a_row(world: World) -> None:
     assert len(codes) == 80
     with world.app.app_context():
         assert db.session.scalar(db.select(db.func.count(LabelRun.id))) == 2
+
+
+class TestLevels:
+    def test_labels_of_a_batch_all_carry_one_code(self, world: World) -> None:
+        actor = world.producer()
+        run = world.run(actor, world.released(actor), count=30, layout="a4-3x8", level="batch")
+        texts = _decoded(world.files(actor, run)[0])
+        assert set(texts) == {_settings(world).code_prefix + world.code(run)}
+        assert world.client().get(f"/{world.code(run)}").status_code == 200
+        with world.app.app_context():
+            beyond = keys.code_book().code(run, 1)
+        assert world.client().get(f"/{beyond}").status_code == 404
+
+    def test_a_product_with_a_gtin_may_have_gs1_digital_links(self, world: World) -> None:
+        from biip import parse
+
+        actor = world.producer()
+        product = world.product(actor, gtin="6901234567892", name="姜")
+        batch_id = world.released(actor, product_id=product, lot_number="LP-J/0417".replace("/", "-"))
+        run = world.run(actor, batch_id, count=3, link=True)
+        from urllib.parse import urlsplit
+
+        [url, *_others] = sorted(_decoded(world.files(actor, run)[0]))
+        message = parse("https://id.example.org" + urlsplit(url).path).gs1_digital_link_uri
+        assert message is not None
+        values = {element.ai.ai: element.value for element in message.element_strings}
+        assert values["01"] == "06901234567892"
+        assert values["10"] == "LP-J-0417"
+        page = world.client().get(urlsplit(url).path)
+        assert page.status_code == 200
+        assert "LP-J-0417" in page.text
+        other = urlsplit(url).path.replace("LP-J-0417", "LP-J-0418")
+        assert world.client().get(other).status_code == 404
+
+    def test_containers_of_a_producer_with_a_gs1_prefix_are_numbered_on(self, world: World) -> None:
+        actor = world.producer(gs1_prefix="6901234")
+        batch_id = world.released(actor)
+        runs = [world.run(actor, batch_id, count=2, layout="roll-100x100", level="case", link=True) for _ in range(2)]
+        texts = [text for run in runs for text in _decoded(world.files(actor, run)[0])]
+        numbers = [text.rsplit("/00/", 1)[1] for text in texts]
+        assert sorted(number[8:-1] for number in numbers) == ["000000000", "000000001", "000000002", "000000003"]
+        for run, index, number in ((runs[0], 1, sorted(numbers)[1]), (runs[1], 0, sorted(numbers)[2])):
+            page = world.client().get(f"/00/{number}")
+            assert page.status_code == 200
+            code = world.code(run, index)
+            assert code in page.text
+            assert world.client().get("/find", query_string={"code": f"(00) {number}"}).location.endswith(code)
+        wrong = numbers[0][:-1] + str((int(numbers[0][-1]) + 1) % 10)
+        assert world.client().get(f"/00/{wrong}").status_code == 404
+        assert world.client().get("/00/069012345678900009").status_code == 404
+
+    def test_without_a_prefix_containers_have_codes_alone(self, world: World) -> None:
+        actor = world.producer()
+        run = world.run(actor, world.released(actor), count=1, level="pallet")
+        assert _decoded(world.files(actor, run)[0]) == [_settings(world).code_prefix + world.code(run)]
+
+
+class TestVoid:
+    def test_a_voided_code_says_so_from_the_next_scan_on(self, world: World) -> None:
+        actor = world.producer()
+        run = world.run(actor, world.released(actor), count=10)
+        codes = [world.code(run, index) for index in range(10)]
+        scanner = world.client()
+        assert [scanner.get(f"/{code}").status_code for code in codes] == [200] * 10
+        client = world.client(actor)
+        answer = client.post(f"/labels/{run}/void", data={"first": "4", "last": "6", "reason": "印糊了"})
+        assert answer.status_code == 302
+        statuses = [scanner.get(f"/{code}").status_code for code in codes]
+        assert statuses == [200] * 3 + [410] * 3 + [200] * 4
+        page = scanner.get(f"/{codes[3]}").text
+        assert "此标签已作废" in page
+        assert "来源可查" not in page
+        shown = client.get(f"/labels/{run}").text
+        assert "印糊了" in shown
+        assert shown.count('<span class="tag plain">已作废</span>') == 3
+
+    def test_ranges_grow_together_and_stay(self, world: World) -> None:
+        actor = world.producer()
+        run = world.run(actor, world.released(actor), count=20)
+        client = world.client(actor)
+        for first, last in ((3, 5), (9, 9), (6, 7), (5, 10)):
+            client.post(f"/labels/{run}/void", data={"first": first, "last": last, "reason": "坏"})
+        with world.app.app_context():
+            row = db.session.get_one(LabelRun, run)
+            assert row.voided == "2-9"
+            assert [(void.first, void.last) for void in row.voids] == [(2, 4), (8, 8), (5, 6), (4, 9)]
+
+    @pytest.mark.parametrize(
+        ("first", "last", "said"),
+        [(0, 3, "须在 1"), (5, 4, "起始不大于结束"), (19, 21, "1 到 20"), (2, 2, "已全部作废")],
+    )
+    def test_a_wrong_range_is_refused_and_what_was_typed_stays(
+        self, world: World, first: int, last: int, said: str
+    ) -> None:
+        actor = world.producer()
+        run = world.run(actor, world.released(actor), count=20)
+        client = world.client(actor)
+        client.post(f"/labels/{run}/void", data={"first": 1, "last": 3, "reason": "坏"})
+        answer = client.post(f"/labels/{run}/void", data={"first": first, "last": last, "reason": "压痕"})
+        assert answer.status_code == 422
+        assert said in answer.text
+        assert "压痕" in answer.text
+
+    def test_a_voided_label_of_a_recalled_batch_says_that_too(self, world: World) -> None:
+        actor = world.producer()
+        batch_id = world.released(actor)
+        run = world.run(actor, batch_id, count=2)
+        world.client(actor).post(f"/labels/{run}/void", data={"first": 1, "last": 1, "reason": "坏"})
+        number = world.recall(world.regulator(), batch_id)
+        page = world.client().get(f"/{world.code(run)}")
+        assert page.status_code == 410
+        assert "正在召回" in page.text
+        assert number in page.text
 
 
 class TestKeys:
@@ -139,14 +303,14 @@ class TestKeys:
         path = app.config["SETTINGS"].label_keys
         kept = path.read_bytes()
         path.unlink()
-        with app.app_context(), pytest.raises(labels.KeyTrouble, match="label-key-trouble"), transaction():
-            labels.register_keys()
+        with app.app_context(), pytest.raises(keys.KeyTrouble, match="label-key-trouble"), transaction():
+            keys.register_keys()
         assert not path.exists()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         os.write(descriptor, kept.replace(kept[8:12], b"0000"))
         os.close(descriptor)
-        with app.app_context(), pytest.raises(labels.KeyTrouble) as trouble:
-            labels.code_book()
+        with app.app_context(), pytest.raises(keys.KeyTrouble) as trouble:
+            keys.code_book()
         assert "备份" in trouble.value.message
 
     def test_after_rotation_new_labels_have_the_new_key_and_old_ones_still_open(self, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 from tests.world import HARVESTED, SPRAYED, World, photo
 from trace_app.extensions import db
 from trace_app.labels import service as labels
+from trace_app.labels.keys import code_book
 
 BUDGET = 40 * 1024
 
@@ -185,8 +186,8 @@ class TestCodes:
         actor = world.producer()
         run = world.run(actor, world.released(actor), count=2)
         with world.app.app_context():
-            beyond = labels.code_book().code(run, 2)
-            other_run = labels.code_book().code(run + 1, 0)
+            beyond = code_book().code(run, 2)
+            other_run = code_book().code(run + 1, 0)
         assert world.client().get(f"/{beyond}").status_code == 404
         assert world.client().get(f"/{other_run}").status_code == 404
 

@@ -186,14 +186,16 @@ def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> 
     with psycopg.connect(url, dbname="lost", autocommit=True) as connection:
         connection.execute(
             "CREATE TABLE batches (id int, created_at text, version int, status text, recalled_at text);"
-            "CREATE TABLE label_runs (id int, batch_id int, count int, key_number int);"
-            "INSERT INTO batches VALUES (1, 'then', 7, 'released', NULL); INSERT INTO label_runs VALUES (5, 1, 10, 1)"
+            "CREATE TABLE label_runs (id int, batch_id int, count int, key_number int, level text, has_pin bool,"
+            " voided text);"
+            "INSERT INTO batches VALUES (1, 'then', 7, 'released', NULL); "
+            "INSERT INTO label_runs VALUES (5, 1, 10, 1, 'item', false, '')"
         )
     reader = PostgresqlReader(psycopg.conninfo.make_conninfo(url, dbname="lost"))
-    assert reader.row(5) == (10, 1, 1, "then", 7, "released", None)
+    assert reader.row(5) == (10, 1, "item", False, "", 1, "then", 7, "released", None)
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lost'")
-    assert reader.row(5) == (10, 1, 1, "then", 7, "released", None)
+    assert reader.row(5) == (10, 1, "item", False, "", 1, "then", 7, "released", None)
     assert reader.row(6) is None
     reader._local.connection.close()
 

@@ -34,7 +34,7 @@ class RunPath(BaseModel):
 
 class FilePath(BaseModel):
     job_id: int
-    number: int = Field(description="From 1 on.")
+    volume: int = Field(description="From 1 on.")
 
 
 class CodePath(BaseModel):

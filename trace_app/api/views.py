@@ -166,7 +166,7 @@ def label_run(path: schemas.RunPath) -> Any:
 
 
 @api.get(
-    "/print-jobs/<int:job_id>/files/<int:number>",
+    "/print-jobs/<int:job_id>/files/<int:volume>",
     tags=[LABELS],
     security=TOKEN,
     responses={200: {"description": "The labels", "content": {kind: {} for kind in CONTENT_TYPES}}},
@@ -174,7 +174,7 @@ def label_run(path: schemas.RunPath) -> Any:
 @allow(RoleName.PRODUCER)
 def label_file(path: schemas.FilePath) -> Any:
     """A finished file of a print job"""
-    return volume_response(printing.volume_for(the_user(), path.job_id, path.number))
+    return volume_response(printing.volume_for(the_user(), path.job_id, path.volume))
 
 
 @api.post("/label-runs/<int:run_id>/void", tags=[LABELS], security=TOKEN, responses={200: schemas.RunOut})
@@ -334,7 +334,7 @@ def _job(row: PrintJob) -> schemas.JobOut:
                 first=volume.first,
                 count=volume.count,
                 bytes=volume.file_bytes,
-                url=url_for("api.label_file", job_id=row.id, number=volume.number),
+                url=url_for("api.label_file", job_id=row.id, volume=volume.number),
             )
             for volume in ready
         ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import wtforms
@@ -24,6 +23,7 @@ from trace_app.forms import (
     between,
     choices,
     matches,
+    optional,
     required,
 )
 from trace_app.labels.layouts import FIELD_NAMES, layouts_of
@@ -189,7 +189,7 @@ class LayoutForm(Form):
     mask = SelectField(_("掩模"), [required()])
     ink = StringField(_("墨色"), [required(), matches("^#[0-9a-fA-F]{6}$", _("请选择颜色。"))], widget=ColorInput())
     paper = StringField(_("纸色"), [required(), matches("^#[0-9a-fA-F]{6}$", _("请选择颜色。"))], widget=ColorInput())
-    rule = BooleanField(_("保留分隔线"))
+    rule_y = DecimalField(_("分隔线（毫米）"), [optional(), between(0, 300)], description=_("不要就留空"))
     boxes = FieldList(FormField(BoxForm), max_entries=MOST_BOXES)
 
     def __init__(self, *args: Any, stock: str, **kwargs: Any) -> None:
@@ -208,15 +208,15 @@ class LayoutForm(Form):
             "symbol_x": symbol["x"],
             "symbol_y": symbol["y"],
             "mask": str(symbol["mask"]),
-            "rule": bool(plain["rules"]),
+            "rule_y": _rounded(plain["rules"][0]["y"]) if plain["rules"] else None,
             "boxes": [{name: _rounded(value) for name, value in box.items()} for box in plain["boxes"]],
         }
 
-    def plain(self, rules: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        """The layout as plain values; boxes that are to be removed are left out.
-
-        :param rules: those of the layout that the form began with.
-        """
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The layout as plain values; boxes that are to be removed are left out."""
+        stock = STOCKS[self.stock_name]
+        across = {"x": stock.inset_mm, "width": stock.label_width_mm - 2 * stock.inset_mm}
         return {
             "stock": self.stock_name,
             "dpi": self.dpi.data,
@@ -228,7 +228,7 @@ class LayoutForm(Form):
                 "mask": "best" if self.mask.data == "best" else int(self.mask.data),
             },
             "boxes": [entry.form.plain for entry in self.boxes if not entry.form.remove.data],
-            "rules": list(rules) if self.rule.data else [],
+            "rules": [across | {"y": float(self.rule_y.data)}] if self.rule_y.data is not None else [],
             "ink": self.ink.data,
             "paper": self.paper.data,
         }

@@ -104,16 +104,26 @@ def layout_of_stock(
 ) -> Layout:
     """The built-in layout of a stock, with the largest symbol that leaves room for the texts.
 
+    On a small label what can be left out is, before it is refused.
+
     :raises UnknownStock, TextDoesNotFit, CharacterNotPrintable:
     """
     if stock not in STOCKS:
         raise UnknownStock(stock=stock)
-    shown = fields or tuple(name for name in STANDARD_FIELDS if getattr(text, name))
+    wanted = fields or tuple(name for name in STANDARD_FIELDS if getattr(text, name))
     with _text_problems():
-        return arrange_for(text, STOCKS[stock], form, dpi, pin=pin, sscc=sscc, fields=shown)
+        refusal: LabelTextTooLong | None = None
+        for number in range(len(LEFT_OUT_FIRST) + 1):
+            shown = tuple(name for name in wanted if name not in LEFT_OUT_FIRST[:number])
+            try:
+                return arrange_for(text, STOCKS[stock], form, dpi, pin=pin, sscc=sscc, fields=shown)
+            except LabelTextTooLong as error:
+                refusal = refusal or error
+        raise refusal or LayoutInvalid(stock)
 
 
 STANDARD_FIELDS_OF_ITEMS = ("product", "net_content", "lot", "produced", "origin", "producer", "call")
+LEFT_OUT_FIRST = ("marks", "best_before", "net_content")
 STANDARD_FIELDS = (
     "product", "level", "net_content", "lot", "produced", "best_before", "origin", "producer", "marks", "call",
 )  # fmt: skip

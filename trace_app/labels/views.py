@@ -19,6 +19,7 @@ from trace_app.batches import service as batches
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import limiter
+from trace_app.forms import choices
 from trace_app.labels import advice, layouts, packing, printing, service
 from trace_app.labels.forms import (
     FORMATS,
@@ -121,9 +122,9 @@ def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | N
 
 def _reprint_form(row: LabelRun, **options: Any) -> ReprintForm:
     form = ReprintForm(**options)
-    form.job.choices = [
-        (str(job.id), f"{layout_name(job.layout_name)} · {job.format.upper()}") for job in reversed(row.jobs)
-    ]
+    form.job.choices = choices(
+        (job.id, f"{layout_name(job.layout_name)} · {job.format.upper()}") for job in reversed(row.jobs)
+    )
     return form
 
 
@@ -184,10 +185,10 @@ def retry(job_id: int) -> Any:
     return redirect(url_for("labels.run", run_id=job.run_id))
 
 
-@views.get("/labels/jobs/<int:job_id>/<int:number>")
+@views.get("/labels/jobs/<int:job_id>/<int:volume>")
 @allow(RoleName.PRODUCER)
-def download(job_id: int, number: int) -> Any:
-    return volume_response(printing.volume_for(the_user(), job_id, number))
+def download(job_id: int, volume: int) -> Any:
+    return volume_response(printing.volume_for(the_user(), job_id, volume))
 
 
 def volume_response(volume: PrintVolume) -> Response:
@@ -275,24 +276,23 @@ def _edit_layout(layout_id: int | None, plain: dict[str, Any], name: str = "") -
     elif valid and "preview" not in request.form:
         with form.refusals(name=layouts.LayoutNameTaken), transaction():
             row = layouts.layout_row_for(the_user(), layout_id) if layout_id else None
-            layouts.save_layout(the_user(), row, form.name.data, form.plain(plain["rules"]))
+            layouts.save_layout(the_user(), row, form.name.data, form.plain)
         if not form.errors:
             flash(_("版式已保存，打印标签时可以选它。"))
             return redirect(url_for("labels.layout_list"))
     page = render_template(
         "labels/layout.html", form=form, layout_id=layout_id, stock=STOCKS[plain["stock"]], **_names(),
-        **_previewed(form if request.method == "GET" or valid else None, plain),
+        **_previewed(form.plain if valid else plain if request.method == "GET" else None),
     )  # fmt: skip
     return page, status_of(form)
 
 
-def _previewed(form: LayoutForm | None, plain: dict[str, Any]) -> dict[str, Any]:
-    """The preview of what stands in the form as SVG, and what is wrong with it."""
-    if form is None:
+def _previewed(plain: dict[str, Any] | None) -> dict[str, Any]:
+    """The preview of a layout as SVG, and what is wrong with it."""
+    if plain is None:
         return {"svg": "", "faults": []}
     try:
-        values = form.plain(plain["rules"]) if request.method == "POST" else plain
-        svg, faults = printing.preview(the_user(), Layout.parse(values))
+        svg, faults = printing.preview(the_user(), Layout.parse(plain))
     except (Problem, ValueError) as problem:
         return {"svg": "", "faults": [problem.message if isinstance(problem, Problem) else str(problem)]}
     return {"svg": svg, "faults": faults}
@@ -304,12 +304,11 @@ def _previewed(form: LayoutForm | None, plain: dict[str, Any]) -> dict[str, Any]
 def preview(stock: str) -> Any:
     """The live preview of the editor: SVG and faults as JSON."""
     form = LayoutForm(stock=stock)
-    rules = layouts.layout_of_stock(stock, layouts.sample_text(), layouts.plain_form()).plain()["rules"]
     if not form.validate():
         messages = [str(m) for name, found in form.errors.items() if name != "name" for m in _flat(found)]
         if messages:
             return jsonify(svg="", faults=sorted(set(messages)))
-    found = _previewed(form, {"stock": stock, "rules": rules})
+    found = _previewed(form.plain)
     return jsonify(svg=str(found["svg"]), faults=[str(fault) for fault in found["faults"]])
 
 
