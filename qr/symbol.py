@@ -33,7 +33,7 @@ SMALLEST_VERSION = 2
 """Version 1 has no alignment pattern: measured, it reads worse than version 2 when damaged or curved."""
 LARGEST_VERSION = 10
 
-CHUNK = 256
+CHUNK = 1024
 """Symbols whose masks are chosen together: their words stay in the processor's cache."""
 
 Mode = Literal["alphanumeric", "byte"]
