@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from qr.codes import CODE_LENGTH, CodeBook
 from qr.stock import STOCKS
-from qr.symbol import QUIET_ZONE_MODULES, symbol_family, unpack
+from qr.symbol import QUIET_ZONE_MODULES, Mask, SymbolFamily, SymbolForm, symbol_family, unpack
 from tests.node.install import HERE as NODE_FOLDER
 from tests.node.install import NODE
 
@@ -36,11 +36,20 @@ FRAME = 640
 Picture = NDArray[np.uint8]
 
 
-def ours(code: str, mask: object = "best") -> Picture:
+def ours(code: str) -> Picture:
     """The symbol of our default label: its form follows from the host, its mask is the best of eight."""
-    family = symbol_family(PREFIX, CODE_LENGTH, mask)  # type: ignore[arg-type]
+    return drawn(symbol_family(PREFIX, CODE_LENGTH, "best"), code)
+
+
+def drawn(family: SymbolFamily, code: str) -> Picture:
     suffix = np.frombuffer(code.encode(), dtype=np.uint8)[None]
     return printed(unpack(family.symbols(suffix)[0], family.form.size))
+
+
+def in_form(version: int, level: str, mask: Mask = "best") -> Callable[[str], Picture]:
+    """The same text in a form that we did not choose."""
+    family = SymbolFamily(PREFIX, CODE_LENGTH, SymbolForm(version, level, mask))
+    return lambda code: drawn(family, code)
 
 
 def peer(code: str) -> Picture:
@@ -195,8 +204,17 @@ def jsqr() -> Iterator[Callable[[Picture], str | None]]:
 
 
 def main() -> None:
-    quick = timing.arguments(__doc__ or "").quick
-    sides = {"ours": ours, "peer": peer}
+    options = timing.arguments(__doc__ or "", forms="compare with the forms that were not chosen, too")
+    quick = options.quick
+    sides: dict[str, Callable[[str], Picture]] = {"ours": ours, "peer": peer}
+    if options.forms:
+        others = {
+            "2-Q mask 0": in_form(2, "Q", 0),
+            "2-L": in_form(2, "L"),
+            "3-Q": in_form(3, "Q"),
+            "3-H": in_form(3, "H"),
+        }
+        sides |= others
     print(f"Default label {STOCKS['roll-60x40'].name}: {symbol_family(PREFIX, CODE_LENGTH, 'best').form}")
     results: dict[str, dict[str, dict[str, float]]] = {side: {} for side in sides}
     with jsqr() as read_by_jsqr:
@@ -217,11 +235,11 @@ def main() -> None:
             print(
                 f"{kind:<20} {pictures:>3} pictures  "
                 + "  ".join(
-                    f"{name} {results['ours'][kind][name]:.2f} / {results['peer'][kind][name]:.2f}"
+                    f"{name} " + " / ".join(f"{results[side][kind][name]:.2f}" for side in sides)
                     for name in (*decoders, "any")
                 )
             )
-    print("(each: ours / peer)")
+    print(f"(each: {' / '.join(sides)})")
     print(json.dumps(results))
 
 

@@ -17,6 +17,8 @@ from qr.stock import Stock, dots_per_mm
 from qr.symbol import SymbolForm
 
 LINE_SPACING = 1.22
+NEVER_FIRST = "）〕】》」』”’，。、；：！？·・)"
+NEVER_LAST = "（〔【《「『“‘("
 MOST_LINES = 3
 """Lines that one field may take."""
 FRAME_MM = 0.2
@@ -224,7 +226,10 @@ def _lines_at(
 
 
 def _break(value: str, font: LabelFont, size: float, width: float) -> list[str]:
-    """Break a text into lines, between any two characters but within no number or Latin word that fits a line."""
+    """Break a text into lines, between any two characters but within no number or Latin word that fits a line.
+
+    No line ends with an opening bracket or begins with a closing one or a mark, and none has one character only.
+    """
     lines, current = [], ""
     for piece in _pieces(value):
         if current and font.width(current + piece) * size > width:
@@ -238,14 +243,20 @@ def _break(value: str, font: LabelFont, size: float, width: float) -> list[str]:
                 cut -= 1
             lines.append(current[:cut])
             current = current[cut:]
-    return [*lines, current] if current else lines
+    if not current:
+        return lines
+    if lines and len(current) == 1 and len(lines[-1]) > 2 and not lines[-1][-1].isascii():
+        lines[-1], current = lines[-1][:-1], lines[-1][-1] + current
+    return [*lines, current]
 
 
 def _pieces(value: str) -> list[str]:
+    """What is not broken apart."""
     pieces: list[str] = []
     for character in value:
         last = pieces[-1][-1] if pieces else " "
-        if character.isascii() and character != " " and last.isascii() and last not in " -":
+        latin = character.isascii() and character != " " and last.isascii() and last not in " -"
+        if pieces and (latin or character in NEVER_FIRST or last in NEVER_LAST):
             pieces[-1] += character
         else:
             pieces.append(character)

@@ -29,7 +29,8 @@ def penalty(rows: Words, columns: Words, size: int) -> NDArray[np.int64]:
     points[:, 1:] += N2 * _bits(alike[:, 1:] & alike[:, :-1] & ~(rows[:, 1:] ^ rows[:, :-1]))
     share = _bits(rows).sum(axis=1) / size**2
     imbalance: NDArray[np.int64] = (np.abs(share * 100 - 50) / 5).astype(np.int64)
-    return points.sum(axis=1, dtype=np.int64) + N4 * imbalance
+    total: NDArray[np.int64] = points.sum(axis=1, dtype=np.int64) + N4 * imbalance
+    return total
 
 
 def _bits(words: Words) -> Counts:
@@ -53,7 +54,8 @@ def _runs(pairs: Words) -> Counts:
     """N1 + i for a run of 5 + i: one for each place where five follow alike, two more for each run."""
     two = pairs & pairs << 1
     five = two & two << 2
-    return _bits(five) + (N1 - 1) * _bits(five & ~(five >> 1))
+    points: Counts = _bits(five) + (N1 - 1) * _bits(five & ~(five >> 1))
+    return points
 
 
 def _finder_like(lines: Words, size: int) -> Counts:
@@ -62,7 +64,8 @@ def _finder_like(lines: Words, size: int) -> Counts:
     two = light & light << 1
     four = two & two << 2
     core = lines & light << 1 & lines << 2 & lines << 3 & lines << 4 & light << 5 & lines << 6
-    return N3 * (_bits(_first(core & four << 7, size - 10)) + _bits(_first(four & core << 4, size - 10)))
+    points: Counts = N3 * (_bits(_first(core & four << 7, size - 10)) + _bits(_first(four & core << 4, size - 10)))
+    return points
 
 
 def line_words(modules: NDArray[np.bool_] | NDArray[np.uint8]) -> Words:

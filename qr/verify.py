@@ -452,8 +452,10 @@ def _hints(grades: dict[str, int], values: dict[str, float], measured: _Measured
             yield "blurred"
         elif abs(values["ink_gain"]) > GAIN:
             yield "print-lighter" if values["ink_gain"] > 0 else "print-darker"
-        elif grades["symbol_contrast"] > 2:
+        elif grades["unused_error_correction"] <= 2:
             yield "damaged"
+        elif grades["symbol_contrast"] > 2:
+            yield "blurred"
     elif abs(values["ink_gain"]) > GAIN and values["edge_width"] <= SOFT:
         yield "strokes-too-wide" if values["ink_gain"] > 0 else "strokes-too-thin"
     if grades["fixed_pattern_damage"] <= 2:

@@ -165,6 +165,13 @@ class TestTexts:
         art = compose(TEXT, arrange_for(TEXT, STOCKS["roll-40x30"], FORM), FORM)
         assert any("LP-J-0417" in line.text for line in art.lines)
 
+    def test_lines_break_where_chinese_may_be_broken(self) -> None:
+        text = replace(TEXT, product="宣威火腿（三年陈）", producer="示例·板桥姜业专业合作社联社")
+        for stock in STOCKS.values():
+            lines = compose(text, arrange_for(text, stock, FORM), FORM).lines
+            assert not any(line.text.endswith("（") or line.text.startswith(("）", "·")) for line in lines)
+            assert all(len(line.text) > 1 for line in lines)
+
     def test_what_is_empty_takes_no_room(self) -> None:
         bare = LabelText(product="蜂蜜")
         art = compose(bare, arrange_for(bare, STOCKS["roll-60x40"], FORM), FORM)

@@ -205,6 +205,20 @@ class TestLevels:
         other = urlsplit(url).path.replace("LP-J-0417", "LP-J-0418")
         assert world.client().get(other).status_code == 404
 
+    @pytest.mark.parametrize(("lot", "status"), [("A-1.b_2", 302), ("L" * 21, 422), ("姜2026", 422), ("a" * 20, 302)])
+    def test_a_lot_number_must_be_one_that_gs1_can_carry(self, world: World, lot: str, status: int) -> None:
+        actor = world.producer()
+        batch_id = world.released(actor, product_id=world.product(actor, gtin="6901234567892"), lot_number=lot)
+        order = ORDER | {"link": "y", "stock": "roll-60x40"}
+        answer = world.client(actor).post(f"/batches/{batch_id}/labels", data=order)
+        assert answer.status_code == status
+        if status == 422:
+            assert "不能放进 GS1 数字链接" in answer.text
+        else:
+            run = int(answer.location.rsplit("/", 1)[1])
+            url = _decoded(world.files(actor, run)[0])[0]
+            assert world.client().get("/01/" + url.split("/01/")[1]).status_code == 200
+
     def test_containers_of_a_producer_with_a_gs1_prefix_are_numbered_on(self, world: World) -> None:
         actor = world.producer(gs1_prefix="6901234")
         batch_id = world.released(actor)

@@ -30,6 +30,9 @@ MAX_LABELS = MAX_INDEX
 CONTAINERS = (LabelLevel.CASE, LabelLevel.PALLET)
 EXTENSION_DIGIT = "0"
 """Of SSCCs: a producer's own choice (GS1 General Specifications, 3.2)."""
+SSCC_LINK = "00/"
+"""The path of symbols that carry a container's SSCC."""
+_GS1_LOT = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 
 
@@ -45,6 +48,14 @@ class NoGtin(Problem):
     status = 422
     code = "no-gtin"
     title = _("要用 GS1 数字链接，请先在“我的产品”里填写商品条码（GTIN）；箱和托盘须先登记 GS1 厂商识别代码。")
+
+
+class LotNotForGs1(Problem):
+    """GS1's batch or lot number, AI (10), has up to 20 characters of its own set (General Specifications, 3.4.1)."""
+
+    status = 422
+    code = "lot-not-for-gs1"
+    title = _("批次号“%(lot)s”不能放进 GS1 数字链接：最多 20 位字母、数字和 - _ . 等半角符号，不能有汉字。")
 
 
 class SerialsUsedUp(Problem):
@@ -109,9 +120,11 @@ def _number_containers(run: LabelRun, producer: Organisation) -> None:
 def _link_path(batch: Batch, run: LabelRun) -> str:
     """The path of GS1 Digital Link URIs before what differs (GS1 Digital Link: URI Syntax, 4.3)."""
     if run.sscc_stem:
-        return "00/"
+        return SSCC_LINK
     if not batch.product.gtin or run.level in CONTAINERS:
         raise NoGtin
+    if not _GS1_LOT.fullmatch(batch.lot_number):
+        raise LotNotForGs1(lot=batch.lot_number)
     return f"01/{batch.product.gtin}/10/{quote(batch.lot_number, safe='')}/21/"
 
 
@@ -121,7 +134,9 @@ def symbol_prefix(link: str) -> str:
 
 
 def family_of(run: LabelRun, mask: Mask = "best") -> SymbolFamily:
-    return symbol_family(symbol_prefix(run.link), VARIABLE_FIELDS["sscc"] if run.link == "00/" else CODE_LENGTH, mask)
+    return symbol_family(
+        symbol_prefix(run.link), VARIABLE_FIELDS["sscc"] if run.link == SSCC_LINK else CODE_LENGTH, mask
+    )
 
 
 def labels_of(run: LabelRun, first: int, count: int, mask: Mask = "best") -> Labels:
@@ -136,7 +151,7 @@ def labels_of(run: LabelRun, first: int, count: int, mask: Mask = "best") -> Lab
         count,
         copies=run.level is LabelLevel.BATCH,
         sscc=sscc,
-        symbol_is_sscc=run.link == "00/",
+        symbol_is_sscc=run.link == SSCC_LINK,
     )
 
 

@@ -59,7 +59,7 @@ def of_batch(batch_id: int) -> Any:
             count=service.CountOutOfRange,
             stock=(layouts.UnknownStock, layouts.TextDoesNotFit, layouts.LayoutWouldNotScan),
             format=printing.FormatNeedsRoll,
-            link=service.NoGtin,
+            link=(service.NoGtin, service.LotNotForGs1),
         ):
             with transaction():
                 job = printing.order_labels(the_user(), batches.own_batch(the_user(), batch_id), **form.order)
