@@ -59,9 +59,12 @@ from trace_app.labels.service import (
 from trace_app.media.service import media_store
 
 EXTENSIONS = {"pdf": "pdf", "zpl": "zpl", "tspl": "prn", "csv": "csv"}
+THERMAL_VOLUME = 20_000
+"""Labels in a file for a thermal printer, where nothing else is asked for: 120 MB at the most."""
 SECONDS_BETWEEN_SIGNS = 0.5
 DEAD_AFTER = timedelta(seconds=45)
 """Without a sign of life a worker is taken for dead."""
+SLOWEST_STORE_BYTES_PER_S = 200_000
 LOST_AFTER = timedelta(minutes=10)
 """After so long a waiting job is put on the queue again."""
 
@@ -169,7 +172,7 @@ def _add_job(
         format=format_name,
         layout_name=layout_name,
         layout=layout.plain(),
-        per_volume=min(per_volume or count, count),
+        per_volume=min(per_volume or (THERMAL_VOLUME if FORMATS[format_name].thermal else count), count),
         reason=reason,
         created_by_id=user.id,
     )
@@ -242,7 +245,7 @@ def _set(job_id: int, worker: str, **values: Any) -> bool:
         changed = db.session.execute(
             sa.update(PrintJob)
             .where(PrintJob.id == job_id, PrintJob.worker == worker, PrintJob.status == PrintStatus.WORKING)
-            .values(alive_at=utc_now(), **values),
+            .values({"alive_at": utc_now(), **values}),
             execution_options={"synchronize_session": False},
         )
         return bool(cast(Any, changed).rowcount)
@@ -293,6 +296,10 @@ def _write_volume(
         titles = {"title": title} if format_name == "pdf" else {}
         FORMATS[format_name].write(out, art, labels, progress=signs, **titles)
         size = file.seek(0, 2)
+        # Reading back and storing give no signs of life: they are given the time that a slow store needs.
+        grace = timedelta(seconds=60 + size / SLOWEST_STORE_BYTES_PER_S)
+        if not _set(job_id, worker, alive_at=utc_now() + grace, done=before + labels.count):
+            raise _Stopped
         check_file(out, format_name, art, labels)
         file.seek(0)
         media_store().put(key, out, FORMATS[format_name].content_type)
