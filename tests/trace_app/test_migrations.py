@@ -57,3 +57,45 @@ def test_the_database_itself_holds_the_rules(bare: Flask) -> None:
         checks = {check["name"] for table in _tables() for check in sa.inspect(db.engine).get_check_constraints(table)}
         assert {"ck_batches_quantity", "ck_organisations_producer_has_credit_code", "ck_recalls_level"} <= checks
         db.engine.dispose()
+
+
+BEFORE_THE_PRINT_ROOM = """
+INSERT INTO divisions VALUES ('530324', '罗平县', 'Luoping County', NULL, 'county');
+INSERT INTO organisations (id, kind, name, name_en, credit_code, division_code, address, phone, created_at)
+    VALUES (1, 'producer', '合作社', '', '91350100M000100Y43', '530324', '', '', '2026-01-01 00:00:00');
+INSERT INTO product_kinds VALUES ('ginger', 1, '姜', 'Ginger', '[]', '[]', '[]', '{}');
+INSERT INTO products (id, producer_id, kind_code, name, name_en, net_content, description, created_at)
+    VALUES (1, 1, 'ginger', '姜', '', '', '', '2026-01-01 00:00:00');
+INSERT INTO sites (id, producer_id, kind, name, name_en, division_code, created_at)
+    VALUES (1, 1, 'plot', '地', '', '530324', '2026-01-01 00:00:00');
+INSERT INTO batches (id, producer_id, product_id, site_id, division_code, lot_number, quantity, unit, started_on, status,
+    version, created_at) VALUES (1, 1, 1, 1, '530324', 'L1', 5, 'kg', '2026-01-01', 'draft', 1, '2026-01-01 00:00:00');
+INSERT INTO label_keys VALUES (1, 'ffff', '2026-01-01 00:00:00');
+INSERT INTO label_runs (id, batch_id, key_number, stock, count, status, failure, file_key, file_bytes, created_at)
+    VALUES (7, 1, 1, 'a4-3x8', 48, 'ready', '', 'labels/7-ab.pdf', 12345, '2026-01-02 00:00:00'),
+           (8, 1, 1, 'roll-60x40', 10, 'failed', 'KeyError', NULL, NULL, '2026-01-03 00:00:00')
+"""
+
+
+def test_labels_printed_before_the_print_room_keep_their_codes_and_files(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        with db.engine.begin() as connection:
+            for statement in BEFORE_THE_PRINT_ROOM.split(";"):
+                connection.execute(sa.text(statement))
+        flask_migrate.upgrade()
+        with db.engine.connect() as connection:
+            runs = connection.execute(sa.text("SELECT id, count, level, voided FROM label_runs ORDER BY id")).all()
+            assert [tuple(run) for run in runs] == [(7, 48, "item", ""), (8, 10, "item", "")]
+            jobs = connection.execute(
+                sa.text("SELECT run_id, status, layout_name FROM print_jobs ORDER BY run_id")
+            ).all()
+            assert [tuple(job) for job in jobs] == [(7, "ready", "a4-3x8"), (8, "failed", "roll-60x40")]
+            files = connection.execute(sa.text("SELECT file_key, file_bytes, count FROM print_volumes")).all()
+            assert [tuple(file) for file in files] == [("labels/7-ab.pdf", 12345, 48)]
+        flask_migrate.downgrade(revision="0001")
+        with db.engine.connect() as connection:
+            rows = connection.execute(sa.text("SELECT id, stock, status, file_key FROM label_runs ORDER BY id")).all()
+            assert tuple(rows[0]) == (7, "a4-3x8", "ready", "labels/7-ab.pdf")
+            assert rows[1].status == "failed"
+        db.engine.dispose()
