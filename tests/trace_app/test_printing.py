@@ -110,6 +110,9 @@ def test_the_page_tells_how_far_a_job_is(world: World, monkeypatch: pytest.Monke
         printing.make_files(job_id)
     assert all(page.headers["Refresh"] == "2" for page in seen)
     assert "4,096 / 20,000" in seen[0].text
+    # What reloads itself has no form in which something is being typed.
+    assert "/reprint" not in seen[0].text
+    assert "/void" not in seen[0].text
     assert "每秒" in seen[1].text
     assert "约剩" in seen[1].text
 

@@ -106,16 +106,18 @@ def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | N
     start = max(0, request.args.get("start", 0, type=int))
     own = the_user().role is RoleName.PRODUCER
     reprint_form = reprint_form or _reprint_form(row, formdata=None)
+    busy = any(job.status in {PrintStatus.WAITING, PrintStatus.WORKING} for job in row.jobs)
+    refused = bool(void_form.errors or reprint_form.errors)
     page = render_template(
         "labels/run.html", run=row, batch=row.batch, start=start, step=CODES_PER_PAGE,
         codes=service.codes_of(row, start, CODES_PER_PAGE), is_void=service.is_void,
         voided_count=service.voided_count(row), printable=service.is_printable(row.batch), own=own,
-        void_form=void_form, reprint_form=reprint_form, **_names(),
+        void_form=void_form, reprint_form=reprint_form, looks_again=busy and not refused, **_names(),
     )  # fmt: skip
-    response = Response(page, mimetype="text/html", status=422 if void_form.errors or reprint_form.errors else 200)
-    busy = any(job.status in {PrintStatus.WAITING, PrintStatus.WORKING} for job in row.jobs)
-    if busy and not void_form.errors and not reprint_form.errors:
-        # Without script: the page looks again by itself until the files are there.
+    response = Response(page, mimetype="text/html", status=422 if refused else 200)
+    if busy and not refused:
+        # Without script: the page looks again by itself until the files are there. It has no form then, in which
+        # what is being typed would be lost.
         response.headers["Refresh"] = SECONDS_BETWEEN_LOOKS
     return response
 
