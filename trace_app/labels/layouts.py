@@ -26,7 +26,7 @@ from trace_app.labels.service import family_of, symbol_prefix
 FIELD_NAMES = {
     "product": _("产品"),
     "net_content": _("净含量"),
-    "lot": _("批次"),
+    "lot": _("批次号"),
     "produced": _("采收或生产日期"),
     "best_before": _("保质期"),
     "origin": _("产地"),
