@@ -6,7 +6,7 @@ Every writer takes its labels from here, so all formats say the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,8 @@ class Labels:
     """The labels ``start`` to ``start + count`` of a run.
 
     :param copies: all labels are that of index ``start``.
-    :param sscc: where the symbols carry the container's SSCC in place of the code.
+    :param sscc: the run's container numbers, where it has any.
+    :param symbol_is_sscc: the symbols carry these in place of the code.
     """
 
     family: SymbolFamily
@@ -93,20 +94,15 @@ class Labels:
 
     def url(self, index: int) -> str:
         """What the symbol of an index says."""
-        return self.family.prefix + self.suffixes(index, 1).tobytes().decode()
+        codes = self.book.codes(self.run, index, 1, key_number=self.key_number)
+        return self.family.prefix + self._suffixes(codes, index, 1).tobytes().decode()
 
     def one(self, index: int) -> Labels:
         """The label of one index alone."""
-        return Labels(
-            self.family, self.book, self.key_number, self.run, index, 1, False, self.sscc, self.symbol_is_sscc
-        )
-
-    def suffixes(self, start: int, count: int) -> NDArray[np.uint8]:
-        """What follows the prefix in the symbols: ASCII, shape ``(count, suffix length)``."""
-        codes = self.book.codes(self.run, start, count, key_number=self.key_number)
-        return self._suffixes(codes, start, count)
+        return replace(self, start=index, count=1, copies=False)
 
     def _suffixes(self, codes: NDArray[np.uint8], start: int, count: int) -> NDArray[np.uint8]:
+        """What follows the prefix in the symbols: ASCII, shape ``(count, suffix length)``."""
         return self._sscc(start, count) if self.symbol_is_sscc else codes
 
     def _chunk(self, start: int, count: int, fields: frozenset[str], with_symbols: bool) -> Chunk:

@@ -164,6 +164,26 @@ def test_a_pin_on_the_layout_makes_labels_with_a_pin(world: World) -> None:
     assert "刮开涂层" in world.client().get(f"/{world.code(run)}").text
 
 
+def test_a_layout_with_an_sscc_is_for_containers_that_have_one(world: World) -> None:
+    actor = world.producer(gs1_prefix="6901234")
+    client = world.client(actor)
+    page = client.get("/layouts/new?stock=roll-100x100&sscc=y").text
+    assert "箱号 SSCC" in page
+    values = _values(world, "roll-100x100")
+    number = sum(name.endswith("-size_mm") for name in values)
+    box = {"fields": "sscc", "x": 5, "y": 80, "width": 90, "height": 5, "size_mm": 4, "align": "left", "valign": "top"}
+    values |= {f"boxes-{number}-{name}": value for name, value in box.items()}
+    assert client.post("/layouts/new?stock=roll-100x100", data=values).status_code == 302
+    with world.app.app_context():
+        choice = f"own-{db.session.scalars(db.select(LabelLayout.id)).one()}"
+    order = {"count": "2", "level": "item", "stock": choice, "format": "pdf"}
+    batch_id = world.released(actor)
+    answer = client.post(f"/batches/{batch_id}/labels", data=order)
+    assert answer.status_code == 422
+    assert "没有箱号" in answer.text
+    assert client.post(f"/batches/{batch_id}/labels", data=order | {"level": "case"}).status_code == 302
+
+
 def test_jobs_from_before_layouts_were_data_keep_their_stocks_layout(world: World) -> None:
     actor = world.producer()
     run = world.run(actor, world.released(actor))

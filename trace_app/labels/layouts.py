@@ -87,6 +87,22 @@ class LayoutNotReadable(Problem):
     title = _("版式数据不完整或有误：%(why)s")
 
 
+class LayoutNeedsSscc(Problem):
+    """A layout shows an SSCC, and the run's labels have none."""
+
+    status = 422
+    code = "layout-needs-sscc"
+    title = _("这个版式要印箱号 SSCC，但这些标签没有箱号：请选箱或托盘，并先登记 GS1 厂商识别代码。")
+
+
+class PinNeedsItems(Problem):
+    """Labels that all carry one code can't have a PIN each."""
+
+    status = 422
+    code = "pin-needs-items"
+    title = _("整批标签共用一个码，不能印验真码：请改为单件，或换一个没有验真码的版式。")
+
+
 class LayoutNameTaken(Problem):
     code = "layout-name-taken"
     title = _("您已有名为“%(name)s”的版式，请换一个名称。")
@@ -262,7 +278,8 @@ def layout_for_run(user: User, run: LabelRun, wish: str, *, pin: bool) -> tuple[
     """The name and layout that a producer chose for a run, checked with the run's symbols and texts.
 
     :param wish: a stock with a resolution, as ``roll-60x40@203``, or ``own-`` and the number of a layout.
-    :raises UnknownStock, TextDoesNotFit, CharacterNotPrintable, LayoutNotReadable, LayoutWouldNotScan, NotFound:
+    :raises UnknownStock, TextDoesNotFit, CharacterNotPrintable, LayoutNotReadable, LayoutWouldNotScan,
+        LayoutNeedsSscc, PinNeedsItems, NotFound:
     """
     with _text_problems():
         form = family_of(run).form
@@ -270,8 +287,14 @@ def layout_for_run(user: User, run: LabelRun, wish: str, *, pin: bool) -> tuple[
     if wish.startswith("own-") and wish[4:].isdigit():
         row = layout_row_for(user, int(wish[4:]))
         layout = read_layout(row.plain, form)
+        if "sscc" in layout.field_names and not run.sscc_stem:
+            raise LayoutNeedsSscc
+        if shows_pin(layout) and run.level is LabelLevel.BATCH:
+            raise PinNeedsItems
         art_of(text, layout, form)
         return row.name, layout
+    if pin and run.level is LabelLevel.BATCH:
+        raise PinNeedsItems
     stock, _at, dpi = wish.partition("@")
     if stock not in STOCKS or (dpi and (not dpi.isdigit() or int(dpi) not in STOCKS[stock].dpi_choices)):
         raise UnknownStock(stock=wish)

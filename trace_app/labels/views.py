@@ -57,7 +57,13 @@ def of_batch(batch_id: int) -> Any:
     if form.validate_on_submit():
         with form.refusals(
             count=service.CountOutOfRange,
-            stock=(layouts.UnknownStock, layouts.TextDoesNotFit, layouts.LayoutWouldNotScan),
+            stock=(
+                layouts.UnknownStock,
+                layouts.TextDoesNotFit,
+                layouts.LayoutWouldNotScan,
+                layouts.LayoutNeedsSscc,
+            ),
+            pin=layouts.PinNeedsItems,
             format=printing.FormatNeedsRoll,
             link=(service.NoGtin, service.LotNotForGs1),
         ):
