@@ -44,6 +44,10 @@ class LayoutInvalid(ValueError):
     """The values are no layout; says which and why."""
 
 
+class SymbolTooLarge(LayoutInvalid):
+    """The symbol can't stand on a stock in modules that scan."""
+
+
 @dataclass(frozen=True, slots=True)
 class SymbolPlace:
     """The symbol, without its quiet zone. ``module_mm`` is the side of a module."""
@@ -313,7 +317,7 @@ def arrange(
     The module is the largest whole number of printer dots that leaves room for the code below and for texts.
 
     :param symbol_share: of the width, at most.
-    :raises LayoutInvalid: where the symbol can't be made large enough to scan.
+    :raises SymbolTooLarge: where the symbol can't be made large enough to scan.
     """
     dpi = dpi or stock.dpi_choices[0]
     scale = dots_per_mm(dpi)
@@ -327,7 +331,7 @@ def arrange(
     dots = math.floor(room / modules * scale + 1e-6)
     module = dots / scale
     if module < MIN_MODULE_MM - 1e-6:
-        raise LayoutInvalid(f"a symbol of {modules} modules is too large for {stock.name} at {dpi} dpi")
+        raise SymbolTooLarge(f"a symbol of {modules} modules is too large for {stock.name} at {dpi} dpi")
     quiet, side = QUIET_ZONE_MODULES * module, form.size * module
     rule_y = height - inset - foot
     x = max(inset, quiet)

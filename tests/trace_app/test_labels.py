@@ -219,6 +219,20 @@ class TestLevels:
             url = _decoded(world.files(actor, run)[0])[0]
             assert world.client().get("/01/" + url.split("/01/")[1]).status_code == 200
 
+    def test_a_link_too_long_for_any_label_is_refused_with_advice(self, tmp_path: Path) -> None:
+        address = "https://trace.example" + "/labels/of/all/producers" * 10
+        app = app_for(settings_for(tmp_path, public_url=address))
+        set_up(app)
+        world = World(app)
+        actor = world.producer()
+        batch_id = world.released(actor, product_id=world.product(actor, gtin="6901234567892"), lot_number="L" * 20)
+        client, order = world.client(actor), ORDER | {"link": "y", "count": "1"}
+        refused = client.post(f"/batches/{batch_id}/labels", data=order | {"stock": "roll-100x100"})
+        assert refused.status_code == 422
+        assert "印不出能扫的二维码" in refused.text
+        del order["link"]
+        assert client.post(f"/batches/{batch_id}/labels", data=order | {"stock": "roll-100x100"}).status_code == 302
+
     def test_containers_of_a_producer_with_a_gs1_prefix_are_numbered_on(self, world: World) -> None:
         actor = world.producer(gs1_prefix="6901234")
         batch_id = world.released(actor)

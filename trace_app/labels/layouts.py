@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask_babel import force_locale, gettext
@@ -10,7 +12,7 @@ from flask_babel import lazy_gettext as _
 from qr.art import LabelArt, LabelText, LabelTextTooLong, arrange_for, compose
 from qr.codes import CODE_LENGTH
 from qr.fonts import MissingGlyph
-from qr.layout import Fault, Layout, LayoutInvalid
+from qr.layout import Fault, Layout, LayoutInvalid, SymbolTooLarge
 from qr.stock import STOCKS
 from qr.symbol import SymbolForm, TextTooLong, symbol_family
 from trace_app.accounts import audit
@@ -52,6 +54,11 @@ FAULTS = {
     "box-off-label": _("“%(field)s”超出了标签边缘。"),
     "text-too-small": _("“%(field)s”的字只有 %(size)s 毫米，看不清。"),
 }
+STANDARD_FIELDS = (
+    "product", "level", "net_content", "lot", "produced", "best_before", "origin", "producer", "marks", "call",
+)  # fmt: skip
+STANDARD_FIELDS_OF_ITEMS = ("product", "net_content", "lot", "produced", "origin", "producer", "call")
+LEFT_OUT_FIRST = ("marks", "best_before", "net_content")
 NEAREST = _("最接近的可用值是 %(value)s。")
 
 
@@ -65,6 +72,14 @@ class TextDoesNotFit(Problem):
     status = 422
     code = "text-does-not-fit"
     title = _("“%(text)s”（%(field)s）在这种标签上放不下，请改短，或选更大的标签。")
+
+
+class SymbolDoesNotFit(Problem):
+    """What the symbols would carry is too long for this paper, or for any label."""
+
+    status = 422
+    code = "symbol-does-not-fit"
+    title = _("二维码的内容太长，在这种标签上印不出能扫的二维码：请选更大的标签，或不用 GS1 数字链接。")
 
 
 class CharacterNotPrintable(Problem):
@@ -122,7 +137,7 @@ def layout_of_stock(
 
     On a small label what can be left out is, before it is refused.
 
-    :raises UnknownStock, TextDoesNotFit, CharacterNotPrintable:
+    :raises UnknownStock, TextDoesNotFit, SymbolDoesNotFit, CharacterNotPrintable:
     """
     if stock not in STOCKS:
         raise UnknownStock(stock=stock)
@@ -138,27 +153,19 @@ def layout_of_stock(
         raise refusal or LayoutInvalid(stock)
 
 
-STANDARD_FIELDS_OF_ITEMS = ("product", "net_content", "lot", "produced", "origin", "producer", "call")
-LEFT_OUT_FIRST = ("marks", "best_before", "net_content")
-STANDARD_FIELDS = (
-    "product", "level", "net_content", "lot", "produced", "best_before", "origin", "producer", "marks", "call",
-)  # fmt: skip
-
-
-class _text_problems:  # noqa: N801
-    """Turns what does not fit to the problem that names the field."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
-        if isinstance(error, LabelTextTooLong):
-            field = FIELD_NAMES.get(error.field, error.field)
-            raise TextDoesNotFit(text=error.text, field=field) from error
-        if isinstance(error, MissingGlyph):
-            raise CharacterNotPrintable(character=error.character) from error
-        if isinstance(error, LayoutInvalid | TextTooLong):
-            raise LayoutNotReadable(why=str(error)) from error
+@contextmanager
+def _text_problems() -> Iterator[None]:
+    """Turn what `qr` refuses to the problem that names the field."""
+    try:
+        yield
+    except LabelTextTooLong as error:
+        raise TextDoesNotFit(text=error.text, field=FIELD_NAMES.get(error.field, error.field)) from error
+    except MissingGlyph as error:
+        raise CharacterNotPrintable(character=error.character) from error
+    except (SymbolTooLarge, TextTooLong) as error:
+        raise SymbolDoesNotFit from error
+    except LayoutInvalid as error:
+        raise LayoutNotReadable(why=str(error)) from error
 
 
 def read_layout(plain: dict[str, Any], form: SymbolForm) -> Layout:

@@ -173,14 +173,6 @@ def _packing_of(label: ScannedLabel) -> Packing | None:
     return row
 
 
-def container_code(label: ScannedLabel) -> str | None:
-    """The code of the case or pallet that a label lies in."""
-    row = _packing_of(label)
-    if row is None:
-        return None
-    return code_of(db.session.get_one(LabelRun, row.container_run_id), row.container_index)
-
-
 def _inside(container: ScannedLabel) -> sa.ColumnElement[bool]:
     return sa.and_(
         Packing.container_run_id == container.run_id,

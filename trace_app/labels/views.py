@@ -60,6 +60,7 @@ def of_batch(batch_id: int) -> Any:
             stock=(
                 layouts.UnknownStock,
                 layouts.TextDoesNotFit,
+                layouts.SymbolDoesNotFit,
                 layouts.LayoutWouldNotScan,
                 layouts.LayoutNeedsSscc,
             ),
