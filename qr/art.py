@@ -109,6 +109,11 @@ class LabelArt:
         frames = (rule for box in self.layout.boxes if box.framed for rule in _frame(box))
         return (*self.layout.rules, *frames)
 
+    @property
+    def title(self) -> str:
+        """What the labels are, for viewers of files: all that is the same on them."""
+        return " · ".join(line.text for line in self.lines)
+
     def variable_line(self, variable: VariableLine, text: str) -> Line:
         return Line(text, variable.x, variable.y, variable.size_mm, CODE)
 

@@ -25,9 +25,7 @@ PAGES_PER_NODE = 200
 """Pages under one node of the page tree: viewers find a page among a million without reading all."""
 
 
-def write_pdf(
-    out: BinaryIO, art: LabelArt, labels: Labels, *, title: str = "", progress: Progress = lambda done: None
-) -> None:
+def write_pdf(out: BinaryIO, art: LabelArt, labels: Labels, *, progress: Progress = lambda done: None) -> None:
     """Write labels as PDF.
 
     :param out: a binary file to write to from its present position, which must be 0.
@@ -56,7 +54,7 @@ def write_pdf(
         progress(done)
     pages.finish()
     pdf.small_object(catalog, f"<< /Type /Catalog /Pages {root} 0 R /ViewerPreferences << /PrintScaling /None >> >>")
-    pdf.small_object(info, f"<< /Title <FEFF{title.encode('utf-16-be', 'replace').hex()}> >>")
+    pdf.small_object(info, f"<< /Title <FEFF{art.title.encode('utf-16-be', 'replace').hex()}> >>")
     pdf.finish(catalog, info)
 
 

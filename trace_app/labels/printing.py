@@ -240,15 +240,19 @@ def _claim(job_id: int, worker: str) -> bool:
 
 
 def _set(job_id: int, worker: str, **values: Any) -> bool:
-    """Change a job that is still this worker's. Returns whether it was."""
+    """Change a job that is still this worker's, in a transaction of its own. Returns whether it was."""
     with transaction():
-        changed = db.session.execute(
-            sa.update(PrintJob)
-            .where(PrintJob.id == job_id, PrintJob.worker == worker, PrintJob.status == PrintStatus.WORKING)
-            .values({"alive_at": utc_now(), **values}),
-            execution_options={"synchronize_session": False},
-        )
-        return bool(cast(Any, changed).rowcount)
+        return _change_own(job_id, worker, **values)
+
+
+def _change_own(job_id: int, worker: str, **values: Any) -> bool:
+    changed = db.session.execute(
+        sa.update(PrintJob)
+        .where(PrintJob.id == job_id, PrintJob.worker == worker, PrintJob.status == PrintStatus.WORKING)
+        .values({"alive_at": utc_now(), **values}),
+        execution_options={"synchronize_session": False},
+    )
+    return bool(cast(Any, changed).rowcount)
 
 
 class _SignOfLife:
@@ -273,7 +277,6 @@ def _write_volumes(job_id: int, worker: str) -> None:
     art = art_of(label_text(run.batch, run.level), layout, family_of(run, layout.symbol.mask).form)
     copies = run.level is LabelLevel.BATCH
     ready = {volume.number for volume in job.volumes}
-    title = f"{run.batch.product.name} {run.batch.lot_number}"
     tasks = []
     for number in range(1, job.volume_count + 1):
         done = (number - 1) * job.per_volume
@@ -283,18 +286,17 @@ def _write_volumes(job_id: int, worker: str) -> None:
     format_name = job.format
     for number, done, labels in tasks:
         if number not in ready:
-            _write_volume(job_id, worker, number, done, labels, art, format_name, title)
+            _write_volume(job_id, worker, number, done, labels, art, format_name)
 
 
 def _write_volume(
-    job_id: int, worker: str, number: int, before: int, labels: Labels, art: LabelArt, format_name: str, title: str
+    job_id: int, worker: str, number: int, before: int, labels: Labels, art: LabelArt, format_name: str
 ) -> None:
     signs = _SignOfLife(job_id, worker, before)
     key = f"labels/{job_id}-{number}-{secrets.token_hex(8)}.{EXTENSIONS[format_name]}"
     with tempfile.TemporaryFile() as file:
         out = cast(BinaryIO, file)
-        titles = {"title": title} if format_name == "pdf" else {}
-        FORMATS[format_name].write(out, art, labels, progress=signs, **titles)
+        FORMATS[format_name].write(out, art, labels, progress=signs)
         size = file.seek(0, 2)
         # Reading back and storing give no signs of life: they are given the time that a slow store needs.
         grace = timedelta(seconds=60 + size / SLOWEST_STORE_BYTES_PER_S)
@@ -307,17 +309,12 @@ def _write_volume(
         job_id=job_id, number=number, first=labels.start, count=labels.count, file_key=key, file_bytes=size
     )
     with transaction():
-        mine = db.session.execute(
-            sa.update(PrintJob)
-            .where(PrintJob.id == job_id, PrintJob.worker == worker, PrintJob.status == PrintStatus.WORKING)
-            .values(alive_at=utc_now(), done=before + labels.count),
-            execution_options={"synchronize_session": False},
-        )
-        if cast(Any, mine).rowcount:
+        mine = _change_own(job_id, worker)
+        if mine:
             db.session.add(volume)
-            return
-    media_store().delete(key)
-    raise _Stopped
+    if not mine:
+        media_store().delete(key)
+        raise _Stopped
 
 
 @jobs.task
