@@ -124,6 +124,11 @@ class Labels:
         return self.sscc.digits(start, count)
 
 
+def for_each(count: int, text: bytes) -> NDArray[np.uint8]:
+    """The same text for each of many labels, to be set beside what differs: shape ``(count, length)``."""
+    return np.broadcast_to(np.frombuffer(text, dtype=np.uint8), (count, len(text)))
+
+
 def _repeated(one: Chunk, count: int) -> Chunk:
     def many(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.repeat(array, count, axis=0)

@@ -227,7 +227,7 @@ class _MaskChooser:
 
     def symbols(self, suffixes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """As `SymbolFamily.symbols`."""
-        symbols = self._linear.symbols(suffixes).copy()
+        symbols = self._linear.symbols(suffixes)
         for start in range(0, len(symbols), CHUNK):
             part = symbols[start : start + CHUNK]
             part ^= self._changes[self.best(part)]

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from qr.art import LabelArt
-from qr.labels import Labels, Progress
+from qr.labels import Labels, Progress, for_each
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """Excel takes a file without the mark for another encoding."""
@@ -20,12 +20,10 @@ def write_csv(out: BinaryIO, art: LabelArt, labels: Labels, *, progress: Progres
     done = 0
     for chunk in labels.chunks(frozenset({"serial", *extra}), symbols=False):
         count = len(chunk.codes)
-        urls = [
-            np.broadcast_to(np.frombuffer(labels.family.prefix.encode(), np.uint8), (count, len(labels.family.prefix)))
-        ]
         suffix = chunk.fields["sscc"] if labels.symbol_is_sscc else chunk.codes
-        columns = [[chunk.fields["serial"]], [chunk.codes], [*urls, suffix], *([chunk.fields[name]] for name in extra)]
-        comma, end = (np.broadcast_to(np.frombuffer(text, np.uint8), (count, len(text))) for text in (b",", b"\r\n"))
+        url = [for_each(count, labels.family.prefix.encode()), suffix]
+        columns = [[chunk.fields["serial"]], [chunk.codes], url, *([chunk.fields[name]] for name in extra)]
+        comma, end = for_each(count, b","), for_each(count, b"\r\n")
         parts = [part for column in columns for part in (*column, comma)]
         out.write(np.concatenate([*parts[:-1], end], axis=1).tobytes())
         done += count

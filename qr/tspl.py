@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from qr.art import LabelArt
-from qr.labels import Labels, Progress
+from qr.labels import Labels, Progress, for_each
 from qr.raster import Raster, pack_dots
 
 CONSTANT_PART = "LABEL.BMP"
@@ -33,10 +33,10 @@ def write_tspl(out: BinaryIO, art: LabelArt, labels: Labels, *, progress: Progre
     done = 0
     for chunk in labels.chunks(frozenset(line.field for line in art.variables), CHUNK):
         count = len(chunk.codes)
-        parts = [_constant(count, head), *_bitmap(raster.symbol_x, raster.symbol_y, raster.symbols(chunk), side)]
+        parts = [for_each(count, head), *_bitmap(raster.symbol_x, raster.symbol_y, raster.symbols(chunk), side)]
         for number, strip in enumerate(raster.strips):
             parts += _bitmap(strip.x, strip.y, raster.strip_dots(number, chunk), strip.height)
-        parts.append(_constant(count, b"PRINT 1,1\r\n"))
+        parts.append(for_each(count, b"PRINT 1,1\r\n"))
         out.write(np.concatenate(parts, axis=1).tobytes())
         done += count
         progress(done)
@@ -48,14 +48,10 @@ def _bitmap(x: int, y: int, dots: NDArray[np.bool_], height: int) -> list[NDArra
     packed = np.invert(pack_dots(dots))
     count = len(packed)
     command = f"BITMAP {x},{y},{packed.shape[2]},{height},0,".encode()
-    return [_constant(count, command), packed.reshape(count, -1), _constant(count, b"\r\n")]
+    return [for_each(count, command), packed.reshape(count, -1), for_each(count, b"\r\n")]
 
 
 def _bmp(dots: NDArray[np.bool_]) -> bytes:
     out = io.BytesIO()
     Image.fromarray(np.where(dots, 0, 255).astype(np.uint8)).convert("1").save(out, "BMP")
     return out.getvalue()
-
-
-def _constant(count: int, text: bytes) -> NDArray[np.uint8]:
-    return np.broadcast_to(np.frombuffer(text, dtype=np.uint8), (count, len(text)))

@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 import qrcode.base
+import qrcode.exceptions
 import qrcode.util
 import zxingcpp
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ CLEAR = 0.92
 """Share of light modules that a side of the quiet zone must have."""
 FEW_PIXELS = 2.6
 """Of a module in the photo: with fewer, the photo is at fault and not the print."""
+MOST_WRONG = 0.2
+"""Share of modules: a symbol that reads has fewer wrong ones, so with more it is another symbol than we think."""
 GAIN = 0.22
 SOFT = 0.3
 """In modules: strokes that much too wide or thin; edges that much blurred."""
@@ -46,6 +49,10 @@ Picture = NDArray[np.uint8]
 
 class NoSymbol(ValueError):
     """There is no QR symbol in the picture, or it is too damaged to be found."""
+
+
+class NotGradable(ValueError):
+    """The symbol reads, but is not written as ours are: its modules can't be known from its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ def verify(data: bytes) -> Verification:
     :param data: a JPEG, PNG or WebP.
     :raises UnreadablePicture: for what is no picture.
     :raises NoSymbol: where no symbol is found.
+    :raises NotGradable: for a symbol of several modes, or one that is not of ours in another way.
     """
     return verify_picture(open_picture(data))
 
@@ -88,10 +96,14 @@ def verify_picture(picture: Picture) -> Verification:
             raise NoSymbol("no QR symbol in the picture")
         return Verification("", None, {"decode": 0}, {}, ["unreadable"])
     text, form, corners = read
-    ideal = reference_symbol(text, form)
+    ideal = _ideal(text, form)
+    if ideal is None:
+        raise NotGradable(text)
     straight, transform, fit = _straighten(picture, corners, ideal)
     modules = _module_means(straight, form.size)
     measured = _Measured(modules, ideal, form)
+    if measured.wrong.mean() > MOST_WRONG:
+        raise NotGradable(text)
     grades, values = {"decode": 4}, {"fit": fit}
     for name, (grade, value) in {
         "symbol_contrast": measured.symbol_contrast(),
@@ -146,7 +158,16 @@ def _form_of(text: str, modules: NDArray[np.bool_], version: int) -> SymbolForm 
         for mask in range(8)
         if _holds(text, version, level)
     ]
-    return min(forms, key=lambda f: int((reference_symbol(text, f) ^ modules).sum()), default=None)
+    ideals = [(form, ideal) for form in forms if (ideal := _ideal(text, form)) is not None]
+    return min(ideals, key=lambda pair: int((pair[1] ^ modules).sum()), default=(None, None))[0]
+
+
+def _ideal(text: str, form: SymbolForm) -> NDArray[np.bool_] | None:
+    """The modules that a text has in a form; None where the form can't hold it in one mode."""
+    try:
+        return reference_symbol(text, form)
+    except (qrcode.exceptions.DataOverflowError, ValueError):
+        return None
 
 
 def _holds(text: str, version: int, level: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qr.art import LabelArt
-from qr.labels import Labels, Progress
+from qr.labels import Labels, Progress, for_each
 from qr.raster import Raster, pack_dots
 
 CONSTANT_PART = "R:LABEL.GRF"
@@ -35,7 +35,7 @@ def write_zpl(out: BinaryIO, art: LabelArt, labels: Labels, *, progress: Progres
         modules = _symbol_rows(chunk.symbols, raster)
         row_bytes = -(-raster.symbol_side // 8)
         parts = [
-            _constant(
+            for_each(
                 len(chunk.codes), head + _graphic(raster.symbol_x, raster.symbol_y, row_bytes, raster.symbol_side)
             ),
             modules,
@@ -43,8 +43,8 @@ def write_zpl(out: BinaryIO, art: LabelArt, labels: Labels, *, progress: Progres
         for number, strip in enumerate(raster.strips):
             packed = pack_dots(raster.strip_dots(number, chunk))
             before = b"^FS\n" + _graphic(strip.x, strip.y, packed.shape[2], strip.height)
-            parts += [_constant(len(chunk.codes), before), _hexadecimal(packed)]
-        parts.append(_constant(len(chunk.codes), b"^FS\n^XZ\n"))
+            parts += [for_each(len(chunk.codes), before), _hexadecimal(packed)]
+        parts.append(for_each(len(chunk.codes), b"^FS\n^XZ\n"))
         out.write(np.concatenate(parts, axis=1).tobytes())
         done += len(chunk.codes)
         progress(done)
@@ -73,7 +73,3 @@ def _hexadecimal(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
     out[:, 0::2] = _HEX[flat >> 4]
     out[:, 1::2] = _HEX[flat & 15]
     return out
-
-
-def _constant(count: int, text: bytes) -> NDArray[np.uint8]:
-    return np.broadcast_to(np.frombuffer(text, dtype=np.uint8), (count, len(text)))

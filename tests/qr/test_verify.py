@@ -16,6 +16,7 @@ from qr.stock import dots_per_mm
 from qr.symbol import SymbolForm, reference_symbol
 from qr.verify import (
     NoSymbol,
+    NotGradable,
     _blocks,
     _codeword_places,
     verify,
@@ -169,6 +170,25 @@ def test_a_symbol_of_someone_else_is_graded_too() -> None:
     assert (result.text, result.grade) == ("https://example.org/some/page", "A")
     assert result.form is not None
     assert result.form.mode == "byte"
+
+
+@pytest.mark.parametrize("text", ["1234567890" * 4, "0" * 60])
+def test_a_symbol_of_digits_is_not_graded_and_does_no_harm(text: str) -> None:
+    import segno
+
+    out = io.BytesIO()
+    segno.make(text, micro=False, error="l", boost_error=False).save(out, kind="png", scale=8, border=8)
+    with pytest.raises(NotGradable):
+        verify(out.getvalue())
+
+
+def test_a_symbol_of_several_modes_is_not_graded_either() -> None:
+    import qrcode
+
+    symbol = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_L, box_size=8, border=8)
+    symbol.add_data("https://example.org/" + "1" * 60 + "ABC")
+    with pytest.raises(NotGradable):
+        verify_picture(np.asarray(symbol.make_image().get_image().convert("L")))
 
 
 @pytest.mark.parametrize(("version", "level"), [(1, "M"), (2, "Q"), (3, "Q"), (5, "Q"), (7, "M"), (10, "H")])

@@ -2,6 +2,7 @@ import io
 import os
 import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from qr.formats import FORMATS
 from qr.reading import open_picture, read_symbols
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
+from trace_app.accounts.models import User
+from trace_app.batches import service as batches
+from trace_app.batches.models import Batch
 from trace_app.db.session import transaction
 from trace_app.extensions import db
 from trace_app.labels import keys
@@ -204,6 +208,14 @@ class TestLevels:
         assert "LP-J-0417" in page.text
         other = urlsplit(url).path.replace("LP-J-0417", "LP-J-0418")
         assert world.client().get(other).status_code == 404
+        # A lot number that is corrected later does not make the labels in the shops strangers.
+        with world.writing():
+            batch = db.session.get_one(Batch, batch_id)
+            corrected = replace(batches.facts_of(batch), lot_number="LP-J-0499")
+            batches.correct_batch(db.session.get_one(User, actor.user_id), batch, corrected, "抄错了")
+        page = world.client().get(urlsplit(url).path)
+        assert page.status_code == 200
+        assert "LP-J-0499" in page.text
 
     @pytest.mark.parametrize(("lot", "status"), [("A-1.b_2", 302), ("L" * 21, 422), ("姜2026", 422), ("a" * 20, 302)])
     def test_a_lot_number_must_be_one_that_gs1_can_carry(self, world: World, lot: str, status: int) -> None:

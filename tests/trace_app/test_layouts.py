@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import pytest
+import segno
 
 from qr.layout import Layout
 from qr.reading import open_picture, read_symbols
@@ -216,7 +217,10 @@ def test_the_photo_check_grades_a_print(world: World) -> None:
     blank, huge = io.BytesIO(), io.BytesIO()
     Image.new("L", (300, 300), 255).save(blank, "PNG")
     Image.new("1", (20_000, 20_000)).save(huge, "PNG")
+    foreign = io.BytesIO()
+    segno.make("1234567890" * 4, error="l", micro=False).save(foreign, kind="png", scale=8, border=8)
     for data, said in (
+        (foreign.getvalue(), "不是本平台的追溯码"),
         (b"", "请选择一张标签的照片"), (b"\x89PNG broken", "请选择一张标签的照片"), (huge.getvalue(), "请选择一张标签的照片"),
         (blank.getvalue(), "没有找到二维码"),
     ):  # fmt: skip

@@ -67,8 +67,8 @@ VOLUMES = {
 MASKS = {"best": _("自动选最好的"), **{str(mask): str(mask) for mask in range(8)}}
 
 
-def layout_choices(user: User | None) -> list[Any]:
-    own = [(f"own-{row.id}", row.name) for row in layouts_of(user)] if user else []
+def layout_choices(user: User) -> list[Any]:
+    own = [(f"own-{row.id}", row.name) for row in layouts_of(user)]
     built_in = []
     for name, label in STOCK_NAMES.items():
         _first, *others = STOCKS[name].dpi_choices
@@ -87,7 +87,7 @@ class RunForm(Form):
     link = BooleanField(_("二维码用 GS1 数字链接（含商品条码）"))
     per_volume = SelectField(_("分文件"))
 
-    def __init__(self, *args: Any, user: User | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.level.choices = choices((level.value, name) for level, name in LEVELS.items())
         self.stock.choices = layout_choices(user)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
-from qr.codes import InvalidCode, format_code
+from qr.codes import InvalidCode, format_code, normalise_code
 from trace_app.accounts import audit
 from trace_app.accounts.models import User
 from trace_app.batches import service as batches
@@ -82,20 +82,31 @@ class Content:
     packing: Packing
 
 
+def code_from_scan(text: str) -> str:
+    """The code in what a scanner typed, a camera read or a person entered: a code, a link, or an SSCC.
+
+    :raises InvalidCode: where it has not the shape of a code of ours, or the SSCC is none of ours.
+    """
+    text = text.strip()
+    link = _SSCC_IN_LINK.search(text)
+    digits = re.sub(r"[\s()]", "", text)
+    if not link and not (digits.isdigit() and len(digits) in {SSCC_LENGTH, SSCC_LENGTH + 2}):
+        return normalise_code(text)
+    try:
+        return code_of_sscc(read_sscc(link[1] if link else digits[-SSCC_LENGTH:]))
+    except NotGs1 as error:
+        raise InvalidCode(text) from error
+
+
 def label_from_scan(text: str) -> ScannedLabel:
-    """The label of what a scanner typed or a camera read: a code, a link, or an SSCC.
+    """The label of what was scanned.
 
     :raises NoSuchLabel:
     """
-    text = text.strip()
     try:
-        link = _SSCC_IN_LINK.search(text)
-        digits = re.sub(r"[\s()]", "", text)
-        if link or (digits.isdigit() and len(digits) in {SSCC_LENGTH, SSCC_LENGTH + 2}):
-            text = code_of_sscc(read_sscc(link[1] if link else digits[-SSCC_LENGTH:]))
-        return label_of_code(text)
-    except (InvalidCode, NotGs1) as error:
-        raise NoSuchLabel(text=text[:60]) from error
+        return label_of_code(code_from_scan(text))
+    except InvalidCode as error:
+        raise NoSuchLabel(text=text.strip()[:60]) from error
 
 
 def own_container(user: User, text: str) -> tuple[ScannedLabel, Batch]:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 import sqlalchemy as sa
 import structlog
 from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import contains_eager
 
 from media_store import StoreUnavailable
 from qr.art import LabelArt
@@ -400,6 +401,7 @@ def recent_jobs(user: User, most: int = 30) -> list[PrintJob]:
         .join(PrintJob.run)
         .join(LabelRun.batch)
         .where(Batch.producer_id == user.organisation_id)
+        .options(contains_eager(PrintJob.run).contains_eager(LabelRun.batch).joinedload(Batch.product))
         .order_by(PrintJob.id.desc())
         .limit(most)
     )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from qr.codes import CODE_LENGTH, MAX_INDEX, InvalidCode, normalise_code
 from qr.labels import Labels, SsccRange
@@ -125,7 +125,11 @@ def _link_path(batch: Batch, run: LabelRun) -> str:
         raise NoGtin
     if not _GS1_LOT.fullmatch(batch.lot_number):
         raise LotNotForGs1(lot=batch.lot_number)
-    return f"01/{batch.product.gtin}/10/{quote(batch.lot_number, safe='')}/21/"
+    return _item_link(batch.product.gtin, batch.lot_number)
+
+
+def _item_link(gtin: str, lot: str) -> str:
+    return f"01/{gtin}/10/{quote(lot, safe='')}/21/"
 
 
 def symbol_prefix(link: str) -> str:
@@ -212,6 +216,7 @@ def run_for(user: User, run_id: int) -> LabelRun:
 
 def runs_of(batch: Batch) -> list[LabelRun]:
     query = db.select(LabelRun).filter_by(batch_id=batch.id).order_by(LabelRun.id.desc())
+    query = query.options(selectinload(LabelRun.jobs))
     return list(db.session.scalars(query))
 
 
@@ -271,6 +276,8 @@ class ScannedLabel:
     level: LabelLevel
     has_pin: bool
     void: bool
+    link: str
+    """The path that was printed before its code; empty where the code stands alone."""
 
 
 def label_of_code(text: str) -> ScannedLabel:
@@ -283,7 +290,7 @@ def label_of_code(text: str) -> ScannedLabel:
     label = code_book().read(code)
     query = (
         db.select(
-            LabelRun.count, LabelRun.key_number, LabelRun.level, LabelRun.has_pin, LabelRun.voided,
+            LabelRun.count, LabelRun.key_number, LabelRun.level, LabelRun.has_pin, LabelRun.voided, LabelRun.link,
             Batch.id, Batch.status, Batch.recalled_at,
         )
         .join(LabelRun.batch)
@@ -292,11 +299,22 @@ def label_of_code(text: str) -> ScannedLabel:
     row = db.session.execute(query).first()
     if row is None:
         raise InvalidCode(code)
-    count, key_number, level, has_pin, voided, batch_id, status, recalled_at = row
+    count, key_number, level, has_pin, voided, link, batch_id, status, recalled_at = row
     known = label.index < count and label.key_number == key_number
     if not known or (status is BatchStatus.DRAFT and recalled_at is None):
         raise InvalidCode(code)
-    return ScannedLabel(code, batch_id, label.run, label.index, level, has_pin, is_void(voided, label.index))
+    return ScannedLabel(code, batch_id, label.run, label.index, level, has_pin, is_void(voided, label.index), link)
+
+
+def opens_by_link(label: ScannedLabel, gtin: str, lot: str) -> bool:
+    """Whether GTIN and lot of a GS1 Digital Link are the label's: as printed, whatever was corrected since.
+
+    Those of its batch today will do where the code was printed alone.
+    """
+    if label.link:
+        return label.link == _item_link(gtin, lot)
+    batch = db.session.get_one(Batch, label.batch_id)
+    return (batch.product.gtin, batch.lot_number) == (gtin, lot)
 
 
 def code_of_sscc(sscc: str) -> str:

@@ -12,7 +12,7 @@ from qr.formats import FORMATS as FILE_FORMATS
 from qr.layout import Layout
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from qr.stock import STOCKS
-from qr.verify import GRADES, NoSymbol, verify
+from qr.verify import GRADES, NoSymbol, NotGradable, verify
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.batches import service as batches
@@ -22,7 +22,6 @@ from trace_app.extensions import limiter
 from trace_app.forms import choices
 from trace_app.labels import advice, layouts, packing, printing, service
 from trace_app.labels.forms import (
-    FORMATS,
     LEVELS,
     STOCK_NAMES,
     LayoutForm,
@@ -41,6 +40,7 @@ views = Blueprint("labels", __name__)
 
 CODES_PER_PAGE = 100
 SECONDS_BETWEEN_LOOKS = "2"
+NOT_OURS = _("二维码能读，但不是本平台的追溯码。")
 
 
 @views.get("/labels")
@@ -83,8 +83,8 @@ def of_batch(batch_id: int) -> Any:
 
 def _names() -> dict[str, Any]:
     return {
-        "stocks": STOCK_NAMES, "levels": LEVELS, "formats": FORMATS, "statuses": STATUSES, "progress": printing.progress_of,
-        "layout_name": layout_name, "file_name": printing.file_name,
+        "stocks": STOCK_NAMES, "levels": LEVELS, "statuses": STATUSES, "progress": printing.progress_of,
+        "layout_name": layout_name,
     }  # fmt: skip
 
 
@@ -235,12 +235,14 @@ def check() -> Any:
             problem = _("请选择一张标签的照片（JPEG、PNG 或 WebP，不超过 6000 万像素）。")
         except NoSymbol:
             problem = _("照片里没有找到二维码。请对准标签、靠近、在亮处再拍一张。")
+        except NotGradable:
+            problem = NOT_OURS
     label = None
     if result is not None and result.text:
         try:
             label = packing.label_from_scan(result.text)
         except packing.NoSuchLabel:
-            problem = _("二维码能读，但不是本平台的追溯码。")
+            problem = NOT_OURS
     page = render_template(
         "labels/check.html", form=form, result=result, problem=problem, label=label, grades=GRADES,
         parameters=advice.PARAMETERS, hints=advice.HINTS, verdicts=advice.VERDICTS,

@@ -28,7 +28,7 @@ from werkzeug.http import parse_accept_header, parse_cookie
 
 from config import Settings
 from qr.codes import ALPHABET, CODE_LENGTH, CodeBook, InvalidCode, format_code
-from trace_app.labels.service import is_void
+from trace_app.labels.service import CONTAINERS, is_void
 from trace_app.language import COOKIE, preferred
 
 Environ = dict[str, Any]
@@ -37,8 +37,6 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 Kept = tuple[int, str, bool]
 """Labels of which the page is the same but for the code: batch, level, and whether there is a PIN."""
-OWN_PAGES = frozenset({"case", "pallet"})
-"""Levels whose page shows what lies inside: Flask makes it each time."""
 
 MARKED = "trace_app.marked"
 """In the environ: render the page with the marks instead of the code."""
@@ -247,7 +245,8 @@ class ScanLayer:
         known = label.index < count and label.key_number == key_number
         if not known or (status == "draft" and recalled_at is None):
             return None
-        if level in OWN_PAGES or is_void(voided, label.index):
+        # A container's page shows what lies inside: Flask makes it each time.
+        if level in CONTAINERS or is_void(voided, label.index):
             return None
         return (batch_id, level, bool(has_pin)), (created_at, version)
 

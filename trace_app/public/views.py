@@ -7,21 +7,21 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import FileField
 
 from media_store import MediaNotFound
 from media_store.photos import CONTENT_TYPE
-from qr.codes import InvalidCode, format_code, normalise_code
+from qr.codes import InvalidCode, format_code
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, db, limiter
-from trace_app.forms import Form, plain_digits
+from trace_app.forms import plain_digits
 from trace_app.gs1 import NotGs1, read_sscc
+from trace_app.labels.forms import PictureForm
 from trace_app.labels.models import LabelLevel
-from trace_app.labels.packing import NoSuchLabel, contents_of, label_from_scan
+from trace_app.labels.packing import code_from_scan, contents_of
 from trace_app.labels.pins import check_pin
-from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, label_of_code
+from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, label_of_code, opens_by_link
 from trace_app.media.service import open_photo, photo_by_name
 from trace_app.public.scan_layer import MARK, MARKED, PRINTED_MARK
 from trace_app.public.trace import trace_of_batch
@@ -42,10 +42,6 @@ LEVELS_OF_LABELS = {
 PHOTO_AGE = 31_536_000
 
 
-class PictureForm(Form):
-    picture = FileField(_("标签照片"))
-
-
 @views.get("/")
 @public
 def home() -> Any:
@@ -60,12 +56,9 @@ def find() -> Any:
     if not typed:
         return redirect(url_for("public.home"))
     try:
-        code = label_from_scan(typed).code
-    except NoSuchLabel:
-        try:
-            code = normalise_code(typed)
-        except InvalidCode:
-            return _unknown(typed)
+        code = code_from_scan(typed)
+    except InvalidCode:
+        return _unknown(typed)
     return redirect(url_for("public.trace", code=code))
 
 
@@ -83,8 +76,8 @@ def find_in_picture() -> Any:
         return render_template("public/home.html", form=form, typed="", picture_problem=problem), 422
     for text in texts:
         try:
-            return redirect(url_for("public.trace", code=label_from_scan(text).code))
-        except NoSuchLabel:
+            return redirect(url_for("public.trace", code=code_from_scan(text)))
+        except InvalidCode:
             continue
     problem = (
         _("照片里的二维码不是本平台的追溯码。")
@@ -108,13 +101,12 @@ def trace(code: str) -> Any:
 @views.get("/01/<gtin>/10/<lot>/21/<code>")
 @public
 def digital_link(gtin: str, lot: str, code: str) -> Any:
-    """A label's page by its GS1 Digital Link. GTIN and lot must be those of the code's batch."""
+    """A label's page by its GS1 Digital Link."""
     try:
         label = label_of_code(code)
     except InvalidCode:
         return _unknown(code)
-    batch = trace_of_batch(label.batch_id).batch
-    if (batch.product.gtin, batch.lot_number) != (gtin, lot):
+    if not opens_by_link(label, gtin, lot):
         return _unknown(f"{gtin} {lot} {code}")
     return _trace_page(label)
 
