@@ -42,6 +42,15 @@ class Settings(BaseSettings):
     rate_limits: bool = True
     proxy_hops: int = Field(default=0, ge=0)
     """Reverse proxies in front, whose X-Forwarded headers are believed."""
+    smtp_host: str = ""
+    """For e-mail about findings; without one, none is sent."""
+    smtp_port: int = 587
+    smtp_tls: bool = True
+    smtp_user: str = ""
+    smtp_password: SecretStr | None = None
+    mail_from: str = "trace@localhost"
+    webhook_private_hosts: list[str] = []
+    """Hosts of one's own that webhooks may reach on private addresses and without TLS, as a JSON list."""
     log_format: Literal["console", "json"] = "console"
     bind: str = "127.0.0.1:8000"
     web_workers: int = Field(default=2, ge=1)

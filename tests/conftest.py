@@ -17,8 +17,11 @@ from trace_app.catalogue import service as catalogue
 from trace_app.db.session import transaction
 from trace_app.extensions import db
 from trace_app.labels.keys import register_keys
+from trace_app.quality.reference_tables import load_built_in as load_reference_tables
 
-KEPT = {"divisions", "product_kinds", "product_stages", "label_keys", "roles"}
+KEPT = {
+    "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances", "limits", "gi_areas",
+}  # fmt: skip
 QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
 
 
@@ -87,6 +90,7 @@ def set_up(app: Flask) -> None:
         with transaction():
             catalogue.load_divisions()
             catalogue.load_built_in_kinds()
+            load_reference_tables()
             register_keys()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
+from reportlab.pdfgen.canvas import Canvas
 
 from trace_app.accounts import service as accounts
 from trace_app.accounts.credit_code import check_character
@@ -27,10 +28,12 @@ from trace_app.extensions import db
 from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel
+from trace_app.quality import service as quality
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
 from trace_app.records.forms import form_for
 from trace_app.records.models import RecordType
+from trace_app.records.service import Scope
 
 PASSWORD = "long enough for tests"
 SPRAYED = {
@@ -39,6 +42,31 @@ SPRAYED = {
     "target": "叶斑病", "operator": "李大姐", "interval_days": "14",
 }  # fmt: skip
 HARVESTED = {"happened_on": "2025-11-06", "values-quantity_kg": "8600", "operator": "李大姐"}
+MANDATORY: dict[str, list[tuple[str, str | None, dict[str, str]]]] = {
+    "ginger": [
+        ("stage", "planting", {"happened_on": "2025-03-12"}),
+        ("stage", "harvest", HARVESTED),
+    ],
+    "coix": [
+        ("stage", "sowing", {"happened_on": "2025-04-20"}),
+        ("stage", "harvest", HARVESTED),
+    ],
+    "honey": [
+        ("stage", "bloom", {"happened_on": "2025-03-12", "values-plant": "油菜花"}),
+        ("stage", "extraction", HARVESTED),
+    ],
+    "ham": [
+        ("stage", "slaughter", {"happened_on": "2024-11-20", "values-quarantine_certificate": "滇示例 1"}),
+        ("stage", "salting", {"happened_on": "2024-11-22"}),
+        ("stage", "fermenting", {"happened_on": "2025-01-20"}),
+    ],
+    "ham_mooncake": [
+        ("ingredient", None, {"happened_on": "2025-11-05", "product_name": "火腿", "dose": "300", "dose_unit": "kg", "source": "本厂"}),
+        ("stage", "baking", {"happened_on": "2025-11-06"}),
+        ("stage", "metal_check", {"happened_on": "2025-11-06", "values-result": "pass"}),
+    ],
+}  # fmt: skip
+"""The records without which a lot of a kind is not released."""
 KIND_SITE = {"ginger": "plot", "coix": "plot", "honey": "apiary", "ham": "workshop", "ham_mooncake": "workshop"}
 RECALL = {"level": 2, "reason": "镉超标", "advice": "停止食用", "reason_en": "Cadmium", "advice_en": "Do not eat"}
 
@@ -151,15 +179,35 @@ class World:
             kind = RecordType(record_type)
             if kind is RecordType.CARE:
                 values = {"happened_on": "2025-06-01", "note": "除草", **values}
-            form = form_for(kind, records.stage_of(batch, stage)).parse(values)
-            return records.add_record(user, batch, kind, form.facts, stage_code=stage).id
+            form = form_for(kind, records.stage_of(batch.product.kind, stage)).parse(values)
+            return records.add_record(user, Scope.of(batch), kind, form.facts, stage_code=stage).id
+
+    def entry(self, batch_id: int, record_type: str, stage: str | None = None) -> str:
+        """Where a record of a lot is entered."""
+        with self.app.app_context():
+            kind = db.session.get_one(Batch, batch_id).product.kind_code
+        return f"/field/{kind}/{record_type}{f'/{stage}' if stage else ''}?batch={batch_id}"
+
+    def enter(
+        self, client: FlaskClient, batch_id: int, record_type: str, stage: str | None = None, **values: Any
+    ) -> Any:
+        """Fill in the entry form for one lot."""
+        data = {"scope": "lots", "batch_ids": str(batch_id), **values}
+        return client.post(self.entry(batch_id, record_type, stage), data=data)
+
+    def complete(self, actor: Actor, batch_id: int) -> None:
+        """Make the records that a lot of its kind must have."""
+        with self.app.app_context():
+            kind = db.session.get_one(Batch, batch_id).product.kind_code
+        for record_type, stage, values in MANDATORY[kind]:
+            self.record(actor, batch_id, record_type, stage, **values)
 
     def released(self, actor: Actor, kind: str = "ginger", **facts: Any) -> int:
-        """A released batch with a record."""
+        """A released batch with the records that it must have."""
         batch_id = self.batch(actor, kind, **facts)
-        self.record(actor, batch_id)
+        self.complete(actor, batch_id)
         with self.writing():
-            records.release_batch(db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id))
+            quality.release_batch(db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id))
         return batch_id
 
     def run(self, actor: Actor, batch_id: int, count: int = 3, layout: str = "roll-60x40", **facts: Any) -> int:
@@ -209,3 +257,12 @@ def photo(colour: str = "green", size: tuple[int, int] = (320, 200), form: str =
 
 def day(text: str) -> date:
     return date.fromisoformat(text)
+
+
+def pdf() -> bytes:
+    """A PDF of one empty page."""
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=(100, 100))
+    canvas.drawString(10, 50, "test")
+    canvas.save()
+    return out.getvalue()

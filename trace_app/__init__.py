@@ -85,11 +85,21 @@ def _register_views(app: Any) -> None:
     from trace_app.api.views import api
     from trace_app.batches.views import views as batches
     from trace_app.catalogue.views import views as catalogue
+    from trace_app.findings.views import views as findings
+    from trace_app.inputs.views import views as inputs
     from trace_app.labels.views import views as labels
     from trace_app.public.views import views as public
+    from trace_app.quality.certificate_views import views as certificates
+    from trace_app.quality.reference_views import views as reference
+    from trace_app.quality.report_views import views as reports
+    from trace_app.quality.views import views as quality
     from trace_app.recalls.views import views as recalls
+    from trace_app.records.stock_views import views as stock
     from trace_app.records.views import views as records
 
-    for views in (accounts, catalogue, batches, records, labels, recalls, document.views, public):
+    for views in (
+        accounts, catalogue, batches, inputs, stock, records, findings, quality, reports, certificates, reference, labels,
+        recalls, document.views, public,
+    ):  # fmt: skip
         app.register_blueprint(views)
     app.register_api(api)

@@ -25,6 +25,7 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import jobs
 from trace_app.labels.keys import key_file, register_keys, settings
+from trace_app.quality.reference_tables import load_built_in as load_reference_tables
 
 BLOCKING_THREADS = 4
 """Of each web worker: enough to wait for the database while another request is served."""
@@ -59,6 +60,7 @@ def setup() -> None:
     with transaction():
         catalogue.load_divisions()
         catalogue.load_built_in_kinds()
+        load_reference_tables()
         register_keys()
     click.echo(f"Label keys in {settings().label_keys}: back them up.")
 
@@ -232,5 +234,6 @@ def rotate_key() -> None:
     """Add a key for new labels; labels of the old ones stay readable. Restart the servers, then back up the file."""
     number = key_file().rotate()
     with transaction():
+        load_reference_tables()
         register_keys()
     click.echo(f"Key {number} makes new codes from the next start on. Back up {settings().label_keys} now.")

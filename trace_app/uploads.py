@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 
+def upload(field: Any) -> tuple[str, bytes] | None:
+    """File name and content of the file that was chosen in a file field, if one was."""
+    file = field.data
+    return (file.filename, file.read()) if getattr(file, "filename", "") else None
+
+
 def uploads(field: Any) -> list[tuple[str, bytes]]:
     """File name and content of each file that was chosen in a multiple file field."""
     return [(file.filename, file.read()) for file in field.data or [] if getattr(file, "filename", "")]

@@ -61,6 +61,7 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         server = sa.engine.make_url(request.getfixturevalue("postgresql_url")).set(drivername="postgresql+psycopg")
         engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
+            connection.execute(sa.text("DROP DATABASE IF EXISTS browser WITH (FORCE)"))
             connection.execute(sa.text("CREATE DATABASE browser TEMPLATE template0 ENCODING 'UTF8'"))
         engine.dispose()
         url = server.set(database="browser").render_as_string(hide_password=False)

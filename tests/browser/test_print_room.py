@@ -31,10 +31,12 @@ def _released_batch(page: Page, lot: str) -> str:
     page.get_by_label("开始日期").fill("2025-03-12")
     page.get_by_label("采收或生产日期").fill("2025-11-06")
     page.get_by_role("button", name="保存").click()
-    page.get_by_role("link", name="日常管护").click()
-    page.get_by_label("日期").fill("2025-06-01")
-    page.get_by_label("做了什么").fill("除草")
-    page.get_by_role("button", name="保存").click()
+    for stage, day in (("播种", "2025-03-12"), ("采收", "2025-11-06")):
+        page.get_by_role("link", name=stage, exact=True).click()
+        page.get_by_label("日期").fill(day)
+        if stage == "采收":
+            page.get_by_label("采收量").fill("8600")
+        page.get_by_role("button", name="保存").click()
     page.get_by_role("button", name="放行").click()
     expect(page.get_by_text("批次已放行")).to_be_visible()
     return page.url

@@ -68,6 +68,10 @@ def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp
     # The batch, its pesticide record and its harvest.
     _register_batch(grower, "LP-J-2025-0417", "2025-11-06")
     _spray(grower)
+    expect(grower.get_by_text("还没有“播种”的记录")).to_be_visible()
+    grower.get_by_role("link", name="播种", exact=True).click()
+    grower.get_by_label("日期").fill("2025-03-12")
+    grower.get_by_role("button", name="保存").click()
     grower.get_by_role("link", name="采收", exact=True).click()
     grower.get_by_label("采收量").fill("8600")
     grower.get_by_label("日期").fill("2025-11-06")
@@ -143,7 +147,7 @@ def test_three_taps_to_a_pesticide_record(chromium: Browser, platform: Platform)
     expect(save).to_be_in_viewport()
     save.click()
     expect(page.get_by_text("已记下")).to_be_visible()
-    expect(page.get_by_text("苯醚甲环唑 10% 水分散粒剂")).to_be_visible()
+    expect(page.locator("ol.time").get_by_text("苯醚甲环唑 10% 水分散粒剂")).to_be_visible()
 
 
 def test_a_code_is_typed_on_the_home_page_and_a_wrong_one_is_explained(chromium: Browser, platform: Platform) -> None:

@@ -33,11 +33,20 @@ def test_the_whole_way_over_the_api(world: World) -> None:
     assert made.json["quantity"] == "12.500"
     record = api.post(f"/api/v1/batches/{batch_id}/records", headers=mine, json=_pesticide())
     assert record.status_code == 201
+    planting = {"type": "stage", "stage": "planting", "happened_on": "2025-03-12"}
+    once = mine | {"Idempotency-Key": "planting-0001"}
+    first, again = (api.post(f"/api/v1/batches/{batch_id}/records", headers=once, json=planting) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json["id"] == again.json["id"]
+    blocked = api.post(f"/api/v1/batches/{batch_id}/release", headers=mine)
+    assert (blocked.status_code, blocked.json["code"]) == (409, "release-blocked")
+    found = api.get(f"/api/v1/batches/{batch_id}/findings", headers=theirs).json["items"]
+    assert [one["rule"] for one in found if one["severity"] == "block"] == ["missing"]
     harvest = {"type": "stage", "stage": "harvest", "happened_on": "2025-11-06", "values": {"quantity_kg": 12.5}}
     assert api.post(f"/api/v1/batches/{batch_id}/records", headers=mine, json=harvest).json["values"] == {
         "quantity_kg": "12.5"
     }
-    assert len(api.get(f"/api/v1/batches/{batch_id}/records", headers=theirs).json["items"]) == 2
+    assert len(api.get(f"/api/v1/batches/{batch_id}/records", headers=theirs).json["items"]) == 3
     assert api.post(f"/api/v1/batches/{batch_id}/release", headers=mine).json["state"] == "released"
     asked = api.post(f"/api/v1/batches/{batch_id}/label-runs", headers=mine, json={"stock": "roll-60x40", "count": 2})
     assert asked.status_code == 202
@@ -131,7 +140,7 @@ class TestProblems:
         self._is_problem(again, 409, "lot-number-taken")
         draft = world.batch(actor)
         refused = world.client().post(f"/api/v1/batches/{draft}/release", headers=headers)
-        self._is_problem(refused, 409, "not-ready-for-release")
+        self._is_problem(refused, 409, "release-blocked")
 
     def test_what_is_not_ones_own_is_not_found(self, world: World) -> None:
         batch_id = world.batch(world.producer())
@@ -177,6 +186,6 @@ def test_photos_of_a_record_are_named(world: World) -> None:
     batch_id = world.batch(actor)
     files = [(io.BytesIO(photo()), "a.jpg")]
     data = {"happened_on": "2025-06-01", "note": "除草", "photos": files}
-    world.client(actor).post(f"/batches/{batch_id}/records/care/new", data=data)
+    world.enter(world.client(actor), batch_id, "care", **data)
     record = world.client().get(f"/api/v1/batches/{batch_id}/records", headers=world.token(actor)).json["items"][0]
     assert record["photos"][0].startswith("http://")

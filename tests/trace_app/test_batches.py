@@ -172,18 +172,18 @@ class TestLifeCycle:
         client = world.client(actor)
         refused = client.post(f"/batches/{batch_id}/release")
         assert refused.status_code == 409
-        assert "请填写采收或生产日期" in refused.text
+        assert "还没有填写采收或生产日期" in refused.text
         form = _form(world, actor, lot_number="CYCLE-2", produced_on="2025-11-06")
         assert client.post(f"/batches/{batch_id}/edit", data=form).status_code == 302
         refused = client.post(f"/batches/{batch_id}/release")
-        assert "至少要有一条生产记录" in refused.text
-        world.record(actor, batch_id)
+        assert "还没有“生产过程”的记录" in refused.text
+        world.complete(actor, batch_id)
         assert client.post(f"/batches/{batch_id}/release").status_code == 302
         assert _batch(world, batch_id).state == "released"
         assert client.post(f"/batches/{batch_id}/close").status_code == 302
         assert _batch(world, batch_id).state == "closed"
-        assert client.get(f"/batches/{batch_id}/records/care/new").status_code == 200
-        late = client.post(f"/batches/{batch_id}/records/care/new", data={"happened_on": "2025-11-07", "note": "迟了"})
+        assert client.get(world.entry(batch_id, "care")).status_code == 200
+        late = world.enter(client, batch_id, "care", **({"happened_on": "2025-11-07", "note": "迟了"}))
         assert late.status_code == 422
         assert "已结束" in late.text
 
@@ -214,13 +214,13 @@ class TestLifeCycle:
         world.record(actor, batch_id, "stage", "harvest", **HARVESTED)
         answer = world.client(actor).post(f"/batches/{batch_id}/release")
         assert answer.status_code == 409
-        assert "施用后 5 天即采收，未满 14 天" in answer.text
+        assert "5 天后即采收或屠宰，须满 14 天" in answer.text
         assert _batch(world, batch_id).state == "draft"
 
     def test_two_who_release_at_once_make_one_release(self, world: World) -> None:
         actor = world.producer()
         batch_id = world.batch(actor)
-        world.record(actor, batch_id)
+        world.complete(actor, batch_id)
         clients = [world.client(actor) for _ in range(4)]
         answers: list[int] = []
         threads = [

@@ -105,7 +105,7 @@ def test_a_stage_that_has_records_cannot_be_taken_out(world: World) -> None:
     actor = world.producer()
     batch_id = world.batch(actor)
     world.record(actor, batch_id, "stage", "planting", happened_on="2025-03-12")
-    text = (BUILT_IN / "ginger.toml").read_text("utf-8").replace('code = "planting"', 'code = "setting"')
+    text = (BUILT_IN / "ginger.toml").read_text("utf-8").replace('"planting"', '"setting"')
     answer = world.client(world.administrator()).post(
         "/admin/kinds", data={"file": (io.BytesIO(text.encode()), "g.toml")}
     )

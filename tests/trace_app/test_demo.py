@@ -74,7 +74,7 @@ def test_the_logins_and_links_that_it_prints_work(demo: Flask) -> None:
     for username in re.findall(r"^    (\w+)   ", text, flags=re.M):
         client = demo.test_client()
         assert client.post("/login", data={"email": username, "password": build.PASSWORD}).status_code == 302
-        assert client.get("/batches").status_code == 200
+        assert client.get("/start", follow_redirects=True).status_code == 200
 
 
 def test_it_stays_out_of_production(tmp_path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from PIL import Image
 
-from tests.world import HARVESTED, SPRAYED, World, photo
+from tests.world import SPRAYED, World, photo
 from trace_app.extensions import db
 from trace_app.labels import service as labels
 from trace_app.labels.keys import code_book
@@ -19,7 +19,7 @@ def _ginger(world: World, sprayed_on: str = "2025-09-15") -> tuple[int, str]:
     actor = world.producer(name="板桥姜业")
     batch_id = world.batch(actor, lot_number="LP-0417", product_name="罗平小黄姜")
     world.record(actor, batch_id, "pesticide", **SPRAYED | {"happened_on": sprayed_on})
-    world.record(actor, batch_id, "stage", "harvest", **HARVESTED)
+    world.complete(actor, batch_id)
     world.record(
         actor, batch_id, "video", happened_on="2025-07-20", note="第二次培土", video_url="https://video.example.com/1"
     )
@@ -88,7 +88,7 @@ def test_a_corrected_record_is_shown_once_as_it_now_stands(world: World) -> None
     batch_id, code = world.labelled(actor)
     record_id = world.record(actor, batch_id, "pesticide", **SPRAYED)
     world.client(actor).post(
-        f"/records/{record_id}/correct", data=SPRAYED | {"dose": "33", "correction_reason": "更正"}
+        f"/field/records/{record_id}/correct", data=SPRAYED | {"dose": "33", "correction_reason": "更正"}
     )
     page = world.client().get(f"/{code}").text
     assert "33 克/亩" in page
@@ -135,6 +135,7 @@ def test_the_first_load_is_under_40_kb_over_the_wire(world: World) -> None:
     client.post(f"/products/{product}/photos", data={"photos": [(io.BytesIO(photo()), "a.jpg")]})
     for number in range(25):
         world.record(actor, batch_id, "pesticide", **SPRAYED | {"happened_on": f"2025-06-{number + 1:02d}"})
+    world.complete(actor, batch_id)
     client.post(f"/batches/{batch_id}/release")
     code = world.code(world.run(actor, batch_id))
     answer = world.client().get(f"/{code}", headers={"Accept-Encoding": "gzip, deflate, br"})

@@ -59,8 +59,14 @@ def test_the_producer_can_neither_change_nor_undo_it(world: World) -> None:
         assert "召回" in client.get(f"/batches/{batch_id}/{path}").text
     assert client.post(f"/batches/{batch_id}/close").status_code == 409
     assert client.post(f"/batches/{batch_id}/recall", data=FORM).status_code == 403
-    note = {"happened_on": "2025-06-02", "note": "补记", "correction_reason": "补记"}
-    for path in (f"/batches/{batch_id}/records/care/new", f"/records/{record_id}/correct"):
+    note = {
+        "scope": "lots",
+        "batch_ids": str(batch_id),
+        "happened_on": "2025-06-02",
+        "note": "补记",
+        "correction_reason": "补记",
+    }
+    for path in (world.entry(batch_id, "care"), f"/field/records/{record_id}/correct"):
         answer = client.post(path, data=note)
         assert answer.status_code == 422
         assert "正在召回" in answer.text

@@ -16,6 +16,7 @@ PRODUCER = {RoleName.PRODUCER}
 REGULATORS = {RoleName.REGULATOR, RoleName.ADMINISTRATOR}
 WITH_BATCHES = PRODUCER | REGULATORS
 ADMINISTRATOR = {RoleName.ADMINISTRATOR}
+TESTERS = {RoleName.PRODUCER, RoleName.LABORATORY}
 NO_ONE: set[str] = set()
 
 TABLE = {
@@ -31,6 +32,9 @@ TABLE = {
     "GET /recalls/<number>": ANYONE,
     "GET /media/<name>.webp": ANYONE,
     "GET /media/<name>-<size>.webp": ANYONE,
+    "GET /media/<name>.pdf": ANYONE,
+    "GET /field/sw.js": ANYONE,
+    "GET /field/manifest.webmanifest": ANYONE,
     "GET /favicon.ico": ANYONE,
     "GET /robots.txt": ANYONE,
     "GET /healthz": ANYONE,
@@ -45,6 +49,7 @@ TABLE = {
     # For every user
     "POST /logout": USERS,
     "GET /start": USERS,
+    "GET /field/session": USERS,
     "GET /account": USERS,
     "POST /account/tokens": USERS,
     "POST /account/tokens/<token_id>/revoke": USERS,
@@ -85,12 +90,25 @@ TABLE = {
     "POST /batches/<batch_id>/correct": PRODUCER,
     "POST /batches/<batch_id>/release": PRODUCER,
     "POST /batches/<batch_id>/close": PRODUCER,
-    "GET /batches/<batch_id>/records/<record_type>/new": PRODUCER,
-    "POST /batches/<batch_id>/records/<record_type>/new": PRODUCER,
-    "GET /batches/<batch_id>/records/<record_type>/<stage_code>/new": PRODUCER,
-    "POST /batches/<batch_id>/records/<record_type>/<stage_code>/new": PRODUCER,
-    "GET /records/<record_id>/correct": PRODUCER,
-    "POST /records/<record_id>/correct": PRODUCER,
+    "GET /field/": PRODUCER,
+    "GET /field/<kind_code>/<record_type>": PRODUCER,
+    "POST /field/<kind_code>/<record_type>": PRODUCER,
+    "GET /field/<kind_code>/<record_type>/<stage_code>": PRODUCER,
+    "POST /field/<kind_code>/<record_type>/<stage_code>": PRODUCER,
+    "GET /field/records/<record_id>/correct": PRODUCER,
+    "POST /field/records/<record_id>/correct": PRODUCER,
+    "GET /to-do": PRODUCER,
+    "GET /stock": PRODUCER,
+    "GET /stock/new": PRODUCER,
+    "POST /stock/new": PRODUCER,
+    "POST /stock/<stock_id>/out": PRODUCER,
+    "GET /sites/<site_id>/tests": PRODUCER,
+    "GET /sites/<site_id>/tests/<subject>": PRODUCER,
+    "POST /sites/<site_id>/tests/<subject>": PRODUCER,
+    "POST /certificates/<certificate_id>/withdraw": PRODUCER,
+    "GET /batches/<batch_id>/commitments": PRODUCER,
+    "POST /batches/<batch_id>/commitments": PRODUCER,
+    "POST /commitments/<commitment_id>/withdraw": PRODUCER,
     "GET /batches/<batch_id>/labels": PRODUCER,
     "POST /batches/<batch_id>/labels": PRODUCER,
     "GET /labels": PRODUCER,
@@ -127,12 +145,45 @@ TABLE = {
     # For producers and regulators
     "GET /batches": WITH_BATCHES,
     "GET /batches/<batch_id>": WITH_BATCHES,
+    "GET /records/<record_id>": WITH_BATCHES,
+    "GET /records/<record_id>/readings": WITH_BATCHES,
+    "GET /inputs": WITH_BATCHES,
+    "GET /inputs/new": WITH_BATCHES,
+    "POST /inputs/new": WITH_BATCHES,
+    "GET /inputs/<product_id>": WITH_BATCHES,
+    "POST /inputs/<product_id>": WITH_BATCHES,
+    "POST /inputs/<product_id>/uses": WITH_BATCHES,
+    "POST /inputs/<product_id>/uses/<use_id>/remove": WITH_BATCHES,
+    "GET /inputs/trace": WITH_BATCHES,
+    "GET /stock/<stock_id>": WITH_BATCHES,
+    "GET /findings/<finding_id>": WITH_BATCHES,
+    "GET /channels": WITH_BATCHES,
+    "POST /channels": WITH_BATCHES,
+    "POST /channels/<channel_id>/remove": WITH_BATCHES,
+    "GET /certificates": WITH_BATCHES,
+    "POST /certificates": WITH_BATCHES,
+    "GET /commitments/<commitment_id>.pdf": WITH_BATCHES,
     "GET /labels/<run_id>": WITH_BATCHES,
     "GET /api/v1/batches": WITH_BATCHES,
     "GET /api/v1/batches/<batch_id>": WITH_BATCHES,
     "GET /api/v1/batches/<batch_id>/records": WITH_BATCHES,
+    "GET /api/v1/batches/<batch_id>/findings": WITH_BATCHES,
+    "GET /api/v1/batches/<batch_id>/tests": WITH_BATCHES,
     "GET /api/v1/label-runs/<run_id>": WITH_BATCHES,
+    # For those who enter test reports
+    "GET /batches/<batch_id>/tests/new": TESTERS,
+    "POST /batches/<batch_id>/tests/new": TESTERS,
+    "GET /tests/<report_id>": TESTERS | REGULATORS,
+    "GET /tests/<report_id>/correct": TESTERS,
+    "POST /tests/<report_id>/correct": TESTERS,
+    "GET /laboratory": {RoleName.LABORATORY},
     # For regulators
+    "GET /warnings": REGULATORS,
+    "POST /findings/<finding_id>/waive": REGULATORS,
+    "POST /findings/<finding_id>/handle": REGULATORS,
+    "GET /reference/<table_name>": REGULATORS,
+    "GET /reference/<table_name>.csv": REGULATORS,
+    "POST /reference/<table_name>": ADMINISTRATOR,
     "GET /batches/<batch_id>/recall": REGULATORS,
     "POST /batches/<batch_id>/recall": REGULATORS,
     "POST /api/v1/recalls": REGULATORS,
@@ -142,7 +193,7 @@ TABLE = {
 }
 EXAMPLES = {
     "code": "7KQ2M0XR9T4VH", "number": "530324-2026-0001", "name": "0" * 32, "size": "small", "filename": "app.css",
-    "record_type": "care", "stage_code": "harvest", "form": "png", "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
+    "kind_code": "ginger", "record_type": "care", "stage_code": "harvest", "subject": "soil", "table_name": "limits", "form": "png", "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 from flask_security import hash_password, verify_password
 
 from trace_app.accounts import audit
-from trace_app.accounts.access import NotFound
+from trace_app.accounts.access import NotFound, division_prefix
 from trace_app.accounts.models import (
     ApiToken,
     Division,
@@ -279,6 +279,15 @@ def _found(row: Row | None) -> Row:
 def divisions() -> list[Division]:
     """All divisions: the city, its counties, and each county's townships after it."""
     return list(db.session.scalars(db.select(Division).order_by(Division.code)))
+
+
+def divisions_within(organisation: Organisation) -> list[Division]:
+    """A regulator's jurisdiction and the counties and townships in it."""
+    code = organisation.jurisdiction_code
+    if code is None:
+        return []
+    query = db.select(Division).where(Division.code.startswith(division_prefix(code), autoescape=True))
+    return list(db.session.scalars(query.order_by(Division.code)))
 
 
 def place_name(division: Division, language: str) -> str:

@@ -30,7 +30,9 @@ views = Blueprint("accounts", __name__)
 @signed_in
 def start() -> Any:
     """Where a user lands after signing in."""
-    if the_user().role in {RoleName.LABORATORY, RoleName.BUYER}:
+    if the_user().role is RoleName.LABORATORY:
+        return redirect(url_for("reports.start"))
+    if the_user().role is RoleName.BUYER:
         return redirect(url_for("accounts.account"))
     return redirect(url_for("batches.index"))
 

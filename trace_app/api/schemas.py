@@ -139,6 +139,73 @@ class RecordOut(BaseModel):
     photos: list[str]
 
 
+class RecordHeader(BaseModel):
+    idempotency_key: str = Field(
+        "", alias="Idempotency-Key", pattern=r"^([0-9A-Za-z-]{8,40})?$",
+        description="8 to 40 letters, digits or dashes, new for each record.",
+    )  # fmt: skip
+
+
+class FindingOut(BaseModel):
+    id: int
+    rule: str
+    severity: Literal["block", "warn", "info"]
+    title: str
+    message: str
+    advice: str
+    source: str = Field(description="The law or standard, in Chinese.")
+    record_ids: list[int] = Field(description="The records that show it.")
+    found_at: datetime
+    waiver: str | None = Field(description="A regulator's reason for letting it pass.")
+
+
+class FindingList(BaseModel):
+    items: list[FindingOut]
+
+
+class ResultOut(BaseModel):
+    analyte: str
+    method: str
+    detected: bool
+    value: Decimal | None = Field(description="Of what was not detected, the limit of detection where it is known.")
+    unit: str
+    limit: Decimal | None
+    limit_unit: str
+    standard: str
+    verdict: Literal["pass", "fail", "open"]
+
+
+class ReportOut(BaseModel):
+    id: int
+    subject: str = Field(description="`product`, `soil` or `water`.")
+    report_number: str
+    laboratory: str
+    cma_number: str
+    sampled_on: date
+    issued_on: date
+    verdict: Literal["pass", "fail", "open"] = Field(description="Ours, by the limits in force on the day of sampling.")
+    document: str | None
+    results: list[ResultOut]
+
+
+class ReportList(BaseModel):
+    items: list[ReportOut]
+
+
+class CertificateOut(BaseModel):
+    type: str
+    number: str
+    issuer: str
+    valid_until: date
+
+
+class WaiverOut(BaseModel):
+    message: str
+    reason: str
+    authority: str
+    created_at: datetime
+
+
 class RecordList(BaseModel):
     items: list[RecordOut]
 
@@ -277,3 +344,6 @@ class TraceOut(BaseModel):
     facts: dict[str, str]
     recall: RecallOut | None
     records: list[TraceRecord]
+    tests: list[ReportOut]
+    certificates: list[CertificateOut]
+    waivers: list[WaiverOut]

@@ -21,6 +21,9 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue import service as catalogue
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, limiter
+from trace_app.findings import service as findings
+from trace_app.findings.models import Finding
+from trace_app.findings.rules import RULES, message_of
 from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.forms import RangeForm, RunForm
@@ -28,18 +31,21 @@ from trace_app.labels.models import LabelRun, PrintJob, PrintStatus
 from trace_app.labels.views import volume_response
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
+from trace_app.quality import service as quality
+from trace_app.quality.models import TestReport
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.models import Recall
 from trace_app.records import service as records
 from trace_app.records.forms import VALUE_PREFIX, form_for
 from trace_app.records.models import Record, RecordType
+from trace_app.records.service import Scope
 from trace_app.records.showing import amount, record_title, stage_values
 from trace_app.units import unit_name
 
 TOKEN: list[dict[str, list[str]]] = [{"token": []}]
-CATALOGUE, BATCHES, LABELS, RECALLS, TRACE = (
-    Tag(name=name) for name in ("Catalogue", "Batches and records", "Labels", "Recalls", "Trace")
+CATALOGUE, BATCHES, QUALITY, LABELS, RECALLS, TRACE = (
+    Tag(name=name) for name in ("Catalogue", "Batches and records", "Quality", "Labels", "Recalls", "Trace")
 )
 _PROBLEMS = dict.fromkeys((401, 403, 404, 409, 422, 429), schemas.ProblemDocument)
 CONTENT_TYPES = sorted({kind.content_type for kind in FORMATS.values()})
@@ -120,7 +126,7 @@ def release_batch(path: schemas.BatchPath) -> Any:
     """Release a draft: from now on it may be labelled"""
     with transaction():
         row = batches.own_batch(the_user(), path.batch_id)
-        records.release_batch(the_user(), row)
+        quality.release_batch(the_user(), row)
     return _json(_batch(row))
 
 
@@ -134,17 +140,40 @@ def records_of_batch(path: schemas.BatchPath) -> Any:
 
 @api.post("/batches/<int:batch_id>/records", tags=[BATCHES], security=TOKEN, responses={201: schemas.RecordOut})
 @allow(RoleName.PRODUCER)
-def add_record(path: schemas.BatchPath, body: schemas.RecordIn) -> Any:
-    """Add a record to a batch"""
+def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.RecordHeader) -> Any:
+    """Add a record to a batch; with an ``Idempotency-Key``, once however often it is sent"""
     with transaction():
         row = batches.own_batch(the_user(), path.batch_id)
         record_type = RecordType(body.type)
-        stage = records.check_applies(row, record_type, body.stage)
+        stage = records.check_applies(row.product.kind, record_type, body.stage)
         values = body.model_dump(exclude={"type", "stage", "values"})
         values |= {VALUE_PREFIX + code: value for code, value in body.values.items()}
         form = form_for(record_type, stage).parse(values)
-        record = records.add_record(the_user(), row, record_type, form.facts, stage_code=body.stage)
+        record = records.add_record(
+            the_user(), Scope.of(row), record_type, form.facts, stage_code=body.stage,
+            entry_key=header.idempotency_key or None,
+        )  # fmt: skip
     return _json(_record(record), 201)
+
+
+@api.get("/batches/<int:batch_id>/findings", tags=[QUALITY], security=TOKEN, responses={200: schemas.FindingList})
+@allow(*ALL_WITH_BATCHES)
+def findings_of_batch(path: schemas.BatchPath) -> Any:
+    """What the compliance rules say of a batch now; what blocks stops its release"""
+    row = batches.batch_for(the_user(), path.batch_id)
+    if quality.is_due(row):
+        with transaction():
+            quality.check_lot(batches.batch_for(the_user(), path.batch_id))
+        row = batches.batch_for(the_user(), path.batch_id)
+    return _json(schemas.FindingList(items=[_finding(finding) for finding in findings.standing(row)]))
+
+
+@api.get("/batches/<int:batch_id>/tests", tags=[QUALITY], security=TOKEN, responses={200: schemas.ReportList})
+@allow(*ALL_WITH_BATCHES)
+def tests_of_batch(path: schemas.BatchPath) -> Any:
+    """The test reports on a batch and on its site's soil and water"""
+    row = batches.batch_for(the_user(), path.batch_id)
+    return _json(schemas.ReportList(items=[_report(report) for report in quality.tests_of(row)]))
 
 
 @api.post("/batches/<int:batch_id>/label-runs", tags=[LABELS], security=TOKEN, responses={202: schemas.RunOut})
@@ -262,6 +291,25 @@ def trace(path: schemas.CodePath) -> Any:
                 )
                 for record in found.records
             ],
+            tests=[_report(report) for report in found.tests],
+            certificates=[
+                schemas.CertificateOut(
+                    type=certificate.type.value,
+                    number=certificate.number,
+                    issuer=certificate.issuer,
+                    valid_until=certificate.valid_until,
+                )
+                for certificate in found.certificates
+            ],
+            waivers=[
+                schemas.WaiverOut(
+                    message=message_of(waiver.finding),
+                    reason=waiver.reason,
+                    authority=named(waiver.authority),
+                    created_at=waiver.created_at,
+                )
+                for waiver in found.waivers
+            ],
         )
     )
 
@@ -303,6 +351,50 @@ def _record(row: Record) -> schemas.RecordOut:
         title=record_title(row),
         photos=[url_for("public.photo", name=photo.name, _external=True) for photo in row.photos],
         **{column: getattr(row, column) for column in _RECORD_COLUMNS},
+    )
+
+
+def _finding(row: Finding) -> schemas.FindingOut:
+    rule = RULES[row.rule]
+    return schemas.FindingOut(
+        id=row.id,
+        rule=row.rule,
+        severity=row.severity.value,
+        title=str(rule.title),
+        message=message_of(row),
+        advice=str(rule.advice),
+        source=rule.source,
+        record_ids=row.record_ids,
+        found_at=row.found_at,
+        waiver=row.waiver.reason if row.waiver else None,
+    )
+
+
+def _report(row: TestReport) -> schemas.ReportOut:
+    return schemas.ReportOut(
+        id=row.id,
+        subject=row.subject.value,
+        report_number=row.report_number,
+        laboratory=row.laboratory,
+        cma_number=row.cma_number,
+        sampled_on=row.sampled_on,
+        issued_on=row.issued_on,
+        verdict=row.verdict.value,
+        document=url_for("public.document", name=row.document.name, _external=True) if row.document else None,
+        results=[
+            schemas.ResultOut(
+                analyte=named(result, "analyte"),
+                method=result.method,
+                detected=result.detected,
+                value=result.value,
+                unit=result.unit,
+                limit=result.limit_value,
+                limit_unit=result.limit_unit,
+                standard=result.limit_standard,
+                verdict=result.verdict.value,
+            )
+            for result in row.results
+        ],
     )
 
 

@@ -1,7 +1,8 @@
 """A batch's version goes up in the same transaction as any change that its trace page shows.
 
 The page is cached by that version, so nothing may be forgotten here. What the page shows is listed once,
-by model; the session itself tells when one of them changes, so that no service has to think of it.
+by model; the session itself tells when one of them changes, so that no service has to think of it. The same
+change makes the batch due for a compliance check; what only the rules look at is listed beside it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ _SHOWN: dict[type, list[Condition]] = {
 }
 
 
+_JUDGED: dict[type, list[Condition]] = {}
+
+
 def shown_on_trace_pages(model: type, batches: Condition) -> None:
     """Have changes to a model of a feature above raise the versions of the batches that show it.
 
@@ -44,12 +48,21 @@ def shown_on_trace_pages(model: type, batches: Condition) -> None:
     _SHOWN.setdefault(model, []).append(batches)
 
 
+def judged_by_rules(model: type, batches: Condition) -> None:
+    """Have changes to a model make the batches that a condition names due for a compliance check."""
+    _JUDGED.setdefault(model, []).append(batches)
+
+
 @event.listens_for(Session, "after_flush")
 def _raise_versions(session: Session, _context: Any) -> None:
     changed = {row for row in session.dirty if session.is_modified(row)} | set(session.new) | set(session.deleted)
-    conditions = [condition(row) for row in changed for condition in _SHOWN.get(type(row), [])]
-    if conditions:
-        session.execute(
-            sa.update(Batch).where(sa.or_(*conditions)).values(version=Batch.version + 1),
-            execution_options={"synchronize_session": False},
-        )
+    for listed, values in (
+        (_SHOWN, {"version": Batch.version + 1, "checked_on": None}),
+        (_JUDGED, {"checked_on": None}),
+    ):
+        conditions = [condition(row) for row in changed for condition in listed.get(type(row), [])]
+        if conditions:
+            session.execute(
+                sa.update(Batch).where(sa.or_(*conditions)).values(values),
+                execution_options={"synchronize_session": False},
+            )

@@ -51,6 +51,8 @@ class Batch(Model):
     """Set while a recall is in force."""
     version: Mapped[int] = mapped_column(sa.BigInteger, default=1)
     """Goes up in the transaction of every change that the trace page shows."""
+    checked_on: Mapped[date | None] = mapped_column(index=True)
+    """The day of the latest compliance check; None from a change that the rules look at until the next check."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -108,11 +108,7 @@ def edit_batch(user: User, batch: Batch, facts: BatchFacts) -> None:
 
     :raises NotADraft, UnderRecall, LotNumberTaken:
     """
-    _lock(batch)
-    if batch.recalled:
-        raise UnderRecall(lot=batch.lot_number)
-    if batch.status is not BatchStatus.DRAFT:
-        raise NotADraft(lot=batch.lot_number)
+    must_be_draft(batch)
     _state(batch, facts)
     audit.note(user, "edit", batch, **facts.plain())
 
@@ -134,11 +130,9 @@ def correct_batch(user: User, batch: Batch, facts: BatchFacts, reason: str) -> B
     return revision
 
 
-def release_batch(user: User, batch: Batch, record_count: int) -> None:
-    """Vouch for a draft: from now on it may be labelled, and its facts change by new versions only.
+def must_be_draft(batch: Batch) -> None:
+    """Raise unless the batch's facts may be changed and it may be released.
 
-    :param record_count: the batch's records in force, known to the feature above.
-    :raises NotReadyForRelease: with what is missing.
     :raises NotADraft, UnderRecall:
     """
     _lock(batch)
@@ -146,10 +140,19 @@ def release_batch(user: User, batch: Batch, record_count: int) -> None:
         raise UnderRecall(lot=batch.lot_number)
     if batch.status is not BatchStatus.DRAFT:
         raise NotADraft(lot=batch.lot_number)
+
+
+def release_batch(user: User, batch: Batch) -> None:
+    """Vouch for a draft: from now on it may be labelled, and its facts change by new versions only.
+
+    Whether it is fit for that, the feature above finds out first.
+
+    :raises NotReadyForRelease: with what is missing.
+    :raises NotADraft, UnderRecall:
+    """
+    must_be_draft(batch)
     if batch.produced_on is None:
         raise NotReadyForRelease(lot=batch.lot_number, missing=_("请填写采收或生产日期"))
-    if not record_count:
-        raise NotReadyForRelease(lot=batch.lot_number, missing=_("至少要有一条生产记录"))
     batch.status = BatchStatus.RELEASED
     batch.released_at = utc_now()
     _add_revision(user, batch, "")

@@ -38,7 +38,7 @@ def new() -> Any:
             batch = service.register_batch(the_user(), form.batch_facts)
         if not form.errors:
             flash(_("批次已登记。接着记录生产过程，放行后就能打印标签。"))
-            return redirect(url_for("records.batch", batch_id=batch.id))
+            return redirect(url_for("quality.batch", batch_id=batch.id))
     return render_template("batches/form.html", form=form, batch=None), status_of(form)
 
 
@@ -52,7 +52,7 @@ def edit(batch_id: int) -> Any:
             service.edit_batch(the_user(), service.own_batch(the_user(), batch_id), form.batch_facts)
         if not form.errors:
             flash(_("已保存。"))
-            return redirect(url_for("records.batch", batch_id=batch_id))
+            return redirect(url_for("quality.batch", batch_id=batch_id))
     return render_template("batches/form.html", form=form, batch=batch), status_of(form)
 
 
@@ -68,7 +68,7 @@ def correct(batch_id: int) -> Any:
             )
         if not form.errors:
             flash(_("更正已登记为新版本，原内容保留。"))
-            return redirect(url_for("records.batch", batch_id=batch_id))
+            return redirect(url_for("quality.batch", batch_id=batch_id))
     return render_template("batches/form.html", form=form, batch=batch, correcting=True), status_of(form)
 
 
@@ -78,4 +78,4 @@ def close(batch_id: int) -> Any:
     with transaction():
         service.close_batch(the_user(), service.own_batch(the_user(), batch_id))
     flash(_("批次已结束。追溯页继续保留。"))
-    return redirect(url_for("records.batch", batch_id=batch_id))
+    return redirect(url_for("quality.batch", batch_id=batch_id))

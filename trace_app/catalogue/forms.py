@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from flask_babel import lazy_gettext as _
@@ -9,6 +10,7 @@ from flask_wtf.file import FileField, FileRequired, MultipleFileField
 from wtforms.validators import ValidationError
 
 from trace_app.accounts.forms import division_choices
+from trace_app.catalogue.boundary import BadBoundary, area_mu, boundary_text, centre, parse_boundary
 from trace_app.catalogue.models import SiteKind
 from trace_app.catalogue.service import kinds
 from trace_app.forms import (
@@ -68,6 +70,34 @@ class ProductForm(Form):
         self.kind_code.choices = choices((kind.code, named(kind)) for kind in kinds())
 
 
+_BOUNDARY_FAULTS = {
+    "number": _("第 %(line)d 行不是“纬度, 经度”，如 24.885200, 104.308600。"),
+    "range": _("第 %(line)d 行超出范围：先写纬度，再写经度。"),
+    "few": _("边界至少要 3 个角点。"),
+    "many": _("边界最多 200 个角点。"),
+    "wide": _("角点相距太远，请核对经纬度。"),
+    "crossing": _("边界自己交叉了，请按顺序一圈写下角点。"),
+}
+
+
+class BoundaryField(TextField):
+    """Corners, one in a line; None where empty."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        try:
+            self.data = parse_boundary(self.data or "")
+        except BadBoundary as error:
+            self.data = None
+            message = str(_BOUNDARY_FAULTS[error.reason])
+            raise ValueError(message % {"line": error.line} if error.line else message) from error
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return boundary_text(self.data) if self.data else ""
+
+
 class SiteForm(Form):
     kind = SelectField(_("类型"), [required()])
     name = StringField(_("基地名称"), [required(), at_most(60)], description=_("如 3 号地块"))
@@ -77,6 +107,7 @@ class SiteForm(Form):
     longitude = DecimalField(_("经度"), [optional(), between(-180, 180)], description=_("如 104.30860"))
     altitude_m = IntegerField(_("海拔（米）"), [optional(), between(-100, 6000)])
     area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    boundary = BoundaryField(_("边界"), [optional()], description=_("一行一个角点，如 24.885200, 104.308600"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -93,7 +124,14 @@ class SiteForm(Form):
 
     @property
     def facts(self) -> dict[str, Any]:
-        return super().facts | {"kind": SiteKind(self.kind.data)}
+        facts = super().facts | {"kind": SiteKind(self.kind.data)}
+        if corners := facts["boundary"]:
+            # What was drawn says where the site is and how large, unless that was typed.
+            latitude, longitude = centre(corners)
+            if facts["latitude"] is None:
+                facts["latitude"], facts["longitude"] = (Decimal(f"{value:.5f}") for value in (latitude, longitude))
+            facts["area_mu"] = facts["area_mu"] or max(area_mu(corners), Decimal("0.01"))
+        return facts
 
 
 class PhotosForm(Form):

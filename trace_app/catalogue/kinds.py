@@ -16,6 +16,7 @@ PLAIN_FACTS = {"pesticide_count", "interval_kept", "ageing_months", "altitude", 
 BUILT_IN = Path(__file__).parent / "kinds"
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,29}$")]
 Name = Annotated[str, Field(min_length=1, max_length=40)]
+MonthDay = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 EnglishName = Annotated[str, Field(min_length=1, max_length=60)]
 
 
@@ -57,12 +58,66 @@ class StageField(_Part):
         return self
 
 
+class StageRules(_Part):
+    """What the compliance rules hold a stage against."""
+
+    after: list[Code] = []
+    """Stages that can't be later than this one."""
+    season: tuple[MonthDay, MonthDay] | None = None
+    """First and last day of the year on which the stage is usual."""
+    least_days: int | None = Field(default=None, ge=1)
+    """How long it takes at least, from its first record to the lot's finishing."""
+    series: bool = False
+    """Whether readings of a temperature and humidity logger belong to it."""
+
+
 class StageFile(_Part):
     code: Code
     name: Name
     name_en: EnglishName
     role: Literal["harvest", "slaughter", "ageing"] | None = None
     fields: list[StageField] = []
+    rules: StageRules = StageRules()
+
+
+class Balance(_Part):
+    """``more`` can't come to more than ``than`` times ``factor``.
+
+    Both are sums over the lot's records: ``stage.field``, ``ingredient:`` with part of its name (kilograms), or
+    ``batch`` for the lot's own quantity.
+    """
+
+    more: Annotated[str, Field(max_length=80)]
+    share: Annotated[str, Field(max_length=80)] = ""
+    """A percentage of ``more`` that is meant, as ``stage.field``."""
+    than: Annotated[str, Field(max_length=80)]
+    factor: float = Field(default=1, gt=0)
+    unit: Annotated[str, Field(max_length=10)] = "kg"
+    """Of both sides; a lot in another unit is not compared."""
+
+
+class Plausible(_Part):
+    """What a sum over records for each unit of something is like: a harvest per mu, honey per colony."""
+
+    value: Annotated[str, Field(max_length=80)]
+    per: Annotated[str, Field(max_length=80)]
+    """``area_mu`` of the site, or ``stage.field``."""
+    least: float = 0
+    most: float
+    unit: Annotated[str, Field(max_length=20)]
+
+
+class KindRules(_Part):
+    """What the compliance rules hold a kind against."""
+
+    crops: list[Annotated[str, Field(max_length=20)]] = []
+    """Groups by which pesticides are restricted, in the notices' words: 蔬菜, 中草药材 …"""
+    required: list[Code] = []
+    """Stages and types of record that a lot must have before its release."""
+    balances: list[Balance] = []
+    plausible: list[Plausible] = []
+    gi_name: Annotated[str, Field(max_length=20)] = ""
+    """The geographical indication that the kind may carry."""
 
 
 class Words(_Part):
@@ -86,6 +141,7 @@ class KindFile(_Part):
     facts: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]] = []
     """What matters most of this kind, in order: ``stage.field``, or one of `PLAIN_FACTS`."""
     words: dict[Literal["zh", "en"], Words]
+    rules: KindRules = KindRules()
     stages: list[StageFile] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -99,6 +155,14 @@ class KindFile(_Part):
         known = PLAIN_FACTS | {f"{stage.code}.{field.code}" for stage in self.stages for field in stage.fields}
         if unknown := set(self.facts) - known:
             raise ValueError(f"facts: {', '.join(sorted(unknown))} is neither a stage's field nor known")
+        stages = {stage.code for stage in self.stages}
+        named = {code for stage in self.stages for code in stage.rules.after} | set(self.rules.required)
+        if unknown := named - stages - set(self.inputs):
+            raise ValueError(f"rules: {', '.join(sorted(unknown))} is no stage")
+        quantities = [q for b in self.rules.balances for q in (b.more, b.than, b.share)]
+        quantities += [q for p in self.rules.plausible for q in (p.value, p.per)]
+        if unknown := {q for q in quantities if "." in q} - known:
+            raise ValueError(f"rules: {', '.join(sorted(unknown))} is no stage's field")
         if set(self.words) != {"zh", "en"}:
             raise ValueError("words: zh and en are both needed")
         return self

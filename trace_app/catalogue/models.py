@@ -38,10 +38,18 @@ class ProductKind(Model):
     """What the trace page puts first, see `KindFile.facts`."""
     words: Mapped[dict[str, dict[str, str]]] = mapped_column(sa.JSON)
     """How the trace page speaks of this kind, by language: who, how, produced, started."""
+    rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    """What compliance is held against, see `KindRules`."""
 
     stages: Mapped[list[Stage]] = relationship(
         back_populates="kind", order_by="Stage.position", cascade="all, delete-orphan", lazy="selectin"
     )
+
+    @property
+    def record_types(self) -> list[str]:
+        """Which types of record apply beside stages, care and video: its inputs, and diseases of what lives."""
+        living = {"pesticide", "veterinary"} & set(self.inputs)
+        return [*self.inputs, *(["disease"] if living else [])]
 
 
 class Stage(Model):
@@ -59,6 +67,8 @@ class Stage(Model):
     role: Mapped[str | None] = mapped_column(sa.String(20))
     """``harvest``, ``slaughter`` or ``ageing``, where the stage is one of these to the rules."""
     fields: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    """See `StageRules`."""
 
     kind: Mapped[ProductKind] = relationship(back_populates="stages")
 
@@ -118,6 +128,8 @@ class Site(Model):
     altitude_m: Mapped[int | None]
     area_mu: Mapped[Decimal | None] = mapped_column(sa.Numeric(9, 2))
     """1 mu is 666.67 square metres."""
+    boundary: Mapped[list[list[float]] | None] = mapped_column(sa.JSON)
+    """Corners in order, as longitude and latitude; the last is joined to the first."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     producer: Mapped[Organisation] = relationship()

@@ -56,6 +56,7 @@ def load_kind(file: KindFile) -> ProductKind:
     kind = db.session.get(ProductKind, file.code) or ProductKind(code=file.code)
     kind.position, kind.name, kind.name_en = file.position, file.name, file.name_en
     kind.inputs, kind.units, kind.facts = list(file.inputs), file.units, file.facts
+    kind.rules = file.rules.model_dump(mode="json")
     kind.words = {language: words.model_dump() for language, words in file.words.items()}
     known = {stage.code: stage for stage in kind.stages}
     gone = set(known) - {stage.code for stage in file.stages}
@@ -75,22 +76,28 @@ def load_kind(file: KindFile) -> ProductKind:
 def _stage(stage: Stage, position: int, facts: dict[str, Any]) -> Stage:
     stage.position = position
     stage.name, stage.name_en, stage.role = facts["name"], facts["name_en"], facts["role"]
-    if stage.fields != facts["fields"]:
-        stage.fields = facts["fields"]
+    for name in ("fields", "rules"):
+        if getattr(stage, name) != facts[name]:
+            setattr(stage, name, facts[name])
     return stage
 
 
 def _stages_in_use(kind_code: str) -> set[str]:
     # The records table belongs to a feature above this one, so it is named, not imported.
-    query = sa.text(
-        "SELECT DISTINCT r.stage_code FROM records r JOIN batches b ON b.id = r.batch_id"
-        " JOIN products p ON p.id = b.product_id WHERE p.kind_code = :kind AND r.stage_code IS NOT NULL"
-    )
+    query = sa.text("SELECT DISTINCT stage_code FROM records WHERE kind_code = :kind AND stage_code IS NOT NULL")
     return set(db.session.scalars(query, {"kind": kind_code}))
 
 
 def kinds() -> list[ProductKind]:
     return list(db.session.scalars(db.select(ProductKind).order_by(ProductKind.position)))
+
+
+def kind_named(code: str) -> ProductKind:
+    """:raises NotFound: where there is no kind of this code."""
+    kind = db.session.get(ProductKind, code)
+    if kind is None:
+        raise NotFound
+    return kind
 
 
 def products_of(producer: Organisation) -> list[Product]:

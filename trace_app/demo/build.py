@@ -19,6 +19,7 @@ from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.catalogue.models import Product, Site
 from trace_app.clock import today
 from trace_app.db.session import transaction
+from trace_app.demo import quality
 from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketch
 from trace_app.demo.pictures import draw
 from trace_app.demo.seasons import SEASONS, Step, last_autumn
@@ -26,16 +27,22 @@ from trace_app.extensions import db
 from trace_app.labels import packing, printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
-from trace_app.media.models import Photo
+from trace_app.media.models import Document, Photo
 from trace_app.media.service import media_store
+from trace_app.quality.models import CertificateType
+from trace_app.quality.service import check_due, release_batch
 from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
 from trace_app.records.forms import form_for
 from trace_app.records.models import RecordType
+from trace_app.records.service import Scope
 
 PASSWORD = "qujing-demo"  # noqa: S105
-KEPT = {"alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles"}
+KEPT = {
+    "alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances",
+    "limits", "gi_areas",
+}  # fmt: skip
 LABELS_EACH = 48
 UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}
 BEGINNING = {"ham": "salting", "ham_mooncake": "receiving", "ginger": "planting", "honey": "bloom", "coix": "sowing"}
@@ -64,8 +71,11 @@ def rebuild() -> None:
             _user(organisation, role, username, full_name)
         for kind, facts, username, full_name in VISITORS:
             _user(_organisation(kind, **facts), accounts.ROLES_OF_KIND[kind][0], username, full_name)
+        quality.fill_catalogue(accounts.user_by_name("qujing"))
         for number, sketch in enumerate(PRODUCERS, start=1):
             _producer(sketch, number, chance)
+        _certificates()
+        _reports(chance)
     for batch in _showcases():
         with transaction():
             job = printing.order_labels(_owner(batch), batch, layout="a4-3x8", count=LABELS_EACH)
@@ -73,6 +83,26 @@ def rebuild() -> None:
     _pack_a_case(_showcases()[DEMO_CASE_OF])
     with transaction():
         _recall()
+    check_due()
+
+
+def _certificates() -> None:
+    """One that holds, one that ends soon, one that has expired."""
+    quality.certify(accounts.user_by_name("banqiao"), CertificateType.GREEN_FOOD, "LB-99-2400001A", days_left=420)
+    quality.certify(accounts.user_by_name("xuanhe"), CertificateType.FOOD_LICENCE, "SC10453038100001", days_left=40)
+    quality.certify(accounts.user_by_name("jiulong"), CertificateType.ORGANIC, "099OP2300007", days_left=-9)
+
+
+def _reports(chance: Random) -> None:
+    """The laboratory's on every third lot; on that of the recall, one that it failed."""
+    laboratory = accounts.user_by_name("lab")
+    recalled = _recalled_one()
+    lots = db.session.scalars(db.select(Batch).where(Batch.status != BatchStatus.DRAFT).order_by(Batch.id)).all()
+    shown = {batch.id for batch in _showcases()}
+    for number, batch in enumerate(lots, start=1):
+        if batch.id in shown or number % 3 == 0:
+            quality.report_on(laboratory, batch, chance, number, fails=batch.id == recalled.id)
+    quality.soil_report(accounts.user_by_name("banqiao"), next(b for b in lots if b.product.kind_code == "ginger"))
 
 
 def _pack_a_case(batch: Batch) -> None:
@@ -105,6 +135,7 @@ def overview() -> str:
         "    banqiao   producer (ginger, Luoping)",
         "    luoping   county regulator",
         "    qujing    city administrator",
+        "    lab       laboratory",
         "",
         "  A trace page of each product:",
     ]
@@ -122,6 +153,8 @@ def _clear() -> None:
         media_store().delete(photo.thumbnail_key)
     for key in db.session.scalars(db.select(PrintVolume.file_key)):
         media_store().delete(key)
+    for document in db.session.scalars(db.select(Document)):
+        media_store().delete(document.key)
     with transaction():
         for table in reversed(db.metadata.sorted_tables):
             if table.name not in KEPT:
@@ -176,12 +209,28 @@ def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance
         user=user,
     ).batch_facts
     batch = batches.register_batch(user, facts)
+    if draft and kind == "ginger":
+        steps.insert(-4, _forbidden(steps[-4].day))
+    waived = kind == "ginger" and user.username == "banqiao" and lot == 1
     for step in steps[: -3 if draft else None]:
-        _record(user, batch, step, kind, lot)
+        strong = waived and step.values.get("product_name", "").startswith("苯醚甲环唑")
+        _record(user, batch, step._replace(values=step.values | {"dose": 60}) if strong else step, kind, lot)
+    if waived:
+        reason = "已核实：一次用量超过标签上限，采收前送检，苯醚甲环唑残留未检出，准予放行。"
+        quality.waive_all(accounts.user_by_name("luoping"), batch, reason)
     if not draft:
-        records.release_batch(user, batch)
+        release_batch(user, batch)
         if year < last_autumn(today()) and lot % 2:
             batches.close_batch(user, batch)
+
+
+def _forbidden(day: date) -> Step:
+    """A pesticide that is not for vegetables: the rules stop the lot."""
+    return Step("pesticide", None, day, {
+        "product_name": "毒死蜱 40% 乳油", "registration_number": "PD20990006", "active_ingredient": "毒死蜱", "dose": 80,
+        "dose_unit": "mL_per_mu", "area_mu": 18, "method": "drench", "target": "地下害虫", "interval_days": 7,
+        "operator": "示例·陈大哥", "source": "示例·邻村农资店", "input_lot": "D0607",
+    })  # fmt: skip
 
 
 def _finished(kind: str, steps: list[Step]) -> date:
@@ -205,14 +254,15 @@ def _quantity(kind: str, steps: list[Step]) -> Any:
 
 
 def _record(user: User, batch: Batch, step: Step, kind: str, lot: int) -> None:
-    stage = records.stage_of(batch, step.stage)
+    stage = records.stage_of(batch.product.kind, step.stage)
+    quality.stock_up(user, step.values, step.day)
     record_type = RecordType(step.type)
     form = form_for(record_type, stage).parse({"happened_on": step.day, **step.values})
     with_photo = (
         lot == 0 and stage is not None and (stage.role or step.stage in {"planting", "sowing", "bloom", "filling"})
     )
     photos = [("demo.jpg", draw(kind, step.day.toordinal()))] if with_photo else []
-    records.add_record(user, batch, record_type, form.facts, stage_code=step.stage, photos=photos)
+    records.add_record(user, Scope.of(batch), record_type, form.facts, stage_code=step.stage, photos=photos)
 
 
 def _showcases() -> list[Batch]:
@@ -236,8 +286,12 @@ def _owner(batch: Batch) -> User:
     return batch.producer.users[0]
 
 
+def _recalled_one() -> Batch:
+    return next(batch for batch in _showcases() if batch.product.kind_code == "coix")
+
+
 def _recall() -> None:
-    batch = next(batch for batch in _showcases() if batch.product.kind_code == "coix")
+    batch = _recalled_one()
     form = RecallForm.parse(
         {
             "level": 2,

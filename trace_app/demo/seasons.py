@@ -108,7 +108,7 @@ def honey(year: int, chance: Random, operator: str) -> Iterator[Step]:
     extracted = date(year, 3, 4) + timedelta(days=chance.randint(0, 14))
     colonies = chance.choice([60, 80, 120])
     yield Step("veterinary", None, date(year - 1, 11, 20), {
-        "product_name": "氟胺氰菊酯条", "registration_number": "兽药字 990004（示例）", "active_ingredient": "氟胺氰菊酯",
+        "product_name": "氟胺氰菊酯条", "registration_number": "兽药字 990000004（示例）", "active_ingredient": "氟胺氰菊酯",
         "dose": 2, "dose_unit": "strip_per_colony", "method": "hive_strip", "target": "蜂螨", "interval_days": 42,
         "operator": operator, "source": "示例·罗平县畜牧服务站", "input_lot": f"S{year - 1}1002",
     })  # fmt: skip
@@ -147,7 +147,7 @@ def ham(year: int, chance: Random, operator: str) -> Iterator[Step]:
         "product_name": "玉米、荞麦与青料", "dose": 18, "dose_unit": "t", "source": "本地农户", "operator": operator,
     })  # fmt: skip
     yield Step("veterinary", None, slaughtered - timedelta(days=180), {
-        "product_name": "伊维菌素注射液", "registration_number": "兽药字 990005（示例）", "active_ingredient": "伊维菌素",
+        "product_name": "伊维菌素注射液", "registration_number": "兽药字 990000005（示例）", "active_ingredient": "伊维菌素",
         "dose": 0.3, "dose_unit": "mg_per_kg", "method": "injection", "target": "体内外寄生虫", "interval_days": 28,
         "operator": operator, "source": "示例·宣威市畜牧服务站", "input_lot": f"Y{year - 2}0418",
     })  # fmt: skip

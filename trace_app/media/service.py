@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
+from pathlib import PurePath
 from typing import BinaryIO
 
+import pypdfium2
 from flask import current_app
 from flask_babel import lazy_gettext as _
 
@@ -16,7 +18,7 @@ from media_store.photos import CONTENT_TYPE, NotAPhoto, PhotoTooLarge, clean_pho
 from trace_app.accounts.models import User
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.media.models import Photo
+from trace_app.media.models import Document, Photo
 
 MAX_PHOTOS = 12
 """Photos that one record or product may have."""
@@ -92,6 +94,79 @@ def keep_photos(user: User, uploads: list[tuple[str, bytes]], already: int = 0) 
         db.session.add(row)
         kept.append(row)
     return kept
+
+
+DOCUMENT_TYPES = {
+    "pdf": "application/pdf",
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+MAX_DOCUMENT_MB = 20
+
+
+class NotAPdf(Problem):
+    """An upload is no PDF that can be opened."""
+
+    status = 422
+    code = "not-a-pdf"
+    title = _("“%(name)s”不是能打开的 PDF。请上传没有密码的 PDF 文件。")
+
+
+class DocumentTooLarge(Problem):
+    status = 422
+    code = "document-too-large"
+    title = _("“%(name)s”太大：最多 %(most)s MB。请压缩后再上传。")
+
+
+def keep_pdf(user: User, file_name: str, data: bytes) -> Document:
+    """Store a PDF after opening it: what can't be opened, or only with a password, is refused.
+
+    :raises NotAPdf, DocumentTooLarge:
+    """
+    if len(data) > MAX_DOCUMENT_MB * 1024 * 1024:
+        raise DocumentTooLarge(name=file_name, most=MAX_DOCUMENT_MB)
+    try:
+        if not data.startswith(b"%PDF-"):
+            raise NotAPdf(name=file_name)
+        with pypdfium2.PdfDocument(data) as document:
+            if not len(document):
+                raise NotAPdf(name=file_name)
+    except pypdfium2.PdfiumError as error:
+        raise NotAPdf(name=file_name) from error
+    return keep_document(user, file_name, data, "pdf")
+
+
+def keep_document(user: User, file_name: str, data: bytes, kind: str) -> Document:
+    """Store a file whose content was checked.
+
+    :param kind: one of `DOCUMENT_TYPES`.
+    """
+    row = Document(
+        name=secrets.token_hex(16),
+        file_name=PurePath(file_name.replace("\\", "/")).name[-120:],
+        kind=kind,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        organisation_id=user.organisation_id,
+        created_by_id=user.id,
+    )
+    media_store().put(row.key, io.BytesIO(data), DOCUMENT_TYPES[kind])
+    db.session.add(row)
+    db.session.flush()
+    return row
+
+
+def open_document(document: Document) -> BinaryIO:
+    """The content of a document.
+
+    :raises MediaNotFound: where the store has lost it.
+    """
+    return media_store().open(document.key)
+
+
+def document_by_name(name: str) -> Document | None:
+    document: Document | None = db.session.scalar(db.select(Document).filter_by(name=name))
+    return document
 
 
 def photo_by_name(name: str) -> Photo | None:

@@ -12,9 +12,14 @@ from flask_babel import ngettext
 from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import StageField
 from trace_app.extensions import db
+from trace_app.findings.models import Waiver
+from trace_app.findings.service import waivers_of
 from trace_app.forms import plain_decimal
 from trace_app.language import language, named
 from trace_app.media.models import Photo
+from trace_app.quality.certificates import certificates_shown
+from trace_app.quality.models import Certificate, TestReport
+from trace_app.quality.service import tests_of
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import recall_in_force
 from trace_app.records.intervals import Interval, harvest_days, intervals
@@ -35,6 +40,9 @@ class Trace:
     recall: Recall | None
     records: list[Record]
     intervals: dict[int, Interval]
+    tests: list[TestReport]
+    certificates: list[Certificate]
+    waivers: list[Waiver]
 
     @property
     def state(self) -> Literal["draft", "released", "closed", "recalled"]:
@@ -74,7 +82,7 @@ class Trace:
         record = next((r for r in self.records if r.stage_code == stage_code and r.values.get(field_code)), None)
         if record is None:
             return None
-        stage = stage_of(self.batch, stage_code)
+        stage = stage_of(self.batch.product.kind, stage_code)
         field = next((f for f in (stage.fields if stage else []) if f["code"] == field_code), None)
         if field is None:
             return None
@@ -121,4 +129,12 @@ def trace_of_batch(batch_id: int) -> Trace:
     """What is known of a batch, and so of all its labels."""
     batch = db.session.get_one(Batch, batch_id)
     records = in_force(records_of(batch))
-    return Trace(batch, recall_in_force(batch), records, intervals(batch, records))
+    return Trace(
+        batch,
+        recall_in_force(batch),
+        records,
+        intervals(batch, records),
+        tests_of(batch),
+        certificates_shown(batch),
+        waivers_of(batch),
+    )

@@ -15,6 +15,7 @@ from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, db, limiter
+from trace_app.findings.rules import RULES, message_of
 from trace_app.forms import plain_digits
 from trace_app.gs1 import NotGs1, read_sscc
 from trace_app.labels.forms import PictureForm
@@ -22,9 +23,10 @@ from trace_app.labels.models import LabelLevel
 from trace_app.labels.packing import code_from_scan, contents_of
 from trace_app.labels.pins import check_pin
 from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, label_of_code, opens_by_link
-from trace_app.media.service import open_photo, photo_by_name
+from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
 from trace_app.public.scan_layer import MARK, MARKED, PRINTED_MARK
 from trace_app.public.trace import trace_of_batch
+from trace_app.quality.forms import SUBJECTS, certificate_label, result_text
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import LEVELS
 from trace_app.records.models import RecordType
@@ -165,6 +167,11 @@ def _trace_page(label: ScannedLabel, **pin: Any) -> Any:
         amount=amount,
         stage_values=stage_values,
         types=RecordType,
+        subjects=SUBJECTS,
+        result_text=result_text,
+        certificate_label=certificate_label,
+        rules=RULES,
+        message_of=message_of,
         has_pin=label.has_pin,
         level=LEVELS_OF_LABELS.get(label.level),
         contents=contents_of(label) if label.level in CONTAINERS else [],
@@ -203,6 +210,23 @@ def photo(name: str, size: str = "") -> Any:
         raise NotFound from error
     response = send_file(file, mimetype=CONTENT_TYPE, max_age=PHOTO_AGE)
     response.headers["Cache-Control"] = f"public, max-age={PHOTO_AGE}, immutable"
+    return response
+
+
+@views.get("/media/<string(length=32):name>.pdf")
+@public
+def document(name: str) -> Any:
+    """A test report or certificate as it was handed in, for whoever was given its address."""
+    row = document_by_name(name)
+    if row is None or row.kind != "pdf":
+        raise NotFound
+    try:
+        file = open_document(row)
+    except MediaNotFound as error:
+        raise NotFound from error
+    response = send_file(file, mimetype=DOCUMENT_TYPES["pdf"], download_name=row.file_name, max_age=PHOTO_AGE)
+    response.headers["Cache-Control"] = f"public, max-age={PHOTO_AGE}, immutable"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import MultipleFileField
-from wtforms import Field
+from flask_wtf.file import FileField, MultipleFileField
+from wtforms import Field, SelectMultipleField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import ValidationError
 
+from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import StageField
-from trace_app.catalogue.models import Stage
+from trace_app.catalogue.models import ProductKind, Site, Stage
+from trace_app.clock import today
 from trace_app.forms import (
     DateField,
     DecimalField,
@@ -31,12 +35,17 @@ from trace_app.forms import (
     optional,
     required,
 )
+from trace_app.inputs.forms import REGISTRATION
+from trace_app.inputs.models import InputType, StockLot
 from trace_app.language import named
 from trace_app.records.models import Record, RecordType
+from trace_app.records.service import Scope
 from trace_app.units import UNITS
 
 VALUE_PREFIX = "values-"
 """What the names of a stage's own fields begin with, so that none can pose as a column."""
+
+NOT_FACTS = {"csrf_token", "photos", "correction_reason", "series"}
 
 METHODS = {
     "spray": _("喷雾"),
@@ -61,6 +70,7 @@ FERTILISER_TYPES = {
     "bio": _("生物肥"),
     "manure": _("农家肥"),
 }
+DISEASE_SEVERITY = {"light": _("轻"), "medium": _("中"), "heavy": _("重")}
 NUTRIENTS = {"n_percent": "N %", "p_percent": "P₂O₅ %", "k_percent": "K₂O %"}
 
 
@@ -98,13 +108,31 @@ def public_https(_form: Any, field: Field) -> None:
 
 
 class RecordForm(Form):
-    """What every record has."""
+    """What every record has.
+
+    :param stock: the producer's stock lots that an input may be taken from.
+    """
 
     happened_on = DateField(_("日期"), [required(), not_future])
     operator = StringField(_("操作人"), [optional(), at_most(40)])
     note = TextField(_("备注"), [optional(), at_most(500)])
     photos = MultipleFileField(_("照片"))
     correction_reason = StringField(_("更正原因"), [at_most(300)], description=_("会与原记录一起保留"))
+
+    def __init__(self, *args: Any, stock: Sequence[StockLot] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stock = {lot.id: lot for lot in stock}
+        if "stock_id" in self:
+            pairs = [(lot.id, f"{lot.product.name} · {lot.lot_number}") for lot in stock]
+            self.stock_id.choices = choices(pairs, blank=_("不从库存选"))
+
+    def validate(self, *args: Any, **kwargs: Any) -> bool:
+        lot = self._stock.get(self.stock_id.data) if "stock_id" in self else None
+        if lot is not None:
+            for name, value in offered_by_stock(lot).items():
+                if name in self and value is not None and not self[name].data:
+                    self[name].data, self[name].raw_data = value, [str(value)]
+        return bool(super().validate(*args, **kwargs))
 
     def has_reason(self) -> bool:
         """Whether a correction says why; the field tells where it doesn't."""
@@ -117,7 +145,7 @@ class RecordForm(Form):
         """Columns of `Record`; a stage's own values under ``values``, numbers as text."""
         facts: dict[str, Any] = {"values": {}}
         for field in self:
-            if field.name in {"csrf_token", "photos", "correction_reason"}:
+            if field.name in NOT_FACTS:
                 continue
             data = field.data if field.data != "" else None
             if field.name.startswith(VALUE_PREFIX):
@@ -130,7 +158,23 @@ class RecordForm(Form):
         return facts
 
 
+def _stock_field() -> SelectField:
+    return SelectField(_("从库存选"), coerce=lambda text: int(text) if text not in {"", None, "None"} else None)
+
+
+def offered_by_stock(lot: StockLot) -> dict[str, Any]:
+    """What a stock lot and its product's label fill in."""
+    return {
+        "product_name": lot.product.name,
+        "registration_number": lot.product.registration_number or None,
+        "active_ingredient": lot.product.active_ingredient or None,
+        "source": lot.supplier,
+        "input_lot": lot.lot_number,
+    }
+
+
 class PesticideForm(RecordForm):
+    stock_id = _stock_field()
     product_name = StringField(
         _("农药名称"), [required(), at_most(80)], description=_("按标签填写，如 苯醚甲环唑 10% 水分散粒剂")
     )
@@ -139,7 +183,7 @@ class PesticideForm(RecordForm):
         [
             optional(),
             at_most(40),
-            matches(r"^(PD|LS|WP|EX|WL)\d{4,13}(-\d{1,5})?([FA-Z]\d*)*$", _("登记证号如 PD20150123，请按标签抄写。")),
+            matches(REGISTRATION[InputType.PESTICIDE], _("登记证号如 PD20150123，请按标签抄写。")),
         ],
         description=_("标签上 PD、LS 开头的号码"),
     )
@@ -158,6 +202,7 @@ class PesticideForm(RecordForm):
 
 
 class FertiliserForm(RecordForm):
+    stock_id = _stock_field()
     product_name = StringField(_("肥料名称"), [required(), at_most(80)])
     registration_number = StringField(_("登记证号"), [optional(), at_most(40)])
     target = SelectField(
@@ -180,6 +225,7 @@ for _code, _label in NUTRIENTS.items():
 
 
 class FeedForm(RecordForm):
+    stock_id = _stock_field()
     product_name = StringField(_("饲料名称"), [required(), at_most(80)])
     registration_number = StringField(_("许可证号"), [optional(), at_most(40)])
     dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
@@ -189,6 +235,7 @@ class FeedForm(RecordForm):
 
 
 class VeterinaryForm(RecordForm):
+    stock_id = _stock_field()
     product_name = StringField(_("兽药名称"), [required(), at_most(80)])
     registration_number = StringField(
         _("批准文号"), [optional(), at_most(40)], description=_("标签上“兽药字”开头的号码")
@@ -205,6 +252,7 @@ class VeterinaryForm(RecordForm):
 
 
 class IngredientForm(RecordForm):
+    stock_id = _stock_field()
     product_name = StringField(_("原料名称"), [required(), at_most(80)])
     dose = DecimalField(_("用量"), [required(), between(0.001, 10_000_000)])
     dose_unit = SelectField(_("单位"), [required()], choices=_units("kg", "t", "g", "L"))
@@ -214,6 +262,20 @@ class IngredientForm(RecordForm):
 
 class CareForm(RecordForm):
     note = TextField(_("做了什么"), [required(), at_most(500)])
+
+
+class DiseaseForm(RecordForm):
+    target = StringField(_("病虫害或疫病"), [required(), at_most(60)], description=_("如 姜瘟病、蜂螨"))
+    area_mu = DecimalField(_("发生面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    note = TextField(_("情况和处理"), [required(), at_most(500)], description=_("如 拔除病株 12 株，撒石灰"))
+
+
+setattr(DiseaseForm, VALUE_PREFIX + "affected_percent", DecimalField(_("受害比例（%）"), [optional(), between(0, 100)]))
+setattr(
+    DiseaseForm,
+    VALUE_PREFIX + "severity",
+    SelectField(_("程度"), choices=choices(DISEASE_SEVERITY.items(), blank=_("不填"))),
+)
 
 
 class VideoForm(RecordForm):
@@ -228,6 +290,7 @@ FORMS: dict[RecordType, type[RecordForm]] = {
     RecordType.VETERINARY: VeterinaryForm,
     RecordType.INGREDIENT: IngredientForm,
     RecordType.CARE: CareForm,
+    RecordType.DISEASE: DiseaseForm,
     RecordType.VIDEO: VideoForm,
 }
 
@@ -240,7 +303,13 @@ def form_for(record_type: RecordType, stage: Stage | None) -> type[RecordForm]:
     if record_type is not RecordType.STAGE:
         return FORMS[record_type]
     assert stage is not None  # noqa: S101
-    fields = {VALUE_PREFIX + field["code"]: _stage_field(StageField.model_validate(field)) for field in stage.fields}
+    fields: dict[str, Any] = {
+        VALUE_PREFIX + field["code"]: _stage_field(StageField.model_validate(field)) for field in stage.fields
+    }
+    if stage.rules.get("series"):
+        fields["series"] = FileField(
+            _("温湿度记录仪数据（CSV）"), description=_("有“时间、温度、湿度”列；也可以是 GBK 编码")
+        )
     return type("StageForm", (RecordForm,), fields)
 
 
@@ -264,7 +333,7 @@ def _stage_field(field: StageField) -> Any:
 
 
 _CARRIED_OVER = (
-    "operator", "product_name", "registration_number", "active_ingredient", "dose", "dose_unit", "area_mu",
+    "operator", "stock_id", "product_name", "registration_number", "active_ingredient", "dose", "dose_unit", "area_mu",
     "method", "target", "interval_days", "source", "input_lot",
 )  # fmt: skip
 
@@ -287,3 +356,43 @@ def _typed(text: str) -> Any:
         return Decimal(text)
     except InvalidOperation:
         return text
+
+
+class ScopeForm(Form):
+    """For what a record is made: lots, or a whole site for a season. ``entry_key`` lets one entry be sent twice.
+
+    ``lots`` are those to choose from, ``meant`` those that may be.
+    """
+
+    scope = SelectField(_("适用于"), choices=choices({"lots": _("选中的批次"), "site": _("整个基地本季")}.items()))
+    batch_ids = SelectMultipleField(_("批次"), coerce=int, validate_choice=False)
+    site_id = SelectField(_("基地"), coerce=lambda text: int(text) if text not in {"", None, "None"} else None)
+    season_until = DateField(_("本季截止"), [optional()], description=_("在这天之前开始、这次操作之后采收的批次都算上"))
+    entry_key = StringField(
+        validators=[optional(), matches(r"^[0-9A-Za-z-]{8,40}$", _("页面放得太久，请刷新后再填。"))]
+    )
+
+    def __init__(
+        self, *args: Any, lots: Sequence[Batch], meant: Sequence[Batch], sites: Sequence[Site], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.lots = list(lots)
+        self._meant = {lot.id: lot for lot in meant}
+        self._sites = {site.id: site for site in sites}
+        self.site_id.choices = choices([(site.id, named(site)) for site in sites], blank=_("请选择"))
+
+    def validate_batch_ids(self, field: Any) -> None:
+        if self.scope.data == "lots" and not set(field.data or ()) & set(self._meant):
+            raise ValidationError(_("请至少选一个批次。"))
+
+    def validate_site_id(self, field: Any) -> None:
+        if self.scope.data == "site" and field.data is None:
+            raise ValidationError(_("请选择基地。"))
+
+    def for_kind(self, kind: ProductKind) -> Scope:
+        """What was chosen, once the form is valid."""
+        if self.scope.data == "site":
+            until = self.season_until.data or date(today().year, 12, 31)
+            return Scope(kind, site=self._sites[self.site_id.data], season_until=until)
+        chosen = [self._meant[batch_id] for batch_id in self.batch_ids.data if batch_id in self._meant]
+        return Scope(kind, batches=tuple(chosen))

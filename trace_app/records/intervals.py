@@ -43,13 +43,21 @@ def harvest_days(batch: Batch, records: list[Record]) -> list[date]:
     return days or ([batch.produced_on] if batch.produced_on else [])
 
 
+def required_days(record: Record) -> int | None:
+    """The interval that a record must keep: the longer of what it states and what the input's label says."""
+    use = record.stock.product.use_on(record.kind_code) if record.stock is not None else None
+    known = [days for days in (record.interval_days, use.interval_days if use else None) if days is not None]
+    return max(known, default=None)
+
+
 def intervals(batch: Batch, records: list[Record]) -> dict[int, Interval]:
     """The interval of every record in force that has one, by the record's id."""
     harvests = harvest_days(batch, records)
     found = {}
     for record in records:
-        if record.interval_days is not None:
+        days_required = required_days(record)
+        if days_required is not None:
             after = next((day for day in harvests if day >= record.happened_on), None)
             days = (after - record.happened_on).days if after else None
-            found[record.id] = Interval(record, record.interval_days, days)
+            found[record.id] = Interval(record, days_required, days)
     return found

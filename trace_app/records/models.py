@@ -8,11 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from trace_app.accounts.models import User
+from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
+from trace_app.catalogue.models import ProductKind, Site
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
-from trace_app.media.models import Photo
+from trace_app.inputs.models import StockLot
+from trace_app.media.models import Document, Photo
 
 
 class RecordType(enum.StrEnum):
@@ -23,6 +25,7 @@ class RecordType(enum.StrEnum):
     INGREDIENT = "ingredient"
     STAGE = "stage"
     CARE = "care"
+    DISEASE = "disease"
     VIDEO = "video"
 
 
@@ -38,17 +41,30 @@ record_photos = sa.Table(
 )
 
 
-class Record(Model):
-    """One thing done to a lot on one day. Never changed: a correction is a new record that names the old.
+record_batches = sa.Table(
+    "record_batches",
+    db.metadata,
+    sa.Column("record_id", sa.ForeignKey("records.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("batch_id", sa.ForeignKey("batches.id"), primary_key=True, index=True),
+)
 
-    What all records of an input share stands in columns, because recalls and rules search by it; what
-    only a kind's own stage asks for stands in ``values``.
+
+class Record(Model):
+    """One thing done on one day to a lot, to several, or to a whole site for a season.
+
+    Never changed: a correction is a new record that names the old. What all records of an input share stands
+    in columns, because recalls and rules search by it; what only a kind's own stage asks for stands in ``values``.
     """
 
     __tablename__ = "records"
     __table_args__ = (
         sa.Index("ix_records_batch_id_happened_on", "batch_id", "happened_on"),
+        sa.Index("ix_records_site_id_happened_on", "site_id", "happened_on"),
         sa.CheckConstraint("(type = 'stage') = (stage_code IS NOT NULL)", "stage_code"),
+        sa.CheckConstraint(
+            "(batch_id IS NULL) = (site_id IS NOT NULL) AND (site_id IS NULL) = (season_until IS NULL)", "scope"
+        ),
+        sa.UniqueConstraint("producer_id", "entry_key"),
         sa.CheckConstraint("dose > 0", "dose"),
         sa.CheckConstraint("area_mu > 0", "area_mu"),
         sa.CheckConstraint("interval_days >= 0", "interval_days"),
@@ -56,7 +72,14 @@ class Record(Model):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
+    producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    kind_code: Mapped[str] = mapped_column(sa.ForeignKey("product_kinds.code"))
+    """The kind whose stages and inputs the record is of."""
+    batch_id: Mapped[int | None] = mapped_column(sa.ForeignKey("batches.id"))
+    """The lot, the first where there are several; None for a whole site."""
+    site_id: Mapped[int | None] = mapped_column(sa.ForeignKey("sites.id"))
+    season_until: Mapped[date | None]
+    """Of a whole site's record: the last day on which a lot may begin that it still counts for."""
     type: Mapped[RecordType] = mapped_column(one_of(RecordType, "type"))
     stage_code: Mapped[str | None] = mapped_column(sa.String(30))
     happened_on: Mapped[date]
@@ -69,6 +92,8 @@ class Record(Model):
     source: Mapped[str | None] = mapped_column(sa.String(80))
     """Of an input: who supplied it."""
     input_lot: Mapped[str | None] = mapped_column(sa.String(40), index=True)
+    stock_id: Mapped[int | None] = mapped_column(sa.ForeignKey("stock_lots.id"), index=True)
+    """The stock lot it was taken from, where the producer keeps stock."""
     dose: Mapped[Decimal | None] = mapped_column(sa.Numeric(12, 3))
     dose_unit: Mapped[str | None] = mapped_column(sa.String(20))
     area_mu: Mapped[Decimal | None] = mapped_column(sa.Numeric(9, 2))
@@ -81,11 +106,45 @@ class Record(Model):
     values: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     replaces_id: Mapped[int | None] = mapped_column(sa.ForeignKey("records.id"), unique=True)
     correction_reason: Mapped[str | None] = mapped_column(sa.String(300))
+    entry_key: Mapped[str | None] = mapped_column(sa.String(40))
+    """Made where the entry was made, so that one sent twice is kept once."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
 
-    batch: Mapped[Batch] = relationship()
+    producer: Mapped[Organisation] = relationship()
+    kind: Mapped[ProductKind] = relationship()
+    batch: Mapped[Batch | None] = relationship()
+    further_batches: Mapped[list[Batch]] = relationship(secondary=record_batches, order_by=Batch.id, lazy="select")
+    site: Mapped[Site | None] = relationship()
+    stock: Mapped[StockLot | None] = relationship()
+    series: Mapped[list[RecordSeries]] = relationship(
+        back_populates="record", order_by="RecordSeries.id", lazy="selectin", cascade="all, delete-orphan"
+    )
     replaces: Mapped[Record | None] = relationship(remote_side=[id], back_populates="replaced_by")
     replaced_by: Mapped[Record | None] = relationship(back_populates="replaces", uselist=False)
     photos: Mapped[list[Photo]] = relationship(secondary=record_photos, order_by=Photo.id, lazy="selectin")
     created_by: Mapped[User | None] = relationship()
+
+
+class RecordSeries(Model):
+    """Readings of a logger over a stage: temperature or humidity, thinned out, with the file they came from."""
+
+    __tablename__ = "record_series"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    record_id: Mapped[int] = mapped_column(sa.ForeignKey("records.id", ondelete="CASCADE"), index=True)
+    quantity: Mapped[str] = mapped_column(sa.String(20))
+    """``temperature`` in degrees Celsius or ``humidity`` in percent."""
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    count: Mapped[int]
+    """Readings in the file."""
+    least: Mapped[float]
+    most: Mapped[float]
+    mean: Mapped[float]
+    points: Mapped[list[list[float]]] = mapped_column(sa.JSON)
+    """Seconds since the start, least and most of each stretch, in order."""
+    document_id: Mapped[int] = mapped_column(sa.ForeignKey("documents.id"))
+
+    record: Mapped[Record] = relationship(back_populates="series")
+    document: Mapped[Document] = relationship()

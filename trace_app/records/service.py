@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
+import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
-from trace_app.accounts import audit
-from trace_app.accounts.access import NotFound
+from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import User
 from trace_app.batches import service as batches
-from trace_app.batches.freshness import shown_on_trace_pages
-from trace_app.batches.models import Batch
-from trace_app.catalogue.models import Product, Stage
+from trace_app.batches.freshness import judged_by_rules, shown_on_trace_pages
+from trace_app.batches.models import Batch, BatchStatus
+from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.errors import Problem
 from trace_app.extensions import db
+from trace_app.inputs.models import InputProduct, LabelUse, StockLot
 from trace_app.media.service import keep_photos
-from trace_app.records.intervals import intervals
-from trace_app.records.models import INPUT_TYPES, Record, RecordType
+from trace_app.records.models import Record, RecordType, record_batches
+from trace_app.records.series import copy_of, keep_series
 
-shown_on_trace_pages(Record, lambda record: Batch.id == record.batch_id)
+
+def _covered_by(record: Record) -> sa.ColumnElement[bool]:
+    """The batches that a record counts for, as a condition on `Batch`."""
+    if record.site_id is not None:
+        return sa.and_(
+            Batch.site_id == record.site_id,
+            Batch.started_on <= record.season_until,
+            sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= record.happened_on),
+        )
+    if record.further_batches:
+        return Batch.id.in_([record.batch_id, *(batch.id for batch in record.further_batches)])
+    return Batch.id == record.batch_id
+
+
+def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
+    used = sa.select(Record.batch_id).join(StockLot, StockLot.id == Record.stock_id)
+    return Batch.id.in_(used.where(StockLot.product_id == product_id))
+
+
+shown_on_trace_pages(Record, _covered_by)
+judged_by_rules(LabelUse, lambda use: _with_stock_of(use.product_id))
+judged_by_rules(InputProduct, lambda product: _with_stock_of(product.id))
+judged_by_rules(StockLot, lambda stock: Batch.id.in_(sa.select(Record.batch_id).where(Record.stock_id == stock.id)))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """For what a record is made: one or more lots of a kind, or a whole site until the end of a season."""
+
+    kind: ProductKind
+    batches: tuple[Batch, ...] = ()
+    site: Site | None = None
+    season_until: date | None = None
+
+    @classmethod
+    def of(cls, batch: Batch) -> Scope:
+        return cls(batch.product.kind, (batch,))
 
 
 class RecordTypeDoesNotApply(Problem):
@@ -32,32 +71,40 @@ class RecordTypeDoesNotApply(Problem):
 
 
 class AlreadyCorrected(Problem):
-    """A record is corrected once; then its correction is corrected."""
+    """A record is corrected once; then its correction is corrected.
+
+    :ivar newer_id: of the correction that is in force.
+    """
 
     code = "already-corrected"
     title = _("这条记录已被更正过，请更正最新的那一条。")
 
-
-class IntervalNotKept(Problem):
-    """The lot was harvested or slaughtered inside the interval of an input."""
-
-    code = "interval-not-kept"
-    title = _("不能放行：%(input)s 施用后 %(days)s 天即采收，未满 %(required)s 天。请核对日期；若属实，本批不得销售。")
+    def __init__(self, newer: Record) -> None:
+        super().__init__()
+        self.newer_id = newer.id
 
 
-def stage_of(batch: Batch, code: str | None) -> Stage | None:
-    """The stage of the batch's kind with a code."""
-    return next((stage for stage in batch.product.kind.stages if stage.code == code), None)
+class NotOfThisKind(Problem):
+    """One record is for lots of one kind."""
+
+    status = 422
+    code = "not-of-this-kind"
+    title = _("批次 %(lot)s 不是“%(kind)s”，请分开记录。")
 
 
-def check_applies(batch: Batch, record_type: RecordType, stage_code: str | None) -> Stage | None:
-    """The stage that is meant, after checking that the batch's kind takes such a record.
+def stage_of(kind: ProductKind, code: str | None) -> Stage | None:
+    """The stage of a kind with a code."""
+    return next((stage for stage in kind.stages if stage.code == code), None)
+
+
+def check_applies(kind: ProductKind, record_type: RecordType, stage_code: str | None) -> Stage | None:
+    """The stage that is meant, after checking that the kind takes such a record.
 
     :raises RecordTypeDoesNotApply:
     """
-    kind = batch.product.kind
-    stage = stage_of(batch, stage_code)
-    if (record_type in INPUT_TYPES and record_type not in kind.inputs) or (
+    stage = stage_of(kind, stage_code)
+    plain = {RecordType.STAGE, RecordType.CARE, RecordType.VIDEO}
+    if (record_type not in plain and record_type not in kind.record_types) or (
         (record_type is RecordType.STAGE) != (stage is not None)
     ):
         raise RecordTypeDoesNotApply(kind=kind.name)
@@ -66,61 +113,212 @@ def check_applies(batch: Batch, record_type: RecordType, stage_code: str | None)
 
 def add_record(
     user: User,
-    batch: Batch,
+    scope: Scope,
     record_type: RecordType,
     facts: dict[str, Any],
     *,
     stage_code: str | None = None,
     photos: list[tuple[str, bytes]] | None = None,
+    series: tuple[str, bytes] | None = None,
+    entry_key: str | None = None,
 ) -> Record:
-    """Keep what was done to a batch.
+    """Keep what was done. An entry whose key is known already is kept once: the record that there is comes back.
 
     :param facts: columns of `Record`, parsed by the record's form.
-    :raises RecordTypeDoesNotApply, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos:
+    :param series: file name and content of a logger's readings.
+    :raises RecordTypeDoesNotApply, NotOfThisKind, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
     """
-    check_applies(batch, record_type, stage_code)
-    batches.must_take_records(batch)
-    record = Record(batch_id=batch.id, type=record_type, stage_code=stage_code, created_by_id=user.id, **facts)
-    record.photos = keep_photos(user, photos or [])
+    check_applies(scope.kind, record_type, stage_code)
+    for batch in sorted(scope.batches, key=lambda batch: batch.id):
+        if batch.product.kind_code != scope.kind.code:
+            raise NotOfThisKind(lot=batch.lot_number, kind=scope.kind.name)
+        batches.must_take_records(batch)
+    if scope.site is not None:
+        db.session.refresh(scope.site, with_for_update={"of": Site})
+    if known := _entered_before(user, entry_key):
+        return known
+    record = Record(
+        producer_id=user.organisation_id,
+        kind_code=scope.kind.code,
+        batch_id=scope.batches[0].id if scope.batches else None,
+        site_id=scope.site.id if scope.site else None,
+        season_until=scope.season_until,
+        type=record_type,
+        stage_code=stage_code,
+        entry_key=entry_key,
+        created_by_id=user.id,
+        **_with_stock(user, record_type, facts),
+    )
+    record.further_batches = list(scope.batches[1:])
+    if photos:
+        record.photos = keep_photos(user, photos)
+    if series:
+        record.series = keep_series(user, *series)
     db.session.add(record)
     db.session.flush()
-    audit.note(user, "add", record, batch=batch.id, type=record_type.value)
     return record
 
 
 def correct_record(
-    user: User, old: Record, facts: dict[str, Any], reason: str, photos: list[tuple[str, bytes]] | None = None
+    user: User,
+    old: Record,
+    facts: dict[str, Any],
+    reason: str,
+    photos: list[tuple[str, bytes]] | None = None,
+    *,
+    series: tuple[str, bytes] | None = None,
+    entry_key: str | None = None,
 ) -> Record:
-    """Add a record that takes another's place. The old one stays and names its successor; photos carry over.
+    """Add a record that takes another's place, for the same lots. The old one stays; photos and readings carry over.
 
-    :raises AlreadyCorrected, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos:
+    :raises AlreadyCorrected, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
     """
-    batches.must_take_records(old.batch)
-    if db.session.scalar(db.select(Record.id).filter_by(replaces_id=old.id)):
-        raise AlreadyCorrected
+    for batch in batches_of(old):
+        batches.must_take_records(batch)
+    if old.site is not None:
+        db.session.refresh(old.site, with_for_update={"of": Site})
+    if known := _entered_before(user, entry_key):
+        return known
+    newer = db.session.scalar(db.select(Record).filter_by(replaces_id=old.id))
+    if newer is not None:
+        raise AlreadyCorrected(latest(newer))
     record = Record(
+        producer_id=old.producer_id,
+        kind_code=old.kind_code,
         batch_id=old.batch_id,
+        site_id=old.site_id,
+        season_until=old.season_until,
         type=old.type,
         stage_code=old.stage_code,
         replaces_id=old.id,
         correction_reason=reason,
+        entry_key=entry_key,
         created_by_id=user.id,
-        **facts,
+        **_with_stock(user, old.type, facts),
     )
+    record.further_batches = list(old.further_batches)
     record.photos = [*old.photos, *keep_photos(user, photos or [], already=len(old.photos))]
+    record.series = keep_series(user, *series) if series else [copy_of(one) for one in old.series]
     db.session.add(record)
     db.session.flush()
-    audit.note(user, "correct", record, replaces=old.id, reason=reason)
     return record
+
+
+def unsaved(old: Record, facts: dict[str, Any]) -> Record:
+    """What a correction would be, to be compared and thrown away."""
+    with db.session.no_autoflush:
+        record = Record(type=old.type, stage_code=old.stage_code, kind=old.kind, **facts)
+        if record in db.session:
+            db.session.expunge(record)
+    return record
+
+
+def _entered_before(user: User, entry_key: str | None) -> Record | None:
+    if not entry_key:
+        return None
+    record: Record | None = db.session.scalar(
+        db.select(Record).filter_by(entry_key=entry_key, producer_id=user.organisation_id)
+    )
+    return record
+
+
+def _with_stock(user: User, record_type: RecordType, facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts with the stock lot that they name by its number, where there is one."""
+    lot_number = facts.get("input_lot")
+    if not lot_number or facts.get("stock_id") is not None:
+        return facts
+    found = db.session.scalar(
+        db.select(StockLot.id)
+        .join(StockLot.product)
+        .where(
+            StockLot.producer_id == user.organisation_id,
+            StockLot.lot_number == lot_number,
+            InputProduct.type == record_type.value,
+            InputProduct.name == facts.get("product_name"),
+        )
+    )
+    return facts | {"stock_id": found}
+
+
+def open_lots(user: User) -> list[Batch]:
+    """The producer's lots that take records, the newest first."""
+    query = (
+        db.select(Batch)
+        .join(Batch.product)
+        .where(
+            Batch.producer_id == user.organisation_id,
+            Batch.status != BatchStatus.CLOSED,
+            Batch.recalled_at.is_(None),
+        )
+        .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.site))
+        .order_by(Batch.status, Batch.created_at.desc(), Batch.id.desc())
+        .limit(200)
+    )
+    return list(db.session.scalars(query))
+
+
+def lots_named(user: User, batch_ids: list[int]) -> list[Batch]:
+    """The producer's own lots among these, whether they take records or not."""
+    query = db.select(Batch).where(Batch.producer_id == user.organisation_id, Batch.id.in_(batch_ids))
+    return list(db.session.scalars(query)) if batch_ids else []
+
+
+def batches_of(record: Record) -> list[Batch]:
+    """The lots that a record was made for; none where it is for a whole site."""
+    return ([record.batch] if record.batch is not None else []) + list(record.further_batches)
+
+
+def latest(record: Record) -> Record:
+    """The record that is in force where this one stood."""
+    while record.replaced_by is not None:
+        record = record.replaced_by
+    return record
+
+
+def story_of(record: Record) -> list[Record]:
+    """A record with all that it replaces and that replace it, the oldest first."""
+    chain = [latest(record)]
+    while chain[0].replaces is not None:
+        chain.insert(0, chain[0].replaces)
+    return chain
+
+
+def counting_for(batch: Batch) -> sa.ColumnElement[bool]:
+    """The records of a batch: its own, those for several lots, and its site's of the season."""
+    further = sa.select(record_batches.c.record_id).where(record_batches.c.batch_id == batch.id)
+    site_wide = [
+        Record.site_id == batch.site_id,
+        Record.kind_code == batch.product.kind_code,
+        Record.season_until >= batch.started_on,
+    ]
+    if batch.produced_on is not None:
+        site_wide.append(Record.happened_on <= batch.produced_on)
+    return sa.or_(Record.batch_id == batch.id, Record.id.in_(further), sa.and_(*site_wide))
 
 
 def records_of(batch: Batch) -> list[Record]:
     """All records of a batch, the latest day first, with those that were replaced."""
     query = (
         db.select(Record)
-        .filter_by(batch_id=batch.id)
-        .options(joinedload(Record.created_by), joinedload(Record.replaced_by))
+        .where(counting_for(batch))
+        .options(
+            joinedload(Record.created_by, innerjoin=False).lazyload(User.roles),
+            joinedload(Record.replaced_by).lazyload("*"),
+            joinedload(Record.stock),
+        )
         .order_by(Record.happened_on.desc(), Record.id.desc())
+    )
+    return list(db.session.scalars(query))
+
+
+def site_records(user: User) -> list[Record]:
+    """The latest records that a producer made for whole sites."""
+    query = (
+        db.select(Record)
+        .where(Record.producer_id == user.organisation_id, Record.site_id.is_not(None))
+        .options(joinedload(Record.site), joinedload(Record.replaced_by))
+        .order_by(Record.happened_on.desc(), Record.id.desc())
+        .limit(50)
     )
     return list(db.session.scalars(query))
 
@@ -132,56 +330,42 @@ def in_force(records: list[Record]) -> list[Record]:
 
 
 def record_for(user: User, record_id: int) -> Record:
-    """A record of a batch that the user may see.
+    """A record of a batch or site that the user may see.
 
     :raises NotFound: where there is none.
     """
     record = db.session.get(Record, record_id)
     if record is None:
         raise NotFound
-    batches.batch_for(user, record.batch_id)
+    place = record.batch or record.site
+    if place is None or not may_see(user, record.producer_id, place.division_code):
+        raise NotFound
     return record
 
 
 def own_record(user: User, record_id: int) -> Record:
-    """A record of the user's own batch.
+    """A record of the user's own.
 
     :raises NotFound: where there is none.
     """
     record = record_for(user, record_id)
-    batches.own_batch(user, record.batch_id)
+    if record.producer_id != user.organisation_id:
+        raise NotFound
     return record
 
 
-def last_like(user: User, batch: Batch, record_type: RecordType, stage_code: str | None) -> Record | None:
-    """The latest record of the same sort that the producer made for the same kind: its values are offered again."""
+def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code: str | None) -> Record | None:
+    """The latest record of the same sort that the producer made for the kind: its values are offered again."""
     query = (
         db.select(Record)
-        .join(Record.batch)
-        .join(Batch.product)
         .where(
-            Batch.producer_id == user.organisation_id,
+            Record.producer_id == user.organisation_id,
+            Record.kind_code == kind.code,
             Record.type == record_type,
             Record.stage_code == stage_code if stage_code else Record.stage_code.is_(None),
-            Product.kind_code == batch.product.kind_code,
         )
-        .order_by(Record.batch_id != batch.id, Record.id.desc())
+        .order_by(Record.id.desc())
         .limit(1)
     )
     record: Record | None = db.session.scalar(query)
     return record
-
-
-def release_batch(user: User, batch: Batch) -> None:
-    """Release a batch on the strength of its records.
-
-    :raises IntervalNotKept: where it was harvested too early; what is sold then would break the law.
-    :raises NotReadyForRelease, NotADraft, UnderRecall: see `trace_app.batches.service.release_batch`.
-    """
-    records = in_force(records_of(batch))
-    for interval in intervals(batch, records).values():
-        if not interval.kept:
-            raise IntervalNotKept(
-                input=interval.record.product_name, days=interval.days, required=interval.required_days
-            )
-    batches.release_batch(user, batch, len(records))

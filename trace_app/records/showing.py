@@ -8,7 +8,7 @@ from trace_app.catalogue.kinds import StageField
 from trace_app.catalogue.models import Stage
 from trace_app.forms import plain_decimal
 from trace_app.language import named
-from trace_app.records.forms import FERTILISER_TYPES, METHODS, NUTRIENTS
+from trace_app.records.forms import DISEASE_SEVERITY, FERTILISER_TYPES, METHODS, NUTRIENTS
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import stage_of
 from trace_app.units import unit_name
@@ -21,8 +21,13 @@ TYPES = {
     RecordType.INGREDIENT: _("配料"),
     RecordType.STAGE: _("工序"),
     RecordType.CARE: _("日常管护"),
+    RecordType.DISEASE: _("病虫害"),
     RecordType.VIDEO: _("视频"),
 }
+
+
+_OTHER_TARGETS = {RecordType.FERTILISER, RecordType.DISEASE}
+"""Types of record whose target is not a pest that something was used against."""
 
 
 def title_of(record_type: RecordType, stage: Stage | None) -> str:
@@ -35,7 +40,7 @@ def record_title(record: Record) -> str:
 
 
 def _stage(record: Record) -> Stage | None:
-    return stage_of(record.batch, record.stage_code)
+    return stage_of(record.kind, record.stage_code)
 
 
 def amount(record: Record) -> str:
@@ -59,10 +64,17 @@ def details(record: Record) -> list[tuple[str, str]]:
         (str(_("用量")), amount(record)),
         (str(_("面积")), f"{plain_decimal(record.area_mu)} {_('亩')}" if record.area_mu else ""),
         (str(_("方法")), str(METHODS.get(record.method or "", record.method or ""))),
-        (str(_("防治对象")), (record.target or "") if record.type is not RecordType.FERTILISER else ""),
+        (str(_("防治对象")), (record.target or "") if record.type not in _OTHER_TARGETS else ""),
         (str(_("来源")), record.source or ""),
         (str(_("批号")), record.input_lot or ""),
     ]
+    if record.type is RecordType.DISEASE:
+        percent = record.values.get("affected_percent")
+        found += [
+            (str(_("病虫害或疫病")), record.target or ""),
+            (str(_("受害比例")), f"{percent}%" if percent else ""),
+            (str(_("程度")), str(DISEASE_SEVERITY.get(record.values.get("severity", ""), ""))),
+        ]
     found += stage_values(record)
     return [(label, text) for label, text in found if text]
 
@@ -81,3 +93,28 @@ def field_text(field: StageField, value: str) -> str:
     if not unit:
         return text
     return f"{text}{unit}" if unit in {"%", "℃"} else f"{text} {unit}"
+
+
+def differences(old: Record, new: Record) -> list[tuple[str, str, str]]:
+    """What a correction changed: label, before, after."""
+    before, after = _all_values(old), _all_values(new)
+    labels = list(dict.fromkeys([*before, *after]))
+    return [
+        (label, before.get(label, ""), after.get(label, ""))
+        for label in labels
+        if before.get(label) != after.get(label)
+    ]
+
+
+def _all_values(record: Record) -> dict[str, str]:
+    values = {
+        str(_("日期")): record.happened_on.isoformat(),
+        str(_("名称")): record.product_name or "",
+        **dict(details(record)),
+        str(_("操作人")): record.operator,
+        str(_("备注")): record.note,
+        str(_("视频网址")): record.video_url or "",
+    }
+    if record.interval_days is not None:
+        values[str(_("间隔期（天）"))] = str(record.interval_days)
+    return {label: text for label, text in values.items() if text}

@@ -1,0 +1,194 @@
+"""The field with a network that comes and goes, in a real browser."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import PHONE, Platform, sign_in
+from tests.world import photo
+
+
+def _ready(page: Page, name: str) -> None:
+    """A lot to record for, and the service worker with its pages in place."""
+    page.goto("/products/new")
+    page.get_by_label("品类").select_option("ginger")
+    page.get_by_label("产品名称").fill(f"{name}的姜")
+    page.get_by_role("button", name="保存").click()
+    page.goto("/sites/new")
+    page.get_by_label("基地名称").fill(f"{name}的地")
+    page.get_by_label("乡镇").select_option("530324102")
+    page.get_by_role("button", name="保存").click()
+    page.goto("/batches/new")
+    page.get_by_label("产品").select_option(label=f"{name}的姜")
+    page.get_by_label("批次号").fill(name)
+    page.get_by_label("数量").fill("100")
+    page.get_by_label("开始日期").fill("2025-03-12")
+    page.get_by_role("button", name="保存").click()
+    page.goto("/field/")
+    _until(page, "caches.open('field-pages').then((c) => c.match('/field/ginger/video')).then(Boolean)")
+
+
+def _until(page: Page, condition: str) -> None:
+    """Wait for a promise of the page to come out true."""
+    for _attempt in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(condition)
+
+
+def _care(page: Page, note: str) -> None:
+    page.get_by_label("做了什么").fill(note)
+    page.get_by_label("日期").fill("2025-06-01")
+    page.get_by_role("button", name="保存").click()
+
+
+def _records(page: Page, lot: str) -> str:
+    page.goto("/batches")
+    page.get_by_role("link", name=lot).click()
+    return page.locator("ol.time").inner_text() if page.locator("ol.time").count() else ""
+
+
+@pytest.fixture
+def field(chromium: Browser, platform: Platform) -> tuple[Page, BrowserContext]:
+    page = sign_in(chromium, platform, "grower", PHONE)
+    return page, page.context
+
+
+def test_entries_made_without_a_network_arrive_once_when_it_returns(
+    field: tuple[Page, BrowserContext], tmp_path: Path
+) -> None:
+    page, context = field
+    _ready(page, "OFFLINE-1")
+    (tmp_path / "weed.jpg").write_bytes(photo("green"))
+
+    context.set_offline(True)
+    page.goto("/field/ginger/care")
+    expect(page.get_by_text("现在没有网络")).to_be_visible()
+    page.get_by_label("OFFLINE-1").check()
+    page.get_by_label("照片").set_input_files(tmp_path / "weed.jpg")
+    _care(page, "断网时除草")
+    expect(page.get_by_text("已存在这部手机里")).to_be_visible()
+    page.get_by_label("OFFLINE-1").check()
+    _care(page, "断网时清沟")
+    expect(page.get_by_text("已存在这部手机里")).to_be_visible()
+    page.goto("/field/")
+    expect(page.get_by_role("heading", name="待发送")).to_contain_text("2")
+    expect(page.locator("#outbox")).to_contain_text("断网时除草")
+
+    # One of the two is mended before it is sent.
+    page.locator("li.waiting", has_text="断网时清沟").get_by_role("link", name="打开修改").click()
+    expect(page.get_by_label("做了什么")).to_have_value("断网时清沟")
+    page.get_by_label("做了什么").fill("断网时清沟排水")
+    page.get_by_role("button", name="保存").click()
+    page.wait_for_url("**/field/")
+    expect(page.get_by_role("heading", name="待发送")).to_contain_text("2")
+
+    context.set_offline(False)
+    expect(page.get_by_text("全部已发送")).to_be_visible(timeout=20_000)
+    expect(page.locator("#outbox")).to_be_hidden()
+    text = _records(page, "OFFLINE-1")
+    assert text.count("断网时除草") == 1
+    assert text.count("断网时清沟排水") == 1
+    assert page.locator("ol.time .photos img").count() == 1
+
+
+def test_an_answer_that_is_lost_on_the_way_does_not_make_two_records(field: tuple[Page, BrowserContext]) -> None:
+    page, context = field
+    _ready(page, "LOST-1")
+    page.goto("/field/ginger/care")
+    page.get_by_label("LOST-1").check()
+    lost = []
+
+    def swallow(route) -> None:
+        if route.request.method == "POST" and not lost:
+            lost.append(route.fetch().status)
+            route.abort()
+        else:
+            route.continue_()
+
+    context.route("**/field/ginger/care*", swallow)
+    _care(page, "回执丢失")
+    expect(page.get_by_text("已存在这部手机里")).to_be_visible()
+    assert lost == [201]
+    page.goto("/field/")
+    expect(page.get_by_text("全部已发送")).to_be_visible(timeout=20_000)
+    assert _records(page, "LOST-1").count("回执丢失") == 1
+
+
+def test_a_correction_that_came_too_late_is_shown_beside_the_other(
+    field: tuple[Page, BrowserContext], chromium: Browser, platform: Platform
+) -> None:
+    page, context = field
+    _ready(page, "CONFLICT-1")
+    page.goto("/field/ginger/care")
+    page.get_by_label("CONFLICT-1").check()
+    _care(page, "除草一遍")
+    page.wait_for_url("**/batches/*")
+    page.locator("ol.time").get_by_role("link", name="更正").click()
+    path = page.url
+    context.set_offline(True)
+    page.get_by_label("做了什么").fill("除草两遍（手机）")
+    page.get_by_label("更正原因").fill("数错了")
+    page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已存在这部手机里")).to_be_visible()
+
+    desk = sign_in(chromium, platform, "grower", PHONE)
+    desk.goto(path)
+    desk.get_by_label("做了什么").fill("除草三遍（电脑）")
+    desk.get_by_label("更正原因").fill("核对了照片")
+    desk.get_by_role("button", name="保存").click()
+    desk.wait_for_url("**/batches/*")
+
+    context.set_offline(False)
+    page.goto("/field/")
+    outbox = page.locator("#outbox")
+    expect(outbox).to_contain_text("与别人的更正冲突", timeout=20_000)
+    expect(outbox.get_by_role("cell", name="除草三遍（电脑）")).to_be_visible()
+    expect(outbox.get_by_role("cell", name="除草两遍（手机）")).to_be_visible()
+    assert "手机" not in _records(desk, "CONFLICT-1")
+    page.get_by_role("button", name="仍用我的").click()
+    expect(page.get_by_text("全部已发送")).to_be_visible(timeout=20_000)
+    assert "除草两遍（手机）" in _records(desk, "CONFLICT-1")
+    assert "除草三遍（电脑）" in _records(desk, "CONFLICT-1")
+
+
+def test_what_the_platform_refuses_stays_until_it_is_mended_or_discarded(field: tuple[Page, BrowserContext]) -> None:
+    page, context = field
+    _ready(page, "REFUSED-1")
+    context.set_offline(True)
+    page.goto("/field/ginger/care")
+    page.get_by_label("REFUSED-1").check()
+    page.evaluate("document.querySelectorAll('#happened_on').forEach((input) => input.removeAttribute('max'))")
+    page.get_by_label("做了什么").fill("明天的事")
+    page.get_by_label("日期").fill("2099-01-01")
+    page.get_by_role("button", name="保存").click()
+    context.set_offline(False)
+    page.goto("/field/")
+    expect(page.locator("#outbox")).to_contain_text("日期不能晚于今天", timeout=20_000)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="丢弃").click()
+    expect(page.locator("#outbox")).to_be_hidden()
+    assert "明天的事" not in _records(page, "REFUSED-1")
+
+
+def test_the_pages_of_one_user_are_not_shown_to_another(field: tuple[Page, BrowserContext], platform: Platform) -> None:
+    page, context = field
+    _ready(page, "PRIVATE-1")
+    page.get_by_role("button", name="退出").click()
+    page.goto("/login")
+    page.get_by_label("用户名、手机号或邮箱").fill("neighbour")
+    page.get_by_label("密码").fill("long enough for tests")
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url("**/batches")
+    page.goto("/field/")
+    _until(
+        page,
+        "caches.open('field-pages').then((c) => c.match('/owner')).then((kept) => kept.text()).then((t) => t === 'neighbour')",
+    )
+    _until(page, "caches.open('field-pages').then((c) => c.match('/field/')).then(Boolean)")
+    _until(page, "caches.open('field-pages').then((c) => c.match('/field/ginger/care')).then((kept) => !kept)")
+    context.set_offline(True)
+    page.goto("/field/ginger/care")
+    expect(page.get_by_text("PRIVATE-1")).to_have_count(0)

@@ -1,0 +1,150 @@
+"""What the demonstration shows of quality: a catalogue of inputs, stock, test reports, certificates, findings."""
+
+from __future__ import annotations
+
+import io
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+
+from trace_app.accounts.models import User
+from trace_app.batches.models import Batch
+from trace_app.clock import today
+from trace_app.extensions import db
+from trace_app.findings.service import standing, waive
+from trace_app.inputs import service as inputs
+from trace_app.inputs.forms import InputRowForm, StockForm
+from trace_app.inputs.models import InputProduct, StockLot
+from trace_app.quality.certificates import add_certificate
+from trace_app.quality.laboratory import ResultFacts, add_report
+from trace_app.quality.models import CertificateType, TestSubject
+from trace_app.quality.service import check_lot
+from trace_app.quality.verdicts import Reading, read_result
+
+CATALOGUE: list[dict[str, Any]] = [
+    {"type": "pesticide", "name": "氯虫苯甲酰胺 200 克/升 悬浮剂", "registration_number": "PD20990001", "maker": "示例·云农药业",
+     "ingredients": "氯虫苯甲酰胺 200克/升", "kind_code": "ginger", "interval_days": 14, "dose_min": 8, "dose_max": 12,
+     "dose_unit": "mL_per_mu", "max_applications": 2},
+    {"type": "pesticide", "name": "苯醚甲环唑 10% 水分散粒剂", "registration_number": "PD20990002", "maker": "示例·云农药业",
+     "ingredients": "苯醚甲环唑 10%", "kind_code": "ginger", "interval_days": 14, "dose_min": 30, "dose_max": 50,
+     "dose_unit": "g_per_mu", "max_applications": 3},
+    {"type": "pesticide", "name": "甲氨基阿维菌素苯甲酸盐 5% 水分散粒剂", "registration_number": "PD20990003", "maker": "示例·滇东植保",
+     "ingredients": "甲氨基阿维菌素苯甲酸盐 5%", "kind_code": "coix", "interval_days": 21, "dose_min": 8, "dose_max": 15,
+     "dose_unit": "g_per_mu", "max_applications": 2},
+    {"type": "veterinary", "name": "氟胺氰菊酯条", "registration_number": "兽药字 990000004（示例）", "maker": "示例·蜂药厂",
+     "ingredients": "氟胺氰菊酯", "kind_code": "honey", "interval_days": 42, "dose_min": 1, "dose_max": 2,
+     "dose_unit": "strip_per_colony", "max_applications": 2},
+    {"type": "veterinary", "name": "伊维菌素注射液", "registration_number": "兽药字 990000005（示例）", "maker": "示例·滇牧药业",
+     "ingredients": "伊维菌素 1%", "kind_code": "ham", "interval_days": 28, "dose_max": "0.3", "dose_unit": "mg_per_kg",
+     "max_applications": 2},
+    {"type": "fertiliser", "name": "商品有机肥", "registration_number": "滇农肥（2099）准字0001号", "maker": "示例·罗平有机肥厂",
+     "n_percent": 2, "p_percent": "1.5", "k_percent": "1.5"},
+    {"type": "fertiliser", "name": "硫酸钾型复合肥", "registration_number": "滇农肥（2099）准字0002号", "maker": "示例·云化集团",
+     "n_percent": 15, "p_percent": 5, "k_percent": 20},
+]  # fmt: skip
+STOCK_UNIT = {"mL_per_mu": "L", "g_per_mu": "kg", "kg_per_mu": "kg", "strip_per_colony": "piece", "mg_per_kg": "bottle"}
+RESULTS: dict[str, list[tuple[str, str, str]]] = {
+    "ginger": [("铅", "0.03", "mg/kg"), ("镉", "0.02", "mg/kg"), ("毒死蜱", "未检出（<0.005）", "mg/kg"), ("二氧化硫", "未检出", "g/kg")],
+    "honey": [("水分", "18.2", "g/100g"), ("果糖和葡萄糖", "68.4", "g/100g"), ("羟甲基糠醛", "6.1", "mg/kg"), ("氯霉素", "未检出（<0.1）", "µg/kg")],
+    "ham": [("过氧化值", "0.08", "g/100g"), ("三甲胺氮", "0.9", "mg/100g"), ("亚硝酸钠残留量", "2.1", "mg/kg"), ("铅", "0.04", "mg/kg")],
+    "ham_mooncake": [("酸价（以脂肪计）", "1.2", "mg/g"), ("过氧化值（以脂肪计）", "0.05", "g/100g"), ("菌落总数", "1.1×10^3", "CFU/g")],
+    "coix": [("镉", "0.04", "mg/kg"), ("黄曲霉毒素B1", "未检出（<0.5）", "µg/kg"), ("水分", "12.4", "g/100g")],
+}  # fmt: skip
+CADMIUM_FOUND = ("镉（以 Cd 计）", "0.18", "mg/kg")
+"""In the lot of coix seed that is recalled."""
+
+
+def fill_catalogue(regulator: User) -> None:
+    """Farm inputs that the city keeps for all producers."""
+    for row in CATALOGUE:
+        form = InputRowForm.parse(row)
+        inputs.add_product(regulator, form.product_facts, form.use_facts)
+
+
+def stock_up(user: User, values: dict[str, Any], day: date) -> None:
+    """Take what a record uses into stock, where the catalogue has it: some days before, and plenty of it."""
+    product = db.session.scalar(db.select(InputProduct).filter_by(name=values.get("product_name")))
+    lot_number = values.get("input_lot")
+    if product is None or not lot_number:
+        return
+    keys = {"producer_id": user.organisation_id, "product_id": product.id, "lot_number": lot_number}
+    if db.session.scalar(db.select(StockLot.id).filter_by(**keys)) is not None:
+        return
+    unit = STOCK_UNIT[values["dose_unit"]]
+    form = StockForm.parse(
+        {
+            "product_id": product.id, "lot_number": lot_number, "supplier": values["source"],
+            "received_on": day - timedelta(days=20), "expires_on": day + timedelta(days=700),
+            "quantity": 200_000 if unit == "kg" else 2000, "unit": unit,
+        },
+        products=[product],
+    )  # fmt: skip
+    inputs.receive(user, form.facts)
+
+
+def report_on(laboratory: User, batch: Batch, chance: Random, number: int, *, fails: bool = False) -> None:
+    """A report of the laboratory on a finished lot."""
+    kind = batch.product.kind_code
+    day = (batch.produced_on or today()) + timedelta(days=chance.randint(2, 6))
+    sampled = min(day, today() - timedelta(days=2))
+    lines = [line for line in RESULTS[kind] if not (fails and line[0] == "镉")]
+    if fails:
+        lines = [CADMIUM_FOUND, *lines]
+    report = f"SL-{sampled.year}-{number:04d}"
+    add_report(
+        laboratory,
+        {
+            "subject": TestSubject.PRODUCT, "report_number": report, "laboratory": laboratory.organisation.name,
+            "cma_number": "99000000DEMO", "sample": f"样品 {number:04d}，完好", "sampled_on": sampled,
+            "issued_on": min(sampled + timedelta(days=5), today()),
+        },
+        [ResultFacts(analyte, "", read_result(result), unit) for analyte, result, unit in lines],
+        batch=batch,
+        pdf=(f"{report}.pdf", _paper(report)),
+    )  # fmt: skip
+
+
+def _paper(title: str) -> bytes:
+    out = io.BytesIO()
+    canvas = Canvas(out, pagesize=A4, invariant=1)
+    canvas.setFont("Helvetica-Bold", 20)
+    canvas.drawString(72, 760, f"Test report {title}")
+    canvas.setFont("Helvetica", 12)
+    canvas.drawString(72, 730, "Example for demonstration. Not a real report.")
+    canvas.save()
+    return out.getvalue()
+
+
+def certify(user: User, certificate_type: CertificateType, number: str, *, days_left: int) -> None:
+    """A certificate of three years that ends in some days."""
+    until = today() + timedelta(days=days_left)
+    add_certificate(
+        user,
+        {
+            "type": certificate_type, "number": number, "issuer": "示例·认证中心", "product_id": None,
+            "valid_from": until - timedelta(days=3 * 365), "valid_until": until,
+        },
+    )  # fmt: skip
+
+
+def waive_all(regulator: User, batch: Batch, reason: str) -> None:
+    """Let a lot pass in spite of what stops it."""
+    check_lot(batch)
+    for finding in standing(batch):
+        if finding.stops_release:
+            waive(regulator, finding, reason)
+
+
+def soil_report(user: User, batch: Batch) -> None:
+    """A test of the soil that a lot grew in."""
+    day = batch.started_on - timedelta(days=60)
+    facts = {
+        "subject": TestSubject.SOIL, "report_number": f"TR-{day.year}-{batch.site_id:03d}", "laboratory": "示例·曲靖土肥站",
+        "cma_number": "", "sample": "0–20 cm 混合样", "sampled_on": day, "issued_on": day + timedelta(days=12),
+    }  # fmt: skip
+    results = [("镉", "0.21"), ("铅", "28.4"), ("砷", "9.7")]
+    lines = [ResultFacts(name, "GB 15618", Reading(True, read_result(value).value), "mg/kg") for name, value in results]
+    add_report(user, facts, lines, site=batch.site)

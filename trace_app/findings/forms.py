@@ -1,0 +1,96 @@
+"""Forms of findings: waiving, handling, channels, and the regulator's filters."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from flask import current_app
+from flask_babel import lazy_gettext as _
+from wtforms.validators import ValidationError
+
+from trace_app.catalogue.service import kinds
+from trace_app.findings.models import ChannelType, Severity
+from trace_app.findings.rules import RULES
+from trace_app.forms import Form, SelectField, StringField, TextField, at_most, choices, required
+from trace_app.language import named
+
+SEVERITIES = {Severity.BLOCK: _("阻止放行"), Severity.WARN: _("警告"), Severity.INFO: _("提示")}
+CHANNEL_TYPES = {ChannelType.EMAIL: _("电子邮件"), ChannelType.WEBHOOK: _("网络回调（Webhook）")}
+STATES = {"open": _("未处理"), "handled": _("已处理"), "gone": _("已消除"), "all": _("全部")}
+
+
+class WaiverForm(Form):
+    reason = TextField(
+        _("准予放行的理由"), [required(), at_most(300)], description=_("会显示在本批的追溯页上，请写清事实和依据")
+    )
+
+
+class HandleForm(Form):
+    note = TextField(_("处理情况"), [required(), at_most(300)], description=_("如 已电话核实，要求补检"))
+
+
+class ChannelForm(Form):
+    type = SelectField(
+        _("方式"), [required()], choices=choices((kind.value, name) for kind, name in CHANNEL_TYPES.items())
+    )
+    target = StringField(_("邮箱或网址"), [required(), at_most(300)])
+    least_severity = SelectField(
+        _("哪些通知"),
+        [required()],
+        choices=choices({Severity.WARN.value: _("警告和阻止放行"), Severity.BLOCK.value: _("只要阻止放行")}.items()),
+    )
+
+    def validate_target(self, field: Any) -> None:
+        if self.type.data == ChannelType.EMAIL:
+            try:
+                field.data = validate_email(field.data or "", check_deliverability=False).normalized
+            except EmailNotValidError as error:
+                raise ValidationError(_("邮箱地址不完整，请核对。")) from error
+        elif self.type.data == ChannelType.WEBHOOK:
+            _check_url(field.data or "")
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValidationError(_("这不是完整的网址。")) from error
+    trusted = host in current_app.config["SETTINGS"].webhook_private_hosts
+    if parts.scheme != "https" and not (trusted and parts.scheme == "http"):
+        raise ValidationError(_("网址须以 https:// 开头。"))
+    if not host or parts.username or parts.password or any(c.isspace() for c in url):
+        raise ValidationError(_("网址须有公开的主机名，且不带用户名和密码。"))
+
+
+class WarningsForm(Form):
+    """The regulator's filters; what makes no sense is ignored."""
+
+    class Meta:
+        csrf = False
+
+    severity = SelectField(_("程度"))
+    rule = SelectField(_("问题"))
+    kind = SelectField(_("品类"))
+    division = SelectField(_("地区"))
+    state = SelectField(_("处理"), choices=choices(STATES.items()))
+
+    def __init__(self, *args: Any, places: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        told = [(severity.value, name) for severity, name in SEVERITIES.items()]
+        self.severity.choices = choices(told, blank=_("警告和阻止放行"))
+        self.rule.choices = choices([(code, rule.title) for code, rule in RULES.items()], blank=_("全部问题"))
+        self.kind.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))
+        self.division.choices = choices(places, blank=_("全部辖区"))
+
+    @property
+    def wished(self) -> dict[str, str]:
+        self.validate()
+        known = {name: "" if self[name].errors else self[name].data or "" for name in ("severity", "rule", "division")}
+        state = "open" if self.state.errors or not self.state.data else self.state.data
+        return known | {
+            "kind_code": "" if self.kind.errors else self.kind.data or "",
+            "state": "" if state == "all" else state,
+        }

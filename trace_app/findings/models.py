@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.accounts.models import Division, Organisation, User
+from trace_app.batches.models import Batch
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import Model
+
+
+class Severity(enum.StrEnum):
+    """How much a finding weighs: a blocking one stops the lot's release."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    INFO = "info"
+
+
+class Finding(Model):
+    """What a rule found out about a lot or a producer's certificate. It stays in the history once it no longer holds."""
+
+    __tablename__ = "findings"
+    __table_args__ = (
+        sa.Index(
+            "uq_findings_standing",
+            "batch_id",
+            "rule",
+            "key",
+            unique=True,
+            sqlite_where=sa.text("gone_at IS NULL"),
+            postgresql_where=sa.text("gone_at IS NULL"),
+        ),
+        sa.Index("ix_findings_division_code_found_at", "division_code", "found_at"),
+        sa.Index("ix_findings_producer_id_found_at", "producer_id", "found_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(sa.String(40))
+    key: Mapped[str] = mapped_column(sa.String(80))
+    """What it is about, such as a record: the same evidence is the same finding."""
+    severity: Mapped[Severity] = mapped_column(one_of(Severity, "severity"))
+    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    """For the message, in plain values."""
+    record_ids: Mapped[list[int]] = mapped_column(sa.JSON, default=list)
+    """The evidence, where it is records."""
+    producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    division_code: Mapped[str] = mapped_column(sa.ForeignKey("divisions.code"))
+    batch_id: Mapped[int | None] = mapped_column(sa.ForeignKey("batches.id"))
+    certificate_id: Mapped[int | None] = mapped_column(sa.ForeignKey("certificates.id"))
+    found_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    gone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when it no longer holds."""
+    handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    handled_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    handled_note: Mapped[str] = mapped_column(sa.String(300), default="")
+    """What the regulator did about it."""
+
+    producer: Mapped[Organisation] = relationship()
+    division: Mapped[Division] = relationship()
+    batch: Mapped[Batch | None] = relationship()
+    handled_by: Mapped[User | None] = relationship()
+    waiver: Mapped[Waiver | None] = relationship(back_populates="finding", uselist=False, lazy="joined")
+
+    @property
+    def stops_release(self) -> bool:
+        return self.severity is Severity.BLOCK and self.gone_at is None and self.waiver is None
+
+
+class Waiver(Model):
+    """A regulator's word that a lot may be released in spite of a finding. Shown on the trace page."""
+
+    __tablename__ = "waivers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    finding_id: Mapped[int] = mapped_column(sa.ForeignKey("findings.id"), unique=True)
+    authority_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    reason: Mapped[str] = mapped_column(sa.String(300))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+
+    finding: Mapped[Finding] = relationship(back_populates="waiver")
+    authority: Mapped[Organisation] = relationship()
+    created_by: Mapped[User] = relationship()
+
+
+class ChannelType(enum.StrEnum):
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
+class Channel(Model):
+    """Where an organisation wants to be told of findings."""
+
+    __tablename__ = "channels"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    type: Mapped[ChannelType] = mapped_column(one_of(ChannelType, "type"))
+    target: Mapped[str] = mapped_column(sa.String(300))
+    """An address, or a URL."""
+    secret: Mapped[str] = mapped_column(sa.String(64), default="")
+    """Of a webhook: signs what is sent (HMAC-SHA256)."""
+    least_severity: Mapped[Severity] = mapped_column(one_of(Severity, "least_severity"), default=Severity.WARN)
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    organisation: Mapped[Organisation] = relationship()
+
+
+class DeliveryStatus(enum.StrEnum):
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+class Delivery(Model):
+    """One finding on its way through one channel."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        sa.UniqueConstraint("finding_id", "channel_id"),
+        sa.Index("ix_deliveries_status_due_at", "status", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    finding_id: Mapped[int] = mapped_column(sa.ForeignKey("findings.id"))
+    channel_id: Mapped[int] = mapped_column(sa.ForeignKey("channels.id", ondelete="CASCADE"), index=True)
+    status: Mapped[DeliveryStatus] = mapped_column(one_of(DeliveryStatus, "status"), default=DeliveryStatus.WAITING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failure: Mapped[str] = mapped_column(sa.String(300), default="")
+
+    finding: Mapped[Finding] = relationship()
+    channel: Mapped[Channel] = relationship()

@@ -1,0 +1,117 @@
+"""Findings: a regulator's list of warnings, one finding with waiver and handling, where to be told of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import SUPERVISORS, allow, the_user, within_jurisdiction
+from trace_app.accounts.models import RoleName
+from trace_app.accounts.service import divisions_within
+from trace_app.batches.forms import STATES as BATCH_STATES
+from trace_app.db.session import transaction
+from trace_app.findings import delivery, service
+from trace_app.findings.forms import CHANNEL_TYPES, SEVERITIES, ChannelForm, HandleForm, WaiverForm, WarningsForm
+from trace_app.findings.models import ChannelType, DeliveryStatus, Severity
+from trace_app.findings.rules import RULES, message_of
+from trace_app.language import named
+from trace_app.templating import status_of
+
+views = Blueprint("findings", __name__)
+
+DELIVERY_STATES = {
+    DeliveryStatus.WAITING: _("等待发送"),
+    DeliveryStatus.SENT: _("已发送"),
+    DeliveryStatus.FAILED: _("发送失败"),
+}
+
+
+@views.get("/warnings")
+@allow(*SUPERVISORS)
+def index() -> Any:
+    """A regulator's warnings, by jurisdiction, kind and severity."""
+    places = [(division.code, named(division)) for division in divisions_within(the_user().organisation)]
+    form = WarningsForm(request.args, places=places)
+    page = service.find_findings(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
+    filters = {name: request.args[name] for name in request.args if name != "page" and request.args[name]}
+    return render_template(
+        "findings/index.html", form=form, page=page, filters=filters, rules=RULES, message_of=message_of,
+        severities=SEVERITIES, counts=service.open_counts(the_user()),
+    )  # fmt: skip
+
+
+@views.get("/findings/<int:finding_id>")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def show(finding_id: int) -> Any:
+    return _page(finding_id)
+
+
+@views.post("/findings/<int:finding_id>/waive")
+@allow(*SUPERVISORS)
+def waive(finding_id: int) -> Any:
+    form = WaiverForm()
+    if form.validate():
+        with form.refusals(), transaction():
+            service.waive(the_user(), service.finding_for(the_user(), finding_id), form.reason.data)
+        if not form.errors:
+            flash(_("已准予放行，理由会显示在追溯页上。"))
+            return redirect(url_for("findings.show", finding_id=finding_id))
+    return _page(finding_id, waiver_form=form)
+
+
+@views.post("/findings/<int:finding_id>/handle")
+@allow(*SUPERVISORS)
+def handle(finding_id: int) -> Any:
+    form = HandleForm()
+    if form.validate():
+        with form.refusals(), transaction():
+            service.handle(the_user(), service.finding_for(the_user(), finding_id), form.note.data)
+        if not form.errors:
+            flash(_("已记下处理情况。"))
+            return redirect(url_for("findings.show", finding_id=finding_id))
+    return _page(finding_id, handle_form=form)
+
+
+def _page(finding_id: int, waiver_form: WaiverForm | None = None, handle_form: HandleForm | None = None) -> Any:
+    finding = service.finding_for(the_user(), finding_id)
+    forms = [form for form in (waiver_form, handle_form) if form is not None]
+    page = render_template(
+        "findings/show.html", finding=finding, rule=RULES[finding.rule], message=message_of(finding),
+        severities=SEVERITIES, states=BATCH_STATES, waiver_form=waiver_form or WaiverForm(formdata=None),
+        handle_form=handle_form or HandleForm(formdata=None),
+        in_charge=within_jurisdiction(the_user(), finding.division_code),
+    )  # fmt: skip
+    return page, max(map(status_of, forms), default=200)
+
+
+@views.route("/channels", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def channels() -> Any:
+    """Where the organisation is told of findings, and how that went."""
+    form = ChannelForm()
+    if form.validate_on_submit():
+        with form.refusals(), transaction():
+            service.add_channel(
+                the_user(), ChannelType(form.type.data), form.target.data, Severity(form.least_severity.data)
+            )
+        if not form.errors:
+            flash(_("已添加通知方式。"))
+            return redirect(url_for("findings.channels"))
+    organisation = the_user().organisation
+    page = render_template(
+        "findings/channels.html", form=form, channels=service.channels_of(organisation), types=CHANNEL_TYPES,
+        severities=SEVERITIES, deliveries=service.deliveries_of(organisation), states=DELIVERY_STATES,
+        subject_of=delivery.subject_of, mail=delivery.mail_is_set(), most=service.MAX_CHANNELS,
+    )  # fmt: skip
+    return page, status_of(form)
+
+
+@views.post("/channels/<int:channel_id>/remove")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def remove_channel(channel_id: int) -> Any:
+    with transaction():
+        service.remove_channel(the_user(), channel_id)
+    flash(_("已删除通知方式。"))
+    return redirect(url_for("findings.channels"))

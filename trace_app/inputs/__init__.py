@@ -1,0 +1,1 @@
+"""Farm inputs: products with what their labels allow, and the stock of them by lot."""

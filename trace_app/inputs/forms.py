@@ -1,0 +1,212 @@
+"""Forms of farm inputs and their stock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from wtforms.validators import StopValidation, ValidationError
+
+from trace_app.catalogue.service import kinds
+from trace_app.forms import (
+    DateField,
+    DecimalField,
+    Form,
+    IntegerField,
+    SelectField,
+    StringField,
+    at_most,
+    between,
+    choices,
+    not_future,
+    optional,
+    plain_decimal,
+    required,
+)
+from trace_app.inputs.models import InputProduct, InputType, StockOutReason
+from trace_app.language import named
+from trace_app.units import UNITS
+
+INPUT_TYPES = {
+    InputType.PESTICIDE: _("农药"),
+    InputType.FERTILISER: _("肥料"),
+    InputType.VETERINARY: _("兽药"),
+    InputType.FEED: _("饲料"),
+    InputType.INGREDIENT: _("原料"),
+}
+REGISTRATION = {
+    InputType.PESTICIDE: r"^(PD|LS|WP|EX|WL)\d{4,13}(-\d{1,5})?([FA-Z]\d*)*$",
+    InputType.VETERINARY: r"^[（(]?\d{0,4}[）)]?(进口)?兽药[字生添原试]字?[（(]?\d{0,4}[）)]?\s?\d{5,12}.*$",
+    InputType.FERTILISER: r"^.*((准|临)字[（(]?\d{2,6}[）)]?号?|XK13-\d{3}-\d{3,6}).*$",
+    InputType.FEED: r"^.*饲(证|预|添|审)[字]?[（(]?\d{4}[）)]?.*\d{2,}.*$",
+    InputType.INGREDIENT: r"^SC\d{14}$",
+}
+"""Shapes of registration and licence numbers, by type."""
+REGISTRATION_EXAMPLES = {
+    InputType.PESTICIDE: "PD20150123",
+    InputType.VETERINARY: "兽药字 250012345",
+    InputType.FERTILISER: "农肥（2018）准字12345号",
+    InputType.FEED: "滇饲证（2019）01001",
+    InputType.INGREDIENT: "SC10153038100000",
+}
+STOCK_UNITS = ("kg", "g", "t", "L", "mL", "bottle", "piece")
+DOSE_UNITS = (
+    "g_per_mu", "mL_per_mu", "kg_per_mu", "times_dilution", "g_per_kg", "m3_per_mu", "mg_per_kg", "strip_per_colony", "kg",
+)  # fmt: skip
+OUT_REASONS = {
+    StockOutReason.RETURNED: _("退回供应商"),
+    StockOutReason.DISPOSED: _("销毁或处置"),
+    StockOutReason.LOST: _("损耗"),
+}
+_CONTENT = re.compile(
+    r"^(?P<name>.+?)[\s:：]*(?P<content>[\d.]+\s*(%|％|克/升|g/L|克/千克|g/kg|亿\S*|IU/?\S*|mg/\S*)?)?$"
+)
+
+
+def parse_ingredients(text: str) -> list[dict[str, str]]:
+    """Active ingredients as they are typed: 苯醚甲环唑 10%、嘧菌酯 20%."""
+    found = []
+    for part in re.split(r"[、，,+＋;；]", text):
+        match = _CONTENT.fullmatch(part.strip())
+        if match:
+            found.append({"name": match["name"].strip(), "content": (match["content"] or "").strip()})
+    return found
+
+
+class IngredientsField(StringField):
+    """Names and contents, in one line."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        self.data = parse_ingredients(self.data or "")
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "、".join(f"{one['name']} {one['content']}".strip() for one in self.data or [])
+
+
+def _needed_of_drugs(message: Any) -> Any:
+    """A validator: pesticides and veterinary drugs need the field. It stands before ``optional``."""
+
+    def check(form: Any, field: Any) -> None:
+        if form.type.data in {"pesticide", "veterinary"} and not any(text.strip() for text in field.raw_data or []):
+            raise StopValidation(message)
+
+    return check
+
+
+class InputProductForm(Form):
+    """What a product's label says of the product itself."""
+
+    type = SelectField(_("类型"), [required()])
+    name = StringField(_("名称"), [required(), at_most(80)], description=_("按标签填写，如 苯醚甲环唑 10% 水分散粒剂"))
+    registration_number = StringField(_("登记证号或许可证号"), [optional(), at_most(40)])
+    maker = StringField(_("生产企业"), [optional(), at_most(80)])
+    ingredients = IngredientsField(
+        _("有效成分和含量"),
+        [_needed_of_drugs(_("农药和兽药须填写有效成分。")), optional()],
+        description=_("如 苯醚甲环唑 10%；几种用顿号隔开"),
+    )
+    n_percent = DecimalField("N %", [optional(), between(0, 100)])
+    p_percent = DecimalField("P₂O₅ %", [optional(), between(0, 100)])
+    k_percent = DecimalField("K₂O %", [optional(), between(0, 100)])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.type.choices = choices((kind.value, name) for kind, name in INPUT_TYPES.items())
+
+    def validate_registration_number(self, field: Any) -> None:
+        kind = self.type.data
+        if field.data and kind in set(InputType) and not re.match(REGISTRATION[InputType(kind)], field.data):
+            example = REGISTRATION_EXAMPLES[InputType(kind)]
+            raise ValidationError(_("号码的样子不对，应如 %(example)s。请按标签抄写。", example=example))
+
+    def validate_ingredients(self, field: Any) -> None:
+        if any(len(one["name"]) > 60 for one in field.data or []):
+            raise ValidationError(_("有效成分的名称太长，请用顿号隔开几种成分。"))
+
+    @property
+    def product_facts(self) -> dict[str, Any]:
+        nutrients = {name: self[name].data for name in ("n_percent", "p_percent", "k_percent")}
+        return {
+            "type": InputType(self.type.data),
+            "name": self.name.data,
+            "registration_number": self.registration_number.data or "",
+            "maker": self.maker.data or "",
+            "ingredients": self.ingredients.data,
+            "nutrients": {name: plain_decimal(value) for name, value in nutrients.items() if value is not None},
+        }
+
+
+class LabelUseForm(Form):
+    """What a product's label allows on one kind of product."""
+
+    kind_code = SelectField(_("适用产品"))
+    interval_days = IntegerField(
+        _("安全间隔期或休药期（天）"), [optional(), between(0, 365)], description=_("农药、兽药须填")
+    )
+    dose_min = DecimalField(_("最小用量"), [optional(), between(0.001, 1_000_000)])
+    dose_max = DecimalField(_("最大用量"), [optional(), between(0.001, 1_000_000)])
+    dose_unit = SelectField(
+        _("用量单位"), choices=choices([(code, UNITS[code]) for code in DOSE_UNITS], blank=_("不填"))
+    )
+    max_applications = IntegerField(_("每季最多次数"), [optional(), between(1, 100)])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind_code.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("所有产品"))
+
+    def validate_dose_max(self, field: Any) -> None:
+        if field.data is not None and self.dose_min.data is not None and field.data < self.dose_min.data:
+            raise ValidationError(_("不能小于最小用量。"))
+
+    def validate_dose_unit(self, field: Any) -> None:
+        if field.data is None and (self.dose_min.data is not None or self.dose_max.data is not None):
+            raise ValidationError(_("请选择用量单位。"))
+
+    @property
+    def use_facts(self) -> dict[str, Any]:
+        names = ("kind_code", "interval_days", "dose_min", "dose_max", "dose_unit", "max_applications")
+        return {name: self[name].data for name in names}
+
+
+class InputRowForm(InputProductForm, LabelUseForm):
+    """A product with what its label says for one kind: a line of an import, and the form of a new product."""
+
+    interval_days = IntegerField(
+        _("安全间隔期或休药期（天）"),
+        [_needed_of_drugs(_("请按标签填写安全间隔期或休药期。")), optional(), between(0, 365)],
+        description=_("农药、兽药须填"),
+    )
+
+
+class StockForm(Form):
+    product_id = SelectField(_("投入品"), [required()], coerce=int)
+    lot_number = StringField(_("批号"), [required(), at_most(40)], description=_("包装上的生产批号"))
+    supplier = StringField(_("购自"), [required(), at_most(80)])
+    received_on = DateField(_("入库日期"), [required(), not_future])
+    expires_on = DateField(_("有效期至"), [optional()])
+    quantity = DecimalField(_("数量"), [required(), between(0.001, 10_000_000)])
+    unit = SelectField(_("单位"), [required()], choices=choices((code, UNITS[code]) for code in STOCK_UNITS))
+
+    def __init__(self, *args: Any, products: Sequence[InputProduct], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        pairs = [(row.id, f"{row.name} {row.registration_number}".strip()) for row in products]
+        self.product_id.choices = choices(pairs)
+
+
+class StockOutForm(Form):
+    happened_on = DateField(_("日期"), [required(), not_future])
+    quantity = DecimalField(_("数量"), [required(), between(0.001, 10_000_000)])
+    reason = SelectField(_("去向"), [required()], choices=choices((r.value, n) for r, n in OUT_REASONS.items()))
+    note = StringField(_("备注"), [optional(), at_most(200)])
+
+
+class InputSearchForm(Form):
+    class Meta:
+        csrf = False
+
+    q = StringField(_("名称、登记证号或有效成分"), [optional(), at_most(60)])

@@ -1,0 +1,200 @@
+"""The farm-input catalogue and the stock of inputs by lot."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload
+
+from trace_app.accounts import audit
+from trace_app.accounts.access import SUPERVISORS, NotFound
+from trace_app.accounts.models import Organisation, OrganisationKind, User
+from trace_app.errors import Problem
+from trace_app.extensions import db
+from trace_app.inputs.models import InputProduct, LabelUse, StockLot, StockOut, StockOutReason
+
+
+class InputKnown(Problem):
+    """The owner has this product already."""
+
+    code = "input-known"
+    title = _("“%(name)s”（%(number)s）已在投入品目录里，请直接修改它。")
+
+
+class UseKnown(Problem):
+    code = "label-use-known"
+    title = _("这种产品的用法已登记过，请先删除再添加。")
+
+
+class StockKnown(Problem):
+    code = "stock-known"
+    title = _("批号“%(lot)s”已入库，请换一个，或核对后修改数量。")
+
+
+class MoreThanLeft(Problem):
+    """More can't leave a stock lot than there is."""
+
+    status = 422
+    code = "more-than-left"
+    title = _("库存只剩 %(left)s，不能出库 %(wanted)s。请核对数量。")
+
+
+def offered_products(user: User, search: str = "") -> list[InputProduct]:
+    """The products that a user may choose from: its organisation's own, and those that regulators keep."""
+    query = (
+        db.select(InputProduct)
+        .join(InputProduct.owner)
+        .where(sa.or_(InputProduct.owner_id == user.organisation_id, Organisation.kind == OrganisationKind.REGULATOR))
+        .order_by(InputProduct.type, InputProduct.name, InputProduct.id)
+        .limit(500)
+    )
+    if search:
+        columns = (InputProduct.name, InputProduct.registration_number, sa.cast(InputProduct.ingredients, sa.Text))
+        query = query.where(
+            sa.or_(*(column.icontains(text, autoescape=True) for column in columns for text in _spellings(search)))
+        )
+    return list(db.session.scalars(query))
+
+
+def _spellings(text: str) -> set[str]:
+    # JSON columns may hold other than ASCII characters escaped.
+    return {text, text.encode("unicode_escape").decode()}
+
+
+def product_for(user: User, product_id: int) -> InputProduct:
+    """A product that is offered to the user.
+
+    :raises NotFound:
+    """
+    product = db.session.get(InputProduct, product_id, options=[joinedload(InputProduct.owner)])
+    if product is None or (
+        product.owner_id != user.organisation_id and product.owner.kind is not OrganisationKind.REGULATOR
+    ):
+        raise NotFound
+    return product
+
+
+def own_product(user: User, product_id: int) -> InputProduct:
+    """A product that the user may change.
+
+    :raises NotFound:
+    """
+    product = product_for(user, product_id)
+    if not may_change(user, product):
+        raise NotFound
+    return product
+
+
+def may_change(user: User, product: InputProduct) -> bool:
+    """Its own organisation's; regulators keep theirs together."""
+    shared = user.role in SUPERVISORS and product.owner.kind is OrganisationKind.REGULATOR
+    return product.owner_id == user.organisation_id or shared
+
+
+def add_product(user: User, facts: dict[str, Any], use: dict[str, Any]) -> InputProduct:
+    """Add a product with what its label says for one kind. Of a known product, only the use is added.
+
+    :raises InputKnown: where product and use are known.
+    """
+    product = _known(user, facts)
+    if product is None:
+        product = InputProduct(owner_id=user.organisation_id, **facts)
+        db.session.add(product)
+    elif any(known.kind_code == use["kind_code"] for known in product.uses):
+        raise InputKnown(name=facts["name"], number=facts["registration_number"] or "—")
+    product.uses.append(LabelUse(**use))
+    db.session.flush()
+    audit.note(user, "add", product, name=product.name, number=product.registration_number)
+    return product
+
+
+def _known(user: User, facts: dict[str, Any]) -> InputProduct | None:
+    keys = {name: facts[name] for name in ("type", "name", "registration_number")}
+    product: InputProduct | None = db.session.scalar(
+        db.select(InputProduct).filter_by(owner_id=user.organisation_id, **keys)
+    )
+    return product
+
+
+def change_product(user: User, product: InputProduct, facts: dict[str, Any]) -> None:
+    """:raises InputKnown: where another is the same."""
+    with db.session.no_autoflush:
+        known = _known(user, facts)
+    if known is not None and known.id != product.id:
+        raise InputKnown(name=facts["name"], number=facts["registration_number"] or "—")
+    for name, value in facts.items():
+        setattr(product, name, value)
+    db.session.flush()
+    audit.note(user, "change", product, name=product.name, number=product.registration_number)
+
+
+def add_use(user: User, product: InputProduct, use: dict[str, Any]) -> None:
+    """:raises UseKnown: where the label's words for the kind are there already."""
+    if any(known.kind_code == use["kind_code"] for known in product.uses):
+        raise UseKnown
+    product.uses.append(LabelUse(**use))
+    db.session.flush()
+    audit.note(user, "add-use", product, kind=use["kind_code"], interval_days=use["interval_days"])
+
+
+def remove_use(user: User, product: InputProduct, use_id: int) -> None:
+    for use in list(product.uses):
+        if use.id == use_id:
+            product.uses.remove(use)
+            audit.note(user, "remove-use", product, kind=use.kind_code, interval_days=use.interval_days)
+    db.session.flush()
+
+
+def receive(user: User, facts: dict[str, Any]) -> StockLot:
+    """Take a lot of an input into stock.
+
+    :raises StockKnown: where the producer has it already.
+    """
+    product = product_for(user, facts["product_id"])
+    keys = {"producer_id": user.organisation_id, "product_id": product.id, "lot_number": facts["lot_number"]}
+    if db.session.scalar(db.select(StockLot.id).filter_by(**keys)):
+        raise StockKnown(lot=facts["lot_number"])
+    lot = StockLot(producer_id=user.organisation_id, created_by_id=user.id, **facts)
+    db.session.add(lot)
+    db.session.flush()
+    audit.note(user, "receive", lot, lot=lot.lot_number, quantity=str(lot.quantity), unit=lot.unit)
+    return lot
+
+
+def take_out(user: User, lot: StockLot, facts: dict[str, Any], left: Decimal | None) -> StockOut:
+    """Note what left a stock lot otherwise than by use.
+
+    :param left: what is left of it, where that can be told.
+    :raises MoreThanLeft:
+    """
+    if left is not None and facts["quantity"] > left:
+        raise MoreThanLeft(left=f"{left:f}", wanted=f"{facts['quantity']:f}")
+    out = StockOut(
+        stock_id=lot.id,
+        created_by_id=user.id,
+        **(facts | {"reason": StockOutReason(facts["reason"]), "note": facts["note"] or ""}),
+    )
+    db.session.add(out)
+    db.session.flush()
+    audit.note(user, "take-out", lot, quantity=str(out.quantity), reason=out.reason.value)
+    return out
+
+
+def stock_of(producer: Organisation, input_type: str | None = None) -> list[StockLot]:
+    """A producer's stock lots, the latest first.
+
+    :param input_type: of one type only.
+    """
+    query = (
+        db.select(StockLot)
+        .where(StockLot.producer_id == producer.id)
+        .join(StockLot.product)
+        .order_by(StockLot.received_on.desc(), StockLot.id.desc())
+        .limit(300)
+    )
+    if input_type:
+        query = query.where(InputProduct.type == input_type)
+    return list(db.session.scalars(query))

@@ -1,0 +1,71 @@
+"""What PDF documents share: the label font cut down to a document's characters, symbols as vectors."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+
+from qr.fonts import BOLD, REGULAR, LabelFont, MissingGlyph
+from qr.symbol import choose_form, mode_for, reference_symbol
+
+QUIET_MODULES = 4
+UNKNOWN = "□"
+_ALWAYS = " □√…·-0123456789"
+
+
+class Fonts(NamedTuple):
+    """Names that reportlab knows the two weights by."""
+
+    regular: str
+    bold: str
+    characters: frozenset[str]
+
+    def printable(self, text: str) -> str:
+        """A text with a box for each character that the font lacks."""
+        return "".join(c if c in self.characters or c == "\n" else UNKNOWN for c in text)
+
+
+@contextmanager
+def fonts_for(texts: Iterable[str]) -> Iterator[Fonts]:
+    """Both weights of the font with the characters of a document, for as long as it is being made."""
+    wanted = {c for text in texts for c in text if c.isprintable()} | set(_ALWAYS)
+    made: list[LabelFont] = []
+    while len(made) < 2:
+        try:
+            made = [LabelFont(wanted, weight) for weight in (REGULAR, BOLD)]
+        except MissingGlyph as missing:
+            wanted.discard(missing.character)
+    mark = uuid4().hex
+    names = [f"{mark}-{font.weight}" for font in made]
+    for name, font in zip(names, made, strict=True):
+        pdfmetrics.registerFont(TTFont(name, io.BytesIO(font.data)))
+    try:
+        yield Fonts(names[0], names[1], frozenset(wanted))
+    finally:
+        for name in names:
+            # reportlab keeps fonts for ever; those of one document are of no use to the next.
+            pdfmetrics._fonts.pop(name, None)
+
+
+def draw_symbol(canvas: Any, text: str, x_mm: float, y_mm: float, size_mm: float) -> None:
+    """A QR code with its quiet zone.
+
+    :param x_mm: of the left edge, and ``y_mm`` of the lower one, from the page's lower left corner.
+    """
+    modules = reference_symbol(text, choose_form(len(text), mode_for(text)))
+    count = len(modules)
+    module = size_mm * mm / (count + 2 * QUIET_MODULES)
+    path = canvas.beginPath()
+    for row, column in zip(*modules.nonzero(), strict=True):
+        left = x_mm * mm + (QUIET_MODULES + int(column)) * module
+        top = y_mm * mm + (QUIET_MODULES + count - 1 - int(row)) * module
+        path.rect(left, top, module, module)
+    canvas.setFillColorRGB(0, 0, 0)
+    canvas.drawPath(path, stroke=0, fill=1)

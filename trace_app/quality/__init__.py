@@ -1,0 +1,1 @@
+"""Compliance rules, test reports, certificates, commitment certificates; the release gate."""
