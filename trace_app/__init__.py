@@ -96,9 +96,10 @@ def _register_views(app: Any) -> None:
     from trace_app.recalls.views import views as recalls
     from trace_app.records.stock_views import views as stock
     from trace_app.records.views import views as records
+    from trace_app.workbooks.views import views as workbooks
 
     for views in (
-        accounts, catalogue, batches, inputs, stock, records, findings, quality, reports, certificates, reference, labels,
+        accounts, catalogue, batches, inputs, stock, records, findings, quality, reports, certificates, reference, labels, workbooks,
         recalls, document.views, public,
     ):  # fmt: skip
         app.register_blueprint(views)

@@ -43,15 +43,18 @@ def fonts_for(texts: Iterable[str]) -> Iterator[Fonts]:
         except MissingGlyph as missing:
             wanted.discard(missing.character)
     mark = uuid4().hex
-    names = [f"{mark}-{font.weight}" for font in made]
-    for name, font in zip(names, made, strict=True):
-        pdfmetrics.registerFont(TTFont(name, io.BytesIO(font.data)))
+    fonts = [TTFont(f"{mark}-{font.weight}", io.BytesIO(font.data)) for font in made]
+    for font in fonts:
+        # reportlab takes fonts of one face for the same; each cut is a face of its own.
+        font.face.name = font.fontName.encode()
+        pdfmetrics.registerFont(font)
     try:
-        yield Fonts(names[0], names[1], frozenset(wanted))
+        yield Fonts(fonts[0].fontName, fonts[1].fontName, frozenset(wanted))
     finally:
-        for name in names:
-            # reportlab keeps fonts for ever; those of one document are of no use to the next.
-            pdfmetrics._fonts.pop(name, None)
+        for font in fonts:
+            # It keeps fonts for ever, too; those of one document are of no use to the next.
+            pdfmetrics._fonts.pop(font.fontName, None)
+            pdfmetrics._dynFaceNames.pop(font.face.name, None)
 
 
 def draw_symbol(canvas: Any, text: str, x_mm: float, y_mm: float, size_mm: float) -> None:

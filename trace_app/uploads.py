@@ -8,7 +8,10 @@ from typing import Any
 def upload(field: Any) -> tuple[str, bytes] | None:
     """File name and content of the file that was chosen in a file field, if one was."""
     file = field.data
-    return (file.filename, file.read()) if getattr(file, "filename", "") else None
+    if not getattr(file, "filename", ""):
+        return None
+    with file.stream:
+        return file.filename, file.read()
 
 
 def uploads(field: Any) -> list[tuple[str, bytes]]:

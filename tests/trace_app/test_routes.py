@@ -98,6 +98,12 @@ TABLE = {
     "GET /field/records/<record_id>/correct": PRODUCER,
     "POST /field/records/<record_id>/correct": PRODUCER,
     "GET /to-do": PRODUCER,
+    "GET /workbooks": PRODUCER,
+    "POST /workbooks": PRODUCER,
+    "GET /workbooks/template/<what>.xlsx": PRODUCER,
+    "GET /workbooks/<import_id>": PRODUCER,
+    "POST /workbooks/<import_id>/<which>": PRODUCER,
+    "GET /workbooks/<import_id>/problems.csv": PRODUCER,
     "GET /stock": PRODUCER,
     "GET /stock/new": PRODUCER,
     "POST /stock/new": PRODUCER,
@@ -146,6 +152,7 @@ TABLE = {
     "GET /batches": WITH_BATCHES,
     "GET /batches/<batch_id>": WITH_BATCHES,
     "GET /records/<record_id>": WITH_BATCHES,
+    "GET /batches/<batch_id>/file.<file_type>": WITH_BATCHES,
     "GET /records/<record_id>/readings": WITH_BATCHES,
     "GET /inputs": WITH_BATCHES,
     "GET /inputs/new": WITH_BATCHES,
@@ -193,7 +200,7 @@ TABLE = {
 }
 EXAMPLES = {
     "code": "7KQ2M0XR9T4VH", "number": "530324-2026-0001", "name": "0" * 32, "size": "small", "filename": "app.css",
-    "kind_code": "ginger", "record_type": "care", "stage_code": "harvest", "subject": "soil", "table_name": "limits", "form": "png", "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
+    "kind_code": "ginger", "record_type": "care", "stage_code": "harvest", "subject": "soil", "what": "ginger", "file_type": "xlsx", "which": "good", "table_name": "limits", "form": "png", "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
 }  # fmt: skip
 
 

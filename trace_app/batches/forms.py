@@ -10,6 +10,7 @@ from wtforms.validators import ValidationError
 from trace_app.accounts.models import User
 from trace_app.batches.models import BatchStatus
 from trace_app.batches.service import BatchFacts
+from trace_app.catalogue.models import ProductKind
 from trace_app.catalogue.service import kinds, products_of, sites_of
 from trace_app.forms import (
     DateField,
@@ -58,6 +59,12 @@ class BatchForm(Form):
         self.site_id.choices = choices((site.id, named(site)) for site in self._sites.values())
         units = dict.fromkeys(unit for product in self._products.values() for unit in product.kind.units)
         self.unit.choices = choices((unit, unit_name(unit)) for unit in units)
+
+    def only_kind(self, kind: ProductKind) -> None:
+        """Offer products and units of one kind alone."""
+        own = [product for product in self._products.values() if product.kind_code == kind.code]
+        self.product_id.choices = choices((product.id, named(product)) for product in own)
+        self.unit.choices = choices((unit, unit_name(unit)) for unit in kind.units)
 
     @property
     def lacks(self) -> str | None:

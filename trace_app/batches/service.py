@@ -287,6 +287,12 @@ def find_batches(
     return db.paginate(query, page=page, per_page=per_page, max_per_page=100, error_out=False)
 
 
+def lot_known(user: User, lot_number: str) -> bool:
+    """Whether the producer has a batch of this lot number."""
+    query = db.select(Batch.id).filter_by(producer_id=user.organisation_id, lot_number=lot_number)
+    return db.session.scalar(query) is not None
+
+
 def suggested_lot_number(user: User, today: date) -> str:
     """A lot number that the producer has not used: the day and a counter."""
     stem = today.strftime("%Y%m%d")

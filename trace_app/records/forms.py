@@ -142,20 +142,23 @@ class RecordForm(Form):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Columns of `Record`; a stage's own values under ``values``, numbers as text."""
-        facts: dict[str, Any] = {"values": {}}
-        for field in self:
-            if field.name in NOT_FACTS:
-                continue
-            data = field.data if field.data != "" else None
-            if field.name.startswith(VALUE_PREFIX):
-                if data is not None:
-                    facts["values"][field.name.removeprefix(VALUE_PREFIX)] = str(data)
-            else:
-                facts[field.name] = data
-        for text in ("operator", "note"):
-            facts[text] = facts[text] or ""
-        return facts
+        """Columns of `Record`, see `record_facts`."""
+        return record_facts({field.name: field.data for field in self if field.name not in NOT_FACTS})
+
+
+def record_facts(values: dict[str, Any]) -> dict[str, Any]:
+    """Columns of `Record` from a form's values; a stage's own values under ``values``, numbers as text."""
+    facts: dict[str, Any] = {"values": {}}
+    for name, value in values.items():
+        data = value if value != "" else None
+        if name.startswith(VALUE_PREFIX):
+            if data is not None:
+                facts["values"][name.removeprefix(VALUE_PREFIX)] = str(data)
+        else:
+            facts[name] = data
+    for text in ("operator", "note"):
+        facts[text] = facts.get(text) or ""
+    return facts
 
 
 def _stock_field() -> SelectField:

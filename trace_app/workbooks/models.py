@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import Model
+from trace_app.media.models import Document
+
+
+class ImportStatus(enum.StrEnum):
+    CHECKED = "checked"
+    WAITING = "waiting"
+    """Confirmed, and not taken in yet."""
+    DONE = "done"
+
+
+class Import(Model):
+    """An uploaded table that was looked through, and perhaps taken in."""
+
+    __tablename__ = "imports"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    what: Mapped[str] = mapped_column(sa.String(30))
+    """The code of a kind, for its records; or ``inputs``."""
+    document_id: Mapped[int] = mapped_column(sa.ForeignKey("documents.id"))
+    status: Mapped[ImportStatus] = mapped_column(one_of(ImportStatus, "status"), default=ImportStatus.CHECKED)
+    rows: Mapped[int]
+    """With something in them, examples left out."""
+    good: Mapped[int]
+    """Rows that can be taken in."""
+    problems: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    """Sheet, row, column and message of each; the first thousand."""
+    problem_count: Mapped[int]
+    taken: Mapped[int] = mapped_column(default=0)
+    """Rows that were taken in."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a worker took it up."""
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    document: Mapped[Document] = relationship()

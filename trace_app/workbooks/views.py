@@ -1,0 +1,134 @@
+"""Excel both ways: templates, uploading with a dry run, taking in, and a lot's whole file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf.file import FileField, FileRequired
+
+from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.batches import service as batches
+from trace_app.catalogue.service import kind_named, kinds
+from trace_app.db.session import transaction
+from trace_app.forms import Form, SelectField, choices, required
+from trace_app.language import named
+from trace_app.media.service import DOCUMENT_TYPES
+from trace_app.sheets import without_formula
+from trace_app.templating import status_of
+from trace_app.uploads import upload
+from trace_app.workbooks import service
+from trace_app.workbooks.dossier import dossier_of
+from trace_app.workbooks.export import workbook_of
+from trace_app.workbooks.models import ImportStatus
+from trace_app.workbooks.template import inputs_template, kind_template
+
+views = Blueprint("workbooks", __name__)
+STATUSES = {
+    ImportStatus.CHECKED: _("已检查，未导入"),
+    ImportStatus.WAITING: _("正在导入…"),
+    ImportStatus.DONE: _("已导入"),
+}
+
+
+class WorkbookForm(Form):
+    what = SelectField(_("内容"), [required()])
+    file = FileField(_("填好的工作簿（.xlsx）或 CSV"), [FileRequired(_("请选择文件。"))])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.what.choices = choices([*((k.code, named(k)) for k in kinds()), (service.INPUTS, _("投入品目录"))])
+
+
+def _download(data: bytes, name: str, mimetype: str = DOCUMENT_TYPES["xlsx"]) -> Response:
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return Response(data, mimetype=mimetype, headers=headers)
+
+
+@views.route("/workbooks", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def index() -> Any:
+    form = WorkbookForm()
+    if form.validate_on_submit():
+        file = upload(form.file) or ("", b"")
+        with form.refusals(), transaction():
+            row = service.look_through(the_user(), form.what.data, *file)
+        if not form.errors:
+            return redirect(url_for("workbooks.show", import_id=row.id))
+    page = render_template(
+        "workbooks/index.html", form=form, kinds=kinds(), imports=service.imports_of(the_user()), statuses=STATUSES,
+        names=_names(),
+    )  # fmt: skip
+    return page, status_of(form)
+
+
+def _names() -> dict[str, str]:
+    return {kind.code: named(kind) for kind in kinds()} | {service.INPUTS: str(_("投入品目录"))}
+
+
+@views.get("/workbooks/template/<what>.xlsx")
+@allow(RoleName.PRODUCER)
+def template(what: str) -> Any:
+    if what == service.INPUTS:
+        return _download(inputs_template(), f"{_('投入品目录模板')}.xlsx")
+    kind = kind_named(what)
+    return _download(kind_template(the_user(), kind), f"{_('%(kind)s：生产记录模板', kind=named(kind))}.xlsx")
+
+
+@views.get("/workbooks/<int:import_id>")
+@allow(RoleName.PRODUCER)
+def show(import_id: int) -> Any:
+    return _page(import_id)
+
+
+@views.post("/workbooks/<int:import_id>/<any(all, good):which>")
+@allow(RoleName.PRODUCER)
+def confirm(import_id: int, which: str) -> Any:
+    form = Form()
+    with form.refusals(), transaction():
+        service.confirm(the_user(), service.import_for(the_user(), import_id), only_good=which == "good")
+    if form.errors:
+        return _page(import_id, form.form_errors), 409
+    service.start(service.import_for(the_user(), import_id))
+    return redirect(url_for("workbooks.show", import_id=import_id))
+
+
+def _page(import_id: int, problems: list[Any] | None = None) -> str:
+    row = service.import_for(the_user(), import_id)
+    if row.status is ImportStatus.DONE and not problems:
+        flash(_("已导入 %(count)d 行。", count=row.taken))
+    return render_template(
+        "workbooks/show.html", row=row, statuses=STATUSES, told=problems or [], name=_names().get(row.what, row.what)
+    )
+
+
+@views.get("/workbooks/<int:import_id>/problems.csv")
+@allow(RoleName.PRODUCER)
+def problems(import_id: int) -> Any:
+    row = service.import_for(the_user(), import_id)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([str(_("工作表")), str(_("行")), str(_("列")), str(_("问题"))])
+    for trouble in row.problems:
+        texts = (
+            str(trouble[name] if trouble[name] is not None else "") for name in ("sheet", "row", "column", "message")
+        )
+        writer.writerow([without_formula(text) for text in texts])
+    return _download(("\ufeff" + out.getvalue()).encode(), f"{_('问题')}-{row.id}.csv", DOCUMENT_TYPES["csv"])
+
+
+@views.get("/batches/<int:batch_id>/file.<any(xlsx, pdf):file_type>")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def lot_file(batch_id: int, file_type: str) -> Any:
+    """A lot's whole file."""
+    batch = batches.batch_for(the_user(), batch_id)
+    if file_type == "xlsx":
+        return _download(workbook_of(batch), f"{batch.lot_number}.xlsx")
+    if file_type == "pdf":
+        return _download(dossier_of(batch), f"{batch.lot_number}.pdf", DOCUMENT_TYPES["pdf"])
+    raise NotFound
