@@ -17,7 +17,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from trace_app.accounts import service as accounts
 from trace_app.accounts.credit_code import check_character
-from trace_app.accounts.models import OrganisationKind, RoleName, User
+from trace_app.accounts.models import Author, OrganisationKind, RoleName, User
 from trace_app.batches import service as batches
 from trace_app.batches.forms import BatchForm
 from trace_app.batches.models import Batch
@@ -180,7 +180,8 @@ class World:
             if kind is RecordType.CARE:
                 values = {"happened_on": "2025-06-01", "note": "除草", **values}
             form = form_for(kind, records.stage_of(batch.product.kind, stage)).parse(values)
-            return records.add_record(user, Scope.of(batch), kind, form.facts, stage_code=stage).id
+            entry = records.entry_for(batch.product.kind, kind, stage, form.facts)
+            return records.add_record(Author.of(user), Scope.of(batch), entry)
 
     def entry(self, batch_id: int, record_type: str, stage: str | None = None) -> str:
         """Where a record of a lot is entered."""

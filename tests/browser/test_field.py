@@ -127,6 +127,8 @@ def test_a_correction_that_came_too_late_is_shown_beside_the_other(
     _care(page, "除草一遍")
     page.wait_for_url("**/batches/*")
     page.locator("ol.time").get_by_role("link", name="更正").click()
+    page.wait_for_url("**/correct")
+    page.wait_for_load_state()
     path = page.url
     context.set_offline(True)
     page.get_by_label("做了什么").fill("除草两遍（手机）")

@@ -37,6 +37,7 @@ def _released_batch(page: Page, lot: str) -> str:
         if stage == "采收":
             page.get_by_label("采收量").fill("8600")
         page.get_by_role("button", name="保存").click()
+        expect(page.get_by_text("已记下")).to_be_visible()
     page.get_by_role("button", name="放行").click()
     expect(page.get_by_text("批次已放行")).to_be_visible()
     return page.url
@@ -106,6 +107,7 @@ def test_a_packer_prints_items_and_a_case_and_packs_by_scanning(chromium: Browse
     page.keyboard.type(codes["case"][0] + "\n")
     page.wait_for_url(re.compile("/labels/pack/" + codes["case"][0]))
     for number, code in enumerate(codes["item"], start=1):
+        expect(page.locator("input.scan")).to_be_focused()
         page.keyboard.type(f"{platform.url.upper()}/{code}\n")
         expect(page.locator(".count b")).to_have_text(str(number))
     page.keyboard.type(codes["item"][0] + "\n")

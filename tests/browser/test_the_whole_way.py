@@ -48,6 +48,7 @@ def _spray(page: Page) -> None:
     page.get_by_label("安全间隔期").fill("14")
     page.get_by_label("操作人").fill("李大姐")
     page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已记下")).to_be_visible()
 
 
 def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp_path: Path) -> None:
@@ -72,10 +73,12 @@ def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp
     grower.get_by_role("link", name="播种", exact=True).click()
     grower.get_by_label("日期").fill("2025-03-12")
     grower.get_by_role("button", name="保存").click()
+    expect(grower.get_by_text("已记下")).to_be_visible()
     grower.get_by_role("link", name="采收", exact=True).click()
     grower.get_by_label("采收量").fill("8600")
     grower.get_by_label("日期").fill("2025-11-06")
     grower.get_by_role("button", name="保存").click()
+    expect(grower.get_by_text("已记下")).to_be_visible()
 
     # Release, print, and take the codes out of the produced file.
     grower.get_by_role("button", name="放行").click()

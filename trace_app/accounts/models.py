@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask_security.core import RoleMixin, UserMixin
@@ -87,6 +87,17 @@ class Role(Model, RoleMixin):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(30), unique=True)
+
+
+class Author(NamedTuple):
+    """A user by its numbers: who writes something, and for whom. Unlike a row it outlives the transaction."""
+
+    id: int
+    organisation_id: int
+
+    @classmethod
+    def of(cls, user: User) -> Author:
+        return cls(user.id, user.organisation_id)
 
 
 class User(Model, UserMixin):

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from qr.codes import InvalidCode
 from qr.formats import FORMATS
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, the_user
-from trace_app.accounts.models import RoleName
+from trace_app.accounts.models import Author, RoleName
 from trace_app.accounts.service import place_name
 from trace_app.api import schemas
 from trace_app.batches import service as batches
@@ -142,18 +142,17 @@ def records_of_batch(path: schemas.BatchPath) -> Any:
 @allow(RoleName.PRODUCER)
 def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.RecordHeader) -> Any:
     """Add a record to a batch; with an ``Idempotency-Key``, once however often it is sent"""
+    row = batches.own_batch(the_user(), path.batch_id)
+    record_type = RecordType(body.type)
+    stage = records.check_applies(row.product.kind, record_type, body.stage)
+    values = body.model_dump(exclude={"type", "stage", "values"})
+    values |= {VALUE_PREFIX + code: value for code, value in body.values.items()}
+    facts = form_for(record_type, stage).parse(values).facts
+    entry = records.entry_for(row.product.kind, record_type, body.stage, facts)
+    scope, author = Scope.of(row), Author.of(the_user())
     with transaction():
-        row = batches.own_batch(the_user(), path.batch_id)
-        record_type = RecordType(body.type)
-        stage = records.check_applies(row.product.kind, record_type, body.stage)
-        values = body.model_dump(exclude={"type", "stage", "values"})
-        values |= {VALUE_PREFIX + code: value for code, value in body.values.items()}
-        form = form_for(record_type, stage).parse(values)
-        record = records.add_record(
-            the_user(), Scope.of(row), record_type, form.facts, stage_code=body.stage,
-            entry_key=header.idempotency_key or None,
-        )  # fmt: skip
-    return _json(_record(record), 201)
+        record_id = records.add_record(author, scope, entry, entry_key=header.idempotency_key or None)
+    return _json(_record(records.own_record(the_user(), record_id)), 201)
 
 
 @api.get("/batches/<int:batch_id>/findings", tags=[QUALITY], security=TOKEN, responses={200: schemas.FindingList})

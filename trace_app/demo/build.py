@@ -10,7 +10,7 @@ from flask import current_app
 
 from trace_app.accounts import service as accounts
 from trace_app.accounts.credit_code import check_character
-from trace_app.accounts.models import Organisation, OrganisationKind, RoleName, User
+from trace_app.accounts.models import Author, Organisation, OrganisationKind, RoleName, User
 from trace_app.batches import service as batches
 from trace_app.batches.forms import BatchForm
 from trace_app.batches.models import Batch, BatchStatus
@@ -262,7 +262,8 @@ def _record(user: User, batch: Batch, step: Step, kind: str, lot: int) -> None:
         lot == 0 and stage is not None and (stage.role or step.stage in {"planting", "sowing", "bloom", "filling"})
     )
     photos = [("demo.jpg", draw(kind, step.day.toordinal()))] if with_photo else []
-    records.add_record(user, Scope.of(batch), record_type, form.facts, stage_code=step.stage, photos=photos)
+    entry = records.entry_for(batch.product.kind, record_type, step.stage, form.facts)
+    records.add_record(Author.of(user), Scope.of(batch), entry, photos=photos)
 
 
 def _showcases() -> list[Batch]:

@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _
 from config import Settings
 from media_store import LocalStore, MediaStore, S3Store
 from media_store.photos import CONTENT_TYPE, NotAPhoto, PhotoTooLarge, clean_photo
-from trace_app.accounts.models import User
+from trace_app.accounts.models import Author, User
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.models import Document, Photo
@@ -62,7 +62,7 @@ def media_store() -> MediaStore:
     return store
 
 
-def keep_photos(user: User, uploads: list[tuple[str, bytes]], already: int = 0) -> list[Photo]:
+def keep_photos(user: User | Author, uploads: list[tuple[str, bytes]], already: int = 0) -> list[Photo]:
     """Clean and store uploaded pictures, all or none.
 
     :param uploads: file name and content of each.
@@ -136,7 +136,7 @@ def keep_pdf(user: User, file_name: str, data: bytes) -> Document:
     return keep_document(user, file_name, data, "pdf")
 
 
-def keep_document(user: User, file_name: str, data: bytes, kind: str) -> Document:
+def keep_document(user: User | Author, file_name: str, data: bytes, kind: str) -> Document:
     """Store a file whose content was checked.
 
     :param kind: one of `DOCUMENT_TYPES`.

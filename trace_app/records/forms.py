@@ -17,7 +17,7 @@ from wtforms.validators import ValidationError
 
 from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import StageField
-from trace_app.catalogue.models import ProductKind, Site, Stage
+from trace_app.catalogue.models import Site, Stage
 from trace_app.clock import today
 from trace_app.forms import (
     DateField,
@@ -381,7 +381,6 @@ class ScopeForm(Form):
         super().__init__(*args, **kwargs)
         self.lots = list(lots)
         self._meant = {lot.id: lot for lot in meant}
-        self._sites = {site.id: site for site in sites}
         self.site_id.choices = choices([(site.id, named(site)) for site in sites], blank=_("请选择"))
 
     def validate_batch_ids(self, field: Any) -> None:
@@ -392,10 +391,10 @@ class ScopeForm(Form):
         if self.scope.data == "site" and field.data is None:
             raise ValidationError(_("请选择基地。"))
 
-    def for_kind(self, kind: ProductKind) -> Scope:
+    @property
+    def chosen(self) -> Scope:
         """What was chosen, once the form is valid."""
         if self.scope.data == "site":
             until = self.season_until.data or date(today().year, 12, 31)
-            return Scope(kind, site=self._sites[self.site_id.data], season_until=until)
-        chosen = [self._meant[batch_id] for batch_id in self.batch_ids.data if batch_id in self._meant]
-        return Scope(kind, batches=tuple(chosen))
+            return Scope(site_id=self.site_id.data, season_until=until)
+        return Scope(tuple(dict.fromkeys(number for number in self.batch_ids.data if number in self._meant)))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from flask_babel import lazy_gettext as _
 
-from trace_app.accounts.models import User
+from trace_app.accounts.models import Author, User
 from trace_app.clock import SHANGHAI
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
@@ -107,7 +107,7 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(plain)
 
 
-def keep_series(user: User, name: str, data: bytes) -> list[RecordSeries]:
+def keep_series(user: User | Author, name: str, data: bytes) -> list[RecordSeries]:
     """A logger's file, kept as it is, and its series thinned out.
 
     :raises SheetProblem, BadSeries:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import joinedload
 
 from trace_app.accounts.access import NotFound, may_see
-from trace_app.accounts.models import User
+from trace_app.accounts.models import Author, User
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import judged_by_rules, shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
+from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
@@ -27,14 +30,19 @@ from trace_app.records.series import copy_of, keep_series
 def _covered_by(record: Record) -> sa.ColumnElement[bool]:
     """The batches that a record counts for, as a condition on `Batch`."""
     if record.site_id is not None:
-        return sa.and_(
-            Batch.site_id == record.site_id,
-            Batch.started_on <= record.season_until,
-            sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= record.happened_on),
-        )
+        return _season_at(record.site_id, record.season_until, record.happened_on)
     if record.further_batches:
         return Batch.id.in_([record.batch_id, *(batch.id for batch in record.further_batches)])
     return Batch.id == record.batch_id
+
+
+def _season_at(site_id: int, until: date | None, day: date) -> sa.ColumnElement[bool]:
+    """The lots of a site that began before the season's end and were not finished before a day."""
+    return sa.and_(
+        Batch.site_id == site_id,
+        Batch.started_on <= until,
+        sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= day),
+    )
 
 
 def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
@@ -50,16 +58,25 @@ judged_by_rules(StockLot, lambda stock: Batch.id.in_(sa.select(Record.batch_id).
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For what a record is made: one or more lots of a kind, or a whole site until the end of a season."""
+    """For what a record is made: one or more lots, or a whole site until the end of a season. By their numbers."""
 
-    kind: ProductKind
-    batches: tuple[Batch, ...] = ()
-    site: Site | None = None
+    batch_ids: tuple[int, ...] = ()
+    site_id: int | None = None
     season_until: date | None = None
 
     @classmethod
-    def of(cls, batch: Batch) -> Scope:
-        return cls(batch.product.kind, (batch,))
+    def of(cls, *batches: Batch) -> Scope:
+        return cls(tuple(batch.id for batch in batches))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was done, fit for its kind. Made by `entry_for`."""
+
+    kind_code: str
+    type: RecordType
+    stage_code: str | None
+    facts: dict[str, Any]
 
 
 class RecordTypeDoesNotApply(Problem):
@@ -111,52 +128,152 @@ def check_applies(kind: ProductKind, record_type: RecordType, stage_code: str | 
     return stage
 
 
+def entry_for(kind: ProductKind, record_type: RecordType, stage_code: str | None, facts: dict[str, Any]) -> Entry:
+    """What was done, after checking that the kind takes such a record.
+
+    :param facts: columns of `Record`, parsed by the record's form.
+    :raises RecordTypeDoesNotApply:
+    """
+    check_applies(kind, record_type, stage_code)
+    return Entry(kind.code, record_type, stage_code, facts)
+
+
 def add_record(
-    user: User,
+    author: Author,
     scope: Scope,
-    record_type: RecordType,
-    facts: dict[str, Any],
+    entry: Entry,
     *,
-    stage_code: str | None = None,
     photos: list[tuple[str, bytes]] | None = None,
     series: tuple[str, bytes] | None = None,
     entry_key: str | None = None,
-) -> Record:
-    """Keep what was done. An entry whose key is known already is kept once: the record that there is comes back.
+) -> int:
+    """Keep what was done and return the record's id. An entry whose key is known already is kept once.
 
-    :param facts: columns of `Record`, parsed by the record's form.
+    Records are what is written most, so this is an INSERT and the UPDATE that raises the lots' versions, no more:
+    the UPDATE finds only lots that are the producer's own, of the kind, and take records, and holds them until the
+    commit.
+
     :param series: file name and content of a logger's readings.
-    :raises RecordTypeDoesNotApply, NotOfThisKind, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
+    :raises NotFound, NotOfThisKind, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
     """
-    check_applies(scope.kind, record_type, stage_code)
-    for batch in sorted(scope.batches, key=lambda batch: batch.id):
-        if batch.product.kind_code != scope.kind.code:
-            raise NotOfThisKind(lot=batch.lot_number, kind=scope.kind.name)
-        batches.must_take_records(batch)
-    if scope.site is not None:
-        db.session.refresh(scope.site, with_for_update={"of": Site})
-    if known := _entered_before(user, entry_key):
-        return known
-    record = Record(
-        producer_id=user.organisation_id,
-        kind_code=scope.kind.code,
-        batch_id=scope.batches[0].id if scope.batches else None,
-        site_id=scope.site.id if scope.site else None,
-        season_until=scope.season_until,
-        type=record_type,
-        stage_code=stage_code,
-        entry_key=entry_key,
-        created_by_id=user.id,
-        **_with_stock(user, record_type, facts),
+    connection = db.session.connection()
+    values = {
+        **_NOTHING,
+        "producer_id": author.organisation_id,
+        "kind_code": entry.kind_code,
+        "batch_id": scope.batch_ids[0] if scope.batch_ids else None,
+        "site_id": scope.site_id,
+        "season_until": scope.season_until,
+        "type": entry.type,
+        "stage_code": entry.stage_code,
+        "entry_key": entry_key,
+        "created_at": utc_now(),
+        "created_by_id": author.id,
+        **entry.facts,
+    }
+    takes_stock = values["input_lot"] is not None and values["stock_id"] is None
+    record_id: int | None = connection.execute(_insert(connection.dialect.name, takes_stock), values).scalar()
+    if record_id is None:
+        return connection.execute(_KNOWN, values).scalar_one()
+    _raise_versions(connection, author, scope, entry)
+    if len(scope.batch_ids) > 1:
+        further = [{"record_id": record_id, "batch_id": batch_id} for batch_id in scope.batch_ids[1:]]
+        connection.execute(sa.insert(record_batches), further)
+    if photos or series:
+        record = db.session.get_one(Record, record_id)
+        record.photos = keep_photos(author, photos or [])
+        record.series = keep_series(author, *series) if series else []
+        db.session.flush()
+    return record_id
+
+
+_NOTHING: dict[str, Any] = {
+    column.name: column.default.arg if column.default is not None and not column.default.is_callable else None
+    for column in Record.__table__.columns
+    if column.name not in {"id", "created_at"}
+}
+_KNOWN = sa.select(Record.id).where(
+    Record.producer_id == sa.bindparam("producer_id"), Record.entry_key == sa.bindparam("entry_key")
+)
+
+
+@cache
+def _insert(database: str, takes_stock: bool) -> Any:
+    """The INSERT that does nothing where the producer's entry is known.
+
+    :param takes_stock: look for the stock lot by the input's lot number and name.
+    """
+    dialect: Any = postgresql if database == "postgresql" else sqlite
+    values: dict[str, Any] = {
+        name: sa.bindparam(name, type_=Record.__table__.c[name].type) for name in [*_NOTHING, "created_at"]
+    }
+    if takes_stock:
+        values["stock_id"] = (
+            sa.select(StockLot.id)
+            .join(InputProduct, InputProduct.id == StockLot.product_id)
+            .where(
+                StockLot.producer_id == values["producer_id"],
+                StockLot.lot_number == values["input_lot"],
+                InputProduct.type == sa.cast(values["type"], sa.String),
+                InputProduct.name == values["product_name"],
+            )
+            .limit(1)
+            .scalar_subquery()
+        )
+    return (
+        dialect.insert(Record.__table__)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=["producer_id", "entry_key"])
+        .returning(Record.__table__.c.id)
     )
-    record.further_batches = list(scope.batches[1:])
-    if photos:
-        record.photos = keep_photos(user, photos)
-    if series:
-        record.series = keep_series(user, *series)
-    db.session.add(record)
-    db.session.flush()
-    return record
+
+
+_CHANGED = {"version": Batch.version + 1, "checked_on": None}
+_RAISE_LOTS = (
+    sa.update(Batch)
+    .where(
+        Batch.id.in_(sa.bindparam("batch_ids", expanding=True)),
+        Batch.producer_id == sa.bindparam("producer"),
+        Batch.status != BatchStatus.CLOSED,
+        Batch.recalled_at.is_(None),
+        Batch.product_id.in_(sa.select(Product.id).where(Product.kind_code == sa.bindparam("kind"))),
+    )
+    .values(_CHANGED)
+)
+_HOLD_LOTS = (
+    sa.select(Batch.id)
+    .where(Batch.id.in_(sa.bindparam("batch_ids", expanding=True)))
+    .order_by(Batch.id)
+    .with_for_update()
+)
+
+
+def _raise_versions(connection: sa.Connection, author: Author, scope: Scope, entry: Entry) -> None:
+    """Hold the lots and raise their versions, as `trace_app.batches.freshness` does for what the session writes."""
+    if scope.site_id is not None:
+        own = sa.select(Site.id).where(Site.id == scope.site_id, Site.producer_id == author.organisation_id)
+        if connection.execute(own).scalar() is None:
+            raise NotFound
+        covered = _season_at(scope.site_id, scope.season_until, entry.facts["happened_on"])
+        connection.execute(sa.update(Batch).where(covered).values(_CHANGED))
+        return
+    facts = {"batch_ids": scope.batch_ids, "producer": author.organisation_id, "kind": entry.kind_code}
+    if len(scope.batch_ids) > 1:
+        # Whoever takes several takes them in one order.
+        connection.execute(_HOLD_LOTS, facts)
+    if connection.execute(_RAISE_LOTS, facts).rowcount != len(scope.batch_ids):
+        _say_which(author, scope, entry)
+
+
+def _say_which(author: Author, scope: Scope, entry: Entry) -> None:
+    """Raise what is wrong with the first lot that can't take the record."""
+    for batch_id in sorted(scope.batch_ids):
+        batch = db.session.get(Batch, batch_id)
+        if batch is None or batch.producer_id != author.organisation_id:
+            raise NotFound
+        if batch.product.kind_code != entry.kind_code:
+            raise NotOfThisKind(lot=batch.lot_number, kind=entry.kind_code)
+        batches.must_take_records(batch)
 
 
 def correct_record(

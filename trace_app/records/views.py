@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import generate_csrf
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, signed_in, the_user
-from trace_app.accounts.models import RoleName
+from trace_app.accounts.models import Author, RoleName
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.catalogue.service import kind_named, sites_of
@@ -95,17 +95,19 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Any:
     form = _record_form(wanted, stage, offered | {"happened_on": today()})
     scope_form = _scope_form(kind)
     if request.method == "POST" and scope_form.validate() & form.validate():
-        record: Record | None = None
+        record_id = None
+        entry, scope, author = (
+            service.entry_for(kind, wanted, stage_code, form.facts),
+            scope_form.chosen,
+            Author.of(the_user()),
+        )
+        photos, series = uploads(form.photos), _series_of(form)
         with form.refusals(), transaction():
-            # Everything is read anew inside of the transaction.
-            scope = _scope_form(kind_named(kind_code))
-            scope.validate()
-            record = service.add_record(
-                the_user(), scope.for_kind(kind_named(kind_code)), wanted, form.facts, stage_code=stage_code,
-                photos=uploads(form.photos), series=_series_of(form), entry_key=scope.entry_key.data or None,
-            )  # fmt: skip
-        if record is not None and not form.errors:
-            return _kept(record)
+            record_id = service.add_record(
+                author, scope, entry, photos=photos, series=series, entry_key=scope_form.entry_key.data or None
+            )
+        if record_id is not None and not form.errors:
+            return _kept(service.own_record(the_user(), record_id))
     if _wants_json() and request.method == "POST":
         return _refused(form, scope_form)
     return _form_page(form, kind, wanted, stage, scope_form=scope_form, last=last)

