@@ -36,6 +36,7 @@ format: .venv/.dev ## Format and sort imports
 bench: .venv/.node ## Measure, against peers in the same run
 	$(BIN)/python benchmarks/trace_page.py
 	$(BIN)/python benchmarks/labels.py
+	$(BIN)/python benchmarks/records.py
 	$(BIN)/python benchmarks/scan.py
 
 lock: ## Pin the dependencies anew, with hashes (needs uv)

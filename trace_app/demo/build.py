@@ -263,7 +263,8 @@ def _record(user: User, batch: Batch, step: Step, kind: str, lot: int) -> None:
     )
     photos = [("demo.jpg", draw(kind, step.day.toordinal()))] if with_photo else []
     entry = records.entry_for(batch.product.kind, record_type, step.stage, form.facts)
-    records.add_record(Author.of(user), Scope.of(batch), entry, photos=photos)
+    series = quality.logger_file(step.day) if step.stage == "fermenting" and lot == 0 else None
+    records.add_record(Author.of(user), Scope.of(batch), entry, photos=photos, series=series)
 
 
 def _showcases() -> list[Batch]:
