@@ -47,7 +47,9 @@ def _care(page: Page, note: str) -> None:
 def _records(page: Page, lot: str) -> str:
     page.goto("/batches")
     page.get_by_role("link", name=lot).click()
-    return page.locator("ol.time").inner_text() if page.locator("ol.time").count() else ""
+    page.wait_for_url("**/batches/*")
+    page.wait_for_load_state()
+    return page.get_by_role("main").inner_text()
 
 
 @pytest.fixture

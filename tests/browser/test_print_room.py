@@ -104,12 +104,14 @@ def test_a_packer_prints_items_and_a_case_and_packs_by_scanning(chromium: Browse
     assert download.value.suggested_filename.endswith(".prn")
     # The hand scanner types the code and presses Enter.
     page.goto("/labels/pack")
+    expect(page.locator("input.scan")).to_be_focused()
     page.keyboard.type(codes["case"][0] + "\n")
     page.wait_for_url(re.compile("/labels/pack/" + codes["case"][0]))
     for number, code in enumerate(codes["item"], start=1):
         expect(page.locator("input.scan")).to_be_focused()
         page.keyboard.type(f"{platform.url.upper()}/{code}\n")
         expect(page.locator(".count b")).to_have_text(str(number))
+    expect(page.locator("input.scan")).to_be_focused()
     page.keyboard.type(codes["item"][0] + "\n")
     expect(page.get_by_text("已经在这一箱里")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

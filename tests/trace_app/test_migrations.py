@@ -99,3 +99,29 @@ def test_labels_printed_before_the_print_room_keep_their_codes_and_files(bare: F
             assert tuple(rows[0]) == (7, "a4-3x8", "ready", "labels/7-ab.pdf")
             assert rows[1].status == "failed"
         db.engine.dispose()
+
+
+def test_records_made_before_sites_and_stock_keep_their_lots(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        record = """INSERT INTO records (id, batch_id, type, stage_code, happened_on, operator, note, "values", created_at)
+            VALUES (1, 1, 'care', NULL, '2026-01-02', '', '除草', '{}', '2026-01-02 00:00:00')"""
+        with db.engine.begin() as connection:
+            for statement in [*BEFORE_THE_PRINT_ROOM.split(";"), record]:
+                connection.execute(sa.text(statement))
+        flask_migrate.upgrade()
+        with db.engine.begin() as connection:
+            row = connection.execute(sa.text("SELECT producer_id, kind_code, batch_id, site_id FROM records")).one()
+            assert tuple(row) == (1, "ginger", 1, None)
+            connection.execute(
+                sa.text(
+                    "INSERT INTO records (id, producer_id, kind_code, site_id, season_until, type, happened_on, operator,"
+                    """ note, "values", created_at) VALUES (2, 1, 'ginger', 1, '2026-12-31', 'disease', '2026-01-03', '', '', '{}',"""
+                    " '2026-01-03 00:00:00')"
+                )
+            )
+        flask_migrate.downgrade(revision="0002")
+        with db.engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT id, batch_id, note FROM records")).all() == [(1, 1, "除草")]
+        flask_migrate.upgrade()
+        db.engine.dispose()
