@@ -86,6 +86,7 @@ def _register_views(app: Any) -> None:
     from trace_app.batches.views import views as batches
     from trace_app.catalogue.views import views as catalogue
     from trace_app.findings.views import views as findings
+    from trace_app.flow.views import views as flow
     from trace_app.inputs.views import views as inputs
     from trace_app.labels.views import views as labels
     from trace_app.public.views import views as public
@@ -99,7 +100,7 @@ def _register_views(app: Any) -> None:
     from trace_app.workbooks.views import views as workbooks
 
     for views in (
-        accounts, catalogue, batches, inputs, stock, records, findings, quality, reports, certificates, reference, labels, workbooks,
+        accounts, catalogue, batches, flow, inputs, stock, records, findings, quality, reports, certificates, reference, labels, workbooks,
         recalls, document.views, public,
     ):  # fmt: skip
         app.register_blueprint(views)

@@ -168,6 +168,7 @@ def test_what_the_platform_refuses_stays_until_it_is_mended_or_discarded(field: 
     page.get_by_label("做了什么").fill("明天的事")
     page.get_by_label("日期").fill("2099-01-01")
     page.get_by_role("button", name="保存").click()
+    expect(page.get_by_text("已存在这部手机里")).to_be_visible()
     context.set_offline(False)
     page.goto("/field/")
     expect(page.locator("#outbox")).to_contain_text("日期不能晚于今天", timeout=20_000)

@@ -293,7 +293,8 @@ class RecallOut(BaseModel):
     advice_en: str
     authority: str
     issued_at: datetime
-    lots: list[str]
+    lot_count: int
+    lots: list[str] = Field(description="The first 500.")
     url: str
 
 

@@ -442,6 +442,7 @@ def _recall(row: Recall) -> schemas.RecallOut:
         advice_en=row.advice_en,
         authority=named(row.authority),
         issued_at=row.issued_at,
-        lots=[batch.lot_number for batch in row.batches],
+        lot_count=row.lot_count,
+        lots=[batch.lot_number for batch in recalls.lots_listed(row)],
         url=url_for("public.recall", number=row.number),
     )

@@ -14,6 +14,8 @@ from trace_app.catalogue.kinds import StageField
 from trace_app.extensions import db
 from trace_app.findings.models import Waiver
 from trace_app.findings.service import waivers_of
+from trace_app.flow.models import LotLink
+from trace_app.flow.service import sources_shown
 from trace_app.forms import plain_decimal
 from trace_app.language import language, named
 from trace_app.media.models import Photo
@@ -43,6 +45,7 @@ class Trace:
     tests: list[TestReport]
     certificates: list[Certificate]
     waivers: list[Waiver]
+    sources: list[LotLink]
 
     @property
     def state(self) -> Literal["draft", "released", "closed", "recalled"]:
@@ -137,4 +140,5 @@ def trace_of_batch(batch_id: int) -> Trace:
         tests_of(batch),
         certificates_shown(batch),
         waivers_of(batch),
+        sources_shown(batch),
     )

@@ -188,13 +188,19 @@ def _unknown(typed: str) -> Any:
 @views.get("/recalls")
 @public
 def recall_list() -> Any:
-    return render_template("public/recalls.html", recalls=recalls.published_recalls(), levels=LEVELS)
+    return render_template(
+        "public/recalls.html",
+        recalls=recalls.published_recalls(),
+        levels=LEVELS,
+        lots_of=lambda row: recalls.lots_listed(row, 8),
+    )
 
 
 @views.get("/recalls/<number>")
 @public
 def recall(number: str) -> Any:
-    return render_template("public/recall.html", recall=recalls.recall_by_number(number), levels=LEVELS)
+    row = recalls.recall_by_number(number)
+    return render_template("public/recall.html", recall=row, lots=recalls.lots_listed(row), levels=LEVELS)
 
 
 @views.get("/media/<string(length=32):name>.webp")

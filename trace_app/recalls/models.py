@@ -36,6 +36,23 @@ class Recall(Model):
     issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
 
+    scope: Mapped[dict[str, str]] = mapped_column(sa.JSON, default=dict)
+    """What the cause was known by, see `trace_app.recalls.scope.RecallScope`; empty for a single lot."""
+    lot_count: Mapped[int] = mapped_column(default=1)
+
     authority: Mapped[Organisation] = relationship()
     issued_by: Mapped[User] = relationship()
     batches: Mapped[list[Batch]] = relationship(secondary=recall_batches, order_by=Batch.id)
+    exclusions: Mapped[list[RecallExclusion]] = relationship(order_by="RecallExclusion.batch_id")
+
+
+class RecallExclusion(Model):
+    """A lot that a recall's scope reached and that was left out, with the regulator's reason."""
+
+    __tablename__ = "recall_exclusions"
+
+    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(sa.String(300))
+
+    batch: Mapped[Batch] = relationship()

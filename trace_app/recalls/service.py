@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
-from trace_app.accounts.models import Organisation, User
+from trace_app.accounts.models import AuditEvent, Organisation, User
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Product
 from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.recalls.models import Recall, recall_batches
+from trace_app.flow.models import LotLink
+from trace_app.recalls.models import Recall, RecallExclusion, recall_batches
+from trace_app.recalls.scope import EmptyScope, RecallScope, affected, affected_ids
+
+LISTED = 500
+"""Lots that a notice lists by name."""
+_LOCK = 5_303_002
 
 shown_on_trace_pages(
     Recall,
@@ -34,6 +44,13 @@ class AlreadyRecalled(Problem):
 
     code = "already-recalled"
     title = _("批次 %(lot)s 已在召回中，不必重复发布。")
+
+
+class NothingLeft(Problem):
+    """All that the scope reaches is under recall already, or was left out."""
+
+    code = "nothing-left"
+    title = _("范围内的批次都已在召回中，或都被排除了，没有新的批次可召回。")
 
 
 class OutsideJurisdiction(Problem):
@@ -77,6 +94,88 @@ def issue_recall(
     return recall
 
 
+def issue_by_scope(
+    user: User, scope: RecallScope, left_out: dict[int, str], *, level: int, reason: str, advice: str, reason_en: str = "",
+    advice_en: str = "",
+) -> Recall:  # fmt: skip
+    """Recall all lots that a scope reaches, but those left out with a reason. All or none, in one transaction.
+
+    A regulator recalls what comes from a cause in its jurisdiction, wherever that has gone.
+
+    :param left_out: reasons by lot.
+    :raises ScopeTooWide, EmptyScope, NothingLeft:
+    """
+    # One recall is issued at a time: two officers who see the same cause must not make two of it.
+    db.session.refresh(user.organisation, with_for_update=True)
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    ids = affected_ids(user, scope)
+    if not ids:
+        raise EmptyScope
+    recall = Recall(
+        number=_next_number(user), level=level, reason=reason, reason_en=reason_en, advice=advice, advice_en=advice_en,
+        authority_id=user.organisation_id, issued_by_id=user.id, issued_at=utc_now(), scope=scope.plain(),
+    )  # fmt: skip
+    db.session.add(recall)
+    db.session.flush()
+    chosen = sa.select(sa.literal(recall.id), Batch.id).where(
+        Batch.id.in_(sa.select(affected(user, scope).c.id)),
+        Batch.recalled_at.is_(None),
+        Batch.id.not_in(list(left_out)),
+    )
+    db.session.execute(sa.insert(recall_batches).from_select(["recall_id", "batch_id"], chosen))
+    members = sa.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)
+    marked = db.session.execute(
+        sa.update(Batch)
+        .where(Batch.id.in_(members))
+        .values(recalled_at=recall.issued_at, version=Batch.version + 1, checked_on=None),
+        execution_options={"synchronize_session": False},
+    )
+    recall.lot_count = _rows(marked)
+    # What was left out, and was made of what is recalled, says so of its sources.
+    following = sa.select(LotLink.target_id).where(LotLink.source_id.in_(members), LotLink.withdrawn_at.is_(None))
+    db.session.execute(
+        sa.update(Batch).where(Batch.id.in_(following), Batch.id.not_in(members)).values(version=Batch.version + 1),
+        execution_options={"synchronize_session": False},
+    )
+    if not recall.lot_count:
+        raise NothingLeft
+    reached = set(ids)
+    recall.exclusions = [
+        RecallExclusion(batch_id=lot_id, reason=why) for lot_id, why in left_out.items() if lot_id in reached
+    ]
+    db.session.flush()
+    audit.note(user, "issue", recall, level=level, reason=reason, lots=recall.lot_count, scope=scope.plain())
+    columns_of = AuditEvent.__table__.c
+    events = sa.select(
+        sa.literal(user.id), sa.literal("recall"), sa.literal("batches"), recall_batches.c.batch_id,
+        sa.literal({"recall": recall.number}, columns_of.facts.type), sa.literal(recall.issued_at, columns_of.at.type),
+    ).where(recall_batches.c.recall_id == recall.id)  # fmt: skip
+    columns = ["actor_id", "action", "subject_type", "subject_id", "facts", "at"]
+    db.session.execute(sa.insert(AuditEvent).from_select(columns, events))
+    db.session.expire_all()
+    return recall
+
+
+def _rows(result: Any) -> int:
+    return int(result.rowcount)
+
+
+def lots_listed(recall: Recall, most: int = LISTED) -> list[Batch]:
+    """The first lots of a notice."""
+    query = (
+        db.select(Batch)
+        .join(recall_batches, recall_batches.c.batch_id == Batch.id)
+        .where(recall_batches.c.recall_id == recall.id)
+        .options(
+            joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer), joinedload(Batch.division)
+        )
+        .order_by(Batch.id)
+        .limit(most)
+    )
+    return list(db.session.scalars(query))
+
+
 def _next_number(user: User) -> str:
     """The authority's jurisdiction, the year and a counter, such as 530324-2026-0001."""
     stem = f"{user.organisation.jurisdiction_code}-{today():%Y}-"
@@ -90,15 +189,7 @@ def _next_number(user: User) -> str:
 
 def published_recalls() -> list[Recall]:
     """All notices, the newest first."""
-    query = (
-        db.select(Recall)
-        .options(
-            joinedload(Recall.authority),
-            selectinload(Recall.batches).joinedload(Batch.product),
-            selectinload(Recall.batches).joinedload(Batch.producer),
-        )
-        .order_by(Recall.issued_at.desc(), Recall.id.desc())
-    )
+    query = db.select(Recall).options(joinedload(Recall.authority)).order_by(Recall.issued_at.desc(), Recall.id.desc())
     return list(db.session.scalars(query))
 
 

@@ -1,0 +1,1 @@
+"""How lots become lots: which went into which, with quantities, forward and backward."""
