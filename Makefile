@@ -37,6 +37,7 @@ bench: .venv/.node ## Measure, against peers in the same run
 	$(BIN)/python benchmarks/trace_page.py
 	$(BIN)/python benchmarks/labels.py
 	$(BIN)/python benchmarks/records.py
+	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/scan.py
 
 lock: ## Pin the dependencies anew, with hashes (needs uv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -24,6 +25,7 @@ from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketc
 from trace_app.demo.pictures import draw
 from trace_app.demo.seasons import SEASONS, Step, last_autumn
 from trace_app.extensions import db
+from trace_app.flow.service import link_lots
 from trace_app.labels import packing, printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
@@ -74,6 +76,7 @@ def rebuild() -> None:
         quality.fill_catalogue(accounts.user_by_name("qujing"))
         for number, sketch in enumerate(PRODUCERS, start=1):
             _producer(sketch, number, chance)
+        _genealogy()
         _certificates()
         _reports(chance)
     for batch in _showcases():
@@ -84,6 +87,25 @@ def rebuild() -> None:
     with transaction():
         _recall()
     check_due()
+
+
+def _genealogy() -> None:
+    """Ham and honey that went into the cakes: the baker's own, and others'."""
+    of_kind = {kind: _finished_lots(kind) for kind in ("ham", "honey", "ham_mooncake")}
+    for number, cakes in enumerate(of_kind["ham_mooncake"]):
+        hams = [ham for ham in of_kind["ham"] if ham.produced_on and ham.produced_on <= (cakes.produced_on or today())]
+        own = [ham for ham in hams if ham.producer_id == cakes.producer_id]
+        sources = [*own[:1], *hams[number : number + 1], *of_kind["honey"][number : number + 1]]
+        for source in dict.fromkeys(sources):
+            quantity = Decimal(24 if source.unit == "leg" else 40)
+            link_lots(_owner(cakes), source, cakes, quantity=quantity, happened_on=cakes.started_on + timedelta(days=1))
+
+
+def _finished_lots(kind_code: str) -> list[Batch]:
+    query = (
+        db.select(Batch).join(Batch.product).where(Product.kind_code == kind_code, Batch.status == BatchStatus.RELEASED)
+    )
+    return list(db.session.scalars(query.order_by(Batch.id)))
 
 
 def _certificates() -> None:

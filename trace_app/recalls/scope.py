@@ -6,7 +6,8 @@ supplier, a failed test, a division; within dates. From there everything goes fo
 
 from __future__ import annotations
 
-from collections import defaultdict
+import heapq
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -25,6 +26,7 @@ from trace_app.extensions import db
 from trace_app.flow.models import LotLink
 from trace_app.flow.service import reach
 from trace_app.labels.models import LabelRun
+from trace_app.language import named
 from trace_app.quality.models import TestReport, TestResult, Verdict
 from trace_app.records.models import Record, record_batches
 
@@ -222,38 +224,31 @@ def preview(user: User, scope: RecallScope) -> Preview:
 
     :raises ScopeTooWide, EmptyScope:
     """
-    ids = affected_ids(user, scope)
-    if not ids:
-        raise EmptyScope
-    cause_ids = set(db.session.scalars(causes(user, scope)))
+    # One walk through the genealogy, with what is counted of each lot.
     reached = affected(user, scope)
-    members = sa.select(reached.c.id)
-    labels = db.session.scalar(sa.select(sa.func.sum(LabelRun.count)).where(LabelRun.batch_id.in_(members))) or 0
+    labels = sa.select(sa.func.sum(LabelRun.count)).where(LabelRun.batch_id == Batch.id).scalar_subquery()
     county = sa.func.substr(Batch.division_code, 1, 6)
-    places = db.session.execute(
-        sa.select(county, sa.func.count())
-        .where(Batch.id.in_(members))
-        .group_by(county)
-        .order_by(sa.func.count().desc())
+    rows = db.session.execute(
+        sa.select(Batch.id, Batch.producer_id, county, Batch.recalled_at.is_not(None), labels).join(
+            reached, reached.c.id == Batch.id
+        )
     ).all()
-    names = {
-        d.code: d
-        for d in db.session.scalars(db.select(Division).where(Division.code.in_([code for code, _n in places])))
-    }
-    producers = db.session.scalar(sa.select(sa.func.count(sa.distinct(Batch.producer_id))).where(Batch.id.in_(members)))
-    listed = sorted(ids, key=lambda lot_id: (lot_id not in cause_ids, lot_id))[:MOST_LISTED]
+    if not rows:
+        raise EmptyScope
+    ids, producers, counties, recalled, codes = zip(*rows, strict=True)
+    cause_ids = set(db.session.scalars(causes(user, scope)))
+    places = Counter(counties).most_common()
+    query = db.select(Division).where(Division.code.in_([code for code, _n in places]))
+    names = {division.code: named(division) for division in db.session.scalars(query)}
     return Preview(
         scope=scope,
-        lots=_with_reasons(listed, cause_ids),
+        lots=_with_reasons(heapq.nsmallest(MOST_LISTED, ids, key=lambda n: (n not in cause_ids, n)), cause_ids),
         count=len(ids),
-        recalled_count=db.session.scalar(
-            sa.select(sa.func.count()).select_from(Batch).where(Batch.id.in_(members), Batch.recalled_at.is_not(None))
-        )
-        or 0,
+        recalled_count=sum(recalled),
         cause_count=len(cause_ids),
-        producer_count=producers or 0,
-        labels=int(labels),
-        divisions=[(names[code].name if code in names else code, number) for code, number in places],
+        producer_count=len(set(producers)),
+        labels=sum(int(number) for number in codes if number),
+        divisions=[(names.get(code, code), number) for code, number in places],
     )
 
 

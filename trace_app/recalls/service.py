@@ -19,7 +19,6 @@ from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.flow.models import LotLink
 from trace_app.recalls.models import Recall, RecallExclusion, recall_batches
 from trace_app.recalls.scope import EmptyScope, RecallScope, affected, affected_ids
 
@@ -109,9 +108,6 @@ def issue_by_scope(
     db.session.refresh(user.organisation, with_for_update=True)
     if db.engine.dialect.name == "postgresql":
         db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    ids = affected_ids(user, scope)
-    if not ids:
-        raise EmptyScope
     recall = Recall(
         number=_next_number(user), level=level, reason=reason, reason_en=reason_en, advice=advice, advice_en=advice_en,
         authority_id=user.organisation_id, issued_by_id=user.id, issued_at=utc_now(), scope=scope.plain(),
@@ -132,18 +128,10 @@ def issue_by_scope(
         execution_options={"synchronize_session": False},
     )
     recall.lot_count = _rows(marked)
-    # What was left out, and was made of what is recalled, says so of its sources.
-    following = sa.select(LotLink.target_id).where(LotLink.source_id.in_(members), LotLink.withdrawn_at.is_(None))
-    db.session.execute(
-        sa.update(Batch).where(Batch.id.in_(following), Batch.id.not_in(members)).values(version=Batch.version + 1),
-        execution_options={"synchronize_session": False},
-    )
     if not recall.lot_count:
-        raise NothingLeft
-    reached = set(ids)
-    recall.exclusions = [
-        RecallExclusion(batch_id=lot_id, reason=why) for lot_id, why in left_out.items() if lot_id in reached
-    ]
+        raise NothingLeft if affected_ids(user, scope) else EmptyScope
+    if left_out:
+        _leave_out(user, scope, recall, left_out)
     db.session.flush()
     audit.note(user, "issue", recall, level=level, reason=reason, lots=recall.lot_count, scope=scope.plain())
     columns_of = AuditEvent.__table__.c
@@ -155,6 +143,18 @@ def issue_by_scope(
     db.session.execute(sa.insert(AuditEvent).from_select(columns, events))
     db.session.expire_all()
     return recall
+
+
+def _leave_out(user: User, scope: RecallScope, recall: Recall, left_out: dict[int, str]) -> None:
+    """Keep the reasons; the pages of what was left out say of its sources that they are recalled."""
+    reached = affected(user, scope)
+    known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), Batch.id.in_(sa.select(reached.c.id)))
+    ids = list(db.session.scalars(known))
+    recall.exclusions = [RecallExclusion(batch_id=lot_id, reason=left_out[lot_id]) for lot_id in ids]
+    db.session.execute(
+        sa.update(Batch).where(Batch.id.in_(ids)).values(version=Batch.version + 1),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _rows(result: Any) -> int:

