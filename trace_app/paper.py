@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from qr.symbol import choose_form, mode_for, reference_symbol
 
 QUIET_MODULES = 4
 UNKNOWN = "□"
-_ALWAYS = " □√…·-0123456789"
+_ALWAYS = " □…·-0123456789"
 
 
 class Fonts(NamedTuple):
@@ -28,8 +29,12 @@ class Fonts(NamedTuple):
     characters: frozenset[str]
 
     def printable(self, text: str) -> str:
-        """A text with a box for each character that the font lacks."""
-        return "".join(c if c in self.characters or c == "\n" else UNKNOWN for c in text)
+        """A text with plain spaces and digits, and a box for each other character that the font lacks."""
+        return "".join(c if c in self.characters or c == "\n" else self._instead_of(c) for c in text)
+
+    def _instead_of(self, character: str) -> str:
+        plain = " " if character.isspace() else unicodedata.normalize("NFKC", character)
+        return plain if set(plain) <= self.characters else UNKNOWN
 
 
 @contextmanager

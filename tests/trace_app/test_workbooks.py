@@ -345,3 +345,10 @@ def test_rows_are_for_lots_of_ones_own(world: World, grower: tuple[Actor, FlaskC
     assert "没有可以记录的批次" in client.get(_upload(client, data).location).text
     with world.app.app_context():
         assert db.session.scalar(db.select(db.func.count(Batch.id))) == 2
+
+
+def test_paper_has_plain_digits_and_spaces_for_what_the_font_lacks() -> None:
+    from trace_app.paper import fonts_for
+
+    with fonts_for(["N-P₂O₅\u3000姜\U0001f600"]) as fonts:
+        assert fonts.printable("N-P₂O₅\u3000姜\U0001f600") == "N-P2O5 姜□"

@@ -18,11 +18,8 @@ WIDTH_MM, HEIGHT_MM = 148, 105
 """A6, landscape: four to a sheet of A4, or one on a wide label."""
 TITLE = "承诺达标合格证"
 PROMISE = "我承诺对生产销售的食用农产品："
-PROMISES = (
-    "√ 不使用禁用农药兽药、停用兽药和非法添加物",
-    "√ 常规农药兽药残留不超标",
-    "√ 对承诺的真实性负责",
-)
+PROMISES = ("不使用禁用农药兽药、停用兽药和非法添加物", "常规农药兽药残留不超标", "对承诺的真实性负责")
+BASIS = "承诺依据："
 BASES = {"commissioned_test": "委托检测", "own_test": "自我检测", "own_control": "内部质量控制", "own_word": "自我承诺"}
 UNITS = {"kg": "公斤", "g": "克", "t": "吨", "bottle": "瓶", "leg": "只（腿）", "piece": "枚", "box": "盒"}
 VOID = "作废"
@@ -32,13 +29,13 @@ def commitment_pdf(row: CommitmentCertificate) -> bytes:
     """The certificate as a PDF of one page with the QR code of its lot. Chinese: the law gives its words."""
     code = format_code(code_of(row.run, 0))
     rows = _rows(row)
-    bases = "承诺依据：" + "　".join(f"{'√' if base in row.bases else '□'} {name}" for base, name in BASES.items())
     number = f"编号 {row.number}"
     texts = [
         TITLE,
         PROMISE,
         *PROMISES,
-        bases,
+        BASIS,
+        *BASES.values(),
         number,
         code,
         VOID,
@@ -53,7 +50,7 @@ def commitment_pdf(row: CommitmentCertificate) -> bytes:
         canvas.drawCentredString(WIDTH_MM * mm / 2, 91 * mm, TITLE)
         canvas.setLineWidth(0.8)
         canvas.rect(4 * mm, 4 * mm, (WIDTH_MM - 8) * mm, (HEIGHT_MM - 8) * mm)
-        y = _lines(canvas, fonts.regular, 9.5, 84, [PROMISE, *(f"　{line}" for line in PROMISES), bases])
+        y = _promises(canvas, fonts.regular, row.bases)
         _facts(canvas, fonts, rows, y - 2)
         draw_symbol(canvas, row.facts["url"], 104, 20, 38)
         canvas.setFont(fonts.bold, 8.5)
@@ -82,12 +79,35 @@ def _rows(row: CommitmentCertificate) -> list[tuple[str, str]]:
     return pairs
 
 
-def _lines(canvas: Any, font: str, size: float, top_mm: float, lines: list[str]) -> float:
-    canvas.setFont(font, size)
-    for line in lines:
-        canvas.drawString(8 * mm, top_mm * mm, line)
-        top_mm -= 5
-    return top_mm
+def _promises(canvas: Any, font: str, bases: list[str]) -> float:
+    """The commitment and what it rests on, with boxes ticked; returns where the next line may stand."""
+    canvas.setFont(font, 9.5)
+    canvas.drawString(8 * mm, 84 * mm, PROMISE)
+    top = 79.0
+    for line in PROMISES:
+        _box(canvas, 11, top, ticked=True)
+        canvas.drawString(16 * mm, top * mm, line)
+        top -= 5
+    canvas.drawString(8 * mm, top * mm, BASIS)
+    left = 27.0
+    for base, name in BASES.items():
+        _box(canvas, left, top, ticked=base in bases)
+        canvas.drawString((left + 4.5) * mm, top * mm, name)
+        left += 9 + canvas.stringWidth(name, font, 9.5) / mm
+    return top - 5
+
+
+def _box(canvas: Any, x_mm: float, y_mm: float, *, ticked: bool) -> None:
+    """A box of 3 mm to tick, on the line of a text."""
+    canvas.setLineWidth(0.7)
+    canvas.rect(x_mm * mm, (y_mm - 0.3) * mm, 3 * mm, 3 * mm)
+    if ticked:
+        canvas.setLineWidth(1.2)
+        path = canvas.beginPath()
+        path.moveTo((x_mm + 0.6) * mm, (y_mm + 1.3) * mm)
+        path.lineTo((x_mm + 1.3) * mm, (y_mm + 0.4) * mm)
+        path.lineTo((x_mm + 2.6) * mm, (y_mm + 2.4) * mm)
+        canvas.drawPath(path, stroke=1, fill=0)
 
 
 def _facts(canvas: Any, fonts: Fonts, rows: list[tuple[str, str]], top_mm: float) -> None:
