@@ -122,18 +122,21 @@ def issue_by_scope(
     db.session.execute(sa.insert(recall_batches).from_select(["recall_id", "batch_id"], chosen))
     members = sa.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)
     marked = db.session.execute(
-        sa.update(Batch)
-        .where(Batch.id.in_(members))
-        .values(recalled_at=recall.issued_at, version=Batch.version + 1, checked_on=None),
+        sa.update(Batch).where(Batch.id.in_(members)).values(recalled_at=recall.issued_at, version=Batch.version + 1),
         execution_options={"synchronize_session": False},
     )
-    recall.lot_count = _rows(marked)
-    if not recall.lot_count:
+    count = _rows(marked)
+    if not count:
         raise NothingLeft if affected_ids(user, scope) else EmptyScope
     if left_out:
         _leave_out(user, scope, recall, left_out)
+    # Past the session, which would raise all versions once more for a change of the notice.
+    db.session.execute(
+        sa.update(Recall).where(Recall.id == recall.id).values(lot_count=count),
+        execution_options={"synchronize_session": False},
+    )
     db.session.flush()
-    audit.note(user, "issue", recall, level=level, reason=reason, lots=recall.lot_count, scope=scope.plain())
+    audit.note(user, "issue", recall, level=level, reason=reason, lots=count, scope=scope.plain())
     columns_of = AuditEvent.__table__.c
     events = sa.select(
         sa.literal(user.id), sa.literal("recall"), sa.literal("batches"), recall_batches.c.batch_id,
@@ -150,7 +153,7 @@ def _leave_out(user: User, scope: RecallScope, recall: Recall, left_out: dict[in
     reached = affected(user, scope)
     known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), Batch.id.in_(sa.select(reached.c.id)))
     ids = list(db.session.scalars(known))
-    recall.exclusions = [RecallExclusion(batch_id=lot_id, reason=left_out[lot_id]) for lot_id in ids]
+    db.session.add_all(RecallExclusion(recall_id=recall.id, batch_id=lot_id, reason=left_out[lot_id]) for lot_id in ids)
     db.session.execute(
         sa.update(Batch).where(Batch.id.in_(ids)).values(version=Batch.version + 1),
         execution_options={"synchronize_session": False},
