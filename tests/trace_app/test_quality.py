@@ -374,6 +374,19 @@ class TestCommitments:
         trace = world.client().get("/" + url.rsplit("/", 1)[1])
         assert "CC-1" in trace.text
 
+    def test_its_code_is_no_print_run_and_disturbs_none(self, world: World) -> None:
+        actor = world.producer()
+        batch_id = world.released(actor)
+        client = world.client(actor)
+        self._issue(client, batch_id)
+        assert "还没有打印过" in client.get(f"/batches/{batch_id}/labels").text
+        run = world.run(actor, batch_id)
+        page = client.get(f"/batches/{batch_id}/labels").text
+        assert [f'href="/labels/{number}"' in page for number in (run - 1, run)] == [False, True]
+        for number in (run - 1, run):
+            assert client.get(f"/labels/{number}").status_code == 200
+        assert client.get("/labels").status_code == 200
+
     def test_together_they_are_not_for_more_than_the_lot(self, world: World) -> None:
         actor = world.producer()
         batch_id = world.released(actor)

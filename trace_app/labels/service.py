@@ -215,7 +215,11 @@ def run_for(user: User, run_id: int) -> LabelRun:
 
 
 def runs_of(batch: Batch) -> list[LabelRun]:
-    query = db.select(LabelRun).filter_by(batch_id=batch.id).order_by(LabelRun.id.desc())
+    """The runs of a batch that labels were printed of, the latest first.
+
+    Codes that were given out for something else, such as a commitment certificate, are in none of them.
+    """
+    query = db.select(LabelRun).filter_by(batch_id=batch.id).where(LabelRun.jobs.any()).order_by(LabelRun.id.desc())
     query = query.options(selectinload(LabelRun.jobs))
     return list(db.session.scalars(query))
 
