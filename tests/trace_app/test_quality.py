@@ -185,6 +185,8 @@ class TestReports:
         assert made.status_code == 302, made.text
         assert "检测不合格" in officer.get("/warnings").text
         assert "镉 180 µg/kg，标准 ≤ 0.1 mg/kg" in officer.get("/warnings").text
+        for page in (f"/batches/{batch_id}", re.findall(r"/findings/\d+", officer.get("/warnings").text)[0]):
+            assert f'<a href="{made.location}">看报告' in officer.get(page).text
         assert "不合格" in world.client().get(f"/{code}").text
         assert "无权" not in world.client(laboratory).get(made.location).text
 

@@ -247,7 +247,7 @@ class TestClaims:
             id=1, analyte="镉", detected=True, value=Decimal("0.18"), unit="mg/kg", verdict=verdict, limit_op="<=",
             limit_value=Decimal("0.1"), limit_unit="mg/kg", limit_standard="GB 2762",
         )  # fmt: skip
-        report = TestReport(subject=TestSubject.PRODUCT, report_number="R1", results=[result])
+        report = TestReport(id=1, subject=TestSubject.PRODUCT, report_number="R1", results=[result])
         assert ("failed_test" in rules_found(_ginger(tests=[report]))) is found
         assert "no_test" not in rules_found(_ginger(tests=[report]))
 

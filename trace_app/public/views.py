@@ -230,7 +230,10 @@ def document(name: str) -> Any:
         file = open_document(row)
     except MediaNotFound as error:
         raise NotFound from error
-    response = send_file(file, mimetype=DOCUMENT_TYPES["pdf"], download_name=row.file_name, max_age=PHOTO_AGE)
+    # As a download: browsers show no PDF under a sandbox policy.
+    response = send_file(
+        file, mimetype=DOCUMENT_TYPES["pdf"], as_attachment=True, download_name=row.file_name, max_age=PHOTO_AGE
+    )
     response.headers["Cache-Control"] = f"public, max-age={PHOTO_AGE}, immutable"
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response

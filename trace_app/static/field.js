@@ -28,9 +28,16 @@ function freshKey() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function ask(url, options = {}) {
+// Browsers of older phones have no AbortSignal.timeout.
+async function ask(url, options = {}) {
   const headers = { Accept: "application/json", ...options.headers };
-  return fetch(url, { ...options, headers, signal: AbortSignal.timeout(WAIT_MS), cache: "no-store" });
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), WAIT_MS);
+  try {
+    return await fetch(url, { ...options, headers, signal: late.signal, cache: "no-store" });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 const isJson = (answer) => (answer.headers.get("Content-Type") || "").includes("json");
 

@@ -115,6 +115,7 @@ def tests_passed(lot: Lot) -> Iterator[Found]:
             if result.verdict is Verdict.FAIL:
                 facts = {
                     "report": report.report_number,
+                    "report_id": report.id,
                     "analyte": both(result.analyte, result.analyte_en),
                     "result": _result(result),
                     "limit": _limit(result.limit_op, result.limit_value, result.limit_unit, result.limit_standard),
