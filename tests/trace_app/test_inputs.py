@@ -5,8 +5,10 @@ import re
 import pytest
 
 from tests.world import SPRAYED, Actor, World
+from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, StockLot
+from trace_app.quality import service as quality
 from trace_app.records.models import Record
 
 PRODUCT = {
@@ -179,6 +181,30 @@ class TestStock:
         with world.app.app_context():
             product = db.session.scalars(db.select(StockLot.product_id)).one()
         assert "已入库" in client.post("/stock/new", data=STOCK | {"product_id": str(product)}).text
+
+
+def test_a_changed_label_makes_every_lot_due_that_its_input_touched(world: World) -> None:
+    """By one lot, by several at once, and by a whole site's season."""
+    actor = world.producer()
+    stock = _stocked(world, actor)
+    site = world.site(actor)
+    lots = [world.batch(actor, site_id=site) for _n in range(4)]
+    client = world.client(actor)
+    spray = SPRAYED | {"input_lot": "N20250803"}
+    client.post("/field/ginger/pesticide", data=spray | {"scope": "lots", "batch_ids": [str(lots[0]), str(lots[1])]})
+    elsewhere = world.batch(actor)
+    with world.app.app_context():
+        product = db.session.get_one(StockLot, stock).product_id
+    for season in (None, {"scope": "site", "site_id": str(site), "season_until": "2025-12-31"}):
+        if season:
+            client.post("/field/ginger/pesticide", data=spray | season)
+        with world.app.app_context():
+            quality.check_due()
+        client.post(f"/inputs/{product}", data=PRODUCT | {"maker": f"新厂 {season}"[:60]})
+        with world.app.app_context():
+            due = {b.id for b in db.session.scalars(db.select(Batch)) if b.checked_on is None}
+        assert due == set(lots if season else lots[:2])
+        assert elsewhere not in due
 
 
 def test_a_bad_lot_of_pesticide_is_found_in_every_batch_it_touched(world: World) -> None:

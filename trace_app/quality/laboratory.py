@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
@@ -22,7 +21,7 @@ from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.media.service import keep_pdf
 from trace_app.quality.models import Limit, TestReport, TestResult
-from trace_app.quality.service import check_lot
+from trace_app.quality.service import check_lot, not_corrected
 from trace_app.quality.verdicts import Reading, limit_for, verdict, verdict_of_all
 
 
@@ -202,10 +201,9 @@ def reports_entered_by(user: User) -> list[TestReport]:
 
 def reports_on(site: Site) -> list[TestReport]:
     """Soil and water reports of a site, the latest first, without those that were corrected."""
-    replaced = sa.select(TestReport.replaces_id).where(TestReport.replaces_id.is_not(None))
     query = (
         db.select(TestReport)
-        .where(TestReport.site_id == site.id, TestReport.id.not_in(replaced))
+        .where(TestReport.site_id == site.id, not_corrected())
         .order_by(TestReport.sampled_on.desc(), TestReport.id.desc())
     )
     return list(db.session.scalars(query))

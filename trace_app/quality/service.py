@@ -90,14 +90,16 @@ def load_lot(batch: Batch) -> Lot:
     )
 
 
+def not_corrected() -> sa.ColumnElement[bool]:
+    """Test reports that no other takes the place of."""
+    return TestReport.id.not_in(sa.select(TestReport.replaces_id).where(TestReport.replaces_id.is_not(None)))
+
+
 def tests_of(batch: Batch) -> list[TestReport]:
     """The test reports of a lot and of its site's soil and water that no other replaces, the latest first."""
-    replaced = sa.select(TestReport.replaces_id).where(TestReport.replaces_id.is_not(None))
     query = (
         db.select(TestReport)
-        .where(
-            sa.or_(TestReport.batch_id == batch.id, TestReport.site_id == batch.site_id), TestReport.id.not_in(replaced)
-        )
+        .where(sa.or_(TestReport.batch_id == batch.id, TestReport.site_id == batch.site_id), not_corrected())
         .options(selectinload(TestReport.results))
         .order_by(TestReport.sampled_on.desc(), TestReport.id.desc())
     )

@@ -18,7 +18,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
 from trace_app.accounts.access import division_prefix, visible_to
-from trace_app.accounts.models import Division, User
+from trace_app.accounts.models import Division, Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product, Site
 from trace_app.errors import Problem
@@ -28,7 +28,9 @@ from trace_app.flow.service import reach
 from trace_app.labels.models import LabelRun
 from trace_app.language import named
 from trace_app.quality.models import TestReport, TestResult, Verdict
-from trace_app.records.models import Record, record_batches
+from trace_app.quality.service import not_corrected
+from trace_app.records.models import Record
+from trace_app.records.service import not_replaced, touches
 
 MOST_LISTED = 500
 """Lots that a preview lists; all are counted."""
@@ -101,7 +103,7 @@ def causes(user: User, scope: RecallScope) -> sa.Select[Any]:
     if numbers := _words(scope.lots):
         query = query.where(Batch.lot_number.in_(numbers))
     if scope.producer:
-        query = query.where(Batch.producer.has(_like("name", scope.producer)))
+        query = query.where(Batch.producer.has(Organisation.name.icontains(scope.producer, autoescape=True)))
     if scope.site:
         query = query.where(Batch.site.has(Site.name.icontains(scope.site, autoescape=True)))
     if scope.product:
@@ -119,12 +121,6 @@ def causes(user: User, scope: RecallScope) -> sa.Select[Any]:
     return query.where(Batch.produced_on <= scope.ends) if scope.ends else query
 
 
-def _like(column: str, text: str) -> Any:
-    from trace_app.accounts.models import Organisation
-
-    return getattr(Organisation, column).icontains(text, autoescape=True)
-
-
 def _words(text: str) -> list[str]:
     for sign in "、，,;；\n":
         text = text.replace(sign, " ")
@@ -132,52 +128,35 @@ def _words(text: str) -> list[str]:
 
 
 def _failed(analyte: str) -> sa.Select[Any]:
-    replaced = sa.select(TestReport.replaces_id).where(TestReport.replaces_id.is_not(None))
     return (
         sa.select(TestReport.batch_id)
         .join(TestResult, TestResult.report_id == TestReport.id)
         .where(
             TestReport.batch_id.is_not(None),
-            TestReport.id.not_in(replaced),
+            not_corrected(),
             TestResult.verdict == Verdict.FAIL,
             TestResult.analyte.icontains(analyte, autoescape=True),
         )
     )
 
 
-def _touched(scope: RecallScope) -> sa.CompoundSelect[Any]:
-    """The lots of records of an input: their own, the further ones, and those of a whole site's season."""
-    conditions: list[sa.ColumnElement[bool]] = [
-        Record.id.not_in(sa.select(Record.replaces_id).where(Record.replaces_id.is_not(None)))
-    ]
+def _touched(scope: RecallScope) -> sa.Select[Any]:
+    """The lots on which an input was used."""
+    conditions: list[sa.ColumnElement[bool]] = [not_replaced()]
+    if scope.input_lot:
+        conditions.append(Record.input_lot == scope.input_lot)
     for column, text in (
-        (Record.input_lot, scope.input_lot),
         (Record.product_name, scope.input_name),
         (Record.active_ingredient, scope.ingredient),
         (Record.source, scope.supplier),
     ):
         if text:
-            conditions.append(column == text if column is Record.input_lot else column.icontains(text, autoescape=True))
+            conditions.append(column.icontains(text, autoescape=True))
     if scope.begins:
         conditions.append(Record.happened_on >= scope.begins)
     if scope.ends:
         conditions.append(Record.happened_on <= scope.ends)
-    own = sa.select(Record.batch_id).where(Record.batch_id.is_not(None), *conditions)
-    further = (
-        sa.select(record_batches.c.batch_id).join(Record, Record.id == record_batches.c.record_id).where(*conditions)
-    )
-    season = (
-        sa.select(Batch.id)
-        .join(Record, Record.site_id == Batch.site_id)
-        .join(Product, Product.id == Batch.product_id)
-        .where(
-            Record.kind_code == Product.kind_code,
-            Batch.started_on <= Record.season_until,
-            sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= Record.happened_on),
-            *conditions,
-        )
-    )
-    return sa.union(own, further, season)
+    return sa.select(touches(*conditions).subquery().c.batch_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,22 +38,52 @@ def _covered_by(record: Record) -> sa.ColumnElement[bool]:
 
 def _season_at(site_id: int, until: date | None, day: date) -> sa.ColumnElement[bool]:
     """The lots of a site that began before the season's end and were not finished before a day."""
-    return sa.and_(
-        Batch.site_id == site_id,
-        Batch.started_on <= until,
-        sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= day),
+    return sa.and_(Batch.site_id == site_id, _in_season(until, day))
+
+
+def _in_season(until: Any, day: Any) -> sa.ColumnElement[bool]:
+    """Whether a site's record of a day and a season counts for a lot; of the record, values or columns."""
+    return sa.and_(Batch.started_on <= until, sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= day))
+
+
+def not_replaced() -> sa.ColumnElement[bool]:
+    """Records that no other takes the place of."""
+    return Record.id.not_in(sa.select(Record.replaces_id).where(Record.replaces_id.is_not(None)))
+
+
+def touches(*conditions: sa.ColumnElement[bool]) -> sa.CompoundSelect[Any]:
+    """Which lots records count for: their own, the further ones, and those of a whole site's season.
+
+    :param conditions: on `Record`.
+    :return: pairs of ``record_id`` and ``batch_id``.
+    """
+    own = sa.select(Record.id.label("record_id"), Record.batch_id.label("batch_id"))
+    further = sa.select(record_batches.c.record_id, record_batches.c.batch_id)
+    season = (
+        sa.select(Record.id, Batch.id)
+        .join(Batch, Batch.site_id == Record.site_id)
+        .join(Product, sa.and_(Product.id == Batch.product_id, Product.kind_code == Record.kind_code))
+    )
+    return sa.union(
+        own.where(Record.batch_id.is_not(None), *conditions),
+        further.join(Record, Record.id == record_batches.c.record_id).where(*conditions),
+        season.where(_in_season(Record.season_until, Record.happened_on), *conditions),
     )
 
 
+def _touched(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The batches that records count for, as a condition on `Batch`."""
+    return Batch.id.in_(sa.select(touches(*conditions).subquery().c.batch_id))
+
+
 def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
-    used = sa.select(Record.batch_id).join(StockLot, StockLot.id == Record.stock_id)
-    return Batch.id.in_(used.where(StockLot.product_id == product_id))
+    return _touched(Record.stock_id.in_(sa.select(StockLot.id).where(StockLot.product_id == product_id)))
 
 
 shown_on_trace_pages(Record, _covered_by)
 judged_by_rules(LabelUse, lambda use: _with_stock_of(use.product_id))
 judged_by_rules(InputProduct, lambda product: _with_stock_of(product.id))
-judged_by_rules(StockLot, lambda stock: Batch.id.in_(sa.select(Record.batch_id).where(Record.stock_id == stock.id)))
+judged_by_rules(StockLot, lambda stock: _touched(Record.stock_id == stock.id))
 
 
 @dataclass(frozen=True, slots=True)

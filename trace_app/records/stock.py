@@ -13,11 +13,11 @@ from sqlalchemy.orm import joinedload
 from trace_app.accounts.access import NotFound, may_see, visible_to
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
-from trace_app.catalogue.models import Site
+from trace_app.catalogue.models import Product
 from trace_app.extensions import db
 from trace_app.inputs.models import StockLot
 from trace_app.records.models import Record
-from trace_app.records.service import counting_for
+from trace_app.records.service import not_replaced, touches
 
 _MASS = {"g": Decimal(1), "kg": Decimal(1000), "t": Decimal(1_000_000)}
 _VOLUME = {"mL": Decimal(1), "L": Decimal(1000)}
@@ -99,36 +99,22 @@ def touched_by(user: User, *, search: str = "", stock: StockLot | None = None) -
     :param search: an input's name, lot number, registration number or active ingredient, or part of it.
     :param stock: one stock lot.
     """
-    query = (
-        db.select(Record)
-        .outerjoin(Record.batch)
-        .outerjoin(Record.site)
-        .where(
-            visible_to(user, Record.producer_id, sa.func.coalesce(Batch.division_code, Site.division_code)),
-            Record.id.not_in(sa.select(Record.replaces_id).where(Record.replaces_id.is_not(None))),
-        )
-        .options(joinedload(Record.stock).joinedload(StockLot.product))
-        .order_by(Record.happened_on.desc(), Record.id.desc())
-        .limit(FOUND_AT_MOST)
-    )
     if stock is not None:
-        query = query.where(Record.stock_id == stock.id)
+        condition = Record.stock_id == stock.id
     else:
         columns = (Record.product_name, Record.input_lot, Record.registration_number, Record.active_ingredient)
-        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
-    found = []
-    for record in db.session.scalars(query):
-        found += [Touch(batch, record) for batch in lots_of(record) if batch]
-    return found
-
-
-def lots_of(record: Record) -> list[Batch]:
-    """The lots that a record counts for, those of a whole site's season included."""
-    if record.site_id is None:
-        return ([record.batch] if record.batch else []) + list(record.further_batches)
-    candidates = db.session.scalars(db.select(Batch).filter_by(site_id=record.site_id))
-    return [
-        batch
-        for batch in candidates
-        if db.session.scalar(db.select(Record.id).where(Record.id == record.id, counting_for(batch)))
-    ]
+        condition = sa.or_(*(column.icontains(search, autoescape=True) for column in columns))
+    pairs = touches(condition, not_replaced()).subquery()
+    query = (
+        sa.select(Batch, Record)
+        .join(pairs, pairs.c.batch_id == Batch.id)
+        .join(Record, Record.id == pairs.c.record_id)
+        .where(visible_to(user, Batch.producer_id, Batch.division_code))
+        .options(
+            joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer),
+            joinedload(Record.kind), joinedload(Record.stock),
+        )
+        .order_by(Record.happened_on.desc(), Record.id.desc(), Batch.id)
+        .limit(FOUND_AT_MOST)
+    )  # fmt: skip
+    return [Touch(batch, record) for batch, record in db.session.execute(query)]
