@@ -41,6 +41,7 @@ __all__ = [
     "choices",
     "matches",
     "not_future",
+    "number_or_none",
     "optional",
     "plain_digits",
     "required",
@@ -243,6 +244,11 @@ def not_future(_form: Any, field: Field) -> None:
     """A thing that was done was not done tomorrow."""
     if field.data and field.data > today():
         raise ValidationError(_("日期不能晚于今天。"))
+
+
+def number_or_none(text: Any) -> int | None:
+    """For select fields of rows that may be left empty: the row's number."""
+    return None if text in {"", None, "None"} else int(text)
 
 
 def choices(pairs: Iterable[tuple[Any, Any]], *, blank: Any = None) -> list[SelectChoice]:

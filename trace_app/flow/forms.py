@@ -19,6 +19,7 @@ from trace_app.forms import (
     between,
     choices,
     not_future,
+    number_or_none,
     optional,
     required,
 )
@@ -29,7 +30,7 @@ from trace_app.units import unit_name
 class LinkForm(Form):
     """What a lot was made of: one of the producer's own lots, or another's by the code on its label."""
 
-    source_id = SelectField(_("来源批次"), coerce=lambda text: int(text) if text not in {"", None, "None"} else None)
+    source_id = SelectField(_("来源批次"), coerce=number_or_none)
     code = StringField(_("或别家批次的追溯码"), [optional(), at_most(200)], description=_("扫进货的标签，13 位字符"))
     quantity = DecimalField(_("用去数量"), [required(), between(0.001, 100_000_000)], description=_("按来源批次的单位"))
     happened_on = DateField(_("日期"), [required(), not_future])

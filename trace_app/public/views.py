@@ -26,7 +26,7 @@ from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, lab
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
 from trace_app.public.scan_layer import MARK, MARKED, PRINTED_MARK
 from trace_app.public.trace import trace_of_batch
-from trace_app.quality.forms import SUBJECTS, certificate_label, result_text
+from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import LEVELS
 from trace_app.records.models import RecordType
@@ -168,7 +168,8 @@ def _trace_page(label: ScannedLabel, **pin: Any) -> Any:
         stage_values=stage_values,
         types=RecordType,
         subjects=SUBJECTS,
-        result_text=result_text,
+        outcome=outcome,
+        limit_text=limit_text,
         certificate_label=certificate_label,
         rules=RULES,
         message_of=message_of,

@@ -17,8 +17,9 @@ from trace_app.db.session import transaction
 from trace_app.quality import certificates as service
 from trace_app.quality import commitments
 from trace_app.quality.commitment_pdf import commitment_pdf
-from trace_app.quality.forms import BASES, CertificateForm, CommitmentForm, WithdrawForm, certificate_label
+from trace_app.quality.forms import BASES, CertificateForm, CommitmentForm, WithdrawForm
 from trace_app.quality.service import REMINDERS
+from trace_app.quality.showing import certificate_label
 from trace_app.templating import status_of
 from trace_app.uploads import upload
 

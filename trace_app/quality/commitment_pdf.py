@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+from flask_babel import force_locale
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
@@ -12,7 +13,9 @@ from qr.codes import format_code
 from trace_app.forms import plain_decimal
 from trace_app.labels.service import code_of
 from trace_app.paper import Fonts, draw_symbol, fonts_for
+from trace_app.quality.forms import BASES
 from trace_app.quality.models import CommitmentCertificate
+from trace_app.units import unit_name
 
 WIDTH_MM, HEIGHT_MM = 148, 105
 """A6, landscape: four to a sheet of A4, or one on a wide label."""
@@ -20,13 +23,16 @@ TITLE = "承诺达标合格证"
 PROMISE = "我承诺对生产销售的食用农产品："
 PROMISES = ("不使用禁用农药兽药、停用兽药和非法添加物", "常规农药兽药残留不超标", "对承诺的真实性负责")
 BASIS = "承诺依据："
-BASES = {"commissioned_test": "委托检测", "own_test": "自我检测", "own_control": "内部质量控制", "own_word": "自我承诺"}
-UNITS = {"kg": "公斤", "g": "克", "t": "吨", "bottle": "瓶", "leg": "只（腿）", "piece": "枚", "box": "盒"}
 VOID = "作废"
 
 
 def commitment_pdf(row: CommitmentCertificate) -> bytes:
     """The certificate as a PDF of one page with the QR code of its lot. Chinese: the law gives its words."""
+    with force_locale("zh_CN"):
+        return _drawn(row)
+
+
+def _drawn(row: CommitmentCertificate) -> bytes:
     code = format_code(code_of(row.run, 0))
     rows = _rows(row)
     number = f"编号 {row.number}"
@@ -35,7 +41,7 @@ def commitment_pdf(row: CommitmentCertificate) -> bytes:
         PROMISE,
         *PROMISES,
         BASIS,
-        *BASES.values(),
+        *map(str, BASES.values()),
         number,
         code,
         VOID,
@@ -68,7 +74,7 @@ def commitment_pdf(row: CommitmentCertificate) -> bytes:
 
 def _rows(row: CommitmentCertificate) -> list[tuple[str, str]]:
     facts = row.facts
-    amount = f"{plain_decimal(row.quantity)} {UNITS.get(row.unit, row.unit)}"
+    amount = f"{plain_decimal(row.quantity)} {unit_name(row.unit)}"
     pairs = [
         ("产品名称", facts["product"]), ("数量（重量）", amount), ("批次号", facts["lot_number"]), ("产地", facts["origin"]),
         ("生产者", facts["producer"]), ("信用代码", facts["credit_code"]), ("联系方式", facts["phone"] or facts["address"]),
@@ -90,7 +96,8 @@ def _promises(canvas: Any, font: str, bases: list[str]) -> float:
         top -= 5
     canvas.drawString(8 * mm, top * mm, BASIS)
     left = 27.0
-    for base, name in BASES.items():
+    for base, word in BASES.items():
+        name = str(word)
         _box(canvas, left, top, ticked=base in bases)
         canvas.drawString((left + 4.5) * mm, top * mm, name)
         left += 9 + canvas.stringWidth(name, font, 9.5) / mm

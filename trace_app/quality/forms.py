@@ -23,16 +23,16 @@ from trace_app.forms import (
     choices,
     matches,
     not_future,
+    number_or_none,
     optional,
     required,
 )
-from trace_app.language import language, named
+from trace_app.language import named
 from trace_app.quality.laboratory import ResultFacts
-from trace_app.quality.models import CertificateType, Limit, TestReport, TestSubject
-from trace_app.quality.service import CERTIFICATE_NAMES
+from trace_app.quality.models import CertificateType, Limit, TestReport
+from trace_app.quality.showing import certificate_label, result_text
 from trace_app.quality.verdicts import TEST_UNITS, NotAResult, read_result
 
-SUBJECTS = {TestSubject.PRODUCT: _("产品"), TestSubject.SOIL: _("土壤"), TestSubject.WATER: _("灌溉水")}
 BASES = {
     "commissioned_test": _("委托检测"),
     "own_test": _("自我检测"),
@@ -130,19 +130,11 @@ def offered_lines(limits: Sequence[Limit], report: TestReport | None = None) -> 
     return [*lines, *(dict(empty) for _n in range(MORE_LINES))]
 
 
-def result_text(detected: bool, value: Any) -> str:
-    """A result as reports write it."""
-    if value is None:
-        return str(_("检出") if detected else _("未检出"))
-    number = f"{value.normalize():f}"
-    return number if detected else str(_("未检出（<%(limit)s）", limit=number))
-
-
 class CertificateForm(Form):
     type = SelectField(_("类型"), [required()])
     number = StringField(_("证书编号"), [required(), at_most(60)])
     issuer = StringField(_("发证机构"), [required(), at_most(100)])
-    product_id = SelectField(_("适用产品"), coerce=lambda text: int(text) if text not in {"", None, "None"} else None)
+    product_id = SelectField(_("适用产品"), coerce=number_or_none)
     valid_from = DateField(_("有效期自"), [required()])
     valid_until = DateField(_("有效期至"), [required()])
     pdf = FileField(_("证书扫描件（PDF）"))
@@ -160,11 +152,6 @@ class CertificateForm(Form):
     def certificate_facts(self) -> dict[str, Any]:
         names = ("number", "issuer", "product_id", "valid_from", "valid_until")
         return {name: self[name].data for name in names} | {"type": CertificateType(self.type.data)}
-
-
-def certificate_label(kind: CertificateType) -> str:
-    """A type of certificate in the reader's language."""
-    return CERTIFICATE_NAMES[kind][0 if language() == "zh" else 1]
 
 
 class CommitmentForm(Form):

@@ -15,15 +15,15 @@ from trace_app.catalogue.service import site_for
 from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.quality import laboratory
-from trace_app.quality.forms import SUBJECTS, LotSearchForm, ReportForm, offered_lines, result_text, typed_lines
+from trace_app.quality.forms import LotSearchForm, ReportForm, offered_lines, typed_lines
 from trace_app.quality.models import TestReport, TestSubject, Verdict
+from trace_app.quality.showing import SUBJECTS, limit_text, outcome
 from trace_app.quality.verdicts import TEST_UNITS
 from trace_app.templating import status_of
 from trace_app.uploads import upload
 
 views = Blueprint("reports", __name__)
 ENTERED_BY = (RoleName.PRODUCER, RoleName.LABORATORY)
-VERDICTS = {Verdict.PASS: _("合格"), Verdict.FAIL: _("不合格"), Verdict.OPEN: _("无限量可比")}
 
 
 @views.get("/laboratory")
@@ -37,7 +37,7 @@ def start() -> Any:
         return redirect(url_for("reports.on_lot", batch_id=lots[0].id))
     return render_template(
         "quality/laboratory.html", form=form, typed=typed, lots=lots,
-        reports=laboratory.reports_entered_by(the_user()), verdicts=VERDICTS, subjects=SUBJECTS,
+        reports=laboratory.reports_entered_by(the_user()), subjects=SUBJECTS,
     )  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def of_site(site_id: int) -> Any:
 def show(report_id: int) -> Any:
     report = laboratory.report_for(the_user(), report_id)
     return render_template(
-        "quality/report.html", report=report, verdicts=VERDICTS, subjects=SUBJECTS, result_text=result_text,
+        "quality/report.html", report=report, subjects=SUBJECTS, outcome=outcome, limit_text=limit_text,
         may_correct=report.entered_for_id == the_user().organisation_id and report.replaced_by is None,
         may_see_lot=the_user().role is not RoleName.LABORATORY,
     )  # fmt: skip

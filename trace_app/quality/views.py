@@ -22,7 +22,7 @@ from trace_app.findings.rules import RULES, message_of
 from trace_app.quality import service
 from trace_app.quality.certificates import certificates_shown
 from trace_app.quality.commitments import commitments_of
-from trace_app.quality.forms import SUBJECTS, certificate_label
+from trace_app.quality.showing import SUBJECTS, certificate_label
 from trace_app.records import service as records
 from trace_app.records.intervals import intervals
 from trace_app.records.showing import TYPES, details, record_title

@@ -32,6 +32,7 @@ from trace_app.forms import (
     choices,
     matches,
     not_future,
+    number_or_none,
     optional,
     required,
 )
@@ -162,7 +163,7 @@ def record_facts(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stock_field() -> SelectField:
-    return SelectField(_("从库存选"), coerce=lambda text: int(text) if text not in {"", None, "None"} else None)
+    return SelectField(_("从库存选"), coerce=number_or_none)
 
 
 def offered_by_stock(lot: StockLot) -> dict[str, Any]:
@@ -369,7 +370,7 @@ class ScopeForm(Form):
 
     scope = SelectField(_("适用于"), choices=choices({"lots": _("选中的批次"), "site": _("整个基地本季")}.items()))
     batch_ids = SelectMultipleField(_("批次"), coerce=int, validate_choice=False)
-    site_id = SelectField(_("基地"), coerce=lambda text: int(text) if text not in {"", None, "None"} else None)
+    site_id = SelectField(_("基地"), coerce=number_or_none)
     season_until = DateField(_("本季截止"), [optional()], description=_("在这天之前开始、这次操作之后采收的批次都算上"))
     entry_key = StringField(
         validators=[optional(), matches(r"^[0-9A-Za-z-]{8,40}$", _("页面放得太久，请刷新后再填。"))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import xlsxwriter
 from flask_babel import lazy_gettext as _
@@ -20,16 +19,14 @@ from trace_app.forms import plain_decimal
 from trace_app.language import language, named
 from trace_app.quality.certificates import certificates_shown
 from trace_app.quality.commitments import commitments_of
-from trace_app.quality.forms import SUBJECTS, certificate_label, result_text
-from trace_app.quality.models import Verdict
+from trace_app.quality.models import TestResult
 from trace_app.quality.service import tests_of
+from trace_app.quality.showing import SUBJECTS, VERDICTS, certificate_label, limit_text, outcome
 from trace_app.records.intervals import intervals
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
 from trace_app.records.showing import details, record_title
 from trace_app.units import unit_name
-
-VERDICTS = {Verdict.PASS: _("合格"), Verdict.FAIL: _("不合格"), Verdict.OPEN: _("无限量可比")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ def _tests(batch: Batch) -> Table:
             report.laboratory + (f"（CMA {report.cma_number}）" if report.cma_number else ""),
             report.sampled_on.isoformat(),
             named(result, "analyte"),
-            f"{result_text(result.detected, result.value)} {result.unit if result.value is not None else ''}".strip(),
+            outcome(result),
             _limit(result),
             str(VERDICTS[result.verdict]),
         ]
@@ -119,15 +116,9 @@ def _tests(batch: Batch) -> Table:
     return Table(str(_("检测")), [str(h) for h in head], rows, [0.7, 1.2, 1.8, 1, 1.2, 1.2, 1.6, 0.8])
 
 
-def _limit(result: Any) -> str:
-    if not result.limit_op:
-        return ""
-    standard = f"（{result.limit_standard}）"
-    if result.limit_op == "not_detected":
-        return f"{_('不得检出')}{standard}"
-    return (
-        f"{'≤' if result.limit_op == '<=' else '≥'} {plain_decimal(result.limit_value)} {result.limit_unit}{standard}"
-    )
+def _limit(result: TestResult) -> str:
+    limit = limit_text(result)
+    return f"{limit}（{result.limit_standard}）" if limit else ""
 
 
 def _certificates(batch: Batch) -> Table:

@@ -137,5 +137,5 @@ def _result(result: TestResult) -> dict[str, str] | str:
 def _limit(op: str, value: Decimal | None, unit: str, standard: str) -> dict[str, str]:
     if op == "not_detected" or value is None:
         return both(f"不得检出（{standard}）", f"must not be detected ({standard})")
-    limit = f"{ {'<=': '≤', '>=': '≥'}[op] } {plain_decimal(value)} {unit}"
+    limit = f"{'≤' if op == '<=' else '≥'} {plain_decimal(value)} {unit}"
     return both(f"{limit}（{standard}）", f"{limit} ({standard})")
