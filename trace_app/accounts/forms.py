@@ -9,8 +9,8 @@ from wtforms import Field, PasswordField
 from wtforms.validators import EqualTo, ValidationError
 
 from trace_app.accounts.credit_code import is_credit_code
-from trace_app.accounts.models import Division, OrganisationKind, RoleName
-from trace_app.accounts.service import divisions
+from trace_app.accounts.models import Division, Organisation, OrganisationKind, RoleName
+from trace_app.accounts.service import divisions, divisions_within
 from trace_app.accounts.sign_in import MIN_PASSWORD
 from trace_app.forms import (
     Form,
@@ -52,6 +52,11 @@ def division_choices(*, levels: tuple[str, ...] = ("city", "county", "township")
             above = f"{named(parent)} · " if division.level == "township" and parent else ""
             pairs.append((division.code, above + named(division)))
     return pairs
+
+
+def jurisdiction_choices(organisation: Organisation) -> list[tuple[str, str]]:
+    """A regulator's jurisdiction and the places in it, to choose from."""
+    return [(division.code, named(division)) for division in divisions_within(organisation)]
 
 
 def _credit_code(_form: Any, field: Field) -> None:

@@ -159,11 +159,7 @@ def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.
 @allow(*ALL_WITH_BATCHES)
 def findings_of_batch(path: schemas.BatchPath) -> Any:
     """What the compliance rules say of a batch now; what blocks stops its release"""
-    row = batches.batch_for(the_user(), path.batch_id)
-    if quality.is_due(row):
-        with transaction():
-            quality.check_lot(batches.batch_for(the_user(), path.batch_id))
-        row = batches.batch_for(the_user(), path.batch_id)
+    row = quality.checked_batch(the_user(), path.batch_id)
     return _json(schemas.FindingList(items=[_finding(finding) for finding in findings.standing(row)]))
 
 
@@ -233,7 +229,9 @@ def label_codes(path: schemas.RunPath, query: schemas.CodesQuery) -> Any:
 @public
 def recall_list() -> Any:
     """All recall notices, the newest first"""
-    return _json(schemas.RecallList(items=[_recall(recall) for recall in recalls.published_recalls()]))
+    rows = recalls.published_recalls()
+    lots = recalls.lots_listed(rows)
+    return _json(schemas.RecallList(items=[_recall(row, lots[row.id]) for row in rows]))
 
 
 @api.post("/recalls", tags=[RECALLS], security=TOKEN, responses={201: schemas.RecallOut})
@@ -244,7 +242,7 @@ def issue_recall(body: schemas.RecallIn) -> Any:
         form = RecallForm.parse(body.model_dump(exclude={"batch_id"}))
         row = batches.batch_for(the_user(), body.batch_id)
         recall = recalls.issue_recall(the_user(), row, **form.facts)
-    return _json(_recall(recall), 201)
+    return _json(_recall(recall, recalls.lots_listed([recall])[recall.id]), 201)
 
 
 @api.get("/trace/<code>", tags=[TRACE], responses={200: schemas.TraceOut})
@@ -274,7 +272,9 @@ def trace(path: schemas.CodePath) -> Any:
             produced_on=found.produced_on,
             best_before=batch.best_before,
             facts={label: value for value, label, _good in found.facts},
-            recall=_recall(found.recall) if found.recall else None,
+            recall=_recall(found.recall, recalls.lots_listed([found.recall])[found.recall.id])
+            if found.recall
+            else None,
             records=[
                 schemas.TraceRecord(
                     happened_on=record.happened_on,
@@ -432,7 +432,7 @@ def _job(row: PrintJob) -> schemas.JobOut:
     )
 
 
-def _recall(row: Recall) -> schemas.RecallOut:
+def _recall(row: Recall, lots: list[Batch]) -> schemas.RecallOut:
     return schemas.RecallOut(
         number=row.number,
         level=row.level,
@@ -443,6 +443,6 @@ def _recall(row: Recall) -> schemas.RecallOut:
         authority=named(row.authority),
         issued_at=row.issued_at,
         lot_count=row.lot_count,
-        lots=[batch.lot_number for batch in recalls.lots_listed(row)],
+        lots=[batch.lot_number for batch in lots],
         url=url_for("public.recall", number=row.number),
     )

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from trace_app.accounts.models import Division, Organisation
 from trace_app.batches.models import Batch, BatchRevision
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
+from trace_app.extensions import db
 
 Condition = Callable[[Any], sa.ColumnElement[bool]]
 
@@ -53,11 +54,22 @@ def judged_by_rules(model: type, batches: Condition) -> None:
     _JUDGED.setdefault(model, []).append(batches)
 
 
+CHANGED: dict[str, Any] = {"version": Batch.version + 1, "checked_on": None}
+"""What a change that the trace page shows does to a batch."""
+
+
+def raise_versions(batches: sa.ColumnElement[bool]) -> None:
+    """Raise the versions of the batches that a condition names, where the session does not see what has changed."""
+    db.session.execute(
+        sa.update(Batch).where(batches).values(CHANGED), execution_options={"synchronize_session": False}
+    )
+
+
 @event.listens_for(Session, "after_flush")
 def _raise_versions(session: Session, _context: Any) -> None:
     changed = {row for row in session.dirty if session.is_modified(row)} | set(session.new) | set(session.deleted)
     for listed, values in (
-        (_SHOWN, {"version": Batch.version + 1, "checked_on": None}),
+        (_SHOWN, CHANGED),
         (_JUDGED, {"checked_on": None}),
     ):
         conditions = [condition(row) for row in changed for condition in listed.get(type(row), [])]

@@ -208,9 +208,7 @@ def _lock(batch: Batch) -> None:
 
 def _state(batch: Batch, facts: BatchFacts) -> None:
     with db.session.no_autoflush:
-        known = db.session.scalar(
-            db.select(Batch.id).filter_by(producer_id=batch.producer_id, lot_number=facts.lot_number)
-        )
+        known = lot_with_number(batch.producer_id, facts.lot_number)
     if known not in (None, batch.id):
         raise LotNumberTaken(lot=facts.lot_number)
     for name in FACTS:
@@ -287,10 +285,12 @@ def find_batches(
     return db.paginate(query, page=page, per_page=per_page, max_per_page=100, error_out=False)
 
 
-def lot_known(user: User, lot_number: str) -> bool:
-    """Whether the producer has a batch of this lot number."""
-    query = db.select(Batch.id).filter_by(producer_id=user.organisation_id, lot_number=lot_number)
-    return db.session.scalar(query) is not None
+def lot_with_number(producer_id: int, lot_number: str) -> int | None:
+    """The id of a producer's batch of a lot number."""
+    batch_id: int | None = db.session.scalar(
+        db.select(Batch.id).filter_by(producer_id=producer_id, lot_number=lot_number)
+    )
+    return batch_id
 
 
 def suggested_lot_number(user: User, today: date) -> str:

@@ -116,8 +116,6 @@ class KindRules(_Part):
     """Stages and types of record that a lot must have before its release."""
     balances: list[Balance] = []
     plausible: list[Plausible] = []
-    gi_name: Annotated[str, Field(max_length=20)] = ""
-    """The geographical indication that the kind may carry."""
 
 
 class Words(_Part):

@@ -8,15 +8,14 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user, within_jurisdiction
+from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName
-from trace_app.accounts.service import divisions_within
 from trace_app.batches.forms import STATES as BATCH_STATES
 from trace_app.db.session import transaction
 from trace_app.findings import delivery, service
 from trace_app.findings.forms import CHANNEL_TYPES, SEVERITIES, ChannelForm, HandleForm, WaiverForm, WarningsForm
 from trace_app.findings.models import ChannelType, DeliveryStatus, Severity
 from trace_app.findings.rules import RULES, message_of
-from trace_app.language import named
 from trace_app.templating import status_of
 
 views = Blueprint("findings", __name__)
@@ -32,8 +31,7 @@ DELIVERY_STATES = {
 @allow(*SUPERVISORS)
 def index() -> Any:
     """A regulator's warnings, by jurisdiction, kind and severity."""
-    places = [(division.code, named(division)) for division in divisions_within(the_user().organisation)]
-    form = WarningsForm(request.args, places=places)
+    form = WarningsForm(request.args, places=jurisdiction_choices(the_user().organisation))
     page = service.find_findings(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
     filters = {name: request.args[name] for name in request.args if name != "page" and request.args[name]}
     return render_template(

@@ -150,19 +150,26 @@ def link_lots(
     return link
 
 
-def withdraw_link(user: User, link_id: int, reason: str) -> LotLink:
-    """Take back a link that was entered wrongly. It stays on record.
+def own_link(user: User, link_id: int) -> LotLink:
+    """A standing link to a lot of the user's own.
 
-    :raises NotFound, UnderRecall, AlreadyClosed:
+    :raises NotFound:
     """
     link = db.session.get(LotLink, link_id)
     if link is None or link.target.producer_id != user.organisation_id or link.withdrawn_at is not None:
         raise NotFound
+    return link
+
+
+def withdraw_link(user: User, link: LotLink, reason: str) -> None:
+    """Take back a link that was entered wrongly. It stays on record.
+
+    :raises UnderRecall, AlreadyClosed:
+    """
     batches.must_take_records(link.target)
     link.withdrawn_at, link.withdrawn_reason = utc_now(), reason
     db.session.flush()
     audit.note(user, "withdraw", link, source=link.source_id, target=link.target_id, reason=reason)
-    return link
 
 
 def balance_of(batch: Batch) -> Balance:

@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 
 from qr.codes import InvalidCode
-from trace_app.accounts.access import SUPERVISORS, NotFound, allow, may_see, the_user
+from trace_app.accounts.access import SUPERVISORS, allow, may_see, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.batches import service as batches
 from trace_app.batches.forms import STATES
@@ -19,7 +19,6 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow import service
 from trace_app.flow.forms import LinkForm, WithdrawLinkForm
-from trace_app.flow.models import LotLink
 from trace_app.flow.picture import NODE_HEIGHT, NODE_WIDTH, draw
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
@@ -54,16 +53,13 @@ def link(batch_id: int) -> Any:
 @allow(RoleName.PRODUCER)
 def withdraw(link_id: int) -> Any:
     form = WithdrawLinkForm()
-    if not form.validate():
+    batch_id = service.own_link(the_user(), link_id).target_id
+    if form.validate():
+        with transaction():
+            service.withdraw_link(the_user(), service.own_link(the_user(), link_id), form.reason.data)
+        flash(_("已撤销这条来源。"))
+    else:
         flash(_("请填写原因。"))
-        found = db.session.get(LotLink, link_id)
-        if found is None or found.target.producer_id != the_user().organisation_id:
-            raise NotFound
-        return redirect(url_for("flow.show", batch_id=found.target_id))
-    with transaction():
-        row = service.withdraw_link(the_user(), link_id, form.reason.data)
-        batch_id = row.target_id
-    flash(_("已撤销这条来源。"))
     return redirect(url_for("flow.show", batch_id=batch_id))
 
 

@@ -42,6 +42,8 @@ LEVELS_OF_LABELS = {
     LabelLevel.PALLET: _("托盘标签"),
 }
 PHOTO_AGE = 31_536_000
+LOTS_IN_LIST = 8
+"""Of each notice, in the list of all."""
 
 
 @views.get("/")
@@ -189,11 +191,12 @@ def _unknown(typed: str) -> Any:
 @views.get("/recalls")
 @public
 def recall_list() -> Any:
+    rows = recalls.published_recalls()
     return render_template(
         "public/recalls.html",
-        recalls=recalls.published_recalls(),
+        recalls=rows,
         levels=LEVELS,
-        lots_of=lambda row: recalls.lots_listed(row, 8),
+        lots=recalls.lots_listed(rows, LOTS_IN_LIST),
     )
 
 
@@ -201,7 +204,7 @@ def recall_list() -> Any:
 @public
 def recall(number: str) -> Any:
     row = recalls.recall_by_number(number)
-    return render_template("public/recall.html", recall=row, lots=recalls.lots_listed(row), levels=LEVELS)
+    return render_template("public/recall.html", recall=row, lots=recalls.lots_listed([row])[row.id], levels=LEVELS)
 
 
 @views.get("/media/<string(length=32):name>.webp")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from trace_app.accounts.models import User
 from trace_app.batches import service as batches
-from trace_app.batches.freshness import judged_by_rules, shown_on_trace_pages
+from trace_app.batches.freshness import judged_by_rules, raise_versions, shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Stage
 from trace_app.clock import today
@@ -125,6 +125,19 @@ def is_due(batch: Batch) -> bool:
     return batch.checked_on is None or (batch.status is not BatchStatus.CLOSED and batch.checked_on < today())
 
 
+def checked_batch(user: User, batch_id: int) -> Batch:
+    """A batch that the user may see, checked now if it is due.
+
+    :raises NotFound:
+    """
+    batch = batches.batch_for(user, batch_id)
+    if is_due(batch):
+        with transaction():
+            check_lot(batches.batch_for(user, batch_id))
+        batch = batches.batch_for(user, batch_id)
+    return batch
+
+
 def release_batch(user: User, batch: Batch) -> None:
     """Release a lot that no rule stops.
 
@@ -213,10 +226,7 @@ def _show_change_of_day(certificate: Certificate, day: date) -> None:
     """Have trace pages drop a certificate that has expired since the latest look, and show one that has begun."""
     turns = (certificate.valid_from, certificate.valid_until + timedelta(days=1))
     if certificate.checked_on is not None and any(certificate.checked_on < turn <= day for turn in turns):
-        db.session.execute(
-            sa.update(Batch).where(_of_holder(certificate)).values(version=Batch.version + 1, checked_on=None),
-            execution_options={"synchronize_session": False},
-        )
+        raise_versions(_of_holder(certificate))
 
 
 def _outlived(certificate: Certificate) -> bool:

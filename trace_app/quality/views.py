@@ -37,11 +37,7 @@ def batch(batch_id: int) -> Any:
 
 
 def _batch_page(batch_id: int, problem: str | None = None) -> str:
-    row = batches.batch_for(the_user(), batch_id)
-    if service.is_due(row):
-        with transaction():
-            service.check_lot(batches.batch_for(the_user(), batch_id))
-        row = batches.batch_for(the_user(), batch_id)
+    row = service.checked_batch(the_user(), batch_id)
     shown = records.records_of(row)
     standing = findings.standing(row)
     return render_template(

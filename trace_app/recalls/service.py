@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
 from trace_app.accounts.models import AuditEvent, Organisation, User
 from trace_app.batches import service as batches
-from trace_app.batches.freshness import shown_on_trace_pages
+from trace_app.batches.freshness import raise_versions, shown_on_trace_pages
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import today
@@ -70,26 +71,37 @@ def issue_recall(
     """
     if not within_jurisdiction(user, batch.division_code):
         raise OutsideJurisdiction(lot=batch.lot_number)
+    _one_at_a_time(user)
     db.session.refresh(batch, with_for_update={"of": Batch})
     if batch.recalled:
         raise AlreadyRecalled(lot=batch.lot_number)
-    recall = Recall(
-        number=_next_number(user),
-        level=level,
-        reason=reason,
-        reason_en=reason_en,
-        advice=advice,
-        advice_en=advice_en,
-        authority_id=user.organisation_id,
-        issued_by_id=user.id,
-        issued_at=utc_now(),
-        batches=[batch],
-    )
-    db.session.add(recall)
+    facts = {"level": level, "reason": reason, "reason_en": reason_en, "advice": advice, "advice_en": advice_en}
+    recall = _notice(user, batches=[batch], **facts)
     batches.mark_recalled([batch])
     db.session.flush()
     audit.note(user, "issue", recall, batch=batch.id, level=level, reason=reason)
     audit.note(user, "recall", batch, recall=recall.number)
+    return recall
+
+
+def _one_at_a_time(user: User) -> None:
+    """Hold the issuing of recalls until the commit: two officers who see one cause must not make two of it."""
+    # The authority's row is its counter's lock, too.
+    db.session.refresh(user.organisation, with_for_update=True)
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def _notice(user: User, **facts: Any) -> Recall:
+    """The next notice of the user's authority.
+
+    :param facts: columns and lots of `Recall`.
+    """
+    recall = Recall(
+        number=_next_number(user), authority_id=user.organisation_id, issued_by_id=user.id, issued_at=utc_now(), **facts
+    )
+    db.session.add(recall)
+    db.session.flush()
     return recall
 
 
@@ -104,16 +116,9 @@ def issue_by_scope(
     :param left_out: reasons by lot.
     :raises ScopeTooWide, EmptyScope, NothingLeft:
     """
-    # One recall is issued at a time: two officers who see the same cause must not make two of it.
-    db.session.refresh(user.organisation, with_for_update=True)
-    if db.engine.dialect.name == "postgresql":
-        db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    recall = Recall(
-        number=_next_number(user), level=level, reason=reason, reason_en=reason_en, advice=advice, advice_en=advice_en,
-        authority_id=user.organisation_id, issued_by_id=user.id, issued_at=utc_now(), scope=scope.plain(),
-    )  # fmt: skip
-    db.session.add(recall)
-    db.session.flush()
+    _one_at_a_time(user)
+    facts = {"level": level, "reason": reason, "reason_en": reason_en, "advice": advice, "advice_en": advice_en}
+    recall = _notice(user, scope=scope.plain(), **facts)
     chosen = sa.select(sa.literal(recall.id), Batch.id).where(
         Batch.id.in_(sa.select(affected(user, scope).c.id)),
         Batch.recalled_at.is_(None),
@@ -121,11 +126,11 @@ def issue_by_scope(
     )
     db.session.execute(sa.insert(recall_batches).from_select(["recall_id", "batch_id"], chosen))
     members = sa.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)
-    marked = db.session.execute(
+    marked: Any = db.session.execute(
         sa.update(Batch).where(Batch.id.in_(members)).values(recalled_at=recall.issued_at, version=Batch.version + 1),
         execution_options={"synchronize_session": False},
     )
-    count = _rows(marked)
+    count = marked.rowcount
     if not count:
         raise NothingLeft if affected_ids(user, scope) else EmptyScope
     if left_out:
@@ -154,36 +159,35 @@ def _leave_out(user: User, scope: RecallScope, recall: Recall, left_out: dict[in
     known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), Batch.id.in_(sa.select(reached.c.id)))
     ids = list(db.session.scalars(known))
     db.session.add_all(RecallExclusion(recall_id=recall.id, batch_id=lot_id, reason=left_out[lot_id]) for lot_id in ids)
-    db.session.execute(
-        sa.update(Batch).where(Batch.id.in_(ids)).values(version=Batch.version + 1),
-        execution_options={"synchronize_session": False},
+    raise_versions(Batch.id.in_(ids))
+
+
+def lots_listed(recalls: Sequence[Recall], most: int = LISTED) -> dict[int, list[Batch]]:
+    """The first lots of each notice, by its id."""
+    place = sa.func.row_number().over(partition_by=recall_batches.c.recall_id, order_by=recall_batches.c.batch_id)
+    members = (
+        sa.select(recall_batches.c.recall_id, recall_batches.c.batch_id, place.label("place"))
+        .where(recall_batches.c.recall_id.in_([recall.id for recall in recalls]))
+        .subquery()
     )
-
-
-def _rows(result: Any) -> int:
-    return int(result.rowcount)
-
-
-def lots_listed(recall: Recall, most: int = LISTED) -> list[Batch]:
-    """The first lots of a notice."""
     query = (
-        db.select(Batch)
-        .join(recall_batches, recall_batches.c.batch_id == Batch.id)
-        .where(recall_batches.c.recall_id == recall.id)
+        sa.select(members.c.recall_id, Batch)
+        .join(Batch, Batch.id == members.c.batch_id)
+        .where(members.c.place <= most)
         .options(
             joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer), joinedload(Batch.division)
         )
-        .order_by(Batch.id)
-        .limit(most)
+        .order_by(members.c.recall_id, Batch.id)
     )
-    return list(db.session.scalars(query))
+    found: dict[int, list[Batch]] = {recall.id: [] for recall in recalls}
+    for recall_id, batch in db.session.execute(query):
+        found[recall_id].append(batch)
+    return found
 
 
 def _next_number(user: User) -> str:
     """The authority's jurisdiction, the year and a counter, such as 530324-2026-0001."""
     stem = f"{user.organisation.jurisdiction_code}-{today():%Y}-"
-    # The authority's row is the counter's lock: two officers may issue at once.
-    db.session.refresh(user.organisation, with_for_update=True)
     last = db.session.scalar(
         db.select(Recall.number).where(Recall.number.startswith(stem)).order_by(Recall.number.desc()).limit(1)
     )

@@ -8,13 +8,12 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
-from trace_app.accounts.service import divisions_within
+from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.batches import service as batches
 from trace_app.batches.forms import STATES
 from trace_app.db.session import transaction
 from trace_app.flow.service import steps_from
 from trace_app.labels.service import labels_made
-from trace_app.language import named
 from trace_app.recalls import service
 from trace_app.recalls.forms import LEVELS, RecallForm, ScopeForm, ScopeRecallForm
 from trace_app.recalls.scope import MOST_LISTED, EmptyScope, Preview, ScopeTooWide, preview
@@ -75,8 +74,7 @@ def issue_scope() -> Any:
 
 
 def _scope_form(values: Any) -> ScopeForm:
-    places = [(division.code, named(division)) for division in divisions_within(the_user().organisation)]
-    return ScopeForm(values, places=places)
+    return ScopeForm(values, places=jurisdiction_choices(the_user().organisation))
 
 
 def _left_out() -> tuple[dict[int, str], set[int]]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
 from trace_app.batches import service as batches
-from trace_app.batches.freshness import judged_by_rules, shown_on_trace_pages
+from trace_app.batches.freshness import CHANGED, judged_by_rules, shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.db.base import utc_now
@@ -258,7 +258,6 @@ def _insert(database: str, takes_stock: bool) -> Any:
     )
 
 
-_CHANGED = {"version": Batch.version + 1, "checked_on": None}
 _RAISE_LOTS = (
     sa.update(Batch)
     .where(
@@ -268,7 +267,7 @@ _RAISE_LOTS = (
         Batch.recalled_at.is_(None),
         Batch.product_id.in_(sa.select(Product.id).where(Product.kind_code == sa.bindparam("kind"))),
     )
-    .values(_CHANGED)
+    .values(CHANGED)
 )
 _HOLD_LOTS = (
     sa.select(Batch.id)
@@ -285,7 +284,7 @@ def _raise_versions(connection: sa.Connection, author: Author, scope: Scope, ent
         if connection.execute(own).scalar() is None:
             raise NotFound
         covered = _season_at(scope.site_id, scope.season_until, entry.facts["happened_on"])
-        connection.execute(sa.update(Batch).where(covered).values(_CHANGED))
+        connection.execute(sa.update(Batch).where(covered).values(CHANGED))
         return
     facts = {"batch_ids": scope.batch_ids, "producer": author.organisation_id, "kind": entry.kind_code}
     if len(scope.batch_ids) > 1:
@@ -387,21 +386,28 @@ def _with_stock(user: User, record_type: RecordType, facts: dict[str, Any]) -> d
     return facts | {"stock_id": found}
 
 
+def _takes_records(user: User) -> list[sa.ColumnElement[bool]]:
+    return [
+        Batch.producer_id == user.organisation_id, Batch.status != BatchStatus.CLOSED, Batch.recalled_at.is_(None),
+    ]  # fmt: skip
+
+
 def open_lots(user: User) -> list[Batch]:
-    """The producer's lots that take records, the newest first."""
+    """The producer's lots that take records, drafts first, the newest first; as many as a page can offer."""
     query = (
         db.select(Batch)
-        .join(Batch.product)
-        .where(
-            Batch.producer_id == user.organisation_id,
-            Batch.status != BatchStatus.CLOSED,
-            Batch.recalled_at.is_(None),
-        )
+        .where(*_takes_records(user))
         .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.site))
         .order_by(Batch.status, Batch.created_at.desc(), Batch.id.desc())
         .limit(200)
     )
     return list(db.session.scalars(query))
+
+
+def open_lot_numbers(user: User, kind: ProductKind) -> set[str]:
+    """The numbers of all lots of a kind that take records."""
+    query = db.select(Batch.lot_number).join(Batch.product).where(Product.kind_code == kind.code, *_takes_records(user))
+    return set(db.session.scalars(query))
 
 
 def lots_named(user: User, batch_ids: list[int]) -> list[Batch]:

@@ -5,7 +5,7 @@ A column's values repeat, so each distinct value of a column is parsed and check
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +14,13 @@ from werkzeug.datastructures import MultiDict
 
 from trace_app.accounts.models import User
 from trace_app.batches.forms import BatchForm
-from trace_app.batches.service import lot_known
+from trace_app.batches.service import lot_with_number
 from trace_app.catalogue.models import ProductKind
 from trace_app.errors import InvalidInput
 from trace_app.inputs.forms import InputRowForm
 from trace_app.records.forms import record_facts
 from trace_app.records.models import RecordType
-from trace_app.records.service import open_lots
+from trace_app.records.service import open_lot_numbers
 from trace_app.sheets import Sheet, cell_text, column_letters
 from trace_app.workbooks.plan import (
     EXAMPLE,
@@ -37,6 +37,8 @@ from trace_app.workbooks.plan import (
 MOST_KEPT = 1000
 """Problems whose words are kept; all are counted."""
 SEPARATORS = "、，,;；"
+LOT = "lot"
+"""In place of a field's name: the column of lot numbers."""
 FORMULA = _("这一格是公式。请复制后用“选择性粘贴 → 数值”。")
 
 
@@ -89,12 +91,10 @@ class DryRun:
 class Column:
     """A column with what its distinct values mean."""
 
-    def __init__(
-        self, index: int, heading: str, parse: Callable[[str], tuple[Any, str | None]], name: str = ""
-    ) -> None:
-        self.index = index
-        self.place = f"{column_letters(index + 1)} {heading}"
+    def __init__(self, name: str, index: int, place: str, parse: Callable[[str], tuple[Any, str | None]]) -> None:
         self.name = name
+        self.index = index
+        self.place = place
         self._parse = parse
         self._known: dict[Any, tuple[Any, str | None]] = {}
 
@@ -107,12 +107,15 @@ class Column:
         return found
 
 
+def _values_by_label(form_field: Any) -> dict[str, str]:
+    """What is chosen by the words of a cell, in whichever language."""
+    options = getattr(form_field, "choices", None) or ()
+    return {text: choice.value for choice in options for text in in_all_languages(choice.label)}
+
+
 def _parser_of(form: Any, form_field: Any) -> Callable[[str], tuple[Any, str | None]]:
     """A form's field as a function of the text in a cell."""
-    labels: dict[str, str] = {}
-    for choice in getattr(form_field, "choices", None) or ():
-        for text in in_all_languages(choice.label):
-            labels.setdefault(text, choice.value)
+    labels = _values_by_label(form_field)
 
     def parse(text: str) -> tuple[Any, str | None]:
         form_field.errors = []
@@ -133,7 +136,7 @@ def read_records(user: User, kind: ProductKind, sheets: Sequence[Sheet]) -> DryR
     run = DryRun()
     plans, ignored = names_in_all_languages(kind), {name for lazy in IGNORED_SHEETS for name in in_all_languages(lazy)}
     lots_names = in_all_languages(LOTS_SHEET)
-    lots = {lot.lot_number for lot in open_lots(user) if lot.product.kind_code == kind.code}
+    lots = open_lot_numbers(user, kind)
     for sheet in sheets:
         if sheet.name in lots_names:
             lots |= _read_lots(user, kind, sheet, run)
@@ -154,38 +157,50 @@ def _data_rows(sheet: Sheet) -> Iterator[tuple[int, list[Any]]]:
             yield number, row
 
 
-def _headings(sheet: Sheet) -> dict[int, str]:
-    """Headings by column, from 0 on."""
-    return {index: text for index, cell in enumerate(sheet.rows[0] if sheet.rows else []) if (text := cell_text(cell))}
+def _places(
+    sheet: Sheet, known: dict[str, str], needed: dict[str, str], run: DryRun, *, used: bool
+) -> dict[str, tuple[int, str]]:
+    """Where columns stand, by name: their index from 0 on, and what they are called in a report.
+
+    :param known: names by plain heading.
+    :param needed: names without which no row can be read, and what they are called.
+    :param used: whether the sheet has rows; if not, nothing is told.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for index, cell in enumerate(sheet.rows[0] if sheet.rows else []):
+        heading = cell_text(cell)
+        place = f"{column_letters(index + 1)} {heading}"
+        if name := known.get(plain_heading(heading)):
+            found[name] = index, place
+        elif heading and used:
+            run.trouble(sheet.name, 1, place, _("模板里没有这一列。"))
+    if used and (missing := [label for name, label in needed.items() if name not in found]):
+        run.trouble(sheet.name, 1, "", _("缺少列：%(columns)s。请从模板复制表头。", columns="、".join(missing)))
+    return found
+
+
+def _needed(fields: Iterable[Any]) -> dict[str, str]:
+    return {f.name: str(f.label.text) for f in fields if f.flags.required}
 
 
 def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> None:
-    known, lot_headings = fields_by_heading(plan), {plain_heading(t) for t in in_all_languages(LOT_HEADING)}
-    rows = list(_data_rows(sheet))
-    columns: list[Column] = []
-    lot_column: Column | None = None
-    for index, heading in _headings(sheet).items():
-        plain = plain_heading(heading)
-        if plain in lot_headings:
-            lot_column = Column(index, heading, _lots_parser(lots))
-        elif plain in known:
-            columns.append(Column(index, heading, _parser_of(plan.form, known[plain]), known[plain].name))
-        elif rows:
-            run.trouble(sheet.name, 1, f"{column_letters(index + 1)} {heading}", _("模板里没有这一列。"))
-    there = {column.name for column in columns}
-    missing = [f.label.text for f in plan.fields if f.flags.required and f.name not in there]
-    if rows and (missing or lot_column is None):
-        missing = [*([] if lot_column else [str(LOT_HEADING)]), *map(str, missing)]
-        run.trouble(sheet.name, 1, "", _("缺少列：%(columns)s。请从模板复制表头。", columns="、".join(missing)))
-    complete = not missing and lot_column is not None
-    all_columns = [lot_column, *columns] if lot_column is not None else columns
+    fields = fields_by_heading(plan)
+    known = {plain_heading(text): LOT for text in in_all_languages(LOT_HEADING)}
+    known |= {text: form_field.name for text, form_field in fields.items()}
+    rows, needed = list(_data_rows(sheet)), {LOT: str(LOT_HEADING)} | _needed(plan.fields)
+    there = _places(sheet, known, needed, run, used=bool(rows))
+    columns = [
+        Column(name, *place, _lots_parser(lots) if name == LOT else _parser_of(plan.form, plan.form[name]))
+        for name, place in there.items()
+    ]
+    complete = needed.keys() <= there.keys()
     absent = {f.name: None for f in plan.fields if f.name not in there}
     stage_code = plan.stage.code if plan.stage is not None else None
     for number, row in rows:
         run.rows += 1
         values, right = dict(absent), complete
         chosen: tuple[str, ...] = ()
-        for column in all_columns:
+        for column in columns:
             cell = row[column.index] if column.index < len(row) else ""
             data, fault = column.read(cell)
             if sheet.formulas and (number, column.index + 1) in sheet.formulas:
@@ -193,7 +208,7 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
             if fault is not None:
                 right = False
                 run.trouble(sheet.name, number, column.place, fault)
-            elif column is lot_column:
+            elif column.name == LOT:
                 chosen = data
             else:
                 values[column.name] = data
@@ -245,7 +260,7 @@ def _read_lots(user: User, kind: ProductKind, sheet: Sheet, run: DryRun) -> set[
                 run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages))
             continue
         lot = parsed.lot_number.data
-        if lot in found or lot_known(user, lot):
+        if lot in found or lot_with_number(user.organisation_id, lot) is not None:
             run.trouble(sheet.name, number, places["lot_number"], _("批次号“%(lot)s”已有，请换一个。", lot=lot))
             continue
         found.add(lot)
@@ -285,25 +300,16 @@ def input_fields(form: InputRowForm) -> Iterator[Any]:
 
 def _forms_rows(sheet: Sheet, fields: list[Any], run: DryRun) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
     """Rows as values for a form by field, with the place of each field's column. Formulas are told of here."""
-    headings: dict[str, Any] = {}
+    known: dict[str, str] = {}
     for form_field in fields:
         for text in in_all_languages(form_field.label.text):
-            headings.setdefault(plain_heading(text), form_field)
-    rows = list(_data_rows(sheet))
-    columns, labels = {}, {}
-    for index, heading in _headings(sheet).items():
-        form_field = headings.get(plain_heading(heading))
-        if form_field is not None:
-            columns[form_field.name] = (index, f"{column_letters(index + 1)} {heading}")
-            options = getattr(form_field, "choices", None) or ()
-            labels[form_field.name] = {text: c.value for c in options for text in in_all_languages(c.label)}
-        elif rows:
-            run.trouble(sheet.name, 1, f"{column_letters(index + 1)} {heading}", _("模板里没有这一列。"))
-    missing = [str(f.label.text) for f in fields if f.flags.required and f.name not in columns]
-    if rows and missing:
-        run.trouble(sheet.name, 1, "", _("缺少列：%(columns)s。请从模板复制表头。", columns="、".join(missing)))
+            known.setdefault(plain_heading(text), form_field.name)
+    rows, needed = list(_data_rows(sheet)), _needed(fields)
+    columns = _places(sheet, known, needed, run, used=bool(rows))
+    if not needed.keys() <= columns.keys():
         run.rows += len(rows)
         return
+    labels = {form_field.name: _values_by_label(form_field) for form_field in fields}
     places = {name: place for name, (_index, place) in columns.items()}
     for number, row in rows:
         run.rows += 1
