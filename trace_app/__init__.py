@@ -18,6 +18,9 @@ from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migra
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
 from trace_app.public.scan_layer import ScanLayer, TracePages, reader_for
+from trace_app.recalls.forms import KINDS, LEVELS, STATUSES
+from trace_app.recalls.published import stops_of
+from trace_app.recalls.tasks import calls_for
 
 COMPRESSIBLE = [
     "text/html", "text/css", "text/javascript", "text/csv", "application/json", "application/problem+json",
@@ -68,6 +71,9 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     error_pages.init_app(app)
     app.extensions["media_store"] = open_store(settings)
     _register_views(app)
+    app.jinja_env.globals.update(
+        calls_for=calls_for, stops_of=stops_of, recall_words={"levels": LEVELS, "kinds": KINDS, "statuses": STATUSES}
+    )
     sign_in.init_app(app)
     # Flask-Security has put its own JSON provider in place by now.
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
@@ -86,6 +92,7 @@ def _register_views(app: Any) -> None:
     from trace_app.batches.views import views as batches
     from trace_app.catalogue.views import views as catalogue
     from trace_app.findings.views import views as findings
+    from trace_app.flow.shipping_views import views as shipments
     from trace_app.flow.views import views as flow
     from trace_app.inputs.views import views as inputs
     from trace_app.labels.views import views as labels
@@ -94,14 +101,17 @@ def _register_views(app: Any) -> None:
     from trace_app.quality.reference_views import views as reference
     from trace_app.quality.report_views import views as reports
     from trace_app.quality.views import views as quality
+    from trace_app.recalls.manage_views import views as managed_recalls
+    from trace_app.recalls.task_views import views as recall_tasks
     from trace_app.recalls.views import views as recalls
     from trace_app.records.stock_views import views as stock
     from trace_app.records.views import views as records
+    from trace_app.supervision.views import views as desk
     from trace_app.workbooks.views import views as workbooks
 
     for views in (
-        accounts, catalogue, batches, flow, inputs, stock, records, findings, quality, reports, certificates, reference, labels, workbooks,
-        recalls, document.views, public,
+        accounts, catalogue, batches, flow, shipments, inputs, stock, records, findings, quality, reports, certificates, reference, labels, workbooks,
+        recalls, managed_recalls, recall_tasks, desk, document.views, public,
     ):  # fmt: skip
         app.register_blueprint(views)
     app.register_api(api)

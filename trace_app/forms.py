@@ -8,14 +8,16 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self
 
+from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import DateField as WtDateField
+from wtforms import DateTimeLocalField as WtDateTimeLocalField
 from wtforms import DecimalField as WtDecimalField
 from wtforms import Field, TextAreaField
 from wtforms import IntegerField as WtIntegerField
@@ -24,7 +26,7 @@ from wtforms import StringField as WtStringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, StopValidation, ValidationError
 
-from trace_app.clock import today
+from trace_app.clock import SHANGHAI, local, today
 from trace_app.errors import InvalidInput, Problem
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "DecimalField",
     "Form",
     "IntegerField",
+    "MomentField",
     "SelectField",
     "StringField",
     "TextField",
@@ -44,8 +47,14 @@ __all__ = [
     "number_or_none",
     "optional",
     "plain_digits",
+    "plain_email",
+    "plain_number",
     "required",
 ]
+
+
+CLOCKS_DIFFER = timedelta(minutes=10)
+"""Phones don't go like the server."""
 
 
 class Form(FlaskForm):
@@ -176,6 +185,29 @@ class DateField(WtDateField):
             raise ValueError(_("请填写日期，例如 2026-09-15。")) from error
 
 
+class MomentField(WtDateTimeLocalField):
+    """A moment on the clocks of Qujing, as ``2026-09-15T14:30``. The value is aware, in UTC."""
+
+    data: Any
+
+    def __init__(self, label: Any = None, validators: Any = None, **kwargs: Any) -> None:
+        super().__init__(label, validators, format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"], **kwargs)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata([unicodedata.normalize("NFKC", value).strip() for value in valuelist])
+        except ValueError as error:
+            self.data = None
+            raise ValueError(_("请填写日期和时间，例如 2026-09-15 14:30。")) from error
+        if self.data is not None:
+            self.data = self.data.replace(tzinfo=SHANGHAI).astimezone(UTC)
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return f"{local(self.data):%Y-%m-%dT%H:%M}" if self.data is not None else ""
+
+
 class SelectField(WtSelectField):
     """One of the choices. Nothing sent is the empty choice where there is one."""
 
@@ -194,6 +226,15 @@ class SelectField(WtSelectField):
 
 def _plain_number(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().replace(",", "").replace(" ", "")
+
+
+def plain_number(text: str) -> Decimal | None:
+    """A number as people type it; None where it is none."""
+    try:
+        number = Decimal(_plain_number(text))
+    except ArithmeticError:
+        return None
+    return number if number.is_finite() else None
 
 
 def plain_digits(text: str) -> str:
@@ -240,9 +281,23 @@ def matches(pattern: str, message: Any) -> Regexp:
     return Regexp(pattern, message=message)
 
 
+def plain_email(text: str) -> str:
+    """An e-mail address as it is compared.
+
+    :raises ValidationError: where it is none.
+    """
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValidationError(_("邮箱地址不完整，请核对。")) from error
+
+
 def not_future(_form: Any, field: Field) -> None:
     """A thing that was done was not done tomorrow."""
-    if field.data and field.data > today():
+    if isinstance(field.data, datetime):
+        if field.data > datetime.now(UTC) + CLOCKS_DIFFER:
+            raise ValidationError(_("时间不能晚于现在。"))
+    elif field.data and field.data > today():
         raise ValidationError(_("日期不能晚于今天。"))
 
 

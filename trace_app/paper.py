@@ -1,17 +1,23 @@
-"""What PDF documents share: the label font cut down to a document's characters, symbols as vectors."""
+"""What PDF documents share: the label font cut down to a document's characters, symbols as vectors, pages of text."""
 
 from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from uuid import uuid4
+from xml.sax.saxutils import escape
 
+from reportlab.lib import colors
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import LongTable, Paragraph, SimpleDocTemplate, TableStyle
+from reportlab.platypus import Table as PlainTable
 
 from qr.fonts import BOLD, REGULAR, LabelFont, MissingGlyph
 from qr.symbol import choose_form, mode_for, reference_symbol
@@ -77,3 +83,109 @@ def draw_symbol(canvas: Any, text: str, x_mm: float, y_mm: float, size_mm: float
         path.rect(left, top, module, module)
     canvas.setFillColorRGB(0, 0, 0)
     canvas.drawPath(path, stroke=0, fill=1)
+
+
+MARGIN_MM = 15
+WIDTH_MM = 210 - 2 * MARGIN_MM
+GREEN = colors.HexColor("#1b5a43")
+LINE = colors.HexColor("#c9c2b2")
+SOFT = colors.HexColor("#5d665f")
+SYMBOL_MM = 32
+LABEL_MM = 38
+
+
+class Styles:
+    """The paragraph styles of a document."""
+
+    def __init__(self, fonts: Fonts) -> None:
+        self.fonts = fonts
+        self.title = ParagraphStyle(
+            "title", fontName=fonts.bold, fontSize=16, leading=21, textColor=GREEN, wordWrap="CJK"
+        )
+        self.heading = ParagraphStyle(
+            "heading", fontName=fonts.bold, fontSize=12, leading=15, textColor=GREEN, wordWrap="CJK", spaceBefore=6 * mm,
+            spaceAfter=2 * mm,
+        )  # fmt: skip
+        self.body = ParagraphStyle("body", fontName=fonts.regular, fontSize=11, leading=17, wordWrap="CJK")
+        self.cell = ParagraphStyle("cell", fontName=fonts.regular, fontSize=8, leading=10.5, wordWrap="CJK")
+        self.head = ParagraphStyle("head", parent=self.cell, fontName=fonts.bold, textColor=colors.white)
+        self.label = ParagraphStyle("label", parent=self.cell, fontName=fonts.bold, fontSize=9, leading=12)
+        self.fact = ParagraphStyle("fact", parent=self.cell, fontSize=9, leading=12)
+
+    def clean(self, text: str) -> str:
+        return escape(self.fonts.printable(text))
+
+    def paragraph(self, text: str, style: ParagraphStyle | None = None) -> Any:
+        """Text with its line breaks."""
+        return Paragraph(self.clean(text).replace("\n", "<br/>"), style or self.body)
+
+    def facts(self, pairs: Iterable[tuple[str, str]], beside_mm: float = 0) -> Any:
+        """Labels with their texts, those without text left out.
+
+        :param beside_mm: room to leave on the right.
+        """
+        rows = [[self.paragraph(label, self.label), self.paragraph(text, self.fact)] for label, text in pairs if text]
+        table = PlainTable(rows, colWidths=[LABEL_MM * mm, (WIDTH_MM - beside_mm - LABEL_MM) * mm], hAlign="LEFT")
+        table.setStyle(
+            TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LINEBELOW", (0, 0), (-1, -1), 0.3, LINE), ("TOPPADDING", (0, 0), (-1, -1), 2), ("BOTTOMPADDING", (0, 0), (-1, -1), 2)])
+        )  # fmt: skip
+        return table
+
+    def grid(self, head: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[float]) -> Any:
+        """A table that goes over pages.
+
+        :param widths: of the columns, in proportion to one another.
+        """
+        unit = WIDTH_MM * mm / sum(widths)
+        cells = [[self.paragraph(text, self.head) for text in head]]
+        cells += [[self.paragraph(text, self.cell) for text in row] for row in rows]
+        made = LongTable(cells, colWidths=[width * unit for width in widths], repeatRows=1)
+        made.setStyle(
+            TableStyle(
+                [
+                    ("BACKGROUND", (0, 0), (-1, 0), GREEN), ("GRID", (0, 0), (-1, -1), 0.3, LINE), ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                    ("LEFTPADDING", (0, 0), (-1, -1), 3), ("RIGHTPADDING", (0, 0), (-1, -1), 3), ("TOPPADDING", (0, 0), (-1, -1), 2),
+                    ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
+                ]
+            )
+        )  # fmt: skip
+        return made
+
+
+def document(
+    title: str, texts: Iterable[str], story: Callable[[Styles], list[Any]], *, foot: str, url: str | None = None,
+    across: str = "",
+) -> bytes:  # fmt: skip
+    """A4 pages of text as a PDF.
+
+    :param texts: all that is printed, so that the font holds it.
+    :param foot: at the foot of each page.
+    :param url: printed as a QR code in the upper right corner of the first page.
+    :param across: in large grey letters over each page.
+    """
+    out = io.BytesIO()
+    with fonts_for([title, foot, across, *texts]) as fonts:
+        styles = Styles(fonts)
+
+        def decorate(canvas: Any, page: Any) -> None:
+            if across:
+                canvas.saveState()
+                canvas.translate(105 * mm, 150 * mm)
+                canvas.rotate(50)
+                canvas.setFillColor(colors.Color(0.6, 0.1, 0.1, alpha=0.12))
+                canvas.setFont(fonts.bold, 70)
+                canvas.drawCentredString(0, 0, fonts.printable(across))
+                canvas.restoreState()
+            canvas.setFont(fonts.regular, 8)
+            canvas.setFillColor(SOFT)
+            canvas.drawString(MARGIN_MM * mm, 9 * mm, fonts.printable(foot))
+            canvas.drawRightString((210 - MARGIN_MM) * mm, 9 * mm, str(page.page))
+            if page.page == 1 and url:
+                draw_symbol(canvas, url, 210 - MARGIN_MM - SYMBOL_MM, 297 - MARGIN_MM - 10 - SYMBOL_MM, SYMBOL_MM)
+
+        made = SimpleDocTemplate(
+            out, pagesize=A4, leftMargin=MARGIN_MM * mm, rightMargin=MARGIN_MM * mm, topMargin=MARGIN_MM * mm,
+            bottomMargin=16 * mm, title=title,
+        )  # fmt: skip
+        made.build([styles.paragraph(title, styles.title), *story(styles)], onFirstPage=decorate, onLaterPages=decorate)
+    return out.getvalue()

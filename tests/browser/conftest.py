@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -109,6 +110,6 @@ def sign_in(browser: Browser, platform: Platform, username: str, size: dict[str,
     page.get_by_label("用户名、手机号或邮箱").fill(username)
     page.get_by_label("密码").fill(PASSWORD)
     page.get_by_role("button", name="登录").click()
-    page.wait_for_url("**/batches")
+    page.wait_for_url(re.compile("/(batches|desk|shipments)$"))
     page.faults = faults  # type: ignore[attr-defined]
     return page

@@ -117,11 +117,12 @@ def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp
 
     # The regulator recalls the lot, and the phone loads the page again.
     officer = sign_in(chromium, platform, "officer", DESK)
-    officer.get_by_role("link", name=re.compile("LP-J-2025-0417")).click()
-    officer.get_by_role("link", name="召回这个批次").click()
+    officer.get_by_role("searchbox").fill("LP-J-2025")
+    officer.locator("#desk-hits").get_by_role("link", name=re.compile("LP-J-2025-0417")).click()
+    officer.get_by_role("link", name="召回或暂停").click()
     officer.get_by_label("级别").select_option("2")
     officer.get_by_label("原因", exact=False).first.fill("镉含量 0.18 mg/kg，超过限量 0.1 mg/kg")
-    officer.get_by_role("button", name="发布召回").click()
+    officer.get_by_role("button", name="发布", exact=True).click()
     expect(officer.get_by_text("召回已发布")).to_be_visible()
     phone.goto(phone.url.split("?")[0] + "?lang=zh")
     expect(phone.get_by_role("alert")).to_contain_text("正在召回，请勿食用")

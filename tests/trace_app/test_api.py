@@ -9,7 +9,7 @@ from openapi_spec_validator import validate
 from qr.reading import read_symbols
 from tests.world import SPRAYED, World
 
-RECALL = {"level": 1, "reason": "镉超标", "advice": "停止食用"}
+RECALL = {"level": 2, "reason": "镉超标", "advice": "停止食用"}
 
 
 def _batch(world: World, actor) -> dict[str, object]:

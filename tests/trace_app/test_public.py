@@ -232,12 +232,14 @@ def test_the_usual_small_things_are_there(world: World) -> None:
 
 
 def test_an_unexpected_fault_shows_a_page_and_no_trace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trace_app.recalls import service
+    from trace_app.api import views as api
+    from trace_app.public import views
 
-    def broken() -> None:
+    def broken(**_wished: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(service, "published_recalls", broken)
+    for module in (views, api):
+        monkeypatch.setattr(module, "published_recalls", broken)
     for path in ("/recalls", "/api/v1/recalls"):
         answer = world.client().get(path)
         assert answer.status_code == 500

@@ -17,6 +17,7 @@ REGULATORS = {RoleName.REGULATOR, RoleName.ADMINISTRATOR}
 WITH_BATCHES = PRODUCER | REGULATORS
 ADMINISTRATOR = {RoleName.ADMINISTRATOR}
 TESTERS = {RoleName.PRODUCER, RoleName.LABORATORY}
+PARTIES = {RoleName.PRODUCER, RoleName.BUYER}
 NO_ONE: set[str] = set()
 
 TABLE = {
@@ -30,6 +31,17 @@ TABLE = {
     "POST /find": ANYONE,
     "GET /recalls": ANYONE,
     "GET /recalls/<number>": ANYONE,
+    "GET /recalls/<number>/<sequence>.pdf": ANYONE,
+    "GET /recalls/<number>/poster.pdf": ANYONE,
+    "GET /recalls.atom": ANYONE,
+    "GET /recalls.json": ANYONE,
+    "GET /recalls/check": ANYONE,
+    "GET /receive": ANYONE,
+    "GET /receive/<code>": ANYONE,
+    "POST /receive/<code>": ANYONE,
+    "GET /tasks/<token>": ANYONE,
+    "POST /tasks/<token>/acknowledge": ANYONE,
+    "POST /tasks/<token>/report": ANYONE,
     "GET /media/<name>.webp": ANYONE,
     "GET /media/<name>-<size>.webp": ANYONE,
     "GET /media/<name>.pdf": ANYONE,
@@ -70,6 +82,7 @@ TABLE = {
     "GET /admin/kinds": ADMINISTRATOR,
     "POST /admin/kinds": ADMINISTRATOR,
     # For producers
+    "POST /batches/<batch_id>/lose": PRODUCER,
     "GET /products": PRODUCER,
     "GET /products/new": PRODUCER,
     "POST /products/new": PRODUCER,
@@ -187,17 +200,38 @@ TABLE = {
     "GET /tests/<report_id>/correct": TESTERS,
     "POST /tests/<report_id>/correct": TESTERS,
     "GET /laboratory": {RoleName.LABORATORY},
+    "GET /recall": WITH_BATCHES,
+    "POST /recall": WITH_BATCHES,
+    "GET /batches/<batch_id>/recall": WITH_BATCHES,
+    "POST /batches/<batch_id>/recall": WITH_BATCHES,
+    "POST /batches/<batch_id>/drill": WITH_BATCHES,
+    "GET /recalls/<number>/manage": WITH_BATCHES,
+    "GET /recalls/<number>/report.pdf": WITH_BATCHES,
+    "POST /recalls/<number>/correct": WITH_BATCHES,
+    "POST /recalls/<number>/end": WITH_BATCHES,
+    "POST /recalls/<number>/scope": WITH_BATCHES,
+    # For those who send and receive goods
+    "GET /shipments/new": PARTIES,
+    "POST /shipments/new": PARTIES,
+    "POST /shipments/<shipment_id>/withdraw": PARTIES,
+    "POST /shipments/<shipment_id>/temperature": PARTIES,
+    "GET /shipments/<shipment_id>/note.pdf": PARTIES,
+    "GET /tasks": PARTIES,
+    "GET /shipments": PARTIES | REGULATORS,
+    "GET /shipments/<shipment_id>": PARTIES | REGULATORS,
+    "GET /journey": PARTIES | REGULATORS,
     # For regulators
     "GET /warnings": REGULATORS,
-    "GET /recall": REGULATORS,
-    "POST /recall": REGULATORS,
+    "GET /desk": REGULATORS,
+    "GET /desk/search": REGULATORS,
+    "POST /recalls/<number>/approve": REGULATORS,
+    "POST /recalls/<number>/reject": REGULATORS,
+    "POST /recalls/<number>/narrow": REGULATORS,
     "POST /findings/<finding_id>/waive": REGULATORS,
     "POST /findings/<finding_id>/handle": REGULATORS,
     "GET /reference/<table_name>": REGULATORS,
     "GET /reference/<table_name>.csv": REGULATORS,
     "POST /reference/<table_name>": ADMINISTRATOR,
-    "GET /batches/<batch_id>/recall": REGULATORS,
-    "POST /batches/<batch_id>/recall": REGULATORS,
     "POST /api/v1/recalls": REGULATORS,
     # Of libraries, and not in use
     "GET /verify": NO_ONE,

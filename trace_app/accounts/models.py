@@ -92,7 +92,7 @@ class Role(Model, RoleMixin):
 class Author(NamedTuple):
     """A user by its numbers: who writes something, and for whom. Unlike a row it outlives the transaction."""
 
-    id: int
+    id: int | None
     organisation_id: int
 
     @classmethod

@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _
 from flask_security import login_user
 
 from trace_app.accounts import service
-from trace_app.accounts.access import allow, signed_in, the_user
+from trace_app.accounts.access import SUPERVISORS, allow, signed_in, the_user
 from trace_app.accounts.forms import (
     ORGANISATION_KINDS,
     ROLES,
@@ -33,7 +33,9 @@ def start() -> Any:
     if the_user().role is RoleName.LABORATORY:
         return redirect(url_for("reports.start"))
     if the_user().role is RoleName.BUYER:
-        return redirect(url_for("accounts.account"))
+        return redirect(url_for("shipments.index"))
+    if the_user().role in SUPERVISORS:
+        return redirect(url_for("desk.show"))
     return redirect(url_for("batches.index"))
 
 

@@ -43,7 +43,7 @@ class CodePath(BaseModel):
 
 class BatchQuery(BaseModel):
     search: str = Field("", description="Part of a lot number, product or producer.")
-    state: Literal["", "draft", "released", "closed", "recalled"] = ""
+    state: Literal["", "draft", "released", "closed", "held", "recalled"] = ""
     kind: str = ""
     page: int = Field(1, ge=1)
     per_page: int = Field(20, ge=1, le=100)
@@ -277,6 +277,7 @@ class CodeList(BaseModel):
 
 class RecallIn(Body):
     batch_id: int
+    kind: Literal["recall", "hold"] = Field("recall", description="A hold stops the sale and is not published.")
     level: Literal[1, 2, 3]
     reason: str
     advice: str
@@ -284,8 +285,20 @@ class RecallIn(Body):
     advice_en: str | None = None
 
 
+class NoticeOut(BaseModel):
+    number: str
+    type: Literal["issue", "approve", "reject", "extend", "narrow", "correct", "end"]
+    issued_at: datetime
+    note: str
+
+
 class RecallOut(BaseModel):
     number: str
+    kind: Literal["recall", "hold", "drill"]
+    status: Literal["pending", "active", "ended", "rejected"] = Field(
+        description="Level I waits for a second officer's approval; its lots are on hold meanwhile."
+    )
+    voluntary: bool = Field(description="Whether the producer itself recalls.")
     level: int
     reason: str
     reason_en: str
@@ -293,13 +306,21 @@ class RecallOut(BaseModel):
     advice_en: str
     authority: str
     issued_at: datetime
+    ended_at: datetime | None
+    notices: list[NoticeOut] = Field(description="All notices, the first one first; none is ever changed.")
     lot_count: int
     lots: list[str] = Field(description="The first 500.")
     url: str
 
 
+class PageQuery(BaseModel):
+    page: int = Field(1, ge=1, le=100_000)
+
+
 class RecallList(BaseModel):
     items: list[RecallOut]
+    total: int
+    page: int
 
 
 class NamedRow(BaseModel):
@@ -331,7 +352,7 @@ class TraceOut(BaseModel):
     code: str
     level: Literal["batch", "item", "case", "pallet"]
     void: bool = Field(description="A spoiled label, taken out of use by its producer.")
-    state: Literal["draft", "released", "closed", "recalled"]
+    state: Literal["draft", "released", "closed", "held", "recalled"]
     product: str
     kind: str
     producer: str

@@ -20,7 +20,7 @@ from trace_app.batches.forms import BatchForm
 from trace_app.batches.models import Batch
 from trace_app.catalogue import service as catalogue
 from trace_app.db.session import transaction
-from trace_app.extensions import csrf, limiter
+from trace_app.extensions import csrf, jobs, limiter
 from trace_app.findings import service as findings
 from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
@@ -36,6 +36,8 @@ from trace_app.quality.models import TestReport
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.models import Recall
+from trace_app.recalls.published import lots_listed, published_recalls
+from trace_app.recalls.tasks import tell_everyone
 from trace_app.records import service as records
 from trace_app.records.forms import VALUE_PREFIX, form_for
 from trace_app.records.models import Record, RecordType
@@ -227,22 +229,25 @@ def label_codes(path: schemas.RunPath, query: schemas.CodesQuery) -> Any:
 
 @api.get("/recalls", tags=[RECALLS], responses={200: schemas.RecallList})
 @public
-def recall_list() -> Any:
-    """All recall notices, the newest first"""
-    rows = recalls.published_recalls()
-    lots = recalls.lots_listed(rows)
-    return _json(schemas.RecallList(items=[_recall(row, lots[row.id]) for row in rows]))
+def recall_list(query: schemas.PageQuery) -> Any:
+    """Recalls, the newest first: those in force and those that have ended"""
+    found = published_recalls(page=query.page)
+    lots = lots_listed(found.items)
+    items = [_recall(row, lots[row.id]) for row in found.items]
+    return _json(schemas.RecallList(items=items, total=found.total or 0, page=found.page))
 
 
 @api.post("/recalls", tags=[RECALLS], security=TOKEN, responses={201: schemas.RecallOut})
 @allow(*SUPERVISORS)
 def issue_recall(body: schemas.RecallIn) -> Any:
-    """Recall a batch: every label of it says so from the answer on"""
+    """Recall a batch, or stop its sale for the time being: every label says so from the answer on"""
     with transaction():
-        form = RecallForm.parse(body.model_dump(exclude={"batch_id"}))
+        facts = body.model_dump(exclude={"batch_id", "kind"})
+        form = RecallForm.parse(facts | ({"kind": body.kind} if body.kind == "hold" else {}))
         row = batches.batch_for(the_user(), body.batch_id)
-        recall = recalls.issue_recall(the_user(), row, **form.facts)
-    return _json(_recall(recall, recalls.lots_listed([recall])[recall.id]), 201)
+        recall = recalls.issue_recall(the_user(), row, **form.recall_facts)
+    jobs.enqueue(tell_everyone, recall.id)
+    return _json(_recall(recall, lots_listed([recall])[recall.id]), 201)
 
 
 @api.get("/trace/<code>", tags=[TRACE], responses={200: schemas.TraceOut})
@@ -272,9 +277,7 @@ def trace(path: schemas.CodePath) -> Any:
             produced_on=found.produced_on,
             best_before=batch.best_before,
             facts={label: value for value, label, _good in found.facts},
-            recall=_recall(found.recall, recalls.lots_listed([found.recall])[found.recall.id])
-            if found.recall
-            else None,
+            recall=_recall(found.recall, lots_listed([found.recall])[found.recall.id]) if found.recall else None,
             records=[
                 schemas.TraceRecord(
                     happened_on=record.happened_on,
@@ -442,6 +445,16 @@ def _recall(row: Recall, lots: list[Batch]) -> schemas.RecallOut:
         advice_en=row.advice_en,
         authority=named(row.authority),
         issued_at=row.issued_at,
+        kind=row.kind.value,
+        status=row.status.value,
+        voluntary=row.voluntary,
+        ended_at=row.ended_at,
+        notices=[
+            schemas.NoticeOut(
+                number=notice.number, type=notice.type.value, issued_at=notice.issued_at, note=notice.note
+            )
+            for notice in row.notices
+        ],
         lot_count=row.lot_count,
         lots=[batch.lot_number for batch in lots],
         url=url_for("public.recall", number=row.number),

@@ -33,6 +33,7 @@ STATES = {
     BatchStatus.DRAFT.value: _("草稿"),
     BatchStatus.RELEASED.value: _("已放行"),
     BatchStatus.CLOSED.value: _("已结束"),
+    "held": _("暂停销售"),
     "recalled": _("召回中"),
 }
 

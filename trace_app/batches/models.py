@@ -13,6 +13,8 @@ from trace_app.catalogue.models import Product, Site
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 
+BatchState = Literal["draft", "released", "closed", "held", "recalled"]
+
 
 class BatchStatus(enum.StrEnum):
     DRAFT = "draft"
@@ -29,6 +31,7 @@ class Batch(Model):
         sa.CheckConstraint("quantity > 0", "quantity"),
         sa.CheckConstraint("(status = 'draft') = (released_at IS NULL)", "released_at"),
         sa.Index("ix_batches_division_code_created_at", "division_code", "created_at"),
+        sa.Index("ix_batches_lot_number", "lot_number", postgresql_ops={"lot_number": "text_pattern_ops"}),
         sa.Index("ix_batches_producer_id_created_at", "producer_id", "created_at"),
     )
 
@@ -49,6 +52,10 @@ class Batch(Model):
     status: Mapped[BatchStatus] = mapped_column(one_of(BatchStatus, "status"), default=BatchStatus.DRAFT)
     recalled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Set while a recall is in force."""
+    recall_level: Mapped[int | None]
+    """The gravest level of the recalls in force: 1 to 3."""
+    held_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Set while its sale is stopped for the time being."""
     version: Mapped[int] = mapped_column(sa.BigInteger, default=1)
     """Goes up in the transaction of every change that the trace page shows."""
     checked_on: Mapped[date | None] = mapped_column(index=True)
@@ -69,9 +76,18 @@ class Batch(Model):
         return self.recalled_at is not None
 
     @property
-    def state(self) -> Literal["draft", "released", "closed", "recalled"]:
-        """The life cycle's state as people see it: ``recalled`` stands over all others."""
-        return "recalled" if self.recalled else self.status.value
+    def held(self) -> bool:
+        return self.held_at is not None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it may be sold, sent or used."""
+        return self.recalled or self.held
+
+    @property
+    def state(self) -> BatchState:
+        """The life cycle's state as people see it: a recall stands over a hold, and both over all others."""
+        return "recalled" if self.recalled else "held" if self.held else self.status.value
 
 
 class BatchRevision(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
@@ -51,10 +52,35 @@ class AlreadyClosed(Problem):
 
 
 class UnderRecall(Problem):
-    """A recalled batch can't be changed, released, closed or labelled."""
+    """A recalled batch can't be changed, released, closed, labelled, used or sent."""
 
     code = "under-recall"
-    title = _("批次 %(lot)s 正在召回，此操作已停用。请联系发布召回的主管部门。")
+    title = _("批次 %(lot)s 正在召回，此操作已停用。请联系%(contact)s。")
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(lot=batch.lot_number, contact=_contact(batch) or str(_("发布召回的主管部门")))
+
+
+class OnHold(Problem):
+    """A batch whose sale is stopped for the time being can't be released, closed, labelled or sent."""
+
+    code = "on-hold"
+    title = _("批次 %(lot)s 已被暂停销售，等待核查，此操作暂时停用。请联系%(contact)s。")
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(lot=batch.lot_number, contact=_contact(batch) or str(_("发出暂停通知的主管部门")))
+
+
+_who_stopped: list[Callable[[Batch], str]] = []
+
+
+def tells_who_stopped(contact: Callable[[Batch], str]) -> None:
+    """Have a feature above say whom to call about a stopped lot: a name and telephone number."""
+    _who_stopped.append(contact)
+
+
+def _contact(batch: Batch) -> str:
+    return next((found for contact in _who_stopped if (found := contact(batch))), "")
 
 
 class NotReadyForRelease(Problem):
@@ -137,7 +163,7 @@ def must_be_draft(batch: Batch) -> None:
     """
     _lock(batch)
     if batch.recalled:
-        raise UnderRecall(lot=batch.lot_number)
+        raise UnderRecall(batch)
     if batch.status is not BatchStatus.DRAFT:
         raise NotADraft(lot=batch.lot_number)
 
@@ -148,9 +174,10 @@ def release_batch(user: User, batch: Batch) -> None:
     Whether it is fit for that, the feature above finds out first.
 
     :raises NotReadyForRelease: with what is missing.
-    :raises NotADraft, UnderRecall:
+    :raises NotADraft, UnderRecall, OnHold:
     """
     must_be_draft(batch)
+    _must_not_be_held(batch)
     if batch.produced_on is None:
         raise NotReadyForRelease(lot=batch.lot_number, missing=_("请填写采收或生产日期"))
     batch.status = BatchStatus.RELEASED
@@ -162,12 +189,9 @@ def release_batch(user: User, batch: Batch) -> None:
 def close_batch(user: User, batch: Batch) -> None:
     """End a released batch: all sold or used. Its trace page stays.
 
-    :raises NotReleased, UnderRecall, AlreadyClosed:
+    :raises NotReleased, UnderRecall, OnHold, AlreadyClosed:
     """
-    _lock(batch)
-    _must_be_open(batch)
-    if batch.status is BatchStatus.DRAFT:
-        raise NotReleased(lot=batch.lot_number)
+    must_be_on_sale(batch)
     batch.status = BatchStatus.CLOSED
     batch.closed_at = utc_now()
     audit.note(user, "close", batch)
@@ -179,26 +203,39 @@ def must_take_records(batch: Batch) -> None:
     _must_be_open(batch)
 
 
-def must_take_labels(batch: Batch) -> None:
-    """Raise unless labels may be printed: the batch is released, neither closed nor recalled."""
+def must_be_on_sale(batch: Batch) -> None:
+    """Raise unless a batch may be labelled, packed and sent: it is released, neither closed, held nor recalled.
+
+    :raises NotReleased, UnderRecall, OnHold, AlreadyClosed:
+    """
     _lock(batch)
     _must_be_open(batch)
+    _must_not_be_held(batch)
     if batch.status is BatchStatus.DRAFT:
         raise NotReleased(lot=batch.lot_number)
 
 
-def mark_recalled(batches: list[Batch]) -> None:
-    """Put batches under recall, in the transaction of the recall that the feature above issues."""
-    for batch in sorted(batches, key=lambda batch: batch.id):
-        _lock(batch)
-        batch.recalled_at = utc_now()
-
-
 def _must_be_open(batch: Batch) -> None:
     if batch.recalled:
-        raise UnderRecall(lot=batch.lot_number)
+        raise UnderRecall(batch)
     if batch.status is BatchStatus.CLOSED:
         raise AlreadyClosed(lot=batch.lot_number)
+
+
+def must_not_be_stopped(batch: Batch) -> None:
+    """Raise where nothing of a batch may be sent or used, whoever has it.
+
+    :raises UnderRecall, OnHold:
+    """
+    _lock(batch)
+    if batch.recalled:
+        raise UnderRecall(batch)
+    _must_not_be_held(batch)
+
+
+def _must_not_be_held(batch: Batch) -> None:
+    if batch.held:
+        raise OnHold(batch)
 
 
 def _lock(batch: Batch) -> None:
@@ -257,7 +294,7 @@ def find_batches(
     """The batches that a user may see, newest first.
 
     :param search: part of a lot number, product or producer's name.
-    :param state: ``draft``, ``released``, ``closed`` or ``recalled``; empty for all.
+    :param state: ``draft``, ``released``, ``closed``, ``held`` or ``recalled``; empty for all.
     """
     query = (
         db.select(Batch)
@@ -278,8 +315,10 @@ def find_batches(
         )
     if state == "recalled":
         query = query.where(Batch.recalled_at.is_not(None))
+    elif state == "held":
+        query = query.where(Batch.held_at.is_not(None), Batch.recalled_at.is_(None))
     elif state:
-        query = query.where(Batch.status == BatchStatus(state), Batch.recalled_at.is_(None))
+        query = query.where(Batch.status == BatchStatus(state), Batch.recalled_at.is_(None), Batch.held_at.is_(None))
     if kind_code:
         query = query.where(Product.kind_code == kind_code)
     return db.paginate(query, page=page, per_page=per_page, max_per_page=100, error_out=False)

@@ -24,8 +24,10 @@ class BadBoundary(ValueError):
         self.line = line
 
 
-def parse_boundary(text: str) -> list[list[float]] | None:
+def parse_boundary(text: str, *, widest: float = WIDEST_DEGREES) -> list[list[float]] | None:
     """Corners from lines of latitude and longitude; None where there are none.
+
+    :param widest: degrees from side to side.
 
     :raises BadBoundary: with ``number``, ``range``, ``few``, ``many``, ``wide`` or ``crossing`` as the reason.
     """
@@ -49,7 +51,7 @@ def parse_boundary(text: str) -> list[list[float]] | None:
         raise BadBoundary("few")
     if len(corners) > MOST:
         raise BadBoundary("many")
-    if any(max(values) - min(values) > WIDEST_DEGREES for values in zip(*corners, strict=True)):
+    if any(max(values) - min(values) > widest for values in zip(*corners, strict=True)):
         raise BadBoundary("wide")
     if crosses_itself(corners):
         raise BadBoundary("crossing")
@@ -76,6 +78,15 @@ def centre(corners: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Latitude and longitude in the middle of the corners."""
     longitudes, latitudes = zip(*corners, strict=True)
     return sum(latitudes) / len(corners), sum(longitudes) / len(corners)
+
+
+def contains(corners: Sequence[Sequence[float]], longitude: float, latitude: float) -> bool:
+    """Whether a point lies inside (even-odd rule)."""
+    inside = False
+    for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], *corners[:1]], strict=True):
+        if (y1 > latitude) != (y2 > latitude) and longitude < (x2 - x1) * (latitude - y1) / (y2 - y1) + x1:
+            inside = not inside
+    return inside
 
 
 def crosses_itself(corners: Sequence[Sequence[float]]) -> bool:

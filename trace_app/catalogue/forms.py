@@ -10,7 +10,7 @@ from flask_wtf.file import FileField, FileRequired, MultipleFileField
 from wtforms.validators import ValidationError
 
 from trace_app.accounts.forms import division_choices
-from trace_app.catalogue.boundary import BadBoundary, area_mu, boundary_text, centre, parse_boundary
+from trace_app.catalogue.boundary import WIDEST_DEGREES, BadBoundary, area_mu, boundary_text, centre, parse_boundary
 from trace_app.catalogue.models import SiteKind
 from trace_app.catalogue.service import kinds
 from trace_app.forms import (
@@ -83,10 +83,14 @@ _BOUNDARY_FAULTS = {
 class BoundaryField(TextField):
     """Corners, one in a line; None where empty."""
 
+    def __init__(self, *args: Any, widest: float = WIDEST_DEGREES, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._widest = widest
+
     def process_formdata(self, valuelist: list[str]) -> None:
         super().process_formdata(valuelist)
         try:
-            self.data = parse_boundary(self.data or "")
+            self.data = parse_boundary(self.data or "", widest=self._widest)
         except BadBoundary as error:
             self.data = None
             message = str(_BOUNDARY_FAULTS[error.reason])

@@ -43,7 +43,7 @@ from trace_app.records.service import Scope
 PASSWORD = "qujing-demo"  # noqa: S105
 KEPT = {
     "alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances",
-    "limits", "gi_areas",
+    "limits", "gi_areas", "holidays",
 }  # fmt: skip
 LABELS_EACH = 48
 UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}
@@ -325,4 +325,4 @@ def _recall() -> None:
             "advice_en": "Do not eat it. Return it with its packaging to the shop for a refund.",
         }
     )
-    issue_recall(accounts.user_by_name("shizong"), batch, **form.facts)
+    issue_recall(accounts.user_by_name("shizong"), batch, **form.recall_facts)

@@ -9,6 +9,7 @@ import smtplib
 import time
 from datetime import timedelta
 from email.message import EmailMessage
+from typing import Any
 
 import structlog
 from flask import current_app
@@ -69,7 +70,7 @@ def deliver(delivery_id: int) -> None:
         Delivery, delivery_id,
         options=[joinedload(Delivery.finding).joinedload(Finding.batch), joinedload(Delivery.channel)],
     )  # fmt: skip
-    failure = _attempt(row.channel, row.finding)
+    failure = _attempt(row)
     with transaction():
         row = db.session.get_one(Delivery, delivery_id)
         row.failure = failure[:300]
@@ -80,13 +81,14 @@ def deliver(delivery_id: int) -> None:
     log.info("delivery", delivery=delivery_id, failure=failure)
 
 
-def _attempt(channel: Channel, finding: Finding) -> str:
+def _attempt(row: Delivery) -> str:
     """Send once; empty where it worked, else what went wrong."""
     try:
-        if channel.type is ChannelType.EMAIL:
-            _send_mail(channel.target, finding)
+        if row.channel is None or row.channel.type is ChannelType.EMAIL:
+            subject, lines = _letter(row)
+            _send_mail(row.channel.target if row.channel else row.address, subject, lines)
         else:
-            _send_webhook(channel, finding)
+            _send_webhook(row.channel, plain(row.finding) if row.finding is not None else row.message or {})
     except (NoAnswer, NotAllowed, OSError, smtplib.SMTPException, NoMailServer) as error:
         return str(error) or type(error).__name__
     return ""
@@ -113,16 +115,25 @@ def link_to(finding: Finding) -> str:
     return f"{home}/batches/{finding.batch_id}" if finding.batch_id else f"{home}/certificates"
 
 
-def _send_mail(address: str, finding: Finding) -> None:
-    settings = _settings()
-    if not mail_is_set():
-        raise NoMailServer
+def title_of(row: Delivery) -> str:
+    """What a delivery is about, for a list of them."""
+    return subject_of(row.finding) if row.finding is not None else str((row.message or {})["subject"])
+
+
+def page_of(row: Delivery) -> str:
+    """Where a delivery's matter is handled."""
+    return link_to(row.finding) if row.finding is not None else str((row.message or {})["link"])
+
+
+def _letter(row: Delivery) -> tuple[str, list[str]]:
+    """Subject and lines of an e-mail. In Chinese; messages bring their own words."""
+    finding = row.finding
+    if finding is None:
+        message = row.message or {}
+        return message["subject"], [*message["lines"], message["link"]]
     with force_locale("zh_CN"):
-        message = EmailMessage()
-        message["Subject"] = f"[{_('农产品追溯预警')}] {subject_of(finding)}"
-        message["From"], message["To"] = settings.mail_from, address
         rule = RULES[finding.rule]
-        lines = [
+        return f"[{_('农产品追溯预警')}] {subject_of(finding)}", [
             message_of(finding),
             f"{_('怎么办：')}{rule.advice}",
             f"{_('依据：')}{rule.source}",
@@ -130,7 +141,15 @@ def _send_mail(address: str, finding: Finding) -> None:
             f"{_('时间：')}{local(finding.found_at):%Y-%m-%d %H:%M}",
             link_to(finding),
         ]
-        message.set_content("\n".join(lines))
+
+
+def _send_mail(address: str, subject: str, lines: list[str]) -> None:
+    settings = _settings()
+    if not mail_is_set():
+        raise NoMailServer
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = subject, settings.mail_from, address
+    message.set_content("\n".join(lines))
     with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=20) as server:
         if settings.smtp_tls:
             server.starttls()
@@ -139,16 +158,16 @@ def _send_mail(address: str, finding: Finding) -> None:
         server.send_message(message)
 
 
-def _send_webhook(channel: Channel, finding: Finding) -> None:
-    """POST a finding as JSON, signed: ``Trace-Signature: t=…,v1=HMAC-SHA256(secret, t.body)``."""
-    body = json.dumps(plain(finding), ensure_ascii=False).encode()
+def _send_webhook(channel: Channel, content: dict[str, Any]) -> None:
+    """POST JSON, signed: ``Trace-Signature: t=…,v1=HMAC-SHA256(secret, t.body)``."""
+    body = json.dumps(content, ensure_ascii=False).encode()
     moment = str(int(time.time()))
     digest = hmac.new(channel.secret.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
     headers = {"Content-Type": "application/json", "Trace-Signature": f"t={moment},v1={digest}"}
     post(channel.target, body, headers, private_hosts=frozenset(_settings().webhook_private_hosts))
 
 
-def plain(finding: Finding) -> dict[str, object]:
+def plain(finding: Finding) -> dict[str, Any]:
     """A finding as values of JSON, with its words in both languages."""
     rule = RULES[finding.rule]
     words = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from flask import current_app
 from flask_babel import lazy_gettext as _
 from wtforms.validators import ValidationError
@@ -13,7 +12,7 @@ from wtforms.validators import ValidationError
 from trace_app.catalogue.service import kinds
 from trace_app.findings.models import ChannelType, Severity
 from trace_app.findings.rules import RULES
-from trace_app.forms import Form, SelectField, StringField, TextField, at_most, choices, required
+from trace_app.forms import Form, SelectField, StringField, TextField, at_most, choices, plain_email, required
 from trace_app.language import named
 
 SEVERITIES = {Severity.BLOCK: _("阻止放行"), Severity.WARN: _("警告"), Severity.INFO: _("提示")}
@@ -44,10 +43,7 @@ class ChannelForm(Form):
 
     def validate_target(self, field: Any) -> None:
         if self.type.data == ChannelType.EMAIL:
-            try:
-                field.data = validate_email(field.data or "", check_deliverability=False).normalized
-            except EmailNotValidError as error:
-                raise ValidationError(_("邮箱地址不完整，请核对。")) from error
+            field.data = plain_email(field.data or "")
         elif self.type.data == ChannelType.WEBHOOK:
             _check_url(field.data or "")
 

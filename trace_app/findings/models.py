@@ -119,22 +119,28 @@ class DeliveryStatus(enum.StrEnum):
 
 
 class Delivery(Model):
-    """One finding on its way through one channel."""
+    """A finding, or a message of another feature, on its way through a channel or to an e-mail address."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
         sa.UniqueConstraint("finding_id", "channel_id"),
+        sa.CheckConstraint("(finding_id IS NULL) != (message IS NULL)", "one_content"),
+        sa.CheckConstraint("channel_id IS NOT NULL OR address != ''", "one_way"),
         sa.Index("ix_deliveries_status_due_at", "status", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    finding_id: Mapped[int] = mapped_column(sa.ForeignKey("findings.id"))
-    channel_id: Mapped[int] = mapped_column(sa.ForeignKey("channels.id", ondelete="CASCADE"), index=True)
+    finding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("findings.id"))
+    message: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    """``subject``, ``lines`` and ``link`` for people, ``type`` and ``facts`` for machines."""
+    channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channels.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str] = mapped_column(sa.String(255), default="")
+    """An e-mail address, for those who have no channel."""
     status: Mapped[DeliveryStatus] = mapped_column(one_of(DeliveryStatus, "status"), default=DeliveryStatus.WAITING)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     failure: Mapped[str] = mapped_column(sa.String(300), default="")
 
-    finding: Mapped[Finding] = relationship()
-    channel: Mapped[Channel] = relationship()
+    finding: Mapped[Finding | None] = relationship()
+    channel: Mapped[Channel | None] = relationship()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -133,6 +134,25 @@ def _tell(finding: Finding) -> None:
         )
         if near and WEIGHT[finding.severity] >= WEIGHT[channel.least_severity]:
             db.session.add(Delivery(finding_id=finding.id, channel_id=channel.id))
+
+
+def tell(organisation: Organisation, message: dict[str, Any]) -> None:
+    """Queue a message for an organisation: through its channels, or to its users' addresses where it has none.
+
+    :param message: see `Delivery.message`.
+    """
+    channels = [channel for channel in channels_of(organisation) if channel.active]
+    for channel in channels:
+        db.session.add(Delivery(message=message, channel_id=channel.id))
+    if not channels:
+        for user in organisation.users:
+            if user.active:
+                tell_address(user.email, message)
+
+
+def tell_address(address: str, message: dict[str, Any]) -> None:
+    """Queue a message for an e-mail address."""
+    db.session.add(Delivery(message=message, address=address))
 
 
 def standing(batch: Batch) -> list[Finding]:

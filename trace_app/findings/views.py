@@ -101,7 +101,7 @@ def channels() -> Any:
     page = render_template(
         "findings/channels.html", form=form, channels=service.channels_of(organisation), types=CHANNEL_TYPES,
         severities=SEVERITIES, deliveries=service.deliveries_of(organisation), states=DELIVERY_STATES,
-        subject_of=delivery.subject_of, mail=delivery.mail_is_set(), most=service.MAX_CHANNELS,
+        title_of=delivery.title_of, page_of=delivery.page_of, mail=delivery.mail_is_set(), most=service.MAX_CHANNELS,
     )  # fmt: skip
     return page, status_of(form)
 

@@ -1,4 +1,4 @@
-"""Linking lots, what is left of them, and everything that came from or went into a lot."""
+"""Linking lots, and everything that came from or went into a lot."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from trace_app.catalogue.models import Product
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
+from trace_app.flow.balance import must_have
 from trace_app.flow.models import LotLink
-from trace_app.forms import plain_decimal
-from trace_app.units import unit_name
 
 Direction = Literal["forward", "backward"]
 MOST_SHOWN = 2000
@@ -60,31 +59,6 @@ class Circle(Problem):
     title = _("批次 %(source)s 本身就是由 %(target)s 做成的，不能再倒过来。请核对两个批次。")
 
 
-class MoreThanLeft(Problem):
-    status = 422
-    code = "more-than-left"
-    title = _("批次 %(lot)s 还剩 %(left)s %(unit)s，不够 %(wanted)s %(unit)s。请核对数量，或先更正那个批次。")
-
-
-class SourceRecalled(Problem):
-    """What is under recall goes into nothing."""
-
-    code = "source-recalled"
-    title = _("批次 %(lot)s 正在召回，不能再用来做别的产品。请联系发布召回的主管部门。")
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """Of a lot, in its own unit: what it came to, what went into other lots, what is left."""
-
-    made: Decimal
-    used: Decimal
-
-    @property
-    def left(self) -> Decimal:
-        return self.made - self.used
-
-
 @dataclass(frozen=True, slots=True)
 class Step:
     """A link as it stands in a graph.
@@ -116,26 +90,19 @@ def link_lots(
     """Note that some of one lot went into another, which is the user's own.
 
     :param quantity: of the source, in its unit.
-    :raises SameLot, Circle, MoreThanLeft, SourceRecalled, UnderRecall, AlreadyClosed, NotFound:
+    :raises SameLot, Circle, MoreThanLeft, UnderRecall, OnHold, AlreadyClosed, NotFound:
     """
     if target.producer_id != user.organisation_id:
         raise NotFound
     if source.id == target.id:
         raise SameLot
-    if db.engine.dialect.name == "postgresql":
-        db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    no_links_meanwhile()
     batches.must_take_records(target)
-    db.session.refresh(source, with_for_update={"of": Batch})
-    if source.recalled:
-        raise SourceRecalled(lot=source.lot_number)
+    batches.must_not_be_stopped(source)
     reached = reach([target.id], "forward")
     if db.session.scalar(sa.select(reached.c.id).where(reached.c.id == source.id).limit(1)) is not None:
         raise Circle(source=source.lot_number, target=target.lot_number)
-    left = balance_of(source).left
-    if quantity > left:
-        raise MoreThanLeft(
-            lot=source.lot_number, left=plain_decimal(left), wanted=plain_decimal(quantity), unit=unit_name(source.unit)
-        )
+    must_have(source, quantity, user.organisation_id)
     link = LotLink(
         source_id=source.id,
         target_id=target.id,
@@ -148,6 +115,12 @@ def link_lots(
     db.session.flush()
     audit.note(user, "link", link, source=source.id, target=target.id, quantity=str(quantity))
     return link
+
+
+def no_links_meanwhile() -> None:
+    """Hold the linking of lots until the commit: a circle, or a lot that a recall would miss."""
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def own_link(user: User, link_id: int) -> LotLink:
@@ -170,14 +143,6 @@ def withdraw_link(user: User, link: LotLink, reason: str) -> None:
     link.withdrawn_at, link.withdrawn_reason = utc_now(), reason
     db.session.flush()
     audit.note(user, "withdraw", link, source=link.source_id, target=link.target_id, reason=reason)
-
-
-def balance_of(batch: Batch) -> Balance:
-    """What is left of a lot after what went into others."""
-    used = db.session.scalar(
-        sa.select(sa.func.sum(LotLink.quantity)).where(LotLink.source_id == batch.id, LotLink.withdrawn_at.is_(None))
-    )
-    return Balance(batch.quantity, Decimal(str(used or 0)))
 
 
 def reach(batch_ids: Iterable[int] | sa.Select[Any], direction: Direction) -> sa.CTE:

@@ -18,8 +18,10 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow import service
-from trace_app.flow.forms import LinkForm, WithdrawLinkForm
+from trace_app.flow.balance import MoreThanLeft, balance_of, intake_of
+from trace_app.flow.forms import LinkForm, LossForm, WithdrawForm
 from trace_app.flow.picture import NODE_HEIGHT, NODE_WIDTH, draw
+from trace_app.flow.shipping import losses_of, shipments_of
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.templating import status_of
@@ -38,7 +40,7 @@ def show(batch_id: int) -> Any:
 def link(batch_id: int) -> Any:
     form = _form(batches.own_batch(the_user(), batch_id))
     if form.validate():
-        with form.refusals(quantity=service.MoreThanLeft, source_id=(service.SameLot, service.Circle)), transaction():
+        with form.refusals(quantity=MoreThanLeft, source_id=(service.SameLot, service.Circle)), transaction():
             service.link_lots(
                 the_user(), _source(form), batches.own_batch(the_user(), batch_id), quantity=form.quantity.data,
                 happened_on=form.happened_on.data, note=form.note.data or "",
@@ -52,7 +54,7 @@ def link(batch_id: int) -> Any:
 @views.post("/flow/<int:link_id>/withdraw")
 @allow(RoleName.PRODUCER)
 def withdraw(link_id: int) -> Any:
-    form = WithdrawLinkForm()
+    form = WithdrawForm()
     batch_id = service.own_link(the_user(), link_id).target_id
     if form.validate():
         with transaction():
@@ -91,7 +93,8 @@ def _page(batch_id: int, form: LinkForm | None) -> Any:
     found = service.genealogy(batch)
     page = render_template(
         "flow/show.html", batch=batch, found=found, picture=draw(found), sources=service.sources_of(batch), states=STATES,
-        balance=service.balance_of(batch), form=form or (_form(batch) if own else None), own=own,
+        balance=balance_of(batch), intake=intake_of(batch), shipped=shipments_of(batch), losses=losses_of(batch),
+        loss_form=LossForm(formdata=None), form=form or (_form(batch) if own else None), own=own,
         node_width=NODE_WIDTH, node_height=NODE_HEIGHT, today=today(),
         open_to_me=lambda lot: may_see(the_user(), lot.producer_id, lot.division_code),
     )  # fmt: skip

@@ -135,7 +135,7 @@ def pack(user: User, container: ScannedLabel, text: str) -> ScannedLabel:
         UnderRecall, AlreadyClosed:
     """
     label, batch = _own(user, text)
-    batches.must_take_labels(db.session.get_one(Batch, container.batch_id))
+    batches.must_be_on_sale(db.session.get_one(Batch, container.batch_id))
     # One scan after the other for a container: its row is the lock.
     db.session.get_one(LabelRun, container.run_id, with_for_update=True)
     printed = format_code(label.code)

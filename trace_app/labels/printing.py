@@ -139,7 +139,7 @@ def print_again(user: User, run: LabelRun, job: PrintJob, first: int, last: int,
     :param job: whose layout and format are taken.
     :raises NotReleased, UnderRecall, AlreadyClosed, RangeOutOfRun:
     """
-    batches.must_take_labels(run.batch)
+    batches.must_be_on_sale(run.batch)
     copies = run.level is LabelLevel.BATCH
     most = MAX_LABELS if copies else run.count
     if not 0 <= first <= last < most:
@@ -372,7 +372,7 @@ def retry(user: User, job: PrintJob) -> None:
 
     :raises NotReleased, UnderRecall, AlreadyClosed, NotToRetry:
     """
-    batches.must_take_labels(job.run.batch)
+    batches.must_be_on_sale(job.run.batch)
     db.session.refresh(job, with_for_update={"of": PrintJob})
     if job.status not in {PrintStatus.FAILED, PrintStatus.CANCELLED}:
         raise NotToRetry
@@ -426,7 +426,7 @@ def volume_for(user: User, job_id: int, number: int) -> PrintVolume:
     :raises NotFound, FileNotReady, UnderRecall, AlreadyClosed:
     """
     job = job_for(user, job_id)
-    batches.must_take_labels(job.run.batch)
+    batches.must_be_on_sale(job.run.batch)
     if not 1 <= number <= job.volume_count:
         raise NotFound
     if job.status is not PrintStatus.READY:

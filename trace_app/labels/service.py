@@ -82,7 +82,7 @@ def request_run(
     :param link: symbols are GS1 Digital Links.
     :raises NotReleased, UnderRecall, AlreadyClosed, CountOutOfRange, NoGtin, SerialsUsedUp, KeyTrouble:
     """
-    batches.must_take_labels(batch)
+    batches.must_be_on_sale(batch)
     if not 1 <= count <= MAX_LABELS:
         raise CountOutOfRange(most=MAX_LABELS)
     run = LabelRun(
@@ -226,7 +226,7 @@ def runs_of(batch: Batch) -> list[LabelRun]:
 
 def is_printable(batch: Batch) -> bool:
     """Whether labels of a batch may be printed now."""
-    return batch.status is BatchStatus.RELEASED and not batch.recalled
+    return batch.status is BatchStatus.RELEASED and not batch.stopped
 
 
 def labels_made(batch: Batch) -> int:
@@ -241,7 +241,7 @@ def printable_run(user: User, run_id: int) -> LabelRun:
     :raises NotFound, UnderRecall, AlreadyClosed:
     """
     run = run_for(user, run_id)
-    batches.must_take_labels(run.batch)
+    batches.must_be_on_sale(run.batch)
     return run
 
 

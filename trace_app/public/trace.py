@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
 
-from trace_app.batches.models import Batch
+from trace_app.batches.models import Batch, BatchState
 from trace_app.catalogue.kinds import StageField
 from trace_app.extensions import db
 from trace_app.findings.models import Waiver
@@ -22,8 +21,8 @@ from trace_app.media.models import Photo
 from trace_app.quality.certificates import certificates_shown
 from trace_app.quality.models import Certificate, TestReport
 from trace_app.quality.service import tests_of
-from trace_app.recalls.models import Recall
-from trace_app.recalls.service import recall_in_force
+from trace_app.recalls.models import Recall, RecallStatus
+from trace_app.recalls.published import hold_on, recalls_of
 from trace_app.records.intervals import Interval, harvest_days, intervals
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.service import in_force, records_of, stage_of
@@ -39,7 +38,10 @@ class Trace:
     """Everything that the trace page of a batch's labels shows. ``records`` are in force, the latest first."""
 
     batch: Batch
-    recall: Recall | None
+    recalls: list[Recall]
+    """Every public recall it is or was in, what is in force first."""
+    hold: Recall | None
+    """What stops its sale for the time being."""
     records: list[Record]
     intervals: dict[int, Interval]
     tests: list[TestReport]
@@ -48,8 +50,19 @@ class Trace:
     sources: list[LotLink]
 
     @property
-    def state(self) -> Literal["draft", "released", "closed", "recalled"]:
+    def state(self) -> BatchState:
         return self.batch.state
+
+    @property
+    def recall(self) -> Recall | None:
+        """The gravest recall in force."""
+        return self.recalls[0] if self.batch.recalled else None
+
+    @property
+    def former_recalls(self) -> list[Recall]:
+        """Recalls it was in and is no longer."""
+        ended = [recall for recall in self.recalls if recall.status is RecallStatus.ENDED]
+        return self.recalls if not self.batch.recalled else ended
 
     @property
     def words(self) -> dict[str, str]:
@@ -134,7 +147,8 @@ def trace_of_batch(batch_id: int) -> Trace:
     records = in_force(records_of(batch))
     return Trace(
         batch,
-        recall_in_force(batch),
+        recalls_of(batch),
+        hold_on(batch),
         records,
         intervals(batch, records),
         tests_of(batch),

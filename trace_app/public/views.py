@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, send_file, url_for
 from flask_babel import lazy_gettext as _
 
 from media_store import MediaNotFound
@@ -27,12 +27,21 @@ from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_docum
 from trace_app.public.scan_layer import MARK, MARKED, PRINTED_MARK
 from trace_app.public.trace import trace_of_batch
 from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
-from trace_app.recalls import service as recalls
-from trace_app.recalls.forms import LEVELS
+from trace_app.recalls import feeds, papers
+from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES, CheckForm, RecallSearchForm
+from trace_app.recalls.models import Recall
+from trace_app.recalls.published import (
+    lots_listed,
+    lots_with_number,
+    newest_recalls,
+    public_recall,
+    published_recalls,
+    recall_in_force,
+)
 from trace_app.records.models import RecordType
 from trace_app.records.showing import amount, record_title, stage_values
 from trace_app.security_headers import allow_inline_style
-from trace_app.templating import STATIC, inline_style
+from trace_app.templating import STATIC, inline_style, status_of
 
 views = Blueprint("public", __name__)
 
@@ -191,20 +200,99 @@ def _unknown(typed: str) -> Any:
 @views.get("/recalls")
 @public
 def recall_list() -> Any:
-    rows = recalls.published_recalls()
+    form = RecallSearchForm(request.args)
+    wished = form.wished
+    page = published_recalls(**wished, page=request.args.get("page", 1, type=int))
     return render_template(
-        "public/recalls.html",
-        recalls=rows,
-        levels=LEVELS,
-        lots=recalls.lots_listed(rows, LOTS_IN_LIST),
-    )
+        "public/recalls.html", page=page, form=form, levels=LEVELS, statuses=STATUSES, kinds=KINDS,
+        lots=lots_listed(page.items, LOTS_IN_LIST), check_form=CheckForm(formdata=None),
+        filters={name: value for name, value in request.args.items() if name in {"q", "state", "level"} and value},
+    )  # fmt: skip
 
 
 @views.get("/recalls/<number>")
 @public
 def recall(number: str) -> Any:
-    row = recalls.recall_by_number(number)
-    return render_template("public/recall.html", recall=row, lots=recalls.lots_listed([row])[row.id], levels=LEVELS)
+    row = public_recall(number)
+    return render_template(
+        "public/recall.html", recall=row, lots=lots_listed([row])[row.id], levels=LEVELS, statuses=STATUSES, kinds=KINDS,
+        notice_types=NOTICE_TYPES,
+    )  # fmt: skip
+
+
+@views.get("/recalls/<number>/<int:sequence>.pdf")
+@public
+def recall_notice(number: str, sequence: int) -> Any:
+    """A notice as it is printed and sealed."""
+    row = public_recall(number)
+    notice = next((notice for notice in row.notices if notice.sequence == sequence), None)
+    if notice is None:
+        raise NotFound
+    return _pdf(papers.notice_pdf(row, notice, lots_listed([row])[row.id], _page_of(row)), notice.number)
+
+
+@views.get("/recalls/<number>/poster.pdf")
+@public
+def recall_poster(number: str) -> Any:
+    """A sheet for shops to hang up."""
+    row = public_recall(number)
+    return _pdf(
+        papers.poster_pdf(row, lots_listed([row], papers.POSTER_LOTS)[row.id], _page_of(row)), f"{row.number}-poster"
+    )
+
+
+def _page_of(row: Recall) -> str:
+    return url_for("public.recall", number=row.number, _external=True)
+
+
+def _pdf(data: bytes, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.pdf"', "Cache-Control": "no-cache"}
+    return Response(data, mimetype="application/pdf", headers=headers)
+
+
+@views.get("/recalls.atom")
+@public
+def recall_atom() -> Any:
+    rows = newest_recalls(feeds.MOST)
+    data = feeds.atom(rows, lots_listed(rows), _home(), str(_("召回公告")))
+    return Response(data, mimetype="application/atom+xml", headers={"Cache-Control": "no-cache"})
+
+
+@views.get("/recalls.json")
+@public
+def recall_json() -> Any:
+    rows = newest_recalls(feeds.MOST)
+    response = jsonify(feeds.enforcement(rows, lots_listed(rows), _home()))
+    response.headers.update({"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"})
+    return response
+
+
+def _home() -> str:
+    return str(current_app.config["SETTINGS"].public_url).rstrip("/")
+
+
+@views.get("/recalls/check")
+@public
+@limiter.limit("60/minute")
+def recall_check() -> Any:
+    """Whether what someone has in hand is under recall."""
+    form = CheckForm(request.args)
+    form.validate()
+    code, lot = (form.code.data or "").strip(), (form.lot.data or "").strip()
+    if code:
+        try:
+            return redirect(url_for("public.trace", code=code_from_scan(code)))
+        except InvalidCode:
+            form.refuse("code", str(_("这不是完整的追溯码。请核对二维码下面的 13 位字符。")))
+    found = lots_with_number(lot) if lot else []
+    page = render_template(
+        "public/recall_check.html",
+        form=form,
+        lot=lot,
+        found=[(row, recall_in_force(row)) for row in found],
+        levels=LEVELS,
+    )
+    return page, status_of(form)
 
 
 @views.get("/media/<string(length=32):name>.webp")

@@ -52,7 +52,7 @@ def issue_commitment(
     :param bases: of `CommitmentCertificate.bases`.
     :raises MoreThanTheLot, NoTestBehindIt, NotReleased, UnderRecall, AlreadyClosed:
     """
-    batches.must_take_labels(batch)
+    batches.must_be_on_sale(batch)
     # Numbers run by producer and year: holding the producer holds the number.
     db.session.refresh(batch.producer, with_for_update={"of": Organisation})
     issued = sum((row.quantity for row in commitments_of(batch) if row.withdrawn_at is None), Decimal(0))

@@ -59,12 +59,14 @@ class BadReferenceTable(Problem):
         self.faults = faults[:TOLD]
 
 
-class _RowForm(Form):
+class RowForm(Form):
+    """The rules on one row of a table."""
+
     class Meta:
         csrf = False
 
 
-class ProhibitedForm(_RowForm):
+class ProhibitedForm(RowForm):
     input_type = SelectField(_("类别"), [required()], choices=choices({"pesticide": "", "veterinary": ""}.items()))
     name = StringField(_("有效成分"), [required(), at_most(60)])
     name_en = StringField(_("英文名称"), [optional(), at_most(80)])
@@ -75,7 +77,7 @@ class ProhibitedForm(_RowForm):
     notice = StringField(_("公告"), [required(), at_most(80)])
 
 
-class LimitForm(_RowForm):
+class LimitForm(RowForm):
     kind_code = SelectField(_("品类"), [required()])
     analyte = StringField(_("检测项目"), [required(), at_most(60)])
     analyte_en = StringField(_("英文名称"), [optional(), at_most(80)])
@@ -100,7 +102,7 @@ class LimitForm(_RowForm):
             raise ValidationError(_("不能早于开始日期。"))
 
 
-class GiAreaForm(_RowForm):
+class GiAreaForm(RowForm):
     kind_code = SelectField(_("品类"), [required()])
     division_code = StringField(_("区划代码"), [required(), at_most(9)])
     valid_from = DateField(_("自何日起"), [required()])
@@ -118,13 +120,19 @@ class GiAreaForm(_RowForm):
 
 @dataclass(frozen=True, slots=True)
 class ReferenceTable:
-    """``key`` names the columns that no two rows may share."""
+    """``key`` names the columns that no two rows may share.
+
+    :ivar folder: where the project ships its rows.
+    :ivar judges_lots: whether the rules on lots go by it.
+    """
 
     name: str
     title: LazyString
     model: type[Any]
-    form: type[_RowForm]
+    form: type[RowForm]
     key: tuple[str, ...]
+    folder: Path = BUILT_IN
+    judges_lots: bool = True
 
     @property
     def columns(self) -> list[str]:
@@ -144,6 +152,11 @@ TABLES = {
 }  # fmt: skip
 
 
+def register(table: ReferenceTable) -> None:
+    """Have a feature above keep a table of its own among the others."""
+    TABLES[table.name] = table
+
+
 def table_named(name: str) -> ReferenceTable:
     """:raises NotFound:"""
     if name not in TABLES:
@@ -155,12 +168,12 @@ def load_built_in() -> None:
     """Fill what is empty with what the project ships. Tables that have rows were edited and stay."""
     for table in TABLES.values():
         if not db.session.scalar(db.select(table.model.id).limit(1)):
-            data = (BUILT_IN / f"{table.name}.csv").read_bytes()
+            data = (table.folder / f"{table.name}.csv").read_bytes()
             _put(table, _parsed(table, _lines(table, f"{table.name}.csv", data)))
 
 
 def replace(user: User, table: ReferenceTable, file_name: str, data: bytes) -> int:
-    """Put a file's rows in the place of a table's; every lot is due for a check then.
+    """Put a file's rows in the place of a table's; where the rules go by it, every lot is due for a check then.
 
     :return: how many rows there are now.
     :raises SheetProblem, BadReferenceTable:
@@ -168,7 +181,8 @@ def replace(user: User, table: ReferenceTable, file_name: str, data: bytes) -> i
     rows = _parsed(table, _lines(table, file_name, data))
     db.session.execute(sa.delete(table.model))
     _put(table, rows)
-    db.session.execute(sa.update(Batch).values(checked_on=None))
+    if table.judges_lots:
+        db.session.execute(sa.update(Batch).values(checked_on=None))
     # A table has no id of its own; the event says which it was.
     audit.note(user, "replace-reference", user.organisation, table=table.name, rows=len(rows))
     return len(rows)

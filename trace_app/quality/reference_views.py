@@ -46,7 +46,11 @@ def upload(table_name: str) -> Any:
                 faults = problem.faults
                 raise
         if not form.errors:
-            flash(_("已载入 %(count)d 行。所有批次会按新表重新检查。", count=count))
+            flash(
+                _("已载入 %(count)d 行。所有批次会按新表重新检查。", count=count)
+                if table.judges_lots
+                else _("已载入 %(count)d 行。", count=count)
+            )
             return redirect(url_for("reference.show", table_name=table_name))
     return _page(table_name, form, faults)
 

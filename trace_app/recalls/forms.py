@@ -1,11 +1,14 @@
-"""Issuing a recall."""
+"""Issuing recalls, holds and drills, and all that follows by notice."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from flask_babel import lazy_gettext as _
+from flask_wtf.file import MultipleFileField
 
+from trace_app.catalogue.boundary import boundary_text
+from trace_app.catalogue.forms import BoundaryField
 from trace_app.catalogue.service import kinds
 from trace_app.forms import (
     DateField,
@@ -20,7 +23,8 @@ from trace_app.forms import (
     required,
 )
 from trace_app.language import named
-from trace_app.recalls.scope import SCOPE_FIELDS, RecallScope
+from trace_app.recalls.models import NoticeType, RecallKind, RecallStatus
+from trace_app.recalls.scope import SCOPE_FIELDS, WIDEST_AREA, RecallScope
 
 LEVELS = {
     1: _("一级召回"),
@@ -28,13 +32,31 @@ LEVELS = {
     3: _("三级召回"),
 }
 LEVEL_MEANINGS = {
-    1: _("一级：食用后已经或可能导致严重健康损害甚至死亡；24 小时内启动"),
-    2: _("二级：食用后已经或可能导致一般健康损害；48 小时内启动"),
-    3: _("三级：标签、标识存在虚假标注等；72 小时内启动"),
+    1: _("一级：食用后已经或可能导致严重健康损害甚至死亡；24 小时内启动，10 个工作日内完成"),
+    2: _("二级：食用后已经或可能导致一般健康损害；48 小时内启动，20 个工作日内完成"),
+    3: _("三级：标签、标识存在虚假标注等；72 小时内启动，30 个工作日内完成"),
+}
+KINDS = {RecallKind.RECALL: _("召回"), RecallKind.HOLD: _("暂停销售"), RecallKind.DRILL: _("演练")}
+STATUSES = {
+    RecallStatus.PENDING: _("等待批准"),
+    RecallStatus.ACTIVE: _("进行中"),
+    RecallStatus.ENDED: _("已终止"),
+    RecallStatus.REJECTED: _("未获批准"),
+}
+NOTICE_TYPES = {
+    NoticeType.ISSUE: _("发布"),
+    NoticeType.APPROVE: _("批准"),
+    NoticeType.REJECT: _("不予批准"),
+    NoticeType.EXTEND: _("扩大范围"),
+    NoticeType.NARROW: _("缩小范围"),
+    NoticeType.CORRECT: _("更正"),
+    NoticeType.END: _("终止"),
 }
 
 
-class RecallForm(Form):
+class NoticeForm(Form):
+    """What a notice says."""
+
     level = SelectField(_("级别"), [required()], coerce=lambda text: int(text) if text else None)
     reason = TextField(_("原因"), [required(), at_most(500)], description=_("如 镉含量 0.18 mg/kg，超过限量 0.1 mg/kg"))
     advice = TextField(
@@ -47,9 +69,26 @@ class RecallForm(Form):
         default="Do not eat it. Return it with its packaging to the shop for a refund.",
     )
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.level.choices = choices(LEVEL_MEANINGS.items(), blank=_("请选择"))
+
+
+class RecallForm(NoticeForm):
+    """A notice for lots; or, where it says so, a provisional stop of their sale."""
+
+    kind = SelectField(_("做什么"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        hold = {RecallKind.HOLD.value: _("暂停销售：先封存、待查，标签显示暂停，不发公告")}
+        self.kind.choices = choices(hold.items(), blank=_("召回：公告公开，标签显示召回"))
+
+    @property
+    def recall_facts(self) -> dict[str, Any]:
+        """What `trace_app.recalls.service` takes, once the form is valid."""
+        facts = {name: self[name].data or "" for name in ("reason", "advice", "reason_en", "advice_en")}
+        return facts | {"level": self.level.data, "kind": RecallKind(self.kind.data or RecallKind.RECALL)}
 
 
 class ScopeForm(Form):
@@ -71,6 +110,9 @@ class ScopeForm(Form):
     division = SelectField(_("地区"))
     begins = DateField(_("从"), [optional()], description=_("投入品按使用日期，其他按采收或生产日期"))
     ends = DateField(_("到"), [optional()])
+    area = BoundaryField(
+        _("圈定的区域"), [optional()], description=_("在图上点出，或一行一个角点：纬度, 经度"), widest=WIDEST_AREA
+    )
 
     def __init__(self, *args: Any, places: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,6 +123,8 @@ class ScopeForm(Form):
     def recall_scope(self) -> RecallScope:
         """What was filled in, once the form is valid."""
         values: dict[str, Any] = {name: self[name].data for name in SCOPE_FIELDS if self[name].data}
+        if self.area.data:
+            values["area"] = boundary_text(self.area.data)
         return RecallScope(**values)
 
 
@@ -88,3 +132,62 @@ class ScopeRecallForm(RecallForm):
     """A notice for all lots of a scope. How many they are must be typed: a slip is not a recall."""
 
     count = IntegerField(_("再填一次批次数，以确认范围"), [required()])
+
+
+class ExtendForm(Form):
+    note = TextField(_("为什么扩大"), [required(), at_most(500)])
+    count = IntegerField(_("再填一次批次数，以确认范围"), [required()])
+
+
+class NoteForm(Form):
+    """Why a recall is narrowed down, rejected or ended."""
+
+    note = TextField(_("原因"), [required(), at_most(500)])
+
+
+class CorrectForm(NoticeForm):
+    note = TextField(_("为什么更正"), [required(), at_most(500)])
+
+
+class RecallSearchForm(Form):
+    class Meta:
+        csrf = False
+
+    q = StringField(_("产品、生产者、批次号或编号"), [optional(), at_most(60)])
+    state = SelectField(_("状态"))
+    level = SelectField(_("级别"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.state.choices = choices({"active": _("进行中"), "ended": _("已终止")}.items(), blank=_("全部状态"))
+        self.level.choices = choices(LEVELS.items(), blank=_("全部级别"))
+
+    @property
+    def wished(self) -> dict[str, Any]:
+        self.validate()
+        values = {name: "" if self[name].errors else self[name].data or "" for name in ("q", "state", "level")}
+        return {
+            "search": values["q"][:60], "state": values["state"], "level": int(values["level"]) if values["level"] else None,
+        }  # fmt: skip
+
+
+class CheckForm(Form):
+    """Whether what someone has in hand is under recall: by the code on it, or by its lot number."""
+
+    class Meta:
+        csrf = False
+
+    code = StringField(_("追溯码"), [optional(), at_most(200)], description=_("标签上 13 位字符"))
+    lot = StringField(_("或批次号"), [optional(), at_most(40)])
+
+
+class AcknowledgeForm(Form):
+    name = StringField(_("您的姓名"), [required(), at_most(60)])
+
+
+class ReportForm(Form):
+    """What has become of recalled lots; the quantities come beside it, by lot."""
+
+    name = StringField(_("您的姓名"), [required(), at_most(60)])
+    note = TextField(_("说明"), [optional(), at_most(300)], description=_("如 存放地点、销毁方式、退给谁"))
+    photos = MultipleFileField(_("证据照片"))

@@ -1,53 +1,176 @@
 from __future__ import annotations
 
-from datetime import datetime
+import enum
+from datetime import date, datetime
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
-from trace_app.db.base import UtcDateTime, utc_now
-from trace_app.extensions import Model, db
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import Model
+from trace_app.flow.shipment_models import Consignee
+from trace_app.media.models import Photo
 
-recall_batches = sa.Table(
-    "recall_batches",
-    db.metadata,
-    sa.Column("recall_id", sa.ForeignKey("recalls.id"), primary_key=True),
-    sa.Column("batch_id", sa.ForeignKey("batches.id"), primary_key=True, index=True),
-)
+
+class RecallKind(enum.StrEnum):
+    RECALL = "recall"
+    HOLD = "hold"
+    """A provisional stop of sale while something is looked into."""
+    DRILL = "drill"
+    """A mock recall: labels, public pages and feeds know nothing of it."""
+
+
+class RecallStatus(enum.StrEnum):
+    PENDING = "pending"
+    """A recall of level I that waits for the second officer, its lots on hold meanwhile; a drill just begun."""
+    ACTIVE = "active"
+    ENDED = "ended"
+    REJECTED = "rejected"
+
+
+class NoticeType(enum.StrEnum):
+    ISSUE = "issue"
+    APPROVE = "approve"
+    REJECT = "reject"
+    EXTEND = "extend"
+    NARROW = "narrow"
+    CORRECT = "correct"
+    END = "end"
+
+
+class RecallMember(Model):
+    """A lot's place in a recall, from which notice on and until which."""
+
+    __tablename__ = "recall_batches"
+    __table_args__ = (sa.Index("ix_recall_batches_batch_id", "batch_id", "recall_id"),)
+
+    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), primary_key=True)
+    added_in: Mapped[int] = mapped_column(default=1, server_default="1")
+    """Sequence of the notice that took it in."""
+    removed_in: Mapped[int | None]
+    """Sequence of the notice that narrowed the recall down by it."""
 
 
 class Recall(Model):
-    """A recall notice of a level of the food recall measures (食品召回管理办法)."""
+    """A recall under the food recall measures (食品召回管理办法), with all its notices; or a hold, or a drill.
+
+    What is stated here is the state after the latest notice; the notices themselves are never changed.
+    """
 
     __tablename__ = "recalls"
-    __table_args__ = (sa.CheckConstraint("level BETWEEN 1 AND 3", "level"),)
+    __table_args__ = (
+        sa.CheckConstraint("level BETWEEN 1 AND 3", "level"),
+        sa.Index("ix_recalls_status_kind", "status", "kind"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    number: Mapped[str] = mapped_column(sa.String(20), unique=True)
+    number: Mapped[str] = mapped_column(sa.String(24), unique=True)
+    kind: Mapped[RecallKind] = mapped_column(one_of(RecallKind, "kind"), default=RecallKind.RECALL)
+    status: Mapped[RecallStatus] = mapped_column(one_of(RecallStatus, "status"), default=RecallStatus.ACTIVE)
+    level: Mapped[int]
+    voluntary: Mapped[bool] = mapped_column(default=False)
+    """Whether the producer itself recalls."""
+    authority_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    """Who issued it: the regulator, or the producer of a voluntary one."""
+    issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
+    """Of the first notice; of a drill, when it was begun."""
+    in_force_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when its lots are stopped by it as it stands: issued, or approved; of a drill, when its scope was known."""
+    start_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Until when everyone concerned must have begun: 24, 48 or 72 hours."""
+    finish_due_on: Mapped[date | None]
+    """Until when it must be carried out: 10, 20 or 30 working days."""
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tasks_made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When those concerned were last given their tasks; None from a notice on until then."""
+
+    scope: Mapped[dict[str, str]] = mapped_column(sa.JSON, default=dict)
+    """What the cause was known by, see `trace_app.recalls.scope.RecallScope`; empty for a single lot."""
+    lot_count: Mapped[int] = mapped_column(default=1)
+    """Lots in it now."""
+
+    authority: Mapped[Organisation] = relationship()
+    issued_by: Mapped[User] = relationship()
+    notices: Mapped[list[RecallNotice]] = relationship(back_populates="recall", order_by="RecallNotice.sequence")
+    exclusions: Mapped[list[RecallExclusion]] = relationship(order_by="RecallExclusion.batch_id")
+
+    @property
+    def notice(self) -> RecallNotice:
+        """The latest notice: what holds now."""
+        return self.notices[-1]
+
+    @property
+    def reason(self) -> str:
+        return self.notice.reason
+
+    @property
+    def reason_en(self) -> str:
+        return self.notice.reason_en
+
+    @property
+    def advice(self) -> str:
+        return self.notice.advice
+
+    @property
+    def advice_en(self) -> str:
+        return self.notice.advice_en
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in (RecallStatus.PENDING, RecallStatus.ACTIVE)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether its notices are for everyone: recalls that came into force, and nothing else."""
+        return self.kind is RecallKind.RECALL and self.status in (RecallStatus.ACTIVE, RecallStatus.ENDED)
+
+
+class RecallNotice(Model):
+    """What was made known of a recall at one moment: issued, extended, narrowed down, corrected, ended. Never changed."""
+
+    __tablename__ = "recall_notices"
+    __table_args__ = (
+        sa.UniqueConstraint("recall_id", "sequence"),
+        sa.CheckConstraint("level BETWEEN 1 AND 3", "level"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"))
+    sequence: Mapped[int]
+    """1 for the first notice of a recall."""
+    type: Mapped[NoticeType] = mapped_column(one_of(NoticeType, "type"))
     level: Mapped[int]
     reason: Mapped[str] = mapped_column(sa.String(500))
     reason_en: Mapped[str] = mapped_column(sa.String(800), default="")
     advice: Mapped[str] = mapped_column(sa.String(500))
     """What consumers should do."""
     advice_en: Mapped[str] = mapped_column(sa.String(800), default="")
-    authority_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
-    issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
-    issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
-
+    note: Mapped[str] = mapped_column(sa.String(500), default="")
+    """Why there is a further notice."""
     scope: Mapped[dict[str, str]] = mapped_column(sa.JSON, default=dict)
-    """What the cause was known by, see `trace_app.recalls.scope.RecallScope`; empty for a single lot."""
-    lot_count: Mapped[int] = mapped_column(default=1)
+    lots_added: Mapped[int] = mapped_column(default=0)
+    lots_removed: Mapped[int] = mapped_column(default=0)
+    lot_count: Mapped[int]
+    """Lots in the recall after it."""
+    issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
-    authority: Mapped[Organisation] = relationship()
+    recall: Mapped[Recall] = relationship(back_populates="notices")
     issued_by: Mapped[User] = relationship()
-    batches: Mapped[list[Batch]] = relationship(secondary=recall_batches, order_by=Batch.id)
-    exclusions: Mapped[list[RecallExclusion]] = relationship(order_by="RecallExclusion.batch_id")
+
+    @property
+    def number(self) -> str:
+        """The recall's number for the first, with the sequence behind it for those linked to it."""
+        return self.recall.number if self.sequence == 1 else f"{self.recall.number}-{self.sequence}"
 
 
 class RecallExclusion(Model):
-    """A lot that a recall's scope reached and that was left out, with the regulator's reason."""
+    """A lot that a recall's scope reached and that was left out or taken out, with the reason."""
 
     __tablename__ = "recall_exclusions"
 
@@ -56,3 +179,83 @@ class RecallExclusion(Model):
     reason: Mapped[str] = mapped_column(sa.String(300))
 
     batch: Mapped[Batch] = relationship()
+
+
+class RecallTask(Model):
+    """What one producer or consignee has to do in a recall: confirm, stop, bring back, report."""
+
+    __tablename__ = "recall_tasks"
+    __table_args__ = (
+        sa.CheckConstraint("(organisation_id IS NULL) != (consignee_id IS NULL)", "one_party"),
+        sa.UniqueConstraint("recall_id", "organisation_id"),
+        sa.UniqueConstraint("recall_id", "consignee_id"),
+        sa.Index("ix_recall_tasks_due", "start_due_at", sqlite_where=sa.text("acknowledged_at IS NULL"),
+                 postgresql_where=sa.text("acknowledged_at IS NULL")),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"))
+    organisation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    consignee_id: Mapped[int | None] = mapped_column(sa.ForeignKey("consignees.id"))
+    token: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    """Random: the address under which those without an account report."""
+    sent_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    start_due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finish_due_on: Mapped[date]
+    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    acknowledged_by: Mapped[str] = mapped_column(sa.String(60), default="")
+    escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the regulator was told that it is late."""
+
+    recall: Mapped[Recall] = relationship()
+    organisation: Mapped[Organisation | None] = relationship()
+    consignee: Mapped[Consignee | None] = relationship()
+    reports: Mapped[list[RecallReport]] = relationship(back_populates="task", order_by="RecallReport.id")
+
+
+recall_report_photos = sa.Table(
+    "recall_report_photos",
+    Model.metadata,
+    sa.Column("report_id", sa.ForeignKey("recall_reports.id"), primary_key=True),
+    sa.Column("photo_id", sa.ForeignKey("photos.id"), primary_key=True),
+)
+
+
+class RecallReport(Model):
+    """What a party says has become of a recalled lot, in the lot's unit. The latest of a lot counts; all stay."""
+
+    __tablename__ = "recall_reports"
+    __table_args__ = (
+        sa.CheckConstraint("sealed >= 0 AND returned >= 0 AND destroyed >= 0 AND gone >= 0", "quantities"),
+        sa.Index("ix_recall_reports_task_id", "task_id", "batch_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task_id: Mapped[int] = mapped_column(sa.ForeignKey("recall_tasks.id"))
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
+    sealed: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    """In stock and blocked."""
+    returned: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    destroyed: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    gone: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    """Sold to consumers or eaten: known, and not to be had back."""
+    note: Mapped[str] = mapped_column(sa.String(300), default="")
+    reported_by: Mapped[str] = mapped_column(sa.String(60))
+    reported_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    task: Mapped[RecallTask] = relationship(back_populates="reports")
+    batch: Mapped[Batch] = relationship()
+    photos: Mapped[list[Photo]] = relationship(secondary=recall_report_photos, order_by=Photo.id)
+
+
+class Holiday(Model):
+    """A day on which the nation rests, or works in exchange (国务院办公厅 notices on each year's arrangement)."""
+
+    __tablename__ = "holidays"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(unique=True)
+    type: Mapped[str] = mapped_column(sa.String(4))
+    """``off`` or ``work``."""
+    name: Mapped[str] = mapped_column(sa.String(30))
+    source: Mapped[str] = mapped_column(sa.String(80), default="")

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,18 +21,25 @@ from sqlalchemy.orm import joinedload
 from trace_app.accounts.access import division_prefix, visible_to
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.batches.models import Batch
+from trace_app.catalogue.boundary import contains, parse_boundary
 from trace_app.catalogue.models import Product, Site
+from trace_app.db.ids import table_of
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.models import LotLink
 from trace_app.flow.service import reach
+from trace_app.flow.shipment_models import Consignee, Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
-from trace_app.language import named
+from trace_app.language import language, named
 from trace_app.quality.models import TestReport, TestResult, Verdict
 from trace_app.quality.service import not_corrected
+from trace_app.recalls.models import Recall
 from trace_app.records.models import Record
 from trace_app.records.service import not_replaced, touches
 
+WIDEST_AREA = 6.0
+"""Of an area drawn on the map, in degrees: Yunnan at the most."""
+MOST_ON_MAP = 3000
 MOST_LISTED = 500
 """Lots that a preview lists; all are counted."""
 
@@ -70,6 +78,8 @@ class RecallScope:
     supplier: str = ""
     failed_analyte: str = ""
     """Of a test report that the lot failed."""
+    area: str = ""
+    """Corners of an area in which the site lies, one in each line: latitude and longitude."""
     begins: date | None = None
     """First and last day: of the use where an input is named, of harvest or production elsewhere."""
     ends: date | None = None
@@ -81,7 +91,7 @@ class RecallScope:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing but dates and places in it."""
-        narrow = (self.lots, self.producer, self.site, self.product, self.failed_analyte)
+        narrow = (self.lots, self.producer, self.site, self.product, self.failed_analyte, self.area)
         return not any(narrow) and not self.names_input and not (self.kind_code and (self.begins or self.division))
 
     def plain(self) -> dict[str, str]:
@@ -90,6 +100,13 @@ class RecallScope:
 
 
 SCOPE_FIELDS = tuple(field.name for field in fields(RecallScope))
+
+
+def scope_of(recall: Recall) -> RecallScope:
+    """What a recall's cause was known by when it was first issued."""
+    values: dict[str, Any] = dict(recall.scope)
+    values |= {name: date.fromisoformat(values[name]) for name in ("begins", "ends") if name in values}
+    return RecallScope(**values)
 
 
 def causes(user: User, scope: RecallScope) -> sa.Select[Any]:
@@ -112,6 +129,8 @@ def causes(user: User, scope: RecallScope) -> sa.Select[Any]:
         query = query.where(Batch.product.has(kind_code=scope.kind_code))
     if scope.division:
         query = query.where(Batch.division_code.startswith(division_prefix(scope.division), autoescape=True))
+    if scope.area:
+        query = query.where(Batch.site_id.in_(_sites_in(user, scope.area)))
     if scope.failed_analyte:
         query = query.where(Batch.id.in_(_failed(scope.failed_analyte)))
     if scope.names_input:
@@ -125,6 +144,55 @@ def _words(text: str) -> list[str]:
     for sign in "、，,;；\n":
         text = text.replace(sign, " ")
     return list(dict.fromkeys(text.split()))
+
+
+@dataclass(frozen=True, slots=True)
+class SiteMap:
+    """Where sites lie, to draw an area round them: the corner of least longitude and most latitude, degrees in width
+    and height, and the sites' longitudes and latitudes with their names."""
+
+    west: float
+    north: float
+    width: float
+    height: float
+    sites: list[tuple[float, float, str]]
+
+
+def map_of_sites(user: User) -> SiteMap | None:
+    """The sites in the user's sight; None where none has a place."""
+    query = (
+        sa.select(Site.longitude, Site.latitude, Site.name, Site.name_en)
+        .where(
+            visible_to(user, Site.producer_id, Site.division_code),
+            Site.latitude.is_not(None),
+            Site.longitude.is_not(None),
+        )
+        .order_by(Site.id)
+        .limit(MOST_ON_MAP)
+    )
+    sites = [
+        (float(row[0] or 0), float(row[1] or 0), row[3] if language() == "en" and row[3] else row[2])
+        for row in db.session.execute(query)
+    ]
+    if not sites:
+        return None
+    longitudes, latitudes = [site[0] for site in sites], [site[1] for site in sites]
+    margin = max(max(longitudes) - min(longitudes), max(latitudes) - min(latitudes), 0.02) * 0.1
+    west, north = min(longitudes) - margin, max(latitudes) + margin
+    return SiteMap(west, north, max(longitudes) + margin - west, north - min(latitudes) + margin, sites)
+
+
+def _sites_in(user: User, area: str) -> list[int]:
+    """The sites in the user's sight whose middle lies in an area."""
+    corners = parse_boundary(area, widest=WIDEST_AREA) or []
+    query = sa.select(Site.id, Site.longitude, Site.latitude).where(
+        visible_to(user, Site.producer_id, Site.division_code), Site.latitude.is_not(None), Site.longitude.is_not(None)
+    )
+    return [
+        site_id
+        for site_id, lon, lat in db.session.execute(query)
+        if contains(corners, float(lon or 0), float(lat or 0))
+    ]
 
 
 def _failed(analyte: str) -> sa.Select[Any]:
@@ -172,19 +240,44 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A consignee that affected lots were sent to.
+
+    :ivar amounts: what was sent, by unit.
+    """
+
+    name: str
+    phone: str
+    lots: int
+    amounts: dict[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
-    """What a recall would reach. Lots beyond `MOST_LISTED` are counted and not listed."""
+    """What a recall would reach. Lots and consignees beyond `MOST_LISTED` are counted and not listed.
+
+    :ivar recalled_count: of the lots, those under recall already.
+    :ivar held_count: and those on hold.
+    :ivar own_count: of the lots, those that the user itself made: what a producer's own recall takes in.
+    :ivar amounts: quantities of all lots, by unit.
+    :ivar runs: label runs, with ``labels`` codes in them.
+    :ivar divisions: counties with their number of lots, the most first.
+    """
 
     scope: RecallScope
     lots: list[Affected]
     count: int
     recalled_count: int
-    """Of them, those under recall already: a new notice does not take them in."""
+    held_count: int
+    own_count: int
     cause_count: int
     producer_count: int
+    amounts: dict[str, Decimal]
+    runs: int
     labels: int
     divisions: list[tuple[str, int]]
-    """Counties with their number of lots, the most first."""
+    holders: list[Holder]
+    holder_count: int
 
 
 def affected(user: User, scope: RecallScope) -> sa.CTE:
@@ -203,32 +296,81 @@ def preview(user: User, scope: RecallScope) -> Preview:
 
     :raises ScopeTooWide, EmptyScope:
     """
-    # One walk through the genealogy, with what is counted of each lot.
-    reached = affected(user, scope)
-    labels = sa.select(sa.func.sum(LabelRun.count)).where(LabelRun.batch_id == Batch.id).scalar_subquery()
-    county = sa.func.substr(Batch.division_code, 1, 6)
-    rows = db.session.execute(
-        sa.select(Batch.id, Batch.producer_id, county, Batch.recalled_at.is_not(None), labels).join(
-            reached, reached.c.id == Batch.id
-        )
-    ).all()
-    if not rows:
+    ids = affected_ids(user, scope)
+    if not ids:
         raise EmptyScope
-    ids, producers, counties, recalled, codes = zip(*rows, strict=True)
     cause_ids = set(db.session.scalars(causes(user, scope)))
-    places = Counter(counties).most_common()
-    query = db.select(Division).where(Division.code.in_([code for code, _n in places]))
+    listed = heapq.nsmallest(MOST_LISTED, ids, key=lambda n: (n not in cause_ids, n))
+    groups = _groups(ids)
+    places: Counter[str] = Counter()
+    amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for group in groups:
+        places[group.county] += group.lots
+        amounts[group.unit] += Decimal(str(group.amount))
+    runs, labels = _codes_given(ids)
+    query = db.select(Division).where(Division.code.in_(list(places)))
     names = {division.code: named(division) for division in db.session.scalars(query)}
+    holders = _holders(ids)
     return Preview(
         scope=scope,
-        lots=_with_reasons(heapq.nsmallest(MOST_LISTED, ids, key=lambda n: (n not in cause_ids, n)), cause_ids),
+        lots=_with_reasons(listed, cause_ids),
         count=len(ids),
-        recalled_count=sum(recalled),
+        recalled_count=sum(group.recalled for group in groups),
+        held_count=sum(group.held for group in groups),
+        own_count=sum(group.lots for group in groups if group.producer_id == user.organisation_id),
         cause_count=len(cause_ids),
-        producer_count=len(set(producers)),
-        labels=sum(int(number) for number in codes if number),
-        divisions=[(names.get(code, code), number) for code, number in places],
+        producer_count=len({group.producer_id for group in groups}),
+        amounts=dict(amounts),
+        runs=runs,
+        labels=labels,
+        divisions=[(names.get(code, code), number) for code, number in places.most_common()],
+        holders=holders[:MOST_LISTED],
+        holder_count=len(holders),
     )
+
+
+def _groups(ids: Sequence[int]) -> Sequence[sa.Row[Any]]:
+    """Lots counted and summed by producer, county and unit."""
+    chosen = table_of(ids)
+    county = sa.func.substr(Batch.division_code, 1, 6).label("county")
+    return db.session.execute(
+        sa.select(
+            Batch.producer_id, county, Batch.unit, sa.func.count().label("lots"), sa.func.sum(Batch.quantity).label("amount"),
+            sa.func.count(Batch.recalled_at).label("recalled"), sa.func.count(Batch.held_at).label("held"),
+        )
+        .join(chosen, chosen.c.id == Batch.id)
+        .group_by(Batch.producer_id, county, Batch.unit)
+    ).all()  # fmt: skip
+
+
+def _codes_given(ids: Sequence[int]) -> tuple[int, int]:
+    """Label runs of lots, and the codes in them."""
+    chosen = table_of(ids)
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(LabelRun.count), 0))
+    runs, codes = db.session.execute(query.join(chosen, chosen.c.id == LabelRun.batch_id)).one()
+    return int(runs), int(codes)
+
+
+def _holders(ids: Sequence[int]) -> list[Holder]:
+    """To whom lots were sent, those with the most lots first."""
+    chosen = table_of(ids)
+    query = (
+        sa.select(
+            Consignee.name, Consignee.phone, Batch.unit, sa.func.count(Batch.id.distinct()), sa.func.sum(ShipmentLine.quantity)
+        )
+        .join(chosen, chosen.c.id == ShipmentLine.batch_id)
+        .join(Batch, Batch.id == ShipmentLine.batch_id)
+        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
+        .join(Consignee, Consignee.id == Shipment.consignee_id)
+        .where(Shipment.withdrawn_at.is_(None))
+        .group_by(Consignee.name, Consignee.phone, Batch.unit)
+    )  # fmt: skip
+    found: dict[tuple[str, str], Holder] = {}
+    for name, phone, unit, lots, amount in db.session.execute(query):
+        before = found.get((name, phone))
+        amounts = (before.amounts if before else {}) | {unit: Decimal(str(amount))}
+        found[name, phone] = Holder(name, phone, (before.lots if before else 0) + lots, amounts)
+    return sorted(found.values(), key=lambda holder: (-holder.lots, holder.name))
 
 
 def _with_reasons(listed: Sequence[int], cause_ids: set[int]) -> list[Affected]:

@@ -1,56 +1,63 @@
-"""Issuing recalls and reading them."""
+"""Recalls, holds and drills: issuing them and all that follows by notice. Nothing of a notice is ever changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import joinedload
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
-from trace_app.accounts.models import AuditEvent, Organisation, User
-from trace_app.batches import service as batches
-from trace_app.batches.freshness import raise_versions, shown_on_trace_pages
+from trace_app.accounts.models import Organisation, RoleName, User
+from trace_app.batches.freshness import CHANGED, shown_on_trace_pages
 from trace_app.batches.models import Batch
-from trace_app.catalogue.models import Product
 from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.recalls.models import Recall, RecallExclusion, recall_batches
-from trace_app.recalls.scope import EmptyScope, RecallScope, affected, affected_ids
-
-LISTED = 500
-"""Lots that a notice lists by name."""
-_LOCK = 5_303_002
-
-shown_on_trace_pages(
+from trace_app.flow.service import no_links_meanwhile
+from trace_app.recalls import clocks
+from trace_app.recalls.models import (
+    NoticeType,
     Recall,
-    lambda recall: Batch.id.in_(db.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)),
+    RecallExclusion,
+    RecallKind,
+    RecallMember,
+    RecallNotice,
+    RecallStatus,
 )
+from trace_app.recalls.scope import EmptyScope, RecallScope, affected, affected_ids, scope_of
+
+_LOCK = 5_303_002
+_MARK = {RecallKind.RECALL: "", RecallKind.HOLD: "H", RecallKind.DRILL: "M"}
+"""In numbers."""
+DRILL_LEVEL = 2
+
 shown_on_trace_pages(
     Organisation,
     lambda authority: Batch.id.in_(
-        db.select(recall_batches.c.batch_id).join(Recall).where(Recall.authority_id == authority.id)
+        db.select(RecallMember.batch_id)
+        .join(Recall, Recall.id == RecallMember.recall_id)
+        .where(Recall.authority_id == authority.id)
     ),
 )
 
 
 class AlreadyRecalled(Problem):
-    """The batch is under recall already."""
+    """The batch is under a recall as grave already."""
 
     code = "already-recalled"
     title = _("批次 %(lot)s 已在召回中，不必重复发布。")
 
 
 class NothingLeft(Problem):
-    """All that the scope reaches is under recall already, or was left out."""
+    """All that the scope reaches is stopped already, or was left out."""
 
     code = "nothing-left"
-    title = _("范围内的批次都已在召回中，或都被排除了，没有新的批次可召回。")
+    title = _("范围内的批次都已在召回（或暂停）中，或都被排除了，没有新的批次。")
 
 
 class OutsideJurisdiction(Problem):
@@ -61,167 +68,473 @@ class OutsideJurisdiction(Problem):
     title = _("批次 %(lot)s 不在您的辖区内，请联系当地主管部门或上级部门发布召回。")
 
 
-def issue_recall(
-    user: User, batch: Batch, *, level: int, reason: str, advice: str, reason_en: str = "", advice_en: str = ""
-) -> Recall:
-    """Recall a batch. From the commit on every label of it says so.
+class NotOpen(Problem):
+    """The recall has ended, was rejected, or still waits for approval."""
 
-    :param level: 1 to 3.
+    code = "recall-not-open"
+    title = _("%(number)s 现在不能这样做：它已经结束、未获批准，或还在等待批准。")
+
+
+class SecondOfficer(Problem):
+    """A recall of level I needs the word of someone who did not issue it."""
+
+    status = 403
+    code = "second-officer"
+    title = _("一级召回须由另一位监管人员批准，发布人不能批准自己的召回。请联系同事或上级部门。")
+
+
+class NeedsNewRecall(Problem):
+    """Level I can't be reached by a correction: it needs approval."""
+
+    status = 422
+    code = "needs-new-recall"
+    title = _("要升为一级召回，请按原范围另发一级召回，由第二位监管人员批准；原召回可随后终止。")
+
+
+class AllWouldGo(Problem):
+    """Narrowing down leaves nothing: that is an end."""
+
+    status = 422
+    code = "all-would-go"
+    title = _("这样召回里就没有批次了。请改用“终止”，并写明原因。")
+
+
+class OnlyTheRegulator(Problem):
+    """A producer can't take back its own recall."""
+
+    status = 403
+    code = "only-the-regulator"
+    title = _("主动召回发布后，缩小范围或终止须由当地主管部门审查后进行。请联系他们。")
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeText:
+    """What a notice says.
+
+    :ivar level: 1 to 3.
+    """
+
+    level: int
+    reason: str
+    advice: str
+    reason_en: str = ""
+    advice_en: str = ""
+
+
+def issue_recall(
+    user: User, batch: Batch, *, level: int, reason: str, advice: str, reason_en: str = "", advice_en: str = "",
+    kind: RecallKind = RecallKind.RECALL,
+) -> Recall:  # fmt: skip
+    """Stop one batch. From the commit on every label of it says so.
+
+    :param level: 1 to 3. Level I waits for the second officer, the batch on hold meanwhile.
     :raises OutsideJurisdiction, AlreadyRecalled:
     """
-    if not within_jurisdiction(user, batch.division_code):
+    if not (within_jurisdiction(user, batch.division_code) or _is_own(user, batch)):
         raise OutsideJurisdiction(lot=batch.lot_number)
     _one_at_a_time(user)
-    db.session.refresh(batch, with_for_update={"of": Batch})
-    if batch.recalled:
+    text = NoticeText(level, reason, advice, reason_en, advice_en)
+    recall = _begin(user, kind, level, {})
+    if not _take_in(recall, 1, Batch.id == batch.id):
         raise AlreadyRecalled(lot=batch.lot_number)
-    facts = {"level": level, "reason": reason, "reason_en": reason_en, "advice": advice, "advice_en": advice_en}
-    recall = _notice(user, batches=[batch], **facts)
-    batches.mark_recalled([batch])
-    db.session.flush()
-    audit.note(user, "issue", recall, batch=batch.id, level=level, reason=reason)
-    audit.note(user, "recall", batch, recall=recall.number)
+    _issued(user, recall, text)
+    audit.note(user, kind.value, batch, recall=recall.number)
     return recall
 
 
+def issue_by_scope(
+    user: User, scope: RecallScope, left_out: dict[int, str], *, level: int, reason: str, advice: str, reason_en: str = "",
+    advice_en: str = "", kind: RecallKind = RecallKind.RECALL,
+) -> Recall:  # fmt: skip
+    """Stop all lots that a scope reaches, but those left out with a reason. All or none, in one transaction.
+
+    A regulator recalls what comes from a cause in its jurisdiction, wherever that has gone; a producer what is its own.
+
+    :param left_out: reasons by lot.
+    :raises ScopeTooWide, EmptyScope, NothingLeft:
+    """
+    _one_at_a_time(user)
+    text = NoticeText(level, reason, advice, reason_en, advice_en)
+    recall = _begin(user, kind, level, scope.plain())
+    _take_in_scope(user, recall, 1, scope, left_out)
+    _issued(user, recall, text)
+    return recall
+
+
+def begin_drill(user: User, batch: Batch) -> Recall:
+    """Start the clock of a mock recall of a lot. Its scope is established next, by `scope_drill`.
+
+    :raises OutsideJurisdiction:
+    """
+    if not (within_jurisdiction(user, batch.division_code) or _is_own(user, batch)):
+        raise OutsideJurisdiction(lot=batch.lot_number)
+    _one_at_a_time(user)
+    scope = RecallScope(lots=batch.lot_number, producer=batch.producer.name)
+    recall = _begin(user, RecallKind.DRILL, DRILL_LEVEL, scope.plain())
+    audit.note(user, "begin", recall, batch=batch.id)
+    return recall
+
+
+def scope_drill(user: User, recall: Recall) -> None:
+    """Note that the scope of a drill is established, and have those concerned told that it is one.
+
+    :raises NotOpen, EmptyScope:
+    """
+    _one_at_a_time(user)
+    db.session.refresh(recall)
+    if recall.kind is not RecallKind.DRILL or recall.status is not RecallStatus.PENDING:
+        raise NotOpen(number=recall.number)
+    _take_in_scope(user, recall, 1, scope_of(recall), {})
+    _come_into_force(recall)
+    reason = str(_("演练：假设批次 %(lot)s 不合格", lot=recall.scope["lots"]))
+    text = NoticeText(recall.level, reason, str(_("这是演练，消费者不需要做任何事。")))
+    _notice(user, recall, NoticeType.ISSUE, text, added=recall.lot_count, scope=recall.scope)
+
+
+def approve(user: User, recall: Recall) -> None:
+    """Put a recall of level I into force: the second officer's word.
+
+    :raises NotOpen, SecondOfficer:
+    """
+    _decide(user, recall)
+    recall.status = RecallStatus.ACTIVE
+    _come_into_force(recall)
+    _notice(user, recall, NoticeType.APPROVE, text_of(recall))
+    _restate(recall)
+
+
+def reject(user: User, recall: Recall, reason: str) -> None:
+    """Refuse a recall of level I; its lots are free again unless something else stops them.
+
+    :raises NotOpen, SecondOfficer:
+    """
+    _decide(user, recall)
+    recall.status, recall.ended_at = RecallStatus.REJECTED, utc_now()
+    _notice(user, recall, NoticeType.REJECT, text_of(recall), note=reason)
+    _restate(recall)
+
+
+def _decide(user: User, recall: Recall) -> None:
+    _one_at_a_time(user)
+    db.session.refresh(recall)
+    if recall.kind is not RecallKind.RECALL or recall.status is not RecallStatus.PENDING:
+        raise NotOpen(number=recall.number)
+    if recall.issued_by_id == user.id:
+        raise SecondOfficer
+
+
+def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, str], note: str) -> int:
+    """Take what a further scope reaches into a recall. The first scope and notice stay as they are.
+
+    :return: how many lots came in.
+    :raises NotOpen, ScopeTooWide, EmptyScope, NothingLeft:
+    """
+    _must_be_active(user, recall)
+    before = recall.lot_count
+    sequence = len(recall.notices) + 1
+    _take_in_scope(user, recall, sequence, scope, left_out)
+    db.session.refresh(recall, ["lot_count"])
+    _notice(
+        user, recall, NoticeType.EXTEND, text_of(recall), note=note, added=recall.lot_count - before,
+        scope=scope.plain(),
+    )  # fmt: skip
+    _restate(recall)
+    return recall.lot_count - before
+
+
+def narrow(user: User, recall: Recall, taken_out: dict[int, str], note: str) -> int:
+    """Take lots out of a recall, each with a reason.
+
+    :return: how many went out.
+    :raises NotOpen, AllWouldGo, OnlyTheRegulator:
+    """
+    _must_be_active(user, recall)
+    _must_be_regulator(user, recall)
+    query = sa.select(RecallMember).where(
+        RecallMember.recall_id == recall.id,
+        RecallMember.removed_in.is_(None),
+        RecallMember.batch_id.in_(list(taken_out)),
+    )
+    members = list(db.session.scalars(query))
+    if not members:
+        raise EmptyScope
+    if len(members) >= recall.lot_count:
+        raise AllWouldGo
+    sequence = len(recall.notices) + 1
+    for member in members:
+        member.removed_in = sequence
+        _leave_out(recall, {member.batch_id: taken_out[member.batch_id]})
+    recall.lot_count -= len(members)
+    _notice(user, recall, NoticeType.NARROW, text_of(recall), note=note, removed=len(members))
+    _restate(recall)
+    return len(members)
+
+
+def correct(user: User, recall: Recall, text: NoticeText, note: str) -> None:
+    """State level, reason and advice anew.
+
+    :raises NotOpen, NeedsNewRecall:
+    """
+    _must_be_active(user, recall)
+    if text.level == 1 != recall.level:
+        raise NeedsNewRecall
+    recall.level = text.level
+    if recall.in_force_at is not None:
+        recall.start_due_at = clocks.start_due(text.level, recall.in_force_at)
+        recall.finish_due_on = clocks.finish_due(text.level, recall.in_force_at)
+    _notice(user, recall, NoticeType.CORRECT, text, note=note)
+    _restate(recall)
+
+
+def end(user: User, recall: Recall, note: str) -> None:
+    """End a recall, hold or drill: its lots are free again unless something else stops them.
+
+    :raises NotOpen, OnlyTheRegulator:
+    """
+    _must_be_active(user, recall)
+    _must_be_regulator(user, recall)
+    recall.status, recall.ended_at = RecallStatus.ENDED, utc_now()
+    _notice(user, recall, NoticeType.END, text_of(recall), note=note)
+    _restate(recall)
+
+
+def text_of(recall: Recall) -> NoticeText:
+    """What the latest notice says."""
+    return NoticeText(**{name: getattr(recall.notice, name) for name in NoticeText.__dataclass_fields__})
+
+
+def _is_own(user: User, batch: Batch) -> bool:
+    return user.role is RoleName.PRODUCER and batch.producer_id == user.organisation_id
+
+
 def _one_at_a_time(user: User) -> None:
-    """Hold the issuing of recalls until the commit: two officers who see one cause must not make two of it."""
+    """Hold the issuing of recalls until the commit: two officers who see one cause must not make two of it.
+
+    Nor may a lot go into another one meanwhile, which the scope would miss.
+    """
     # The authority's row is its counter's lock, too.
     db.session.refresh(user.organisation, with_for_update=True)
     if db.engine.dialect.name == "postgresql":
         db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    no_links_meanwhile()
 
 
-def _notice(user: User, **facts: Any) -> Recall:
-    """The next notice of the user's authority.
+def _must_be_active(user: User, recall: Recall) -> None:
+    _one_at_a_time(user)
+    db.session.refresh(recall)
+    if recall.status is not RecallStatus.ACTIVE:
+        raise NotOpen(number=recall.number)
 
-    :param facts: columns and lots of `Recall`.
-    """
+
+def _must_be_regulator(user: User, recall: Recall) -> None:
+    if recall.kind is RecallKind.RECALL and user.role is RoleName.PRODUCER:
+        raise OnlyTheRegulator
+
+
+def _begin(user: User, kind: RecallKind, level: int, scope: dict[str, str]) -> Recall:
+    """The row of a recall, without lots and notices yet."""
+    voluntary = user.role is RoleName.PRODUCER
+    waits = kind is RecallKind.DRILL or (kind is RecallKind.RECALL and level == 1 and not voluntary)
     recall = Recall(
-        number=_next_number(user), authority_id=user.organisation_id, issued_by_id=user.id, issued_at=utc_now(), **facts
+        number=_next_number(user, kind),
+        kind=kind,
+        status=RecallStatus.PENDING if waits else RecallStatus.ACTIVE,
+        level=level,
+        voluntary=voluntary,
+        authority_id=user.organisation_id,
+        issued_by_id=user.id,
+        issued_at=utc_now(),
+        scope=scope,
+        lot_count=0,
     )
     db.session.add(recall)
     db.session.flush()
     return recall
 
 
-def issue_by_scope(
-    user: User, scope: RecallScope, left_out: dict[int, str], *, level: int, reason: str, advice: str, reason_en: str = "",
-    advice_en: str = "",
-) -> Recall:  # fmt: skip
-    """Recall all lots that a scope reaches, but those left out with a reason. All or none, in one transaction.
+def _issued(user: User, recall: Recall, text: NoticeText) -> None:
+    """The first notice, once the lots are in."""
+    if recall.status is RecallStatus.ACTIVE:
+        _come_into_force(recall)
+    _notice(user, recall, NoticeType.ISSUE, text, added=recall.lot_count, scope=recall.scope)
 
-    A regulator recalls what comes from a cause in its jurisdiction, wherever that has gone.
 
-    :param left_out: reasons by lot.
-    :raises ScopeTooWide, EmptyScope, NothingLeft:
-    """
-    _one_at_a_time(user)
-    facts = {"level": level, "reason": reason, "reason_en": reason_en, "advice": advice, "advice_en": advice_en}
-    recall = _notice(user, scope=scope.plain(), **facts)
-    chosen = sa.select(sa.literal(recall.id), Batch.id).where(
-        Batch.id.in_(sa.select(affected(user, scope).c.id)),
-        Batch.recalled_at.is_(None),
-        Batch.id.not_in(list(left_out)),
+def _come_into_force(recall: Recall) -> None:
+    recall.status = RecallStatus.ACTIVE
+    recall.in_force_at = utc_now()
+    recall.start_due_at = clocks.start_due(recall.level, recall.in_force_at)
+    recall.finish_due_on = clocks.finish_due(recall.level, recall.in_force_at)
+
+
+def _notice(
+    user: User, recall: Recall, notice_type: NoticeType, text: NoticeText, *, note: str = "", added: int = 0,
+    removed: int = 0, scope: dict[str, str] | None = None,
+) -> RecallNotice:  # fmt: skip
+    notice = RecallNotice(
+        recall_id=recall.id,
+        sequence=len(recall.notices) + 1,
+        type=notice_type,
+        note=note,
+        scope=scope or {},
+        lots_added=added,
+        lots_removed=removed,
+        lot_count=recall.lot_count,
+        issued_by_id=user.id,
+        issued_at=utc_now(),
+        **asdict(text),
     )
-    db.session.execute(sa.insert(recall_batches).from_select(["recall_id", "batch_id"], chosen))
-    members = sa.select(recall_batches.c.batch_id).where(recall_batches.c.recall_id == recall.id)
-    marked: Any = db.session.execute(
-        sa.update(Batch).where(Batch.id.in_(members)).values(recalled_at=recall.issued_at, version=Batch.version + 1),
-        execution_options={"synchronize_session": False},
-    )
-    count = marked.rowcount
-    if not count:
+    db.session.add(notice)
+    recall.tasks_made_at = None
+    db.session.flush()
+    db.session.expire(recall, ["notices"])
+    audit.note(user, notice_type.value, recall, level=text.level, reason=text.reason, lots=recall.lot_count, note=note)
+    return notice
+
+
+def _take_in_scope(user: User, recall: Recall, sequence: int, scope: RecallScope, left_out: dict[int, str]) -> None:
+    """:raises EmptyScope, NothingLeft:"""
+    chosen: sa.ColumnElement[bool] = Batch.id.in_(sa.select(affected(user, scope).c.id))
+    if user.role is RoleName.PRODUCER and recall.kind is not RecallKind.DRILL:
+        chosen = sa.and_(chosen, Batch.producer_id == user.organisation_id)
+    if left_out:
+        chosen = sa.and_(chosen, Batch.id.not_in(list(left_out)))
+    if not _take_in(recall, sequence, chosen):
         raise NothingLeft if affected_ids(user, scope) else EmptyScope
     if left_out:
-        _leave_out(user, scope, recall, left_out)
-    # Past the session, which would raise all versions once more for a change of the notice.
-    db.session.execute(
-        sa.update(Recall).where(Recall.id == recall.id).values(lot_count=count),
-        execution_options={"synchronize_session": False},
+        reached = affected(user, scope)
+        known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), Batch.id.in_(sa.select(reached.c.id)))
+        _leave_out(recall, {lot_id: left_out[lot_id] for lot_id in db.session.scalars(known)})
+
+
+def _leave_out(recall: Recall, reasons: dict[int, str]) -> None:
+    """Keep the reasons. A lot that was left out before has the newer one."""
+    for lot_id, reason in reasons.items():
+        db.session.merge(RecallExclusion(recall_id=recall.id, batch_id=lot_id, reason=reason))
+    db.session.flush()
+    # Their own pages say of the lots they were made of that these are recalled.
+    _raise_versions(Batch.id.in_(list(reasons)))
+
+
+def _take_in(recall: Recall, sequence: int, chosen: sa.ColumnElement[bool]) -> int:
+    """Put lots into a recall that are not stopped as gravely already, and say so on their labels.
+
+    :return: how many.
+    """
+    not_yet: sa.ColumnElement[bool]
+    if recall.kind is RecallKind.RECALL:
+        not_yet = sa.or_(Batch.recall_level.is_(None), Batch.recall_level > recall.level)
+        if recall.status is RecallStatus.PENDING:
+            # Two of one cause, both waiting for approval, are one too many.
+            not_yet = sa.and_(not_yet, Batch.id.not_in(_members_of(Recall.status == RecallStatus.PENDING, recall)))
+    elif recall.kind is RecallKind.HOLD:
+        not_yet = sa.and_(Batch.recalled_at.is_(None), Batch.held_at.is_(None))
+    else:
+        not_yet = sa.true()
+    in_it = sa.select(RecallMember.batch_id).where(RecallMember.recall_id == recall.id)
+    if sequence > 1:
+        # What was taken out and comes in again keeps its row.
+        db.session.execute(
+            sa.update(RecallMember)
+            .where(
+                RecallMember.recall_id == recall.id, RecallMember.removed_in.is_not(None),
+                RecallMember.batch_id.in_(sa.select(Batch.id).where(chosen, not_yet)),
+            )
+            .values(added_in=sequence, removed_in=None),
+            execution_options={"synchronize_session": False},
+        )  # fmt: skip
+        not_yet = sa.and_(not_yet, Batch.id.not_in(in_it))
+    rows = sa.select(sa.literal(recall.id), Batch.id, sa.literal(sequence)).where(chosen, not_yet)
+    db.session.execute(sa.insert(RecallMember).from_select(["recall_id", "batch_id", "added_in"], rows))
+    added = in_it.where(RecallMember.added_in == sequence)
+    if recall.kind is not RecallKind.DRILL:
+        db.session.execute(
+            sa.update(Batch).where(Batch.id.in_(added)).values(_stopped_by(recall) | CHANGED),
+            execution_options={"synchronize_session": False},
+        )
+    count = int(db.session.scalar(sa.select(sa.func.count()).select_from(added.subquery())) or 0)
+    recall.lot_count += count
+    db.session.flush()
+    return count
+
+
+def _members_of(condition: sa.ColumnElement[bool], but: Recall) -> sa.Select[Any]:
+    """The lots in other recalls of which a condition holds."""
+    return (
+        sa.select(RecallMember.batch_id)
+        .join(Recall, Recall.id == RecallMember.recall_id)
+        .where(condition, Recall.kind == RecallKind.RECALL, Recall.id != but.id, RecallMember.removed_in.is_(None))
+    )
+
+
+def _stopped_by(recall: Recall) -> dict[str, Any]:
+    """What a new recall or hold says of its lots."""
+    now: datetime = utc_now()
+    moment = sa.literal(now, Batch.held_at.type)
+    if recall.kind is RecallKind.RECALL and recall.status is RecallStatus.ACTIVE:
+        return {"recalled_at": sa.func.coalesce(Batch.recalled_at, moment), "recall_level": recall.level}
+    return {"held_at": sa.func.coalesce(Batch.held_at, moment)}
+
+
+def _raise_versions(lots: sa.ColumnElement[bool]) -> None:
+    db.session.execute(sa.update(Batch).where(lots).values(CHANGED), execution_options={"synchronize_session": False})
+
+
+def _restate(recall: Recall) -> None:
+    """Have the lots of a recall, and those that were, say what stops them now; their pages are made anew."""
+    if recall.kind is RecallKind.DRILL:
+        return
+    stops = (
+        sa.select(RecallMember.recall_id)
+        .join(Recall, Recall.id == RecallMember.recall_id)
+        .where(RecallMember.batch_id == Batch.id, RecallMember.removed_in.is_(None))
+    )
+    in_force = stops.where(Recall.kind == RecallKind.RECALL, Recall.status == RecallStatus.ACTIVE)
+    holding = stops.where(
+        sa.or_(
+            sa.and_(Recall.kind == RecallKind.HOLD, Recall.status == RecallStatus.ACTIVE),
+            sa.and_(Recall.kind == RecallKind.RECALL, Recall.status == RecallStatus.PENDING),
+        )
     )
     db.session.flush()
-    audit.note(user, "issue", recall, level=level, reason=reason, lots=count, scope=scope.plain())
-    columns_of = AuditEvent.__table__.c
-    events = sa.select(
-        sa.literal(user.id), sa.literal("recall"), sa.literal("batches"), recall_batches.c.batch_id,
-        sa.literal({"recall": recall.number}, columns_of.facts.type), sa.literal(recall.issued_at, columns_of.at.type),
-    ).where(recall_batches.c.recall_id == recall.id)  # fmt: skip
-    columns = ["actor_id", "action", "subject_type", "subject_id", "facts", "at"]
-    db.session.execute(sa.insert(AuditEvent).from_select(columns, events))
+    db.session.execute(
+        sa.update(Batch)
+        .where(Batch.id.in_(sa.select(RecallMember.batch_id).where(RecallMember.recall_id == recall.id)))
+        .values(
+            recalled_at=in_force.with_only_columns(sa.func.min(Recall.in_force_at)).scalar_subquery(),
+            recall_level=in_force.with_only_columns(sa.func.min(Recall.level)).scalar_subquery(),
+            held_at=holding.with_only_columns(sa.func.min(Recall.issued_at)).scalar_subquery(),
+            **CHANGED,
+        ),
+        execution_options={"synchronize_session": False},
+    )
     db.session.expire_all()
-    return recall
 
 
-def _leave_out(user: User, scope: RecallScope, recall: Recall, left_out: dict[int, str]) -> None:
-    """Keep the reasons; the pages of what was left out say of its sources that they are recalled."""
-    reached = affected(user, scope)
-    known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), Batch.id.in_(sa.select(reached.c.id)))
-    ids = list(db.session.scalars(known))
-    db.session.add_all(RecallExclusion(recall_id=recall.id, batch_id=lot_id, reason=left_out[lot_id]) for lot_id in ids)
-    raise_versions(Batch.id.in_(ids))
-
-
-def lots_listed(recalls: Sequence[Recall], most: int = LISTED) -> dict[int, list[Batch]]:
-    """The first lots of each notice, by its id."""
-    place = sa.func.row_number().over(partition_by=recall_batches.c.recall_id, order_by=recall_batches.c.batch_id)
-    members = (
-        sa.select(recall_batches.c.recall_id, recall_batches.c.batch_id, place.label("place"))
-        .where(recall_batches.c.recall_id.in_([recall.id for recall in recalls]))
-        .subquery()
-    )
-    query = (
-        sa.select(members.c.recall_id, Batch)
-        .join(Batch, Batch.id == members.c.batch_id)
-        .where(members.c.place <= most)
-        .options(
-            joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer), joinedload(Batch.division)
-        )
-        .order_by(members.c.recall_id, Batch.id)
-    )
-    found: dict[int, list[Batch]] = {recall.id: [] for recall in recalls}
-    for recall_id, batch in db.session.execute(query):
-        found[recall_id].append(batch)
-    return found
-
-
-def _next_number(user: User) -> str:
-    """The authority's jurisdiction, the year and a counter, such as 530324-2026-0001."""
-    stem = f"{user.organisation.jurisdiction_code}-{today():%Y}-"
-    last = db.session.scalar(
-        db.select(Recall.number).where(Recall.number.startswith(stem)).order_by(Recall.number.desc()).limit(1)
-    )
+def _next_number(user: User, kind: RecallKind) -> str:
+    """The authority's jurisdiction, the year and a counter, such as 530324-2026-0001; V and the organisation's number
+    for a producer's, H for holds, M for mock recalls."""
+    organisation = user.organisation
+    place = organisation.jurisdiction_code or f"{organisation.division_code[:6]}-V{organisation.id}"
+    stem = f"{place}-{_MARK[kind]}{today():%Y}-"
+    query = db.select(Recall.number).where(Recall.number.startswith(stem, autoescape=True))
+    last = db.session.scalar(query.order_by(Recall.id.desc()).limit(1))
     return f"{stem}{int(last.removeprefix(stem)) + 1 if last else 1:04d}"
 
 
-def published_recalls() -> list[Recall]:
-    """All notices, the newest first."""
-    query = db.select(Recall).options(joinedload(Recall.authority)).order_by(Recall.issued_at.desc(), Recall.id.desc())
-    return list(db.session.scalars(query))
+def may_manage(user: User, recall: Recall) -> bool:
+    """Whether a user decides on a recall: its issuer's people, and the regulators above or around them."""
+    if recall.authority_id == user.organisation_id:
+        return True
+    authority = recall.authority
+    return within_jurisdiction(user, authority.jurisdiction_code or authority.division_code)
 
 
-def recall_by_number(number: str) -> Recall:
-    """A notice.
+def managed_recall(user: User, number: str) -> Recall:
+    """A recall, hold or drill that a user decides on.
 
-    :raises NotFound: where there is none.
+    :raises NotFound:
     """
     recall: Recall | None = db.session.scalar(db.select(Recall).filter_by(number=number))
-    if recall is None:
+    if recall is None or not may_manage(user, recall):
         raise NotFound
-    return recall
-
-
-def recall_in_force(batch: Batch) -> Recall | None:
-    """The notice under which a batch is recalled."""
-    if not batch.recalled:
-        return None
-    query = (
-        db.select(Recall)
-        .join(recall_batches)
-        .where(recall_batches.c.batch_id == batch.id)
-        .options(joinedload(Recall.authority))
-        .order_by(Recall.id.desc())
-        .limit(1)
-    )
-    recall: Recall | None = db.session.scalar(query)
     return recall

@@ -60,6 +60,7 @@ class Record(Model):
     __table_args__ = (
         sa.Index("ix_records_batch_id_happened_on", "batch_id", "happened_on"),
         sa.Index("ix_records_site_id_happened_on", "site_id", "happened_on"),
+        sa.Index("ix_records_input_lot", "input_lot", postgresql_ops={"input_lot": "text_pattern_ops"}),
         sa.CheckConstraint("(type = 'stage') = (stage_code IS NOT NULL)", "stage_code"),
         sa.CheckConstraint(
             "(batch_id IS NULL) = (site_id IS NOT NULL) AND (site_id IS NULL) = (season_until IS NULL)", "scope"
@@ -91,7 +92,7 @@ class Record(Model):
     active_ingredient: Mapped[str | None] = mapped_column(sa.String(80), index=True)
     source: Mapped[str | None] = mapped_column(sa.String(80))
     """Of an input: who supplied it."""
-    input_lot: Mapped[str | None] = mapped_column(sa.String(40), index=True)
+    input_lot: Mapped[str | None] = mapped_column(sa.String(40))
     stock_id: Mapped[int | None] = mapped_column(sa.ForeignKey("stock_lots.id"), index=True)
     """The stock lot it was taken from, where the producer keeps stock."""
     dose: Mapped[Decimal | None] = mapped_column(sa.Numeric(12, 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from flask_babel import lazy_gettext as _
 
@@ -128,20 +129,20 @@ def keep_series(user: User | Author, name: str, data: bytes) -> list[RecordSerie
                     least=min(values),
                     most=max(values),
                     mean=sum(values) / len(values),
-                    points=_thinned(points),
+                    points=stretches(points),
                     document_id=document.id,
                 )
             )
     return found
 
 
-def _thinned(points: list[tuple[datetime, float]]) -> list[list[float]]:
+def stretches(points: list[tuple[datetime, float]]) -> list[list[float]]:
+    """Readings thinned out: seconds from the first, least and most of each stretch."""
     start = points[0][0]
     size = -(-len(points) // STRETCHES)
-    stretches = [points[first : first + size] for first in range(0, len(points), size)]
+    parts = [points[first : first + size] for first in range(0, len(points), size)]
     return [
-        [(stretch[0][0] - start).total_seconds(), min(v for _at, v in stretch), max(v for _at, v in stretch)]
-        for stretch in stretches
+        [(part[0][0] - start).total_seconds(), min(v for _at, v in part), max(v for _at, v in part)] for part in parts
     ]
 
 
@@ -151,7 +152,17 @@ def copy_of(series: RecordSeries) -> RecordSeries:
     return RecordSeries(**{name: getattr(series, name) for name in names})
 
 
-def chart_points(series: RecordSeries, width: float, height: float) -> str:
+class Charted(Protocol):
+    """What a curve is drawn of."""
+
+    starts_at: Any
+    ends_at: Any
+    least: Any
+    most: Any
+    points: Any
+
+
+def chart_points(series: Charted, width: float, height: float) -> str:
     """The band between least and most as the points of an SVG polygon."""
     span = max((series.ends_at - series.starts_at).total_seconds(), 1.0)
     room = max(series.most - series.least, 0.1)

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.accounts.models import Division, Organisation, User
+from trace_app.batches.models import Batch
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import Model
+from trace_app.labels.models import LabelRun
+from trace_app.media.models import Document, Photo
+
+
+class Consignee(Model):
+    """Someone goods are sent to, in the address book of who sends them."""
+
+    __tablename__ = "consignees"
+    __table_args__ = (sa.UniqueConstraint("sender_id", "name"), sa.Index("ix_consignees_name", "name"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sender_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    organisation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    """Where it is on the platform."""
+    name: Mapped[str] = mapped_column(sa.String(100))
+    phone: Mapped[str] = mapped_column(sa.String(30), default="")
+    email: Mapped[str] = mapped_column(sa.String(255), default="")
+    division_code: Mapped[str | None] = mapped_column(sa.ForeignKey("divisions.code"))
+    address: Mapped[str] = mapped_column(sa.String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    sender: Mapped[Organisation] = relationship(foreign_keys=[sender_id])
+    organisation: Mapped[Organisation | None] = relationship(foreign_keys=[organisation_id])
+    division: Mapped[Division | None] = relationship()
+
+
+shipment_photos = sa.Table(
+    "shipment_photos",
+    Model.metadata,
+    sa.Column("shipment_id", sa.ForeignKey("shipments.id"), primary_key=True),
+    sa.Column("photo_id", sa.ForeignKey("photos.id"), primary_key=True),
+)
+
+
+class Shipment(Model):
+    """Goods on their way from an organisation to a consignee (EPCIS bizStep shipping).
+
+    What was entered wrongly is withdrawn with a reason and entered again.
+    """
+
+    __tablename__ = "shipments"
+    __table_args__ = (
+        sa.Index("ix_shipments_sender_id_departed_at", "sender_id", "departed_at"),
+        sa.Index("ix_shipments_vehicle", "vehicle", postgresql_ops={"vehicle": "text_pattern_ops"}),
+        sa.Index("ix_shipments_order", "sender_id", "platform", "order_number"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(sa.String(24), unique=True)
+    """The sender's, such as 12-20261125-003."""
+    receipt_code: Mapped[str] = mapped_column(sa.String(13), unique=True)
+    """Random: with it the buyer confirms what arrived, by link or typed."""
+    sender_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    consignee_id: Mapped[int] = mapped_column(sa.ForeignKey("consignees.id"), index=True)
+    departed_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    arrived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    carrier: Mapped[str] = mapped_column(sa.String(60), default="")
+    vehicle: Mapped[str] = mapped_column(sa.String(20), default="")
+    """Its plate, or the number of a parcel."""
+    driver: Mapped[str] = mapped_column(sa.String(30), default="")
+    driver_phone: Mapped[str] = mapped_column(sa.String(30), default="")
+    least_celsius: Mapped[float | None]
+    """What the goods may be carried at; None where there is no cold chain."""
+    most_celsius: Mapped[float | None]
+    platform: Mapped[str] = mapped_column(sa.String(30), default="")
+    """Of an online order, with its number."""
+    order_number: Mapped[str] = mapped_column(sa.String(60), default="")
+    note: Mapped[str] = mapped_column(sa.String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn_reason: Mapped[str] = mapped_column(sa.String(300), default="")
+
+    sender: Mapped[Organisation] = relationship()
+    consignee: Mapped[Consignee] = relationship()
+    created_by: Mapped[User | None] = relationship()
+    lines: Mapped[list[ShipmentLine]] = relationship(back_populates="shipment", order_by="ShipmentLine.id")
+    temperatures: Mapped[list[Temperature]] = relationship(order_by="Temperature.starts_at")
+    photos: Mapped[list[Photo]] = relationship(secondary=shipment_photos, order_by=Photo.id)
+    receipt: Mapped[Receipt | None] = relationship(back_populates="shipment", uselist=False)
+
+    @property
+    def too_warm_or_cold(self) -> list[Temperature]:
+        """Readings outside of what the goods may be carried at."""
+        if self.least_celsius is None or self.most_celsius is None:
+            return []
+        return [t for t in self.temperatures if t.least < self.least_celsius or t.most > self.most_celsius]
+
+
+class ShipmentLine(Model):
+    """A lot in a shipment."""
+
+    __tablename__ = "shipment_lines"
+    __table_args__ = (
+        sa.CheckConstraint("quantity > 0", "quantity"),
+        sa.UniqueConstraint("shipment_id", "batch_id"),
+        sa.Index("ix_shipment_lines_batch_id", "batch_id", "shipment_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shipment_id: Mapped[int] = mapped_column(sa.ForeignKey("shipments.id"))
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
+    quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    """In the lot's unit."""
+
+    shipment: Mapped[Shipment] = relationship(back_populates="lines")
+    batch: Mapped[Batch] = relationship()
+    codes: Mapped[list[ShippedCode]] = relationship(back_populates="line", order_by="ShippedCode.id")
+
+
+class ShippedCode(Model):
+    """A label in a shipment, as it was scanned: an item, a case or a pallet with all in it."""
+
+    __tablename__ = "shipped_codes"
+    __table_args__ = (sa.Index("ix_shipped_codes_label", "run_id", "index"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    line_id: Mapped[int] = mapped_column(sa.ForeignKey("shipment_lines.id"), index=True)
+    run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"))
+    index: Mapped[int]
+
+    line: Mapped[ShipmentLine] = relationship(back_populates="codes")
+    run: Mapped[LabelRun] = relationship()
+
+
+class TemperatureSource(enum.StrEnum):
+    MANUAL = "manual"
+    LOGGER = "logger"
+
+
+class Temperature(Model):
+    """What was measured on the way: one reading by hand, or a logger's series. Degrees Celsius."""
+
+    __tablename__ = "shipment_temperatures"
+    __table_args__ = (sa.CheckConstraint("most >= least", "range"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shipment_id: Mapped[int] = mapped_column(sa.ForeignKey("shipments.id"), index=True)
+    source: Mapped[TemperatureSource] = mapped_column(one_of(TemperatureSource, "source"))
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    count: Mapped[int] = mapped_column(default=1)
+    least: Mapped[float]
+    most: Mapped[float]
+    outside_minutes: Mapped[float | None]
+    """Of a series, how long it was outside of what the goods may be carried at."""
+    points: Mapped[list[list[float]]] = mapped_column(sa.JSON, default=list)
+    """Of a series: seconds from its start, least and most of each stretch."""
+    document_id: Mapped[int | None] = mapped_column(sa.ForeignKey("documents.id"))
+    noted_by: Mapped[str] = mapped_column(sa.String(60), default="")
+
+    document: Mapped[Document | None] = relationship()
+
+
+class Receipt(Model):
+    """That a shipment arrived, as the buyer says (EPCIS bizStep receiving). Never changed."""
+
+    __tablename__ = "receipts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    shipment_id: Mapped[int] = mapped_column(sa.ForeignKey("shipments.id"), unique=True)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_by: Mapped[str] = mapped_column(sa.String(60))
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    """Where the buyer confirmed with an account."""
+    note: Mapped[str] = mapped_column(sa.String(300), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    shipment: Mapped[Shipment] = relationship(back_populates="receipt")
+    lines: Mapped[list[ReceiptLine]] = relationship(order_by="ReceiptLine.line_id")
+
+
+class ReceiptLine(Model):
+    """How much of a line arrived, in the lot's unit."""
+
+    __tablename__ = "receipt_lines"
+    __table_args__ = (sa.CheckConstraint("quantity >= 0", "quantity"),)
+
+    receipt_id: Mapped[int] = mapped_column(sa.ForeignKey("receipts.id"), primary_key=True)
+    line_id: Mapped[int] = mapped_column(sa.ForeignKey("shipment_lines.id"), primary_key=True)
+    quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+
+    line: Mapped[ShipmentLine] = relationship()
+
+
+class LotLoss(Model):
+    """What was lost of a lot: spoiled, dried away, taken as samples, destroyed. In the lot's unit."""
+
+    __tablename__ = "lot_losses"
+    __table_args__ = (sa.CheckConstraint("quantity > 0", "quantity"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), index=True)
+    holder_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    """Who lost it."""
+    quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    reason: Mapped[str] = mapped_column(sa.String(100))
+    happened_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn_reason: Mapped[str] = mapped_column(sa.String(300), default="")

@@ -1,0 +1,61 @@
+"""How long a recall may take (食品召回管理办法, articles 12 and 18): hours to begin, working days to finish."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+
+from trace_app.clock import local
+from trace_app.extensions import db
+from trace_app.forms import DateField, SelectField, StringField, at_most, choices, optional, required
+from trace_app.quality.reference_tables import ReferenceTable, RowForm, register
+from trace_app.recalls.models import Holiday
+
+START_HOURS = {1: 24, 2: 48, 3: 72}
+FINISH_DAYS = {1: 10, 2: 20, 3: 30}
+"""Working days."""
+SATURDAY = 5
+
+
+class HolidayForm(RowForm):
+    day = DateField(_("日期"), [required()])
+    type = SelectField(_("休息或上班"), [required()], choices=choices({"off": "", "work": ""}.items()))
+    name = StringField(_("节日"), [required(), at_most(30)])
+    source = StringField(_("依据"), [optional(), at_most(80)])
+
+
+register(
+    ReferenceTable(
+        "holidays", _("节假日"), Holiday, HolidayForm, ("day",), Path(__file__).parent / "reference", judges_lots=False
+    )
+)
+
+
+def start_due(level: int, begun: datetime) -> datetime:
+    """Until when everyone concerned must have begun."""
+    return begun + timedelta(hours=START_HOURS[level])
+
+
+def finish_due(level: int, begun: datetime) -> date:
+    """Until when a recall must be carried out: working days, the day of the notice not counted."""
+    return working_days_after(local(begun).date(), FINISH_DAYS[level])
+
+
+def working_days_after(day: date, count: int) -> date:
+    """The last of so many working days after a day.
+
+    Days of the table of holidays go by it; others by the week.
+    """
+    query = db.select(Holiday.day, Holiday.type).where(
+        Holiday.day > day, Holiday.day <= day + timedelta(days=count * 3)
+    )
+    known: dict[Any, str] = {row[0]: row[1] for row in db.session.execute(query)}
+    while count:
+        day += timedelta(days=1)
+        works = known.get(day)
+        if works == "work" or (works is None and day.weekday() < SATURDAY):
+            count -= 1
+    return day

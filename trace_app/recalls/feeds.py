@@ -1,0 +1,150 @@
+"""Recalls for machines: an Atom feed (RFC 4287) and JSON with the fields of openFDA's food enforcement reports."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from xml.etree import ElementTree
+
+import sqlalchemy as sa
+
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Product
+from trace_app.clock import local
+from trace_app.extensions import db
+from trace_app.flow.shipment_models import Consignee, Shipment, ShipmentLine
+from trace_app.forms import plain_decimal
+from trace_app.language import named
+from trace_app.recalls.forms import LEVELS, STATUSES
+from trace_app.recalls.models import Recall, RecallMember, RecallStatus
+
+MOST = 100
+"""Recalls of a feed."""
+_ATOM = "http://www.w3.org/2005/Atom"
+CLASSES = {1: "Class I", 2: "Class II", 3: "Class III"}
+
+
+def atom(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str, title: str) -> bytes:
+    """The feed, the newest change of each recall as its entry.
+
+    :param home: the platform's address, without a slash at the end.
+    """
+    ElementTree.register_namespace("", _ATOM)
+    feed = ElementTree.Element(f"{{{_ATOM}}}feed")
+
+    def add(parent: ElementTree.Element, name: str, text: str = "", **attributes: str) -> ElementTree.Element:
+        element = ElementTree.SubElement(parent, f"{{{_ATOM}}}{name}", attributes)
+        element.text = text or None
+        return element
+
+    add(feed, "id", f"{home}/recalls")
+    add(feed, "title", title)
+    add(feed, "link", rel="self", href=f"{home}/recalls.atom")
+    add(feed, "link", rel="alternate", href=f"{home}/recalls")
+    moments = [recall.notice.issued_at for recall in recalls]
+    add(feed, "updated", (max(moments) if moments else _EPOCH).isoformat())
+    for recall in recalls:
+        entry = add(feed, "entry")
+        products = "、".join(dict.fromkeys(named(lot.product) for lot in lots[recall.id]))
+        add(entry, "id", f"{home}/recalls/{recall.number}")
+        add(entry, "title", f"{LEVELS[recall.level]} · {STATUSES[recall.status]} · {products}")
+        add(entry, "updated", recall.notice.issued_at.isoformat())
+        add(entry, "published", recall.issued_at.isoformat())
+        add(entry, "link", rel="alternate", href=f"{home}/recalls/{recall.number}")
+        add(add(entry, "author"), "name", named(recall.authority))
+        numbers = "、".join(lot.lot_number for lot in lots[recall.id][:50])
+        add(entry, "summary", f"{named(recall, 'reason')} {named(recall, 'advice')} {numbers}")
+    text: bytes = ElementTree.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return text
+
+
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+"""Of a feed that has nothing yet."""
+
+
+def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str) -> dict[str, Any]:
+    """``meta`` and ``results`` as openFDA gives them (https://open.fda.gov/apis/food/enforcement/), with both languages
+    and, under ``lots``, what GS1's recall notices carry of each lot."""
+    places = _sent_to(recalls)
+    return {
+        "meta": {"results": {"skip": 0, "limit": MOST, "total": len(recalls)}},
+        "results": [_report(recall, lots[recall.id], places[recall.id], home) for recall in recalls],
+    }
+
+
+def _sent_to(recalls: Sequence[Recall]) -> dict[int, list[str]]:
+    """Where the lots of each recall were sent: divisions as far as they are known."""
+    query = (
+        sa.select(RecallMember.recall_id, Consignee.division_code)
+        .join(ShipmentLine, ShipmentLine.batch_id == RecallMember.batch_id)
+        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
+        .join(Consignee, Consignee.id == Shipment.consignee_id)
+        .where(
+            RecallMember.recall_id.in_([recall.id for recall in recalls]), RecallMember.removed_in.is_(None),
+            Shipment.withdrawn_at.is_(None), Consignee.division_code.is_not(None),
+        )
+        .distinct()
+        .order_by(Consignee.division_code)
+    )  # fmt: skip
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for recall_id, code in db.session.execute(query):
+        found[recall_id].append(str(code))
+    return found
+
+
+def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> dict[str, Any]:
+    first = lots[0] if lots else None
+    amounts: defaultdict[str, Any] = defaultdict(int)
+    for lot in lots:
+        amounts[lot.unit] += lot.quantity
+    notice = recall.notice
+    return {
+        "recall_number": recall.number,
+        "event_id": recall.number,
+        "status": "Terminated" if recall.status is RecallStatus.ENDED else "Ongoing",
+        "classification": CLASSES[recall.level],
+        "product_type": "Food",
+        "voluntary_mandated": "Voluntary: Firm initiated" if recall.voluntary else "Mandated by authority",
+        "recalling_firm": first.producer.name if first else "",
+        "recalling_firm_en": first.producer.name_en if first else "",
+        "address_1": first.producer.address if first else "",
+        "city": first.division.name if first else "",
+        "state": "Yunnan",
+        "country": "China",
+        "product_description": "; ".join(dict.fromkeys(_described(lot.product) for lot in lots)),
+        "product_quantity": "; ".join(f"{plain_decimal(amount)} {unit}" for unit, amount in amounts.items()),
+        "code_info": ", ".join(lot.lot_number for lot in lots),
+        "more_code_info": "" if recall.lot_count <= len(lots) else f"{recall.lot_count} lots in all",
+        "reason_for_recall": notice.reason,
+        "reason_for_recall_en": notice.reason_en,
+        "consumer_advice": notice.advice,
+        "consumer_advice_en": notice.advice_en,
+        "distribution_pattern": ", ".join(places),
+        "recall_initiation_date": f"{local(recall.in_force_at or recall.issued_at):%Y%m%d}",
+        "report_date": f"{local(notice.issued_at):%Y%m%d}",
+        "termination_date": f"{local(recall.ended_at):%Y%m%d}" if recall.ended_at else "",
+        "initial_firm_notification": "Electronic",
+        "authority": recall.authority.name,
+        "authority_phone": recall.authority.phone,
+        "url": f"{home}/recalls/{recall.number}",
+        "notices": [{"number": n.number, "type": n.type.value, "issued_at": n.issued_at.isoformat(), "note": n.note} for n in recall.notices],
+        "lots": [
+            {
+                "gtin": lot.product.gtin or "",
+                "lot_number": lot.lot_number,
+                "product": lot.product.name,
+                "brand_owner": lot.producer.name,
+                "production_date": lot.produced_on.isoformat() if lot.produced_on else "",
+                "best_before": lot.best_before.isoformat() if lot.best_before else "",
+                "quantity": plain_decimal(lot.quantity),
+                "unit": lot.unit,
+            }
+            for lot in lots
+        ],
+    }  # fmt: skip
+
+
+def _described(product: Product) -> str:
+    return " ".join(filter(None, (product.name, product.name_en, product.net_content)))

@@ -1,0 +1,171 @@
+"""Reading recalls: what is public, and what stops a lot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from flask_sqlalchemy.pagination import Pagination
+from sqlalchemy.orm import joinedload, selectinload
+
+from trace_app.accounts.access import NotFound
+from trace_app.accounts.models import Organisation
+from trace_app.batches.models import Batch
+from trace_app.batches.service import tells_who_stopped
+from trace_app.catalogue.models import Product
+from trace_app.extensions import db
+from trace_app.language import named
+from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallNotice, RecallStatus
+
+LISTED = 500
+"""Lots that a notice lists by name."""
+PER_PAGE = 20
+
+_PUBLIC = sa.and_(Recall.kind == RecallKind.RECALL, Recall.status.in_([RecallStatus.ACTIVE, RecallStatus.ENDED]))
+_NEWEST_FIRST = (Recall.issued_at.desc(), Recall.id.desc())
+
+
+def _with_notices(query: sa.Select[Any]) -> sa.Select[Any]:
+    return query.options(joinedload(Recall.authority), selectinload(Recall.notices))
+
+
+def published_recalls(*, search: str = "", state: str = "", level: int | None = None, page: int = 1) -> Pagination:
+    """The recalls that everyone may read, the newest first.
+
+    :param search: part of a number, reason, lot number, product's or producer's name.
+    :param state: ``active`` or ``ended``; empty for both.
+    """
+    query = _with_notices(db.select(Recall).where(_PUBLIC)).order_by(*_NEWEST_FIRST)
+    if search:
+        query = query.where(sa.or_(_says(search), Recall.id.in_(_with_lots_like(search))))
+    if state:
+        query = query.where(Recall.status == RecallStatus(state))
+    if level:
+        query = query.where(Recall.level == level)
+    return db.paginate(query, page=page, per_page=PER_PAGE, error_out=False)
+
+
+def _says(text: str) -> sa.ColumnElement[bool]:
+    told = (
+        RecallNotice.reason.icontains(text, autoescape=True),
+        RecallNotice.reason_en.icontains(text, autoescape=True),
+    )
+    return sa.or_(Recall.number.icontains(text, autoescape=True), Recall.notices.any(sa.or_(*told)))
+
+
+def _with_lots_like(text: str) -> sa.Select[Any]:
+    names = (Batch.lot_number, Product.name, Product.name_en, Organisation.name, Organisation.name_en)
+    return (
+        sa.select(RecallMember.recall_id)
+        .join(Batch, Batch.id == RecallMember.batch_id)
+        .join(Product, Product.id == Batch.product_id)
+        .join(Organisation, Organisation.id == Batch.producer_id)
+        .where(sa.or_(*(name.icontains(text, autoescape=True) for name in names)))
+    )
+
+
+def newest_recalls(most: int) -> list[Recall]:
+    """For feeds."""
+    return list(
+        db.session.scalars(_with_notices(db.select(Recall).where(_PUBLIC)).order_by(*_NEWEST_FIRST).limit(most))
+    )
+
+
+def public_recall(number: str) -> Recall:
+    """A recall that everyone may read.
+
+    :raises NotFound: where there is none, or it is a hold, a drill, or not in force yet.
+    """
+    recall: Recall | None = db.session.scalar(_with_notices(db.select(Recall).where(_PUBLIC, Recall.number == number)))
+    if recall is None:
+        raise NotFound
+    return recall
+
+
+def lots_listed(recalls: Sequence[Recall], most: int = LISTED) -> dict[int, list[Batch]]:
+    """The first lots that are in each recall now, by its id."""
+    place = sa.func.row_number().over(partition_by=RecallMember.recall_id, order_by=RecallMember.batch_id)
+    members = (
+        sa.select(RecallMember.recall_id, RecallMember.batch_id, place.label("place"))
+        .where(RecallMember.recall_id.in_([recall.id for recall in recalls]), RecallMember.removed_in.is_(None))
+        .subquery()
+    )
+    query = (
+        sa.select(members.c.recall_id, Batch)
+        .join(Batch, Batch.id == members.c.batch_id)
+        .where(members.c.place <= most)
+        .options(
+            joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer), joinedload(Batch.division)
+        )
+        .order_by(members.c.recall_id, Batch.id)
+    )
+    found: dict[int, list[Batch]] = {recall.id: [] for recall in recalls}
+    for recall_id, batch in db.session.execute(query):
+        found[recall_id].append(batch)
+    return found
+
+
+def lots_with_number(number: str) -> list[Batch]:
+    """Lots that ever left their producer and have this number, whoever made them; at most twenty."""
+    query = (
+        db.select(Batch)
+        .where(Batch.lot_number == number, sa.or_(Batch.released_at.is_not(None), Batch.recalled_at.is_not(None)))
+        .options(joinedload(Batch.product), joinedload(Batch.producer), joinedload(Batch.division))
+        .order_by(Batch.id)
+        .limit(20)
+    )
+    return list(db.session.scalars(query))
+
+
+def recalls_of(batch: Batch) -> list[Recall]:
+    """Every public recall that a lot is or was in: what is in force first, the gravest of it first."""
+    query = (
+        db.select(Recall)
+        .join(RecallMember, RecallMember.recall_id == Recall.id)
+        .where(RecallMember.batch_id == batch.id, _PUBLIC)
+        .order_by(Recall.status == RecallStatus.ENDED, RecallMember.removed_in.is_not(None), Recall.level, Recall.id)
+    )
+    return list(db.session.scalars(_with_notices(query)))
+
+
+def stops_of(batch: Batch) -> list[Recall]:
+    """Every recall and hold that a lot is or was in, the latest first: for its producer and regulators."""
+    query = (
+        db.select(Recall)
+        .join(RecallMember, RecallMember.recall_id == Recall.id)
+        .where(RecallMember.batch_id == batch.id, Recall.kind != RecallKind.DRILL)
+        .order_by(Recall.id.desc())
+    )
+    return list(db.session.scalars(_with_notices(query)))
+
+
+def recall_in_force(batch: Batch) -> Recall | None:
+    """The gravest recall that a batch is under."""
+    return recalls_of(batch)[0] if batch.recalled else None
+
+
+def hold_on(batch: Batch) -> Recall | None:
+    """What stops the sale of a lot for the time being: a hold, or a recall that waits for approval."""
+    if not batch.held:
+        return None
+    waiting = sa.and_(Recall.kind == RecallKind.RECALL, Recall.status == RecallStatus.PENDING)
+    holding = sa.and_(Recall.kind == RecallKind.HOLD, Recall.status == RecallStatus.ACTIVE)
+    query = (
+        db.select(Recall)
+        .join(RecallMember, RecallMember.recall_id == Recall.id)
+        .where(RecallMember.batch_id == batch.id, RecallMember.removed_in.is_(None), sa.or_(waiting, holding))
+        .order_by(Recall.id)
+        .limit(1)
+    )
+    hold: Recall | None = db.session.scalar(_with_notices(query))
+    return hold
+
+
+def _whom_to_call(batch: Batch) -> str:
+    """Name and telephone number of who stopped a lot."""
+    stop = recall_in_force(batch) or hold_on(batch)
+    return "　".join(filter(None, (named(stop.authority), stop.authority.phone))) if stop is not None else ""
+
+
+tells_who_stopped(_whom_to_call)

@@ -1,0 +1,1 @@
+"""The regulator's desk: open recalls with their clocks, what is late, and a search that answers as one types."""

@@ -1,0 +1,185 @@
+"""Finding lots, codes, producers, sites, inputs, vehicles, buyers and recalls from a few characters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from flask import url_for
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload
+
+from qr.codes import InvalidCode, format_code
+from trace_app.accounts.access import visible_to
+from trace_app.accounts.models import Organisation, OrganisationKind, User
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Site
+from trace_app.db.prefix import begins_with
+from trace_app.extensions import db
+from trace_app.flow.shipment_models import Consignee, Shipment
+from trace_app.flow.shipping import seen_by
+from trace_app.labels.packing import code_from_scan
+from trace_app.labels.service import label_of_code
+from trace_app.language import named
+from trace_app.recalls.models import Recall
+from trace_app.recalls.service import may_manage
+from trace_app.records.models import Record
+
+EACH = 8
+"""Hits of one sort."""
+LEAST = 2
+"""Characters before anything is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    text: str
+    note: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    title: LazyString
+    hits: list[Hit]
+
+
+def search(user: User, text: str) -> list[Hits]:
+    """What begins with, or where names are short, contains the text, by sort; nothing of fewer than two characters."""
+    text = " ".join(text.split())[:60]
+    if len(text) < LEAST:
+        return []
+    found = [
+        Hits(_("追溯码"), _codes(user, text)),
+        Hits(_("批次"), _lots(user, text)),
+        Hits(_("召回"), _recalls(user, text)),
+        Hits(_("生产者"), _producers(user, text)),
+        Hits(_("基地"), _sites(user, text)),
+        Hits(_("投入品批号"), _inputs(text)),
+        Hits(_("收货方"), _buyers(user, text)),
+        Hits(_("车辆和运单"), _vehicles(user, text)),
+    ]
+    return [hits for hits in found if hits.hits]
+
+
+def _codes(user: User, text: str) -> list[Hit]:
+    try:
+        label = label_of_code(code_from_scan(text))
+    except InvalidCode:
+        return []
+    batch = db.session.get_one(Batch, label.batch_id)
+    return [
+        Hit(
+            format_code(label.code),
+            f"{batch.lot_number} {named(batch.product)}",
+            url_for("shipments.journey", code=label.code),
+        )
+    ]
+
+
+def _lots(user: User, text: str) -> list[Hit]:
+    query = (
+        db.select(Batch)
+        .where(begins_with(Batch.lot_number, text), visible_to(user, Batch.producer_id, Batch.division_code))
+        .options(joinedload(Batch.product), joinedload(Batch.producer))
+        .order_by(Batch.lot_number)
+        .limit(EACH)
+    )
+    return [
+        Hit(lot.lot_number, f"{named(lot.product)} · {named(lot.producer)}", url_for("quality.batch", batch_id=lot.id))
+        for lot in db.session.scalars(query)
+    ]
+
+
+def _recalls(user: User, text: str) -> list[Hit]:
+    query = (
+        db.select(Recall).where(Recall.number.icontains(text, autoescape=True)).order_by(Recall.id.desc()).limit(EACH)
+    )
+    return [
+        Hit(row.number, row.reason if row.notices else "", url_for("managed_recalls.show", number=row.number))
+        for row in db.session.scalars(query)
+        if may_manage(user, row)
+    ]
+
+
+def _producers(user: User, text: str) -> list[Hit]:
+    query = (
+        db.select(Organisation)
+        .where(
+            Organisation.kind == OrganisationKind.PRODUCER, _named(Organisation, text),
+            visible_to(user, Organisation.id, Organisation.division_code),
+        )
+        .order_by(Organisation.name)
+        .limit(EACH)
+    )  # fmt: skip
+    return [
+        Hit(named(row), row.phone or row.address, url_for("batches.index", q=row.name))
+        for row in db.session.scalars(query)
+    ]
+
+
+def _sites(user: User, text: str) -> list[Hit]:
+    query = (
+        db.select(Site)
+        .where(_named(Site, text), visible_to(user, Site.producer_id, Site.division_code))
+        .options(joinedload(Site.producer))
+        .order_by(Site.name)
+        .limit(EACH)
+    )
+    return [
+        Hit(named(row), named(row.producer), url_for("recalls.scope", site=row.name, producer=row.producer.name))
+        for row in db.session.scalars(query)
+    ]
+
+
+def _inputs(text: str) -> list[Hit]:
+    query = (
+        sa.select(Record.input_lot, sa.func.min(Record.product_name))
+        .where(begins_with(Record.input_lot, text))
+        .group_by(Record.input_lot)
+        .order_by(Record.input_lot)
+        .limit(EACH)
+    )
+    return [
+        Hit(lot or "", name or "", url_for("recalls.scope", input_lot=lot)) for lot, name in db.session.execute(query)
+    ]
+
+
+def _buyers(user: User, text: str) -> list[Hit]:
+    query = (
+        sa.select(Consignee.name, sa.func.max(Consignee.phone))
+        .where(Consignee.name.icontains(text, autoescape=True), _of_my_place(user, Consignee.sender_id))
+        .group_by(Consignee.name)
+        .order_by(Consignee.name)
+        .limit(EACH)
+    )
+    return [Hit(name, phone or "", url_for("shipments.index", q=name)) for name, phone in db.session.execute(query)]
+
+
+def _vehicles(user: User, text: str) -> list[Hit]:
+    query = (
+        db.select(Shipment)
+        .where(begins_with(Shipment.vehicle, text.upper()), seen_by(user))
+        .options(joinedload(Shipment.sender), joinedload(Shipment.consignee))
+        .order_by(Shipment.vehicle, Shipment.id.desc())
+        .limit(EACH)
+    )
+    return [
+        Hit(
+            row.vehicle,
+            f"{row.number} · {named(row.sender)} → {row.consignee.name}",
+            url_for("shipments.show", shipment_id=row.id),
+        )
+        for row in db.session.scalars(query)
+    ]
+
+
+def _named(model: Any, text: str) -> sa.ColumnElement[bool]:
+    return sa.or_(model.name.icontains(text, autoescape=True), model.name_en.icontains(text, autoescape=True))
+
+
+def _of_my_place(user: User, organisation_id: Any) -> sa.ColumnElement[bool]:
+    here = sa.select(Organisation.id).where(visible_to(user, Organisation.id, Organisation.division_code))
+    return sa.and_(organisation_id.in_(here))
