@@ -62,7 +62,7 @@ clean: ## Delete the virtual environment and caches; data in var/ stays
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ .venv/.run
 
-.venv/.node: .venv/.dev tests/node/package-lock.json
+.venv/.node: .venv/.dev tests/node/package-lock.json tests/node/install.py
 	@$(BIN)/python tests/node/install.py
 	@touch $@
 

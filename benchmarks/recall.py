@@ -24,6 +24,7 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.extensions import db
 from trace_app.flow.models import LotLink
+from trace_app.labels.models import LabelRun
 from trace_app.recalls.scope import RecallScope, preview
 from trace_app.recalls.service import issue_by_scope
 
@@ -61,8 +62,14 @@ def fill(lots: int) -> None:
         for s, t in pairs
     ]  # fmt: skip
     _insert(LotLink.__table__, links)
+    runs = [
+        {"id": n + 1, "batch_id": first + n, "key_number": 1, "level": "item", "count": 500, "has_pin": False, "link": "", "voided": "",
+         "created_at": moment}
+        for n in range(lots)
+    ]  # fmt: skip
+    _insert(LabelRun.__table__, runs)
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text("ANALYZE"))
+        connection.execute(sa.text("VACUUM ANALYZE" if db.engine.dialect.name == "postgresql" else "ANALYZE"))
 
 
 def _insert(table: Any, rows: list[dict[str, Any]]) -> None:
@@ -101,7 +108,7 @@ def measure(lots: int) -> dict[str, float]:
         previews.append(time.perf_counter() - begun)
         assert found.count == count, (found.count, count)
         db.session.rollback()
-    facts = {"level": 1, "reason": "示例", "advice": "示例"}
+    facts = {"level": 2, "reason": "示例", "advice": "示例"}
     begun = time.perf_counter()
     with transaction():
         recall = issue_by_scope(db.session.get_one(User, officer_id), scope, {}, **facts)

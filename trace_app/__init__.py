@@ -91,6 +91,7 @@ def _register_views(app: Any) -> None:
     from trace_app.api.views import api
     from trace_app.batches.views import views as batches
     from trace_app.catalogue.views import views as catalogue
+    from trace_app.epcis.views import views as epcis
     from trace_app.findings.views import views as findings
     from trace_app.flow.shipping_views import views as shipments
     from trace_app.flow.views import views as flow
@@ -111,7 +112,7 @@ def _register_views(app: Any) -> None:
 
     for views in (
         accounts, catalogue, batches, flow, shipments, inputs, stock, records, findings, quality, reports, certificates, reference, labels, workbooks,
-        recalls, managed_recalls, recall_tasks, desk, document.views, public,
+        recalls, managed_recalls, recall_tasks, epcis, desk, document.views, public,
     ):  # fmt: skip
         app.register_blueprint(views)
     app.register_api(api)

@@ -200,6 +200,8 @@ TABLE = {
     "GET /tests/<report_id>/correct": TESTERS,
     "POST /tests/<report_id>/correct": TESTERS,
     "GET /laboratory": {RoleName.LABORATORY},
+    "GET /batches/<batch_id>/chain.xlsx": WITH_BATCHES,
+    "GET /batches/<batch_id>/epcis.jsonld": WITH_BATCHES,
     "GET /recall": WITH_BATCHES,
     "POST /recall": WITH_BATCHES,
     "GET /batches/<batch_id>/recall": WITH_BATCHES,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, MultipleFileField
-from wtforms.validators import ValidationError
+from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.batches.models import Batch
 from trace_app.forms import (
@@ -50,6 +50,21 @@ class LinkForm(Form):
             raise ValidationError(_("请选择来源批次，或填写追溯码。"))
 
 
+def _both_or_none(other: str) -> Callable[[Any, Any], None]:
+    """A limit has another one. Stands before `optional`, which ends the checks of an empty field."""
+
+    def check(form: Any, field: Any) -> None:
+        if field.data is None and not field.errors and form[other].data is not None:
+            raise StopValidation(str(_("温度上下限要么都填，要么都不填。")))
+
+    return check
+
+
+def _or_a_file(form: Any, field: Any) -> None:
+    if field.data is None and not field.errors and not getattr(form.file.data, "filename", ""):
+        raise StopValidation(str(_("请填写温度，或选择记录仪文件。")))
+
+
 class ShipmentForm(Form):
     """What is sent, to whom and how. Quantities by lot come beside it, see `trace_app.flow.shipping_views`."""
 
@@ -65,8 +80,10 @@ class ShipmentForm(Form):
     vehicle = StringField(_("车牌或运单号"), [optional(), at_most(20)])
     driver = StringField(_("司机"), [optional(), at_most(30)])
     driver_phone = StringField(_("司机电话"), [optional(), at_most(30)])
-    least_celsius = DecimalField(_("温度不低于（℃）"), [optional(), between(-60, 60)], description=_("要冷链才填"))
-    most_celsius = DecimalField(_("温度不高于（℃）"), [optional(), between(-60, 60)])
+    least_celsius = DecimalField(
+        _("温度不低于（℃）"), [_both_or_none("most_celsius"), optional(), between(-60, 60)], description=_("要冷链才填")
+    )
+    most_celsius = DecimalField(_("温度不高于（℃）"), [_both_or_none("least_celsius"), optional(), between(-60, 60)])
     platform = StringField(_("网店平台"), [optional(), at_most(30)], description=_("网上订单才填"))
     order_number = StringField(_("订单号"), [optional(), at_most(60)])
     codes = TextField(
@@ -80,9 +97,7 @@ class ShipmentForm(Form):
         self.division_code.choices = choices(places, blank=_("外地或不清楚"))
 
     def validate_most_celsius(self, field: Any) -> None:
-        if (field.data is None) != (self.least_celsius.data is None):
-            raise ValidationError(_("温度上下限要么都填，要么都不填。"))
-        if field.data is not None and field.data < self.least_celsius.data:
+        if self.least_celsius.data is not None and field.data < self.least_celsius.data:
             raise ValidationError(_("上限不能低于下限。"))
 
     def validate_email(self, field: Any) -> None:
@@ -118,13 +133,9 @@ class ReceiptCodeForm(Form):
 
 
 class TemperatureForm(Form):
-    celsius = DecimalField(_("温度（℃）"), [optional(), between(-60, 60)])
+    celsius = DecimalField(_("温度（℃）"), [_or_a_file, optional(), between(-60, 60)])
     at = MomentField(_("时间"), [required(), not_future])
     file = FileField(_("或记录仪文件（CSV、Excel）"))
-
-    def validate_celsius(self, field: Any) -> None:
-        if field.data is None and not getattr(self.file.data, "filename", ""):
-            raise ValidationError(_("请填写温度，或选择记录仪文件。"))
 
 
 class LossForm(Form):

@@ -6,7 +6,7 @@ import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -22,11 +22,12 @@ from trace_app.accounts.models import Organisation, RoleName, User
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
-from trace_app.clock import local
+from trace_app.clock import SHANGHAI, local
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have, was_sent
+from trace_app.flow.forms import OrderForm
 from trace_app.flow.shipment_models import (
     Consignee,
     LotLoss,
@@ -504,8 +505,8 @@ def journey_of(label: ScannedLabel) -> list[ShipmentLine]:
     return list(db.session.scalars(query))
 
 
-def lots_at_hand(user: User) -> list[Batch]:
-    """Lots that can be sent: one's own that are on sale, and those received."""
+def _at_hand(user: User) -> sa.Select[Any]:
+    """Lots that can be sent: one's own that are on sale, and those received; the newest first."""
     received = (
         sa.select(ShipmentLine.batch_id)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
@@ -513,16 +514,55 @@ def lots_at_hand(user: User) -> list[Batch]:
         .where(Consignee.organisation_id == user.organisation_id, Shipment.withdrawn_at.is_(None))
     )
     own = sa.and_(Batch.producer_id == user.organisation_id, Batch.released_at.is_not(None), Batch.closed_at.is_(None))
-    query = (
+    query: sa.Select[Any] = (
         db.select(Batch)
         .where(sa.or_(own, Batch.id.in_(received)), Batch.recalled_at.is_(None), Batch.held_at.is_(None))
-        .options(joinedload(Batch.product), joinedload(Batch.producer))
         .order_by(Batch.created_at.desc(), Batch.id.desc())
-        .limit(100)
     )
+    return query
+
+
+def lots_at_hand(user: User, most: int = 100) -> list[Batch]:
+    """The newest lots that can be sent."""
+    query = _at_hand(user).options(joinedload(Batch.product), joinedload(Batch.producer)).limit(most)
     return list(db.session.scalars(query))
 
 
 def consignees_of(user: User) -> list[Consignee]:
     query = db.select(Consignee).filter_by(sender_id=user.organisation_id).order_by(Consignee.name).limit(500)
     return list(db.session.scalars(query))
+
+
+def numbers_at_hand(user: User) -> set[str]:
+    """The numbers of all lots that can be sent now."""
+    return set(db.session.scalars(_at_hand(user).with_only_columns(Batch.lot_number)))
+
+
+def sent_orders(user: User, platform: str, order_number: str) -> list[str]:
+    """The numbers of standing shipments for an online order."""
+    query = db.select(Shipment.number).filter_by(
+        sender_id=user.organisation_id, platform=platform, order_number=order_number
+    )
+    return list(db.session.scalars(query.where(Shipment.withdrawn_at.is_(None))))
+
+
+def ship_order(user: User, form: OrderForm) -> Shipment:
+    """Note that one lot of an online order was sent. What the form says was checked.
+
+    :raises NotFound, NotYours, MoreThanLeft, UnderRecall, OnHold:
+    """
+    facts = form.facts
+    query = _at_hand(user).where(Batch.lot_number == facts["lot_number"]).order_by(Batch.id.desc()).limit(1)
+    batch = db.session.scalar(query)
+    if batch is None:
+        raise NotFound
+    noon = datetime.combine(facts["departed_on"], time(12), SHANGHAI)
+    return ship(
+        user,
+        ConsigneeFacts(facts["consignee"], phone=facts["phone"] or "", address=facts["address"] or ""),
+        ShipmentFacts(
+            departed_at=min(noon, utc_now()), carrier=facts["carrier"] or "", vehicle=facts["vehicle"] or "",
+            platform=facts["platform"], order_number=facts["order_number"],
+        ),
+        Load({batch.id: facts["quantity"]}),
+    )  # fmt: skip

@@ -68,10 +68,11 @@ class LabelRun(Model):
         sa.CheckConstraint(f"id <= {MAX_RUN}", "id"),
         sa.CheckConstraint("level != 'batch' OR count = 1", "one_code_for_a_batch"),
         sa.Index("ix_label_runs_sscc", "sscc_stem", "sscc_first"),
+        sa.Index("ix_label_runs_batch_id", "batch_id", "count"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), index=True)
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
     key_number: Mapped[int] = mapped_column(sa.ForeignKey("label_keys.number"))
     level: Mapped[LabelLevel] = mapped_column(one_of(LabelLevel, "level"), default=LabelLevel.ITEM)
     count: Mapped[int]

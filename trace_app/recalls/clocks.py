@@ -18,6 +18,8 @@ START_HOURS = {1: 24, 2: 48, 3: 72}
 FINISH_DAYS = {1: 10, 2: 20, 3: 30}
 """Working days."""
 SATURDAY = 5
+LONGEST_REST = 20
+"""Days: more than any holiday has with the weekends around it."""
 
 
 class HolidayForm(RowForm):
@@ -49,9 +51,8 @@ def working_days_after(day: date, count: int) -> date:
 
     Days of the table of holidays go by it; others by the week.
     """
-    query = db.select(Holiday.day, Holiday.type).where(
-        Holiday.day > day, Holiday.day <= day + timedelta(days=count * 3)
-    )
+    horizon = day + timedelta(days=count * 2 + LONGEST_REST)
+    query = db.select(Holiday.day, Holiday.type).where(Holiday.day > day, Holiday.day <= horizon)
     known: dict[Any, str] = {row[0]: row[1] for row in db.session.execute(query)}
     while count:
         day += timedelta(days=1)

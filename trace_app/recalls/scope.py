@@ -6,7 +6,7 @@ supplier, a failed test, a division; within dates. From there everything goes fo
 
 from __future__ import annotations
 
-import heapq
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -23,7 +23,7 @@ from trace_app.accounts.models import Division, Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.boundary import contains, parse_boundary
 from trace_app.catalogue.models import Product, Site
-from trace_app.db.ids import table_of
+from trace_app.db.ids import kept
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.models import LotLink
@@ -40,7 +40,7 @@ from trace_app.records.service import not_replaced, touches
 WIDEST_AREA = 6.0
 """Of an area drawn on the map, in degrees: Yunnan at the most."""
 MOST_ON_MAP = 3000
-MOST_LISTED = 500
+MOST_LISTED = 100
 """Lots that a preview lists; all are counted."""
 
 
@@ -296,25 +296,25 @@ def preview(user: User, scope: RecallScope) -> Preview:
 
     :raises ScopeTooWide, EmptyScope:
     """
-    ids = affected_ids(user, scope)
-    if not ids:
-        raise EmptyScope
-    cause_ids = set(db.session.scalars(causes(user, scope)))
-    listed = heapq.nsmallest(MOST_LISTED, ids, key=lambda n: (n not in cause_ids, n))
-    groups = _groups(ids)
+    with kept(sa.select(affected(user, scope).c.id)) as reached:
+        groups = _groups(reached)
+        if not groups:
+            raise EmptyScope
+        cause_ids = set(db.session.scalars(causes(user, scope)))
+        listed = _first(reached, cause_ids)
+        runs, labels = _codes_given(reached)
+        holders = _holders(reached)
     places: Counter[str] = Counter()
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for group in groups:
         places[group.county] += group.lots
         amounts[group.unit] += Decimal(str(group.amount))
-    runs, labels = _codes_given(ids)
     query = db.select(Division).where(Division.code.in_(list(places)))
     names = {division.code: named(division) for division in db.session.scalars(query)}
-    holders = _holders(ids)
     return Preview(
         scope=scope,
         lots=_with_reasons(listed, cause_ids),
-        count=len(ids),
+        count=places.total(),
         recalled_count=sum(group.recalled for group in groups),
         held_count=sum(group.held for group in groups),
         own_count=sum(group.lots for group in groups if group.producer_id == user.organisation_id),
@@ -329,36 +329,44 @@ def preview(user: User, scope: RecallScope) -> Preview:
     )
 
 
-def _groups(ids: Sequence[int]) -> Sequence[sa.Row[Any]]:
+def _first(reached: Any, cause_ids: set[int]) -> list[int]:
+    """The lots to list: those that have the cause, then the others in order."""
+    query = sa.select(reached.c.id).order_by(reached.c.id).limit(MOST_LISTED + len(cause_ids))
+    others = (lot_id for lot_id in db.session.scalars(query) if lot_id not in cause_ids)
+    return list(itertools.islice(itertools.chain(sorted(cause_ids), others), MOST_LISTED))
+
+
+def _groups(reached: Any) -> Sequence[sa.Row[Any]]:
     """Lots counted and summed by producer, county and unit."""
-    chosen = table_of(ids)
     county = sa.func.substr(Batch.division_code, 1, 6).label("county")
+    # As an expression: by the bare column SQLite would walk the whole table in an index's order.
+    producer = (Batch.producer_id + 0).label("producer_id")
     return db.session.execute(
         sa.select(
-            Batch.producer_id, county, Batch.unit, sa.func.count().label("lots"), sa.func.sum(Batch.quantity).label("amount"),
+            producer, county, Batch.unit, sa.func.count().label("lots"), sa.func.sum(Batch.quantity).label("amount"),
             sa.func.count(Batch.recalled_at).label("recalled"), sa.func.count(Batch.held_at).label("held"),
         )
-        .join(chosen, chosen.c.id == Batch.id)
-        .group_by(Batch.producer_id, county, Batch.unit)
+        .select_from(reached)
+        .join(Batch, Batch.id == reached.c.id)
+        .group_by(producer, county, Batch.unit)
     ).all()  # fmt: skip
 
 
-def _codes_given(ids: Sequence[int]) -> tuple[int, int]:
+def _codes_given(reached: Any) -> tuple[int, int]:
     """Label runs of lots, and the codes in them."""
-    chosen = table_of(ids)
-    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(LabelRun.count), 0))
-    runs, codes = db.session.execute(query.join(chosen, chosen.c.id == LabelRun.batch_id)).one()
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(LabelRun.count), 0)).select_from(reached)
+    runs, codes = db.session.execute(query.join(LabelRun, LabelRun.batch_id == reached.c.id)).one()
     return int(runs), int(codes)
 
 
-def _holders(ids: Sequence[int]) -> list[Holder]:
+def _holders(reached: Any) -> list[Holder]:
     """To whom lots were sent, those with the most lots first."""
-    chosen = table_of(ids)
     query = (
         sa.select(
             Consignee.name, Consignee.phone, Batch.unit, sa.func.count(Batch.id.distinct()), sa.func.sum(ShipmentLine.quantity)
         )
-        .join(chosen, chosen.c.id == ShipmentLine.batch_id)
+        .select_from(reached)
+        .join(ShipmentLine, ShipmentLine.batch_id == reached.c.id)
         .join(Batch, Batch.id == ShipmentLine.batch_id)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
         .join(Consignee, Consignee.id == Shipment.consignee_id)

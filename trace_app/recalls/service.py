@@ -12,10 +12,11 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
 from trace_app.accounts.models import Organisation, RoleName, User
-from trace_app.batches.freshness import CHANGED, shown_on_trace_pages
+from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.db.base import utc_now
+from trace_app.db.ids import kept
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.service import no_links_meanwhile
@@ -29,12 +30,14 @@ from trace_app.recalls.models import (
     RecallNotice,
     RecallStatus,
 )
-from trace_app.recalls.scope import EmptyScope, RecallScope, affected, affected_ids, scope_of
+from trace_app.recalls.scope import EmptyScope, RecallScope, affected, scope_of
 
 _LOCK = 5_303_002
 _MARK = {RecallKind.RECALL: "", RecallKind.HOLD: "H", RecallKind.DRILL: "M"}
 """In numbers."""
 DRILL_LEVEL = 2
+ANEW: dict[str, Any] = {"version": Batch.version + 1}
+"""What makes the pages of lots anew. What stops a lot is nothing that its compliance check looks at."""
 
 shown_on_trace_pages(
     Organisation,
@@ -393,17 +396,17 @@ def _notice(
 
 def _take_in_scope(user: User, recall: Recall, sequence: int, scope: RecallScope, left_out: dict[int, str]) -> None:
     """:raises EmptyScope, NothingLeft:"""
-    chosen: sa.ColumnElement[bool] = Batch.id.in_(sa.select(affected(user, scope).c.id))
-    if user.role is RoleName.PRODUCER and recall.kind is not RecallKind.DRILL:
-        chosen = sa.and_(chosen, Batch.producer_id == user.organisation_id)
-    if left_out:
-        chosen = sa.and_(chosen, Batch.id.not_in(list(left_out)))
-    if not _take_in(recall, sequence, chosen):
-        raise NothingLeft if affected_ids(user, scope) else EmptyScope
-    if left_out:
-        reached = affected(user, scope)
-        known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), Batch.id.in_(sa.select(reached.c.id)))
-        _leave_out(recall, {lot_id: left_out[lot_id] for lot_id in db.session.scalars(known)})
+    with kept(sa.select(affected(user, scope).c.id)) as reached:
+        chosen: sa.ColumnElement[bool] = Batch.id.in_(sa.select(reached.c.id))
+        if user.role is RoleName.PRODUCER and recall.kind is not RecallKind.DRILL:
+            chosen = sa.and_(chosen, Batch.producer_id == user.organisation_id)
+        if left_out:
+            chosen = sa.and_(chosen, Batch.id.not_in(list(left_out)))
+        if not _take_in(recall, sequence, chosen):
+            raise NothingLeft if db.session.scalar(sa.select(reached.c.id).limit(1)) is not None else EmptyScope
+        if left_out:
+            known = sa.select(reached.c.id).where(reached.c.id.in_(list(left_out)))
+            _leave_out(recall, {lot_id: left_out[lot_id] for lot_id in db.session.scalars(known)})
 
 
 def _leave_out(recall: Recall, reasons: dict[int, str]) -> None:
@@ -448,7 +451,7 @@ def _take_in(recall: Recall, sequence: int, chosen: sa.ColumnElement[bool]) -> i
     added = in_it.where(RecallMember.added_in == sequence)
     if recall.kind is not RecallKind.DRILL:
         db.session.execute(
-            sa.update(Batch).where(Batch.id.in_(added)).values(_stopped_by(recall) | CHANGED),
+            sa.update(Batch).where(Batch.id.in_(added)).values(_stopped_by(recall) | ANEW),
             execution_options={"synchronize_session": False},
         )
     count = int(db.session.scalar(sa.select(sa.func.count()).select_from(added.subquery())) or 0)
@@ -476,7 +479,7 @@ def _stopped_by(recall: Recall) -> dict[str, Any]:
 
 
 def _raise_versions(lots: sa.ColumnElement[bool]) -> None:
-    db.session.execute(sa.update(Batch).where(lots).values(CHANGED), execution_options={"synchronize_session": False})
+    db.session.execute(sa.update(Batch).where(lots).values(ANEW), execution_options={"synchronize_session": False})
 
 
 def _restate(recall: Recall) -> None:
@@ -503,7 +506,7 @@ def _restate(recall: Recall) -> None:
             recalled_at=in_force.with_only_columns(sa.func.min(Recall.in_force_at)).scalar_subquery(),
             recall_level=in_force.with_only_columns(sa.func.min(Recall.level)).scalar_subquery(),
             held_at=holding.with_only_columns(sa.func.min(Recall.issued_at)).scalar_subquery(),
-            **CHANGED,
+            **ANEW,
         ),
         execution_options={"synchronize_session": False},
     )

@@ -17,6 +17,9 @@ from trace_app.batches.forms import BatchForm
 from trace_app.batches.service import lot_with_number
 from trace_app.catalogue.models import ProductKind
 from trace_app.errors import InvalidInput
+from trace_app.flow.forms import OrderForm
+from trace_app.flow.shipping import numbers_at_hand, sent_orders
+from trace_app.forms import Form
 from trace_app.inputs.forms import InputRowForm
 from trace_app.records.forms import record_facts
 from trace_app.records.models import RecordType
@@ -69,7 +72,7 @@ class RecordRow:
 
 @dataclass(slots=True)
 class DryRun:
-    """What a workbook holds. ``lots`` and ``inputs`` are values for their forms, with their rows."""
+    """What a workbook holds. ``lots``, ``inputs`` and ``orders`` are values for their forms, with their rows."""
 
     troubles: list[Trouble] = field(default_factory=list)
     trouble_count: int = 0
@@ -77,10 +80,11 @@ class DryRun:
     records: list[RecordRow] = field(default_factory=list)
     lots: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     inputs: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    orders: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def good(self) -> int:
-        return len(self.records) + len(self.lots) + len(self.inputs)
+        return len(self.records) + len(self.lots) + len(self.inputs) + len(self.orders)
 
     def trouble(self, sheet: str, row: int | None, column: str, message: Any) -> None:
         self.trouble_count += 1
@@ -272,29 +276,60 @@ def read_inputs(sheets: Sequence[Sheet]) -> DryRun:
     """Look through a table of farm inputs: one product with its use on one kind in each row."""
     run = DryRun()
     form = InputRowForm(formdata=None, meta={"csrf": False})
-    sheet = next(
-        (s for s in sheets if s.name not in {n for lazy in IGNORED_SHEETS for n in in_all_languages(lazy)}), None
-    )
+    keys = ("type", "name", "registration_number", "kind_code")
+    run.inputs += _rows_of_one_form(InputRowForm, list(input_fields(form)), sheets, keys, run)
+    return run
+
+
+def read_orders(user: User, sheets: Sequence[Sheet]) -> DryRun:
+    """Look through a shop's order list: one lot of one order in each row."""
+    run = DryRun()
+    form = OrderForm(formdata=None, meta={"csrf": False})
+    keys = ("platform", "order_number", "lot_number")
+    numbers = numbers_at_hand(user)
+    for number, values in _rows_of_one_form(OrderForm, list(input_fields(form)), sheets, keys, run):
+        sent = sent_orders(user, values["platform"], values["order_number"])
+        if values["lot_number"] not in numbers:
+            run.trouble(
+                "", number, "", _("没有可以发货的批次“%(lot)s”：要已放行，没有召回或暂停。", lot=values["lot_number"])
+            )
+        elif sent:
+            run.trouble("", number, "", _("这个订单已经登记过，见发货单 %(number)s。", number=sent[0]))
+        else:
+            run.orders.append((number, values))
+    return run
+
+
+def _rows_of_one_form(
+    form_class: type[Form], fields: list[Any], sheets: Sequence[Sheet], keys: tuple[str, ...], run: DryRun
+) -> list[tuple[int, dict[str, Any]]]:
+    """The right rows of the first sheet, as values for a form.
+
+    :param keys: fields that no two rows may share.
+    """
+    ignored = {name for lazy in IGNORED_SHEETS for name in in_all_languages(lazy)}
+    sheet = next((s for s in sheets if s.name not in ignored), None)
+    found: list[tuple[int, dict[str, Any]]] = []
     if sheet is None:
-        return run
+        return found
     seen: dict[tuple[Any, ...], int] = {}
-    for number, values, places in _forms_rows(sheet, list(input_fields(form)), run):
+    for number, values, places in _forms_rows(sheet, fields, run):
         try:
-            InputRowForm.parse(values)
+            form_class.parse(values)
         except InvalidInput as error:
             for name, messages in error.errors.items():
                 run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages))
             continue
-        key = tuple(values.get(name) or "" for name in ("type", "name", "registration_number", "kind_code"))
+        key = tuple(values.get(name) or "" for name in keys)
         if key in seen:
             run.trouble(sheet.name, number, "", _("与第 %(row)d 行重复。", row=seen[key]))
             continue
         seen[key] = number
-        run.inputs.append((number, values))
-    return run
+        found.append((number, values))
+    return found
 
 
-def input_fields(form: InputRowForm) -> Iterator[Any]:
+def input_fields(form: Form) -> Iterator[Any]:
     return (f for f in form if f.name != "csrf_token")
 
 

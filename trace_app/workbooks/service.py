@@ -23,6 +23,8 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import InvalidInput, Problem
 from trace_app.extensions import db, jobs
+from trace_app.flow.forms import OrderForm
+from trace_app.flow.shipping import ship_order
 from trace_app.inputs import service as inputs
 from trace_app.inputs.forms import InputRowForm
 from trace_app.media.service import keep_document, open_document
@@ -30,9 +32,10 @@ from trace_app.records import service as records
 from trace_app.records.service import Scope
 from trace_app.sheets import read_tables
 from trace_app.workbooks.models import Import, ImportStatus
-from trace_app.workbooks.reading import DryRun, RecordRow, read_inputs, read_records
+from trace_app.workbooks.reading import DryRun, RecordRow, read_inputs, read_orders, read_records
 
 INPUTS = "inputs"
+ORDERS = "orders"
 AT_ONCE = 200
 """Rows of one transaction: others get to write in between."""
 GIVEN_UP = timedelta(minutes=15)
@@ -67,7 +70,7 @@ class TakenInAlready(Problem):
 def look_through(user: User, what: str, file_name: str, data: bytes) -> Import:
     """Keep an uploaded table with what a dry run found; nothing of it is taken in.
 
-    :param what: code of a kind, or ``inputs``.
+    :param what: code of a kind, ``inputs`` or ``orders``.
     :raises SheetProblem, NotFound:
     """
     run = _dry_run(user, what, file_name, data)
@@ -89,9 +92,11 @@ def look_through(user: User, what: str, file_name: str, data: bytes) -> Import:
 
 
 def _dry_run(user: User, what: str, file_name: str, data: bytes) -> DryRun:
-    kind = kind_named(what) if what != INPUTS else None
+    kind = kind_named(what) if what not in (INPUTS, ORDERS) else None
     sheets = read_tables(file_name, data)
-    return read_records(user, kind, sheets) if kind is not None else read_inputs(sheets)
+    if kind is not None:
+        return read_records(user, kind, sheets)
+    return read_orders(user, sheets) if what == ORDERS else read_inputs(sheets)
 
 
 def confirm(user: User, row: Import, *, only_good: bool) -> None:
@@ -145,7 +150,7 @@ def take_in(import_id: int) -> None:
     # Rows that became lots or products in an attempt before are no longer right: they count as taken in.
     run = _dry_run(user, what, file_name, data)
     failed: list[dict[str, Any]] = []
-    steps: list[Any] = [*run.lots, *run.inputs, *run.records]
+    steps: list[Any] = [*run.lots, *run.inputs, *run.orders, *run.records]
     for first in range(0, len(steps), AT_ONCE):
         part = steps[first : first + AT_ONCE]
         with transaction():
@@ -171,6 +176,8 @@ def _take_in_one(user: User, what: str, import_id: int, step: Any, failed: list[
             elif what == INPUTS:
                 form = InputRowForm.parse(step[1])
                 inputs.add_product(user, form.product_facts, form.use_facts)
+            elif what == ORDERS:
+                ship_order(user, OrderForm.parse(step[1]))
             else:
                 batches.register_batch(user, BatchForm.parse(step[1], user=user).batch_facts)
     except (Problem, InvalidInput) as problem:

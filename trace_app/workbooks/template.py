@@ -14,6 +14,7 @@ from wtforms.validators import Length, NumberRange
 from trace_app.accounts.models import User
 from trace_app.catalogue.models import ProductKind
 from trace_app.clock import today
+from trace_app.flow.forms import OrderForm
 from trace_app.inputs.forms import InputRowForm
 from trace_app.language import named
 from trace_app.records.service import open_lots
@@ -204,6 +205,18 @@ def kind_template(user: User, kind: ProductKind) -> bytes:
         columns = [(f"{LOT_HEADING} *", None, True)]
         columns += [(heading(f), f, bool(f.flags.required)) for f in plan.fields]
         book.sheet(plan.name, columns, lots)
+    return book.done()
+
+
+def orders_template() -> bytes:
+    """The workbook of a shop's order list."""
+    book = _Book()
+    book.help(
+        str(_("网店订单模板")),
+        [str(_("一行一个订单里的一个批次；同一订单有几个批次的，写几行。")), *map(str, _LINES[2:])],
+    )
+    form = OrderForm(formdata=None, meta={"csrf": False})
+    book.sheet(str(_("订单")), [(heading(f), f, bool(f.flags.required)) for f in input_fields(form)], None)
     return book.done()
 
 

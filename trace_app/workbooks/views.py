@@ -26,7 +26,7 @@ from trace_app.workbooks import service
 from trace_app.workbooks.dossier import dossier_of
 from trace_app.workbooks.export import workbook_of
 from trace_app.workbooks.models import ImportStatus
-from trace_app.workbooks.template import inputs_template, kind_template
+from trace_app.workbooks.template import inputs_template, kind_template, orders_template
 
 views = Blueprint("workbooks", __name__)
 STATUSES = {
@@ -42,7 +42,9 @@ class WorkbookForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.what.choices = choices([*((k.code, named(k)) for k in kinds()), (service.INPUTS, _("投入品目录"))])
+        self.what.choices = choices(
+            [*((k.code, named(k)) for k in kinds()), (service.INPUTS, _("投入品目录")), (service.ORDERS, _("网店订单"))]
+        )
 
 
 def _download(data: bytes, name: str, mimetype: str = DOCUMENT_TYPES["xlsx"]) -> Response:
@@ -68,7 +70,10 @@ def index() -> Any:
 
 
 def _names() -> dict[str, str]:
-    return {kind.code: named(kind) for kind in kinds()} | {service.INPUTS: str(_("投入品目录"))}
+    return {kind.code: named(kind) for kind in kinds()} | {
+        service.INPUTS: str(_("投入品目录")),
+        service.ORDERS: str(_("网店订单")),
+    }
 
 
 @views.get("/workbooks/template/<what>.xlsx")
@@ -76,6 +81,8 @@ def _names() -> dict[str, str]:
 def template(what: str) -> Any:
     if what == service.INPUTS:
         return _download(inputs_template(), f"{_('投入品目录模板')}.xlsx")
+    if what == service.ORDERS:
+        return _download(orders_template(), f"{_('网店订单模板')}.xlsx")
     kind = kind_named(what)
     return _download(kind_template(the_user(), kind), f"{_('%(kind)s：生产记录模板', kind=named(kind))}.xlsx")
 

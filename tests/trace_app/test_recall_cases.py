@@ -1,0 +1,490 @@
+"""A recall from its approval to its end: notices, holds, voluntary recalls, drills, follow-up, feeds and papers."""
+
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from xml.etree import ElementTree
+
+import pypdfium2
+import pytest
+
+from qr.reading import read_symbols
+from tests.world import Actor, World, photo
+from trace_app.batches.models import Batch
+from trace_app.extensions import db
+from trace_app.findings.models import Delivery
+from trace_app.recalls import clocks, tasks
+from trace_app.recalls.models import Recall, RecallNotice, RecallTask
+
+NOTICE = {
+    "level": "2", "reason": "镉超标", "advice": "停止食用，退货", "reason_en": "Cadmium", "advice_en": "Do not eat",
+}  # fmt: skip
+
+
+def _issue(world: World, actor: Actor, lot: int, **values: str) -> str:
+    answer = world.client(actor).post(f"/batches/{lot}/recall", data=NOTICE | values)
+    assert answer.status_code == 302, answer.text
+    return answer.location.split("/")[2]
+
+
+def _state(world: World, lot: int) -> str:
+    with world.app.app_context():
+        return db.session.get_one(Batch, lot).state
+
+
+def _send(world: World, actor: Actor, lot: int, amount: str, to: str, **values: str) -> None:
+    data = {"consignee": to, "departed_at": "2026-11-20T08:30", f"q-{lot}": amount, "email": f"{len(to)}@example.org"}
+    assert world.client(actor).post("/shipments/new", data=data | values).status_code == 302
+
+
+def _tasks(world: World, number: str) -> dict[str, str]:
+    """Tokens by party."""
+    with world.app.app_context():
+        recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+        return {tasks.party_name(task): task.token for task in tasks.tasks_of(recall)}
+
+
+class TestLevelOne:
+    def test_it_holds_at_once_and_comes_into_force_by_a_second_officer(self, world: World) -> None:
+        lot, code = world.labelled(world.producer())
+        officer, above = world.regulator(), world.regulator("530300")
+        number = _issue(world, officer, lot, level="1")
+        assert _state(world, lot) == "held"
+        page = world.client().get(f"/{code}").text
+        assert "暂停销售，正在核查" in page
+        assert "镉超标" not in page
+        assert world.client().get(f"/recalls/{number}").status_code == 404
+        assert number not in world.client().get("/recalls").text
+        mine = world.client(officer)
+        assert "须由另一位监管人员批准" in mine.get(f"/recalls/{number}/manage").text
+        assert mine.post(f"/recalls/{number}/approve").status_code == 422
+        assert world.client(world.regulator("530381")).post(f"/recalls/{number}/approve").status_code == 404
+        assert "等待批准" in world.client(above).get("/desk").text
+        assert world.client(above).post(f"/recalls/{number}/approve").status_code == 302
+        assert _state(world, lot) == "recalled"
+        assert "正在召回，请勿食用" in world.client().get(f"/{code}").text
+        assert world.client().get(f"/recalls/{number}").status_code == 200
+        assert world.client(above).post(f"/recalls/{number}/approve").status_code == 422
+
+    def test_it_is_refused_with_a_reason_and_the_lots_are_free(self, world: World) -> None:
+        lot = world.released(world.producer())
+        number = _issue(world, world.regulator(), lot, level="1")
+        above = world.client(world.regulator("530300"))
+        assert above.post(f"/recalls/{number}/reject", data={"note": ""}).status_code == 422
+        assert above.post(f"/recalls/{number}/reject", data={"note": "证据不足"}).status_code == 302
+        assert _state(world, lot) == "released"
+        assert "证据不足" in above.get(f"/recalls/{number}/manage").text
+        assert world.client().get(f"/recalls/{number}").status_code == 404
+
+    def test_it_goes_over_a_lighter_one_and_the_lighter_one_stands_when_it_ends(self, world: World) -> None:
+        lot, code = world.labelled(world.producer())
+        officer, above = world.regulator(), world.regulator("530300")
+        _issue(world, officer, lot, level="3", reason="标签有误")
+        number = _issue(world, officer, lot, level="1", reason="致病菌")
+        world.client(above).post(f"/recalls/{number}/approve")
+        page = world.client().get(f"/{code}").text
+        assert "一级召回" in page
+        assert "致病菌" in page
+        world.client(officer).post(f"/recalls/{number}/end", data={"note": "已处置完毕"})
+        page = world.client().get(f"/{code}").text
+        assert "三级召回" in page
+        assert "标签有误" in page
+        again = world.client(officer).post(f"/batches/{lot}/recall", data=NOTICE | {"level": "3"})
+        assert "已在召回中" in again.text
+
+
+class TestNotices:
+    def test_each_change_is_a_notice_of_its_own_and_nothing_is_overwritten(self, world: World) -> None:
+        grower, officer = world.producer(), world.regulator()
+        lots = [world.released(grower, lot_number=f"C-{n}") for n in range(3)]
+        client = world.client(officer)
+        data = NOTICE | {"lots": "C-0 C-1", "count": "2"}
+        number = client.post("/recall", data=data).location.split("/")[2]
+        more = {"extends": number, "lots": "C-1 C-2", "note": "又查出一批"}
+        assert "范围内现在有 2 批" in client.post("/recall", data=more | {"count": "1"}).text
+        assert client.post("/recall", data=more | {"count": "2"}).status_code == 302
+        fixed = NOTICE | {"level": "3", "reason": "镉 0.21 mg/kg", "note": "复检结果"}
+        assert client.post(f"/recalls/{number}/correct", data=fixed).status_code == 302
+        assert (
+            client.post(f"/recalls/{number}/narrow", data={"out": str(lots[0]), "note": "复检合格"}).status_code == 302
+        )
+        assert [_state(world, lot) for lot in lots] == ["released", "recalled", "recalled"]
+        with world.app.app_context():
+            recall = db.session.scalars(db.select(Recall)).one()
+            rows = [(n.number, n.type.value, n.level, n.lot_count, n.reason) for n in recall.notices]
+            assert rows == [
+                (number, "issue", 2, 2, "镉超标"), (f"{number}-2", "extend", 2, 3, "镉超标"),
+                (f"{number}-3", "correct", 3, 3, "镉 0.21 mg/kg"), (f"{number}-4", "narrow", 3, 2, "镉 0.21 mg/kg"),
+            ]  # fmt: skip
+        page = world.client().get(f"/recalls/{number}").text
+        assert all(text in page for text in (f"{number}-4", "复检合格", "又查出一批", "C-2"))
+        assert client.post(f"/recalls/{number}/end", data={"note": "全部处置"}).status_code == 302
+        assert {_state(world, lot) for lot in lots} == {"released"}
+        assert "已于" in world.client().get(f"/recalls/{number}").text
+        assert client.post(f"/recalls/{number}/end", data={"note": "再终止"}).status_code == 422
+        # What was taken out comes in again.
+        again = client.post("/recall", data=NOTICE | {"lots": "C-0", "count": "1"})
+        assert again.status_code == 302
+
+    def test_a_lot_that_was_taken_out_can_be_taken_in_again(self, world: World) -> None:
+        grower, client = world.producer(), world.client(world.regulator())
+        lots = [world.released(grower, lot_number=f"C-{n}") for n in range(2)]
+        number = client.post("/recall", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
+        client.post(f"/recalls/{number}/narrow", data={"out": str(lots[0]), "note": "复检合格"})
+        more = {"extends": number, "lots": "C-0", "note": "复检有误", "count": "1"}
+        assert client.post("/recall", data=more).status_code == 302
+        assert _state(world, lots[0]) == "recalled"
+
+    def test_what_cannot_be_is_refused_with_what_to_do(self, world: World) -> None:
+        grower, client = world.producer(), world.client(world.regulator())
+        lots = [world.released(grower, lot_number=f"C-{n}") for n in range(2)]
+        number = client.post("/recall", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
+        for path, data, message in (
+            ("correct", NOTICE | {"level": "1", "note": "更严重"}, "另发一级召回"),
+            ("correct", NOTICE | {"note": ""}, "请填写此项"),
+            ("narrow", {"note": "x"}, "请勾选要排除的批次"),
+            ("narrow", {"out": [str(lot) for lot in lots], "note": "x"}, "请改用“终止”"),
+            ("end", {"note": " "}, "请填写此项"),
+        ):
+            answer = client.post(f"/recalls/{number}/{path}", data=data)
+            assert answer.status_code == 422
+            assert message in answer.text
+        with world.app.app_context():
+            assert db.session.scalar(db.select(db.func.count(RecallNotice.id))) == 1
+
+    def test_the_page_of_an_ended_recall_and_the_lots_page_say_so(self, world: World) -> None:
+        lot, code = world.labelled(world.producer())
+        officer = world.regulator()
+        number = _issue(world, officer, lot)
+        world.client(officer).post(f"/recalls/{number}/end", data={"note": "处置完毕"})
+        page = world.client().get(f"/{code}").text
+        assert "未被召回" in page
+        assert "曾被召回，现已解除" in page
+        assert number in page
+
+
+class TestClocks:
+    @pytest.mark.parametrize(
+        ("day", "count", "last"),
+        [
+            ("2026-11-20", 10, "2026-12-04"),  # a Friday, no holidays
+            ("2026-09-30", 10, "2026-10-20"),  # the national holiday, and a Saturday worked in exchange
+            ("2026-02-13", 1, "2026-02-14"),  # a Saturday worked
+            ("2026-02-14", 1, "2026-02-24"),  # the Spring Festival
+        ],
+    )
+    def test_working_days_by_the_table_of_holidays(self, world: World, day: str, count: int, last: str) -> None:
+        with world.app.app_context():
+            assert clocks.working_days_after(date.fromisoformat(day), count) == date.fromisoformat(last)
+
+    def test_the_table_is_data_that_an_administrator_replaces(self, world: World) -> None:
+        client = world.client(world.administrator())
+        table = client.get("/reference/holidays.csv").text
+        assert "2026-10-10,work" in table
+        file = (io.BytesIO((table + "2026-12-01,off,测试,x\r\n").encode()), "holidays.csv")
+        assert client.post("/reference/holidays", data={"file": file}).status_code == 302
+        with world.app.app_context():
+            assert clocks.working_days_after(date(2026, 11, 30), 1) == date(2026, 12, 2)
+        back = (io.BytesIO(table.encode()), "holidays.csv")
+        assert client.post("/reference/holidays", data={"file": back}).status_code == 302
+
+
+class TestHolds:
+    def test_a_hold_stops_the_sale_is_seen_by_scanning_alone_and_is_lifted(self, world: World) -> None:
+        grower, officer = world.producer(), world.regulator()
+        lot, code = world.labelled(grower)
+        number = _issue(world, officer, lot, kind="hold", reason="抽检待结果")
+        page = world.client().get(f"/{code}").text
+        assert "暂停销售，正在核查" in page
+        assert "抽检待结果" in page
+        assert number not in world.client().get("/recalls").text
+        client = world.client(grower)
+        assert client.post(f"/batches/{lot}/close").status_code == 409
+        assert "暂停" in client.get(f"/batches/{lot}/labels").text
+        world.record(grower, lot)
+        english = world.client(language="en").get(f"/{code}").text
+        assert "Sale stopped" in english
+        assert world.client(officer).post(f"/recalls/{number}/end", data={"note": "合格"}).status_code == 302
+        assert "未被召回" in world.client().get(f"/{code}").text
+
+    def test_a_producer_holds_and_lifts_its_own(self, world: World) -> None:
+        grower = world.producer()
+        lot = world.released(grower)
+        number = _issue(world, grower, lot, kind="hold")
+        assert _state(world, lot) == "held"
+        assert world.client(grower).post(f"/recalls/{number}/end", data={"note": "查清"}).status_code == 302
+        assert _state(world, lot) == "released"
+
+
+class TestVoluntary:
+    def test_a_producer_recalls_its_own_lots_at_once_and_cannot_end_it(self, world: World) -> None:
+        grower, officer = world.producer(name="姜社"), world.regulator()
+        lot, code = world.labelled(grower, lot_number="V-1")
+        number = _issue(world, grower, lot, level="1")
+        assert f"-V{grower.organisation_id}-" in number
+        assert "正在召回" in world.client().get(f"/{code}").text
+        assert "生产者主动召回" in world.client().get(f"/recalls/{number}").text
+        client = world.client(grower)
+        assert client.post(f"/recalls/{number}/end", data={"note": "好了"}).status_code == 422
+        assert number in world.client(officer).get("/desk").text
+        with world.app.app_context():
+            messages = [row.message for row in db.session.scalars(db.select(Delivery))]
+            assert any(number in str(message) for message in messages)
+        assert world.client(officer).post(f"/recalls/{number}/end", data={"note": "审查通过"}).status_code == 302
+        assert world.client(world.producer()).get(f"/recalls/{number}/manage").status_code == 404
+
+    def test_it_reaches_no_lot_of_others_but_tells_of_them(self, world: World) -> None:
+        ham_works, bakery = world.producer("530381001"), world.producer("530324001", name="糕点厂")
+        ham, code = world.labelled(ham_works, "ham", division="530381001", lot_number="HAM-1")
+        cakes = world.batch(bakery, "ham_mooncake", "530324001", lot_number="CAKE-1")
+        world.client(bakery).post(
+            f"/batches/{cakes}/flow", data={"code": code, "quantity": "1", "happened_on": "2025-11-07"}
+        )
+        client = world.client(ham_works)
+        page = client.get("/recall?lots=HAM-1").text
+        assert "别家的，会通知" in page
+        assert "范围内现在有 1 批" in client.post("/recall", data=NOTICE | {"lots": "HAM-1", "count": "2"}).text
+        assert client.post("/recall", data=NOTICE | {"lots": "HAM-1", "count": "1"}).status_code == 302
+        assert (_state(world, ham), _state(world, cakes)) == ("recalled", "draft")
+        stranger = world.client(world.producer())
+        assert "没有批次符合" in stranger.get("/recall?lots=HAM-1").text
+
+
+class TestFollowUp:
+    def _recalled(self, world: World) -> tuple[Actor, Actor, int, str, dict[str, str]]:
+        grower, officer = world.producer(name="姜社"), world.regulator()
+        lot = world.released(grower, quantity="100", lot_number="F-1")
+        _send(world, grower, lot, "40", "云岭超市")
+        _send(world, grower, lot, "10", "早市摊")
+        number = _issue(world, officer, lot)
+        return grower, officer, lot, number, _tasks(world, number)
+
+    def test_everyone_concerned_gets_a_task_and_a_message(self, world: World) -> None:
+        grower, _officer, _lot, number, found = self._recalled(world)
+        assert set(found) == {"姜社", "云岭超市", "早市摊"}
+        with world.app.app_context():
+            sent = {row.address: row.message for row in db.session.scalars(db.select(Delivery))}
+            assert {"4@example.org", "3@example.org"} <= set(sent)
+            message = sent["4@example.org"]
+            assert message["link"].endswith(found["云岭超市"])
+            assert message["facts"]["lots"] == ["F-1"]
+            assert message["facts"]["level"] == 2
+        client = world.client(grower)
+        assert "等您确认" in client.get("/batches").text
+        assert number in client.get("/tasks").text
+
+    def test_confirming_reporting_and_effectiveness(self, world: World) -> None:
+        _grower, officer, lot, number, found = self._recalled(world)
+        shop = world.client()
+        path = f"/tasks/{found['云岭超市']}"
+        assert "F-1" in shop.get(path).text
+        assert shop.post(f"{path}/acknowledge", data={"name": ""}).status_code == 422
+        assert shop.post(f"{path}/acknowledge", data={"name": "张店长"}).status_code == 302
+        report = {
+            "name": "张店长",
+            f"sealed-{lot}": "10",
+            f"returned-{lot}": "5",
+            f"destroyed-{lot}": "5",
+            f"gone-{lot}": "10",
+        }
+        too_much = shop.post(f"{path}/report", data=report | {f"gone-{lot}": "21"})
+        assert too_much.status_code == 422
+        assert "在您那里的只有 40" in too_much.text
+        for wrong in ("-1", "abc"):
+            assert shop.post(f"{path}/report", data=report | {f"sealed-{lot}": wrong}).status_code == 422
+        assert "请至少填写一个批次" in shop.post(f"{path}/report", data={"name": "张店长"}).text
+        evidence = {"photos": (io.BytesIO(photo()), "seal.jpg"), "note": "封存在冷库"}
+        assert shop.post(f"{path}/report", data=report | evidence).status_code == 302
+        page = world.client(officer).get(f"/recalls/{number}/manage").text
+        assert "50%" in page  # 20 of 40 secured
+        assert "75%" in page  # 30 of 40 reconciled
+        assert "/media/" in page
+        assert "1/3" in page
+        last = {"name": "张店长", f"sealed-{lot}": "0", f"destroyed-{lot}": "30", f"gone-{lot}": "10"}
+        assert shop.post(f"{path}/report", data=last).status_code == 302
+        assert "100%" in world.client(officer).get(f"/recalls/{number}/manage").text
+        assert world.client().get("/tasks/" + "0" * 32).status_code == 404
+
+    def test_who_is_late_is_brought_before_the_regulator_once(self, world: World) -> None:
+        _grower, officer, _lot, number, _found = self._recalled(world)
+        with world.writing():
+            for task in db.session.scalars(db.select(RecallTask)):
+                task.start_due_at = datetime.now(UTC) - timedelta(hours=1)
+        for _ in range(2):
+            with world.app.app_context():
+                tasks.escalate()
+        with world.app.app_context():
+            late = [row for row in db.session.scalars(db.select(Delivery)) if "逾期未确认" in str(row.message)]
+            assert len(late) == 3
+        desk = world.client(officer).get("/desk").text
+        assert "逾期任务" in desk
+        assert "早市摊" in desk
+        assert "逾期未确认" in world.client(officer).get(f"/recalls/{number}/manage").text
+
+    def test_an_extension_gives_tasks_to_those_who_are_new_and_tells_the_others(self, world: World) -> None:
+        grower, officer, _lot, number, found = self._recalled(world)
+        more = world.released(grower, quantity="10", lot_number="F-2")
+        _send(world, grower, more, "4", "新客户")
+        data = {"extends": number, "lots": "F-2", "note": "同一地块", "count": "1"}
+        assert world.client(officer).post("/recall", data=data).status_code == 302
+        after = _tasks(world, number)
+        assert set(after) - set(found) == {"新客户"}
+        assert after["云岭超市"] == found["云岭超市"]
+        with world.app.app_context():
+            told = [row for row in db.session.scalars(db.select(Delivery)) if "扩大范围" in str(row.message)]
+            assert {"4@example.org", "3@example.org"} <= {row.address for row in told}
+
+    def test_the_final_report_says_what_was_done(self, world: World) -> None:
+        _grower, officer, lot, number, found = self._recalled(world)
+        shop = world.client()
+        data = {"name": "张店长", f"destroyed-{lot}": "40", "note": "深埋"}
+        shop.post(f"/tasks/{found['云岭超市']}/report", data=data)
+        client = world.client(officer)
+        client.post(f"/recalls/{number}/end", data={"note": "全部处置"})
+        assert (
+            "不再需要做什么"
+            in shop.post(f"/tasks/{found['早市摊']}/report", data={"name": "x", f"gone-{lot}": "1"}).text
+        )
+        answer = client.get(f"/recalls/{number}/report.pdf")
+        with pypdfium2.PdfDocument(answer.data) as document:
+            text = "".join(page.get_textpage().get_text_range() for page in document)
+        for word in (number, "云岭超市", "深埋", "40", "全部处置"):
+            assert word in text
+
+
+class TestDrills:
+    def test_a_drill_measures_and_never_reaches_consumers(self, world: World) -> None:
+        grower, officer = world.producer(name="姜社"), world.regulator()
+        lot, code = world.labelled(grower, quantity="100", lot_number="D-1")
+        _send(world, grower, lot, "40", "云岭超市")
+        version = world.version(lot)
+        client = world.client(officer)
+        page = client.post(f"/batches/{lot}/drill")
+        number = page.location.split("/")[2]
+        shown = client.get(page.location).text
+        assert "这不是真的召回" in shown
+        assert "D-1" in shown
+        assert client.post(f"/recalls/{number}/scope").status_code == 302
+        assert client.post(f"/recalls/{number}/scope").status_code == 422
+        assert world.version(lot) == version
+        consumer = world.client()
+        assert "未被召回" in consumer.get(f"/{code}").text
+        assert consumer.get(f"/recalls/{number}").status_code == 404
+        for path in ("/recalls", "/recalls.atom", "/recalls.json", "/api/v1/recalls"):
+            assert number not in consumer.get(path).text
+        found = _tasks(world, number)
+        token = found["云岭超市"]
+        assert "这不是真的召回" in consumer.get(f"/tasks/{token}").text
+        with world.app.app_context():
+            subjects = [row.message["subject"] for row in db.session.scalars(db.select(Delivery))]
+            assert subjects
+            assert all(subject.startswith("【演练】") for subject in subjects)
+        consumer.post(f"/tasks/{token}/report", data={"name": "张店长", f"sealed-{lot}": "30", f"gone-{lot}": "10"})
+        client.post(f"/recalls/{number}/end", data={"note": "演练结束"})
+        page = client.get(f"/recalls/{number}/manage").text
+        assert "秒，确定范围" in page
+        assert "小时，最后一家确认" in page
+        with pypdfium2.PdfDocument(client.get(f"/recalls/{number}/report.pdf").data) as document:
+            text = "".join(page.get_textpage().get_text_range() for page in document)
+        assert "不是真的召回" in text
+        assert world.client(grower).get("/tasks").status_code == 200
+
+    def test_a_producer_runs_one_on_its_own_lot_alone(self, world: World) -> None:
+        grower = world.producer()
+        lot, other = world.released(grower), world.released(world.producer())
+        client = world.client(grower)
+        assert client.post(f"/batches/{lot}/drill").status_code == 302
+        assert client.post(f"/batches/{other}/drill").status_code == 404
+
+
+class TestPublic:
+    def test_search_check_and_feeds(self, world: World) -> None:
+        grower, officer = world.producer(name="板桥姜社"), world.regulator()
+        lot, code = world.labelled(grower, lot_number="P-1")
+        other = world.released(grower, lot_number="P-2")
+        number = _issue(world, officer, lot)
+        consumer = world.client()
+        for found in ("q=P-1", "q=板桥", "q=镉超", f"q={number}", "state=active", "level=2"):
+            assert number in consumer.get(f"/recalls?{found}").text
+        for nothing in ("q=P-2", "state=ended", "level=3"):
+            assert "没有符合条件" in consumer.get(f"/recalls?{nothing}").text
+        assert "正在召回" in consumer.get("/recalls/check?lot=P-1").text
+        assert "没有被召回" in consumer.get("/recalls/check?lot=P-2").text
+        assert "没有批次号为“P-9”" in consumer.get("/recalls/check?lot=P-9").text
+        assert consumer.get(f"/recalls/check?code={code}").location == f"/{code}"
+        assert consumer.get("/recalls/check?code=abc").status_code == 422
+        assert other
+        feed = ElementTree.fromstring(consumer.get("/recalls.atom").data)
+        names = {"a": "http://www.w3.org/2005/Atom"}
+        assert [entry.text for entry in feed.findall("a:entry/a:id", names)] == [
+            f"http://127.0.0.1:8000/recalls/{number}"
+        ]
+        assert feed.find("a:updated", names) is not None
+        answer = consumer.get("/recalls.json")
+        [row] = json.loads(answer.data)["results"]
+        assert (row["recall_number"], row["classification"], row["status"]) == (number, "Class II", "Ongoing")
+        assert (row["code_info"], row["recalling_firm"], row["reason_for_recall"]) == ("P-1", "板桥姜社", "镉超标")
+        assert row["lots"][0]["lot_number"] == "P-1"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+    def test_an_empty_feed_is_a_feed(self, world: World) -> None:
+        assert b"<feed" in world.client().get("/recalls.atom").data
+        assert world.client().get("/recalls.json").json["results"] == []
+
+    def test_notice_and_poster_on_paper(self, world: World) -> None:
+        lot = world.released(world.producer(), lot_number="P-1")
+        number = _issue(world, world.regulator(), lot)
+        for path in (f"/recalls/{number}/1.pdf", f"/recalls/{number}/poster.pdf"):
+            answer = world.client().get(path)
+            assert answer.mimetype == "application/pdf"
+            with pypdfium2.PdfDocument(answer.data) as document:
+                import numpy as np
+
+                picture = np.asarray(document[0].render(scale=2).to_pil().convert("L"))
+                text = document[0].get_textpage().get_text_range()
+            assert [url.rsplit("/", 1)[1] for url in read_symbols(picture)] == [number]
+            assert "P-1" in text
+        assert world.client().get(f"/recalls/{number}/2.pdf").status_code == 404
+        assert world.client(language="en").get(f"/recalls/{number}/poster.pdf").status_code == 200
+
+
+def test_an_area_on_the_map_reaches_the_lots_of_its_sites(world: World) -> None:
+    grower, client = world.producer(), world.client(world.regulator())
+    inside = world.site(grower, latitude="24.9", longitude="104.3")
+    outside = world.site(grower, latitude="25.4", longitude="104.3")
+    world.released(grower, site_id=inside, lot_number="IN-1")
+    world.released(grower, site_id=outside, lot_number="OUT-1")
+    area = "24.8, 104.2\n24.8, 104.4\n25.0, 104.4\n25.0, 104.2"
+    page = client.get("/recall", query_string={"area": area}).text
+    assert "IN-1" in page
+    assert "OUT-1" not in page
+    assert page.count('class="site"') == 2
+    assert "交叉" in client.get("/recall", query_string={"area": "24.8,104.2\n25.0,104.4\n24.8,104.4\n25.0,104.2"}).text
+    assert client.post("/recall", data=NOTICE | {"area": area, "count": "1"}).status_code == 302
+
+
+class TestDesk:
+    def test_it_answers_as_one_types(self, world: World) -> None:
+        grower, client = world.producer(name="板桥姜社"), world.client(world.regulator())
+        site = world.site(grower, name="后山地块")
+        lot = world.released(grower, lot_number="DESK-77", site_id=site)
+        code = world.code(world.run(grower, lot, 1))
+        world.record(grower, lot, "pesticide", happened_on="2025-08-01", product_name="苯醚甲环唑", registration_number="PD20990002",
+                     active_ingredient="苯醚甲环唑", dose="40", dose_unit="g_per_mu", area_mu="42", method="spray", target="叶斑病",
+                     operator="李大姐", interval_days="14", input_lot="N20250801")  # fmt: skip
+        _send(world, grower, lot, "4", "云岭超市", vehicle="云D54321")
+        for typed, expected in (
+            ("DESK", "DESK-77"), ("板桥姜", "板桥姜社"), ("后山", "后山地块"), ("N2025", "N20250801"), ("云岭", "云岭超市"),
+            ("云D5", "云D54321"), (code, "DESK-77"),
+        ):  # fmt: skip
+            assert expected in client.get("/desk/search", query_string={"q": typed}).text, typed
+        assert "没有找到" in client.get("/desk/search?q=ESK-77").text
+        assert client.get("/desk/search?q=D").text.strip() == ""
+        elsewhere = world.client(world.regulator("530381"))
+        for typed in ("DESK", "板桥姜", "后山", "云岭", "云D5"):
+            assert "没有找到" in elsewhere.get("/desk/search", query_string={"q": typed}).text, typed
+        for odd in ("%", "__", "a' OR 1=1", "\\\\"):
+            assert client.get("/desk/search", query_string={"q": odd * 2}).status_code == 200
+
+    def test_an_empty_desk(self, world: World) -> None:
+        assert "目前没有进行中的召回" in world.client(world.regulator()).get("/desk").text
