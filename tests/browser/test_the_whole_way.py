@@ -122,7 +122,7 @@ def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp
     officer.get_by_role("link", name="召回或暂停").click()
     officer.get_by_label("级别").select_option("2")
     officer.get_by_label("原因", exact=False).first.fill("镉含量 0.18 mg/kg，超过限量 0.1 mg/kg")
-    officer.get_by_role("button", name="发布", exact=True).click()
+    officer.get_by_role("button", name="现在发布").click()
     expect(officer.get_by_text("召回已发布")).to_be_visible()
     phone.goto(phone.url.split("?")[0] + "?lang=zh")
     expect(phone.get_by_role("alert")).to_contain_text("正在召回，请勿食用")

@@ -44,7 +44,7 @@ def test_three_producers_in_each_county_and_thirty_batches_over_all_five_product
         assert len(lots) >= 30
         assert {b.product.kind_code for b in lots} == {"ham", "ham_mooncake", "ginger", "honey", "coix"}
         assert sum(b.recalled for b in lots) == 1
-        assert {b.state for b in lots} == {"draft", "released", "closed", "recalled"}
+        assert {b.state for b in lots} == {"draft", "released", "closed", "held", "recalled"}
 
 
 def test_every_released_batch_has_full_records(demo: Flask) -> None:

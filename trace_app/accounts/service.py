@@ -42,6 +42,8 @@ AUDIT_ACTIONS = {
     "correct": _("更正了"),
     "close": _("结束了"),
     "recall": _("召回了"),
+    "hold": _("暂停了销售"),
+    "lose": _("记了损耗"),
 }
 """What happened to a batch, as its page tells it."""
 TOKEN_USE_NOTED_EVERY = timedelta(minutes=10)

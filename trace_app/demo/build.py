@@ -20,7 +20,7 @@ from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.catalogue.models import Product, Site
 from trace_app.clock import today
 from trace_app.db.session import transaction
-from trace_app.demo import quality
+from trace_app.demo import movements, quality
 from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketch
 from trace_app.demo.pictures import draw
 from trace_app.demo.seasons import SEASONS, Step, last_autumn
@@ -34,7 +34,9 @@ from trace_app.media.service import media_store
 from trace_app.quality.models import CertificateType
 from trace_app.quality.service import check_due, release_batch
 from trace_app.recalls.forms import RecallForm
+from trace_app.recalls.models import Recall
 from trace_app.recalls.service import issue_recall
+from trace_app.recalls.tasks import tell_everyone
 from trace_app.records import service as records
 from trace_app.records.forms import form_for
 from trace_app.records.models import RecordType
@@ -85,7 +87,16 @@ def rebuild() -> None:
         printing.make_files(job.id)
     _pack_a_case(_showcases()[DEMO_CASE_OF])
     with transaction():
-        _recall()
+        movements.send_out(_finished_lots(*PREFIX), Random(530301))  # noqa: S311
+    with transaction():
+        recalled, held = _recall(), movements.hold(_held_one())
+        drill = movements.drill(next(batch for batch in _showcases() if batch.product.kind_code == "ham"))
+        told = [row.id for row in (recalled, held, drill)]
+    for recall_id in told:
+        tell_everyone(recall_id)
+    with transaction():
+        movements.report_for_some(told[0])
+        movements.report_for_some(told[2])
     check_due()
 
 
@@ -101,9 +112,11 @@ def _genealogy() -> None:
             link_lots(_owner(cakes), source, cakes, quantity=quantity, happened_on=cakes.started_on + timedelta(days=1))
 
 
-def _finished_lots(kind_code: str) -> list[Batch]:
+def _finished_lots(*kind_codes: str) -> list[Batch]:
     query = (
-        db.select(Batch).join(Batch.product).where(Product.kind_code == kind_code, Batch.status == BatchStatus.RELEASED)
+        db.select(Batch)
+        .join(Batch.product)
+        .where(Product.kind_code.in_(kind_codes), Batch.status == BatchStatus.RELEASED)
     )
     return list(db.session.scalars(query.order_by(Batch.id)))
 
@@ -158,6 +171,7 @@ def overview() -> str:
         "    luoping   county regulator",
         "    qujing    city administrator",
         "    lab       laboratory",
+        "    buyer     buyer",
         "",
         "  A trace page of each product:",
     ]
@@ -314,7 +328,12 @@ def _recalled_one() -> Batch:
     return next(batch for batch in _showcases() if batch.product.kind_code == "coix")
 
 
-def _recall() -> None:
+def _held_one() -> Batch:
+    """The last lot of honey on sale."""
+    return _finished_lots("honey")[-1]
+
+
+def _recall() -> Recall:
     batch = _recalled_one()
     form = RecallForm.parse(
         {
@@ -325,4 +344,4 @@ def _recall() -> None:
             "advice_en": "Do not eat it. Return it with its packaging to the shop for a refund.",
         }
     )
-    issue_recall(accounts.user_by_name("shizong"), batch, **form.recall_facts)
+    return issue_recall(accounts.user_by_name("shizong"), batch, **form.recall_facts)

@@ -16,7 +16,7 @@ from trace_app.batches.models import Batch
 from trace_app.clock import local
 from trace_app.db.base import utc_now
 from trace_app.forms import plain_decimal
-from trace_app.language import named
+from trace_app.language import language, named
 from trace_app.paper import Styles, document, draw_symbol, fonts_for
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES
 from trace_app.recalls.models import Recall, RecallKind, RecallNotice
@@ -125,6 +125,7 @@ def poster_pdf(recall: Recall, lots: Sequence[Batch], url: str) -> bytes:
         (str(_("生产者")), "、".join(producers[:3])),
         (str(_("原因")), _of(recall, "reason")),
     ]
+    colon = "：" if language() == "zh" else ": "
     head, product = str(_("产品召回")), "、".join(names[:2])
     advice, scan = _of(recall, "advice"), str(_("扫码看公告，或核对您手上的产品"))
     foot = f"{named(recall.authority)}　{recall.authority.phone}　{recall.number}　12315"
@@ -153,7 +154,7 @@ def poster_pdf(recall: Recall, lots: Sequence[Batch], url: str) -> bytes:
         )
         small = styles.body.clone("small", fontSize=13, leading=19)
         for label, text in lines:
-            y = _flow(canvas, styles.paragraph(f"{label}：{text}", small), y - 3)
+            y = _flow(canvas, styles.paragraph(f"{label}{colon}{text}", small), y - 3)
         draw_symbol(canvas, url, 105 - POSTER_SYMBOL_MM / 2, 30, POSTER_SYMBOL_MM)
         canvas.setFont(fonts.bold, 16)
         canvas.drawCentredString(105 * mm, 24 * mm, fonts.printable(scan))

@@ -1,0 +1,115 @@
+"""What the demonstration's lots did after they were made: sent, received, held, recalled in earnest and as a drill."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from random import Random
+
+from trace_app.accounts import service as accounts
+from trace_app.accounts.models import User
+from trace_app.batches.models import Batch
+from trace_app.clock import SHANGHAI, today
+from trace_app.db.base import utc_now
+from trace_app.demo.pictures import draw
+from trace_app.extensions import db
+from trace_app.flow import shipping
+from trace_app.flow.balance import balance_of
+from trace_app.flow.shipment_models import Shipment
+from trace_app.flow.shipping import ConsigneeFacts, Load, ShipmentFacts
+from trace_app.recalls import service as recalls
+from trace_app.recalls import tasks
+from trace_app.recalls.models import Recall, RecallKind
+
+CONSIGNEES = (
+    ConsigneeFacts("示例·昆明山货行", "0871-00000001", "buyer@demo.example", None, "昆明市示例路 18 号"),
+    ConsigneeFacts("示例·云岭超市麒麟店", "0874-00000101", "yunling@demo.example", "530302", "麒麟区示例路 6 号"),
+    ConsigneeFacts("示例·沪上食品贸易有限公司", "021-00000003", "hushang@demo.example", None, "上海市示例路 99 号"),
+    ConsigneeFacts("示例·罗平早市 12 号摊", "13800000012", "", "530324", "罗平县示例菜市场"),
+)
+DRIVERS = (
+    ("示例物流", "云D00011", "示例·马师傅", "13800000021"),
+    ("示例冷链", "云D00022", "示例·赵师傅", "13800000022"),
+)
+COLD = {"ginger": (10.0, 16.0)}
+"""Degrees Celsius that goods of a kind are carried at."""
+
+
+def send_out(lots: list[Batch], chance: Random) -> None:
+    """Two shipments of each lot on sale, the older one confirmed; ginger with a logger that was out of range once."""
+    for number, lot in enumerate(lots):
+        owner = lot.producer.users[0]
+        for turn in range(2):
+            left = balance_of(lot).left
+            amount = min((lot.quantity * Decimal("0.2")).quantize(Decimal(1)), left)
+            if amount <= 0:
+                continue
+            shipment = _send(owner, lot, amount, number + turn, turn, chance)
+            if turn == 0:
+                _receive(shipment, short=number % 5 == 2)
+
+
+def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chance: Random) -> Shipment:
+    carrier, vehicle, driver, phone = DRIVERS[which % 2]
+    kind = lot.product.kind_code
+    least, most = COLD.get(kind, (None, None))
+    day = max(today() - timedelta(days=12 - 7 * turn), (lot.produced_on or today()) + timedelta(days=1))
+    departed = min(datetime.combine(day, time(8 + which % 3, 30), SHANGHAI), utc_now())
+    online = kind in {"honey", "ham_mooncake"} and turn == 1
+    facts = ShipmentFacts(
+        departed_at=departed, carrier=carrier, vehicle=vehicle, driver=driver, driver_phone=phone, least_celsius=least,
+        most_celsius=most, platform="示例网店" if online else "", order_number=f"SL{260000 + which:06d}" if online else "",
+    )  # fmt: skip
+    photos = [("demo.jpg", draw(kind, 7000 + which))] if turn == 0 and which % 4 == 0 else []
+    shipment = shipping.ship(owner, CONSIGNEES[which % 4], facts, Load({lot.id: amount}), photos)
+    if least is not None and turn == 0:
+        lines = [
+            f"{departed + timedelta(minutes=30 * n):%Y-%m-%d %H:%M},{13 + chance.uniform(-1.5, 1.5) + (5 if n in (6, 7) else 0):.1f}"
+            for n in range(16)
+        ]
+        shipping.note_logger(owner, shipment, "logger.csv", ("时间,温度\n" + "\n".join(lines)).encode())
+    return shipment
+
+
+def _receive(shipment: Shipment, *, short: bool) -> None:
+    amounts = {line.id: line.quantity - (1 if short else 0) for line in shipment.lines}
+    shipping.receive(
+        shipment, amounts, received_at=min(shipment.departed_at + timedelta(hours=9), utc_now()), received_by="示例·收货员",
+        note="破损 1 件" if short else "",
+    )  # fmt: skip
+
+
+def report_for_some(recall_id: int) -> None:
+    """The producers have confirmed; every second consignee has confirmed and reported."""
+    rows = tasks.tasks_of(db.session.get_one(Recall, recall_id))
+    for number, task in enumerate(rows):
+        if task.organisation is not None and task.organisation.users:
+            tasks.acknowledge(task, task.organisation.users[0].full_name)
+        elif number % 2 == 0:
+            counted = tasks.counted_lots(task)
+            part = {one.batch.id: _parts(one.supplied) for one in counted}
+            tasks.report(
+                task, part, name="示例·店长", note="已下架，存放在后库。", photos=[("demo.jpg", draw("coix", 9001))]
+            )
+
+
+def _parts(supplied: Decimal) -> dict[str, Decimal]:
+    sealed = (supplied * Decimal("0.55")).quantize(Decimal(1))
+    return {"sealed": sealed, "gone": supplied - sealed}
+
+
+def hold(lot: Batch) -> Recall:
+    """The sale of a lot is stopped while a sample is tested."""
+    return recalls.issue_recall(
+        accounts.user_by_name("luoping"), lot, level=2, reason="县级抽样送检，等待复检结果。", advice="请先不要食用，等待结果。",
+        reason_en="A county sample is being tested again.", advice_en="Please don't eat it until the result is known.",
+        kind=RecallKind.HOLD,
+    )  # fmt: skip
+
+
+def drill(lot: Batch) -> Recall:
+    """A mock recall whose scope is established."""
+    officer = accounts.user_by_name("xuanwei")
+    recall = recalls.begin_drill(officer, lot)
+    recalls.scope_drill(officer, recall)
+    return recall
