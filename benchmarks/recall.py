@@ -167,6 +167,7 @@ def search_p95_ms(app: Flask, officer_id: int, lots: int) -> float:
 def around(lots: int) -> None:
     """What else is searched and counted: 10,000 producers with two sites each, 20,000 consignees, 100,000 shipments of
     every tenth lot, 50,000 records of inputs."""
+    db.session.rollback()
     sample = db.session.scalars(db.select(Batch).order_by(Batch.id)).first()
     assert sample is not None
     moment = utc_now()

@@ -391,16 +391,21 @@ def _whole(query: sa.Select[Any]) -> sa.Select[Any]:
 def seen_by(user: User) -> sa.ColumnElement[bool]:
     """The shipments that a user may see: its own, those sent to it, and a regulator those of lots or people of its
     place."""
+    # By EXISTS: looked up for the shipments at hand, where IN would first gather all that the user may see.
     if user.role in (RoleName.PRODUCER, RoleName.BUYER):
-        mine = sa.select(Consignee.id).where(Consignee.organisation_id == user.organisation_id)
-        return sa.or_(Shipment.sender_id == user.organisation_id, Shipment.consignee_id.in_(mine))
-    lots = (
-        sa.select(ShipmentLine.shipment_id)
-        .join(Batch, Batch.id == ShipmentLine.batch_id)
-        .where(visible_to(user, Batch.producer_id, Batch.division_code))
+        mine = sa.exists().where(
+            Consignee.id == Shipment.consignee_id, Consignee.organisation_id == user.organisation_id
+        )
+        return sa.or_(Shipment.sender_id == user.organisation_id, mine.correlate(Shipment))
+    lots = sa.exists().where(
+        ShipmentLine.shipment_id == Shipment.id,
+        Batch.id == ShipmentLine.batch_id,
+        visible_to(user, Batch.producer_id, Batch.division_code),
     )
-    here = sa.select(Organisation.id).where(visible_to(user, Organisation.id, Organisation.division_code))
-    return sa.or_(Shipment.id.in_(lots), Shipment.sender_id.in_(here))
+    here = sa.exists().where(
+        Organisation.id == Shipment.sender_id, visible_to(user, Organisation.id, Organisation.division_code)
+    )
+    return sa.or_(lots.correlate(Shipment), here.correlate(Shipment))
 
 
 def find_shipments(user: User, *, search: str = "", direction: str = "", page: int = 1) -> Pagination:

@@ -84,12 +84,12 @@ def _lots(user: User, text: str) -> list[Hit]:
         db.select(Batch)
         .where(begins_with(Batch.lot_number, text), visible_to(user, Batch.producer_id, Batch.division_code))
         .options(joinedload(Batch.product), joinedload(Batch.producer))
-        .order_by(Batch.lot_number)
         .limit(EACH)
     )
     return [
         Hit(lot.lot_number, f"{named(lot.product)} · {named(lot.producer)}", url_for("quality.batch", batch_id=lot.id))
-        for lot in db.session.scalars(query)
+        # Sorted here: the database would sort all that begin so before it gave the first.
+        for lot in sorted(db.session.scalars(query), key=lambda lot: lot.lot_number)
     ]
 
 
@@ -163,7 +163,6 @@ def _vehicles(user: User, text: str) -> list[Hit]:
         db.select(Shipment)
         .where(begins_with(Shipment.vehicle, text.upper()), seen_by(user))
         .options(joinedload(Shipment.sender), joinedload(Shipment.consignee))
-        .order_by(Shipment.vehicle, Shipment.id.desc())
         .limit(EACH)
     )
     return [
@@ -172,7 +171,7 @@ def _vehicles(user: User, text: str) -> list[Hit]:
             f"{row.number} · {named(row.sender)} → {row.consignee.name}",
             url_for("shipments.show", shipment_id=row.id),
         )
-        for row in db.session.scalars(query)
+        for row in sorted(db.session.scalars(query), key=lambda row: (row.vehicle, -row.id))
     ]
 
 
