@@ -4,6 +4,7 @@ with it after the recall has ended. Several web workers, under load, on both dat
 from __future__ import annotations
 
 import multiprocessing
+import re
 import socket
 import threading
 import time
@@ -22,12 +23,17 @@ from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import end, issue_recall
+from trace_app.scans.models import ScanDay
 
 RECALLS = 50
 REQUESTS = 100_000
 LOTS = 10
+WORKERS = 3
 CLIENTS, CONNECTIONS = 2, 4
 """Processes that ask, and connections of each."""
+TOGETHER = 4
+"""Requests that a connection sends before it reads the answers."""
+_LENGTH = re.compile(rb"content-length: (\d+)")
 SHOWN = "正在召回，请勿食用".encode()
 
 
@@ -52,23 +58,29 @@ class Must:
 
 
 def _ask(address: tuple[str, int], codes: list[str], first: int, count: Any, stop: Any, out: list[Seen]) -> None:
-    """Ask for one page after the other over one connection, as fast as answers come."""
+    """Ask for pages over one connection as fast as answers come, a few at a time."""
     connection = socket.create_connection(address)
-    turn = first
+    requests = [
+        f"GET /{code} HTTP/1.1\r\nHost: t\r\nAccept-Language: zh\r\nUser-Agent: Mozilla/5.0\r\n\r\n".encode()
+        for code in codes
+    ]
+    turn, data = first, b""
     while not stop.is_set():
-        turn += 1
-        lot = turn % len(codes)
+        lots = [(turn + n) % len(codes) for n in range(TOGETHER)]
+        turn += TOGETHER
         begun = time.monotonic()
-        connection.sendall(f"GET /{codes[lot]} HTTP/1.1\r\nHost: t\r\nAccept-Language: zh\r\n\r\n".encode())
-        data = connection.recv(65536)
-        head, _, _rest = data.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head[:100]
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-        whole = len(head) + 4 + int(fields[b"content-length"])
-        while len(data) < whole:
-            data += connection.recv(65536)
-        out.append(Seen(lot, begun, time.monotonic(), SHOWN in data))
-        count.value += 1
+        connection.sendall(b"".join(requests[lot] for lot in lots))
+        for lot in lots:
+            while (end_of_head := data.find(b"\r\n\r\n")) < 0:
+                data += connection.recv(262_144)
+            head = data[:end_of_head].lower()
+            assert head.startswith(b"http/1.1 200"), head[:100]
+            whole = end_of_head + 4 + int(_LENGTH.search(head)[1])  # type: ignore[index]
+            while len(data) < whole:
+                data += connection.recv(262_144)
+            out.append(Seen(lot, begun, time.monotonic(), data.find(SHOWN, 0, whole) >= 0))
+            data = data[whole:]
+        count.value += TOGETHER
     connection.close()
 
 
@@ -112,7 +124,7 @@ class Officer:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Platform:
     url = database(request.getfixturevalue("postgresql_url"), "fresh") if request.param == "postgresql" else ""
-    return prepared(tmp_path, url, workers=3)
+    return prepared(tmp_path, url, workers=WORKERS)
 
 
 def test_no_page_is_stale_around_a_hundred_thousand_requests(platform: Platform) -> None:
@@ -159,6 +171,9 @@ def test_no_page_is_stale_around_a_hundred_thousand_requests(platform: Platform)
     # The load fell upon what was decided: each state of each lot was asked about.
     assert all(asked)
     with app.app_context():
+        # The server was stopped in the usual way: no scan is lost but those that Flask answered before it knew the keys.
+        counted = db.session.scalar(db.select(db.func.sum(ScanDay.scans)))
+        assert len(seen) - WORKERS * CLIENTS * CONNECTIONS <= counted <= len(seen)
         db.session.remove()
         for engine in db.engines.values():
             engine.dispose()

@@ -21,6 +21,7 @@ from trace_app.public.scan_layer import ScanLayer, TracePages, reader_for
 from trace_app.recalls.forms import KINDS, LEVELS, STATUSES
 from trace_app.recalls.published import stops_of
 from trace_app.recalls.tasks import calls_for
+from trace_app.scans.log import ScanLog
 
 COMPRESSIBLE = [
     "text/html", "text/css", "text/javascript", "text/csv", "application/json", "application/problem+json",
@@ -82,7 +83,8 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     jobs.init_app(app, settings)
     cli.init_app(app)
     flask = refuse_malformed(app.wsgi_app)
-    app.wsgi_app = ScanLayer(app, flask, reader_for(settings), TracePages())  # type: ignore[method-assign]
+    scans = app.extensions["scan_log"] = ScanLog(app)
+    app.wsgi_app = ScanLayer(app, flask, reader_for(settings), TracePages(), scans)  # type: ignore[method-assign]
     return app
 
 

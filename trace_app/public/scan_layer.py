@@ -30,6 +30,7 @@ from config import Settings
 from qr.codes import ALPHABET, CODE_LENGTH, CodeBook, InvalidCode, format_code
 from trace_app.labels.service import CONTAINERS, is_void
 from trace_app.language import COOKIE, preferred
+from trace_app.scans.log import ScanLog
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -191,11 +192,12 @@ class Answer(NamedTuple):
 class ScanLayer:
     """The WSGI layer. ``app.extensions["code_book"]`` is there once Flask has answered a first scan."""
 
-    def __init__(self, app: Flask, inner: Application, reader: StateReader, pages: TracePages) -> None:
+    def __init__(self, app: Flask, inner: Application, reader: StateReader, pages: TracePages, scans: ScanLog) -> None:
         self._app = app
         self._inner = inner
         self._reader = reader
         self._pages = pages
+        self._scans = scans
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
@@ -216,6 +218,8 @@ class ScanLayer:
                 return [answer.body if method == "GET" else b""]
             page = KeptPage(version, answer.body, answer.headers)
             self._pages.keep(kept, language, page)
+        if method == "GET":
+            self._scans.note(kept[0], environ.get("HTTP_USER_AGENT", ""))
         if _matches(environ.get("HTTP_IF_NONE_MATCH", ""), page.etag):
             start_response("304 NOT MODIFIED", page.headers_304)
             return [b""]

@@ -10,7 +10,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from trace_app.accounts.models import Division, Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.boundary import contains, parse_boundary
 from trace_app.catalogue.models import Product, Site
+from trace_app.clock import today
 from trace_app.db.ids import kept
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -36,10 +37,12 @@ from trace_app.quality.service import not_corrected
 from trace_app.recalls.models import Recall
 from trace_app.records.models import Record
 from trace_app.records.service import not_replaced, touches
+from trace_app.scans.models import ScanDay
 
 WIDEST_AREA = 6.0
 """Of an area drawn on the map, in degrees: Yunnan at the most."""
 MOST_ON_MAP = 3000
+SCAN_DAYS = 30
 MOST_LISTED = 100
 """Lots that a preview lists; all are counted."""
 
@@ -278,6 +281,8 @@ class Preview:
     divisions: list[tuple[str, int]]
     holders: list[Holder]
     holder_count: int
+    scans: list[tuple[str, int]]
+    """Of the last `SCAN_DAYS`, by region, the most first; an empty name where the region is not known."""
 
 
 def affected(user: User, scope: RecallScope) -> sa.CTE:
@@ -304,6 +309,7 @@ def preview(user: User, scope: RecallScope) -> Preview:
         listed = _first(reached, cause_ids)
         runs, labels = _codes_given(reached)
         holders = _holders(reached)
+        scans = _scans(reached)
     places: Counter[str] = Counter()
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for group in groups:
@@ -326,6 +332,7 @@ def preview(user: User, scope: RecallScope) -> Preview:
         divisions=[(names.get(code, code), number) for code, number in places.most_common()],
         holders=holders[:MOST_LISTED],
         holder_count=len(holders),
+        scans=scans,
     )
 
 
@@ -379,6 +386,18 @@ def _holders(reached: Any) -> list[Holder]:
         amounts = (before.amounts if before else {}) | {unit: Decimal(str(amount))}
         found[name, phone] = Holder(name, phone, (before.lots if before else 0) + lots, amounts)
     return sorted(found.values(), key=lambda holder: (-holder.lots, holder.name))
+
+
+def _scans(reached: Any) -> list[tuple[str, int]]:
+    query = (
+        sa.select(ScanDay.region, sa.func.sum(ScanDay.scans).label("scans"))
+        .select_from(reached)
+        .join(ScanDay, ScanDay.batch_id == reached.c.id)
+        .where(ScanDay.day > today() - timedelta(days=SCAN_DAYS))
+        .group_by(ScanDay.region)
+        .order_by(sa.desc("scans"))
+    )
+    return [(region, int(number)) for region, number in db.session.execute(query)]
 
 
 def _with_reasons(listed: Sequence[int], cause_ids: set[int]) -> list[Affected]:

@@ -1,0 +1,1 @@
+"""How often lots' labels are scanned, by day and region."""
