@@ -21,7 +21,7 @@ setup: .venv/.run trace_app/translations/en/LC_MESSAGES/messages.mo ## Make the 
 
 test: .venv/.node trace_app/translations/en/LC_MESSAGES/messages.mo ## Set up and pass all tests
 	@sh tests/system.sh
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/.dev ## Style, types and import rules
 	$(BIN)/ruff check .

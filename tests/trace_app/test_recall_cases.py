@@ -250,6 +250,49 @@ class TestVoluntary:
         assert "没有批次符合" in stranger.get("/recall?lots=HAM-1").text
 
 
+class TestWhatWasMadeOfIt:
+    """The page of a lot says of the lots it was made of what stops them, whoever made it."""
+
+    def _cakes(self, world: World) -> tuple[Actor, int, str]:
+        ham_works, bakery = world.producer("530381001"), world.producer("530324001")
+        ham, code = world.labelled(ham_works, "ham", division="530381001", lot_number="HAM-1")
+        cakes = world.batch(bakery, "ham_mooncake", "530324001", lot_number="CAKE-1")
+        client = world.client(bakery)
+        client.post(f"/batches/{cakes}/flow", data={"code": code, "quantity": "1", "happened_on": "2025-11-06"})
+        world.complete(bakery, cakes)
+        assert client.post(f"/batches/{cakes}/release").status_code == 302
+        return ham_works, ham, world.code(world.run(bakery, cakes, 1))
+
+    def test_one_lot_is_recalled_and_the_recall_ends(self, world: World) -> None:
+        _maker, ham, scanned = self._cakes(world)
+        officer, consumer = world.regulator("530381"), world.client()
+        mark = '<b class="bad">正在召回</b>'
+        assert mark not in consumer.get(f"/{scanned}").text
+        number = _issue(world, officer, ham)
+        assert mark in consumer.get(f"/{scanned}").text
+        world.client(officer).post(f"/recalls/{number}/end", data={"note": "处置完毕"})
+        assert mark not in consumer.get(f"/{scanned}").text
+
+    def test_a_hold_a_voluntary_recall_and_a_lot_left_out(self, world: World) -> None:
+        maker, ham, scanned = self._cakes(world)
+        officer, consumer = world.regulator("530300"), world.client()
+        assert "正在召回" not in consumer.get(f"/{scanned}").text
+        number = _issue(world, officer, ham, kind="hold")
+        assert '<b class="bad">暂停销售</b>' in consumer.get(f"/{scanned}").text
+        world.client(officer).post(f"/recalls/{number}/end", data={"note": "查清"})
+        assert "暂停销售" not in consumer.get(f"/{scanned}").text
+        data = NOTICE | {"lots": "HAM-1", "count": "1"}
+        number = world.client(maker).post("/recall", data=data).location.split("/")[2]
+        assert '<b class="bad">正在召回</b>' in consumer.get(f"/{scanned}").text
+        world.client(officer).post(f"/recalls/{number}/end", data={"note": "查清"})
+        assert "正在召回" not in consumer.get(f"/{scanned}").text
+        with world.app.app_context():
+            cakes = db.session.scalars(db.select(Batch.id).filter_by(lot_number="CAKE-1")).one()
+        out = {"out": str(cakes), f"why-{cakes}": "未出库"}
+        assert world.client(officer).post("/recall", data=data | out).status_code == 302
+        assert '<b class="bad">正在召回</b>' in consumer.get(f"/{scanned}").text
+
+
 class TestFollowUp:
     def _recalled(self, world: World) -> tuple[Actor, Actor, int, str, dict[str, str]]:
         grower, officer = world.producer(name="姜社"), world.regulator()

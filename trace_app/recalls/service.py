@@ -19,6 +19,7 @@ from trace_app.db.base import utc_now
 from trace_app.db.ids import kept
 from trace_app.errors import Problem
 from trace_app.extensions import db
+from trace_app.flow.models import LotLink
 from trace_app.flow.service import no_links_meanwhile
 from trace_app.recalls import clocks
 from trace_app.recalls.models import (
@@ -140,6 +141,7 @@ def issue_recall(
     recall = _begin(user, kind, level, {})
     if not _take_in(recall, 1, Batch.id == batch.id):
         raise AlreadyRecalled(lot=batch.lot_number)
+    _raise_what_was_made_of(recall)
     _issued(user, recall, text)
     audit.note(user, kind.value, batch, recall=recall.number)
     return recall
@@ -402,11 +404,17 @@ def _take_in_scope(user: User, recall: Recall, sequence: int, scope: RecallScope
             chosen = sa.and_(chosen, Batch.producer_id == user.organisation_id)
         if left_out:
             chosen = sa.and_(chosen, Batch.id.not_in(list(left_out)))
-        if not _take_in(recall, sequence, chosen):
-            raise NothingLeft if db.session.scalar(sa.select(reached.c.id).limit(1)) is not None else EmptyScope
+        reached_count = int(db.session.scalar(sa.select(sa.func.count()).select_from(reached)) or 0)
+        count = _take_in(recall, sequence, chosen)
+        if not count:
+            raise NothingLeft if reached_count else EmptyScope
         if left_out:
             known = sa.select(reached.c.id).where(reached.c.id.in_(list(left_out)))
             _leave_out(recall, {lot_id: left_out[lot_id] for lot_id in db.session.scalars(known)})
+        if count < reached_count and recall.kind is not RecallKind.DRILL:
+            # Left out, others' or under recall already: their pages say of the lots they were made of that these are.
+            added = _members(recall).where(RecallMember.added_in == sequence)
+            _raise_versions(Batch.id.in_(sa.select(reached.c.id)), Batch.id.not_in(added))
 
 
 def _leave_out(recall: Recall, reasons: dict[int, str]) -> None:
@@ -414,8 +422,6 @@ def _leave_out(recall: Recall, reasons: dict[int, str]) -> None:
     for lot_id, reason in reasons.items():
         db.session.merge(RecallExclusion(recall_id=recall.id, batch_id=lot_id, reason=reason))
     db.session.flush()
-    # Their own pages say of the lots they were made of that these are recalled.
-    _raise_versions(Batch.id.in_(list(reasons)))
 
 
 def _take_in(recall: Recall, sequence: int, chosen: sa.ColumnElement[bool]) -> int:
@@ -433,7 +439,7 @@ def _take_in(recall: Recall, sequence: int, chosen: sa.ColumnElement[bool]) -> i
         not_yet = sa.and_(Batch.recalled_at.is_(None), Batch.held_at.is_(None))
     else:
         not_yet = sa.true()
-    in_it = sa.select(RecallMember.batch_id).where(RecallMember.recall_id == recall.id)
+    in_it = _members(recall)
     if sequence > 1:
         # What was taken out and comes in again keeps its row.
         db.session.execute(
@@ -478,8 +484,21 @@ def _stopped_by(recall: Recall) -> dict[str, Any]:
     return {"held_at": sa.func.coalesce(Batch.held_at, moment)}
 
 
-def _raise_versions(lots: sa.ColumnElement[bool]) -> None:
-    db.session.execute(sa.update(Batch).where(lots).values(ANEW), execution_options={"synchronize_session": False})
+def _members(recall: Recall) -> sa.Select[Any]:
+    """The lots that are or were in a recall."""
+    return sa.select(RecallMember.batch_id).where(RecallMember.recall_id == recall.id)
+
+
+def _raise_versions(*lots: sa.ColumnElement[bool]) -> None:
+    db.session.execute(sa.update(Batch).where(*lots).values(ANEW), execution_options={"synchronize_session": False})
+
+
+def _raise_what_was_made_of(recall: Recall) -> None:
+    """Have the pages of lots made of a recall's lots say anew what stops those."""
+    targets = sa.select(LotLink.target_id).where(
+        LotLink.withdrawn_at.is_(None), LotLink.source_id.in_(_members(recall))
+    )
+    _raise_versions(Batch.id.in_(targets), Batch.id.not_in(_members(recall)))
 
 
 def _restate(recall: Recall) -> None:
@@ -501,7 +520,7 @@ def _restate(recall: Recall) -> None:
     db.session.flush()
     db.session.execute(
         sa.update(Batch)
-        .where(Batch.id.in_(sa.select(RecallMember.batch_id).where(RecallMember.recall_id == recall.id)))
+        .where(Batch.id.in_(_members(recall)))
         .values(
             recalled_at=in_force.with_only_columns(sa.func.min(Recall.in_force_at)).scalar_subquery(),
             recall_level=in_force.with_only_columns(sa.func.min(Recall.level)).scalar_subquery(),
@@ -510,6 +529,7 @@ def _restate(recall: Recall) -> None:
         ),
         execution_options={"synchronize_session": False},
     )
+    _raise_what_was_made_of(recall)
     db.session.expire_all()
 
 
