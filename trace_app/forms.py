@@ -80,6 +80,12 @@ class Form(FlaskForm):
         """The parsed values by field."""
         return {field.name: field.data for field in self if field.name != "csrf_token"}
 
+    def apart(self, prefix: str) -> Self:
+        """The form with ids of its own, where several that have fields in common stand on one page."""
+        for field in self:
+            field.id = field.label.field_id = f"{prefix}-{field.name}"
+        return self
+
     def refuse(self, field: str, message: str) -> None:
         """Put an error that the service found beside its field."""
         self[field].errors = [*self[field].errors, message]

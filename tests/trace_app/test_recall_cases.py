@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -248,6 +249,25 @@ class TestVoluntary:
         assert (_state(world, ham), _state(world, cakes)) == ("recalled", "draft")
         stranger = world.client(world.producer())
         assert "没有批次符合" in stranger.get("/recall?lots=HAM-1").text
+
+
+def test_labels_lead_to_fields_of_their_own(world: World) -> None:
+    """Several forms on one page, none of which shares an id with another."""
+    grower, officer = world.producer(name="姜社"), world.regulator()
+    lots = [world.released(grower, lot_number=f"I-{n}") for n in range(2)]
+    number = (
+        world.client(officer).post("/recall", data=NOTICE | {"lots": "I-0 I-1", "count": "2"}).location.split("/")[2]
+    )
+    for actor, path in (
+        (officer, f"/recalls/{number}/manage"), (grower, f"/tasks/{_tasks(world, number)['姜社']}"),
+        (grower, f"/batches/{world.released(grower)}/flow"), (officer, "/recall?lots=I-0"), (None, "/recalls"),
+        (grower, "/shipments/new"), (officer, "/desk"),
+    ):  # fmt: skip
+        page = world.client(actor).get(path).text
+        ids = re.findall(r'\sid="([^"]+)"', page)
+        assert len(ids) == len(set(ids)), path
+        assert set(re.findall(r'<label[^>]* for="([^"]+)"', page)) <= set(ids), path
+    assert lots
 
 
 class TestWhatWasMadeOfIt:

@@ -94,7 +94,7 @@ def _page(batch_id: int, form: LinkForm | None) -> Any:
     page = render_template(
         "flow/show.html", batch=batch, found=found, picture=draw(found), sources=service.sources_of(batch), states=STATES,
         balance=balance_of(batch), intake=intake_of(batch), shipped=shipments_of(batch), losses=losses_of(batch),
-        loss_form=LossForm(formdata=None), form=form or (_form(batch) if own else None), own=own,
+        loss_form=LossForm(formdata=None).apart("loss"), form=form or (_form(batch) if own else None), own=own,
         node_width=NODE_WIDTH, node_height=NODE_HEIGHT, today=today(),
         open_to_me=lambda lot: may_see(the_user(), lot.producer_id, lot.division_code),
     )  # fmt: skip

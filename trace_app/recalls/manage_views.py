@@ -154,6 +154,6 @@ def _page(number: str, *, problems: list[Any] | None = None, **forms: Any) -> An
         party_name=party_name, party_phone=party_phone, supervises=the_user().role in SUPERVISORS,
         may_approve=recall.issued_by_id != the_user().id, ticked=set(request.form.getlist("out", type=int)),
         found=preview(the_user(), scope_of(recall)) if pending_drill else None,
-        **(offered | forms),
+        **{name: form.apart(name.removesuffix("_form")) for name, form in (offered | forms).items()},
     )  # fmt: skip
     return page, 422 if problems else max(map(status_of, forms.values()), default=200)

@@ -93,7 +93,7 @@ def _page(
     page = render_template(
         "recalls/task.html", task=task, recall=task.recall, lots=tasks.counted_lots(task), levels=LEVELS, kinds=KINDS,
         notice_types=NOTICE_TYPES, party=tasks.party_name(task), quantities=tasks.QUANTITIES, typed=request.form,
-        acknowledge_form=acknowledge_form or AcknowledgeForm(formdata=None, data=known),
+        acknowledge_form=(acknowledge_form or AcknowledgeForm(formdata=None, data=known)).apart("acknowledge"),
         report_form=report_form or ReportForm(formdata=None, data=known), faults=faults or set(), most_photos=MAX_PHOTOS,
     )  # fmt: skip
     forms = [form for form in (acknowledge_form, report_form) if form is not None]
