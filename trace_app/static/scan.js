@@ -1,7 +1,26 @@
 // Scans with the phone's camera where the browser can; typing and hand scanners work without it.
+// One code is sent at once; a list takes one in each line.
 const button = document.getElementById("camera");
 const view = document.getElementById("view");
-const input = document.querySelector("input.scan");
+const field = document.querySelector(".scan");
+const list = field.tagName === "TEXTAREA";
+
+function take(code) {
+  if (list) {
+    const lines = field.value.split("\n").filter((line) => line.trim());
+    if (lines.includes(code)) return false;
+    field.value = [...lines, code, ""].join("\n");
+    navigator.vibrate?.(80);
+    return false;
+  }
+  // The same label seen for longer counts once.
+  if (code === sessionStorage.getItem("scanned")) return false;
+  sessionStorage.setItem("scanned", code);
+  sessionStorage.setItem("camera", "on");
+  field.value = code;
+  field.form.requestSubmit();
+  return true;
+}
 
 async function scan() {
   const detector = new BarcodeDetector({ formats: ["qr_code"] });
@@ -16,15 +35,7 @@ async function scan() {
   await view.play();
   const look = async () => {
     const [found] = await detector.detect(view).catch(() => []);
-    // The same label seen for longer counts once.
-    if (found && found.rawValue !== sessionStorage.getItem("scanned")) {
-      sessionStorage.setItem("scanned", found.rawValue);
-      sessionStorage.setItem("camera", "on");
-      input.value = found.rawValue;
-      input.form.requestSubmit();
-      return;
-    }
-    setTimeout(look, 120);
+    if (!found || !take(found.rawValue)) setTimeout(look, 120);
   };
   look();
 }
@@ -32,5 +43,5 @@ async function scan() {
 if ("BarcodeDetector" in window && navigator.mediaDevices) {
   button.hidden = false;
   button.addEventListener("click", scan);
-  if (sessionStorage.getItem("camera") === "on") scan();
+  if (!list && sessionStorage.getItem("camera") === "on") scan();
 }
