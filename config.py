@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     mail_from: str = "trace@localhost"
     webhook_private_hosts: list[str] = []
     """Hosts of one's own that webhooks may reach on private addresses and without TLS, as a JSON list."""
+    ip_regions: Path | None = None
+    """A table of addresses and the regions they lie in, for the scan log (docs/operations.md); none where not given."""
+    scan_days_kept: int = Field(default=400, ge=7)
+    """Days that single scans are kept. The sums by lot and day, and by label, stay."""
     log_format: Literal["console", "json"] = "console"
     bind: str = "127.0.0.1:8000"
     web_workers: int = Field(default=2, ge=1)

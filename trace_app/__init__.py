@@ -14,6 +14,7 @@ from trace_app.accounts.access import guard
 from trace_app.api import document
 from trace_app.api.bearer import read_bearer
 from trace_app.db.base import ENGINE_OPTIONS
+from trace_app.db.partitions import is_ours
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     app.config.update(config)
     security_headers.init_app(app)
     db.init_app(app)
-    migrate.init_app(app, db, directory=settings.migrations)
+    migrate.init_app(app, db, directory=settings.migrations, include_name=is_ours)
     babel.init_app(app, default_locale="zh_CN", locale_selector=language.choose)
     csrf.init_app(app)
     limiter.init_app(app)
@@ -83,7 +84,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     jobs.init_app(app, settings)
     cli.init_app(app)
     flask = refuse_malformed(app.wsgi_app)
-    scans = app.extensions["scan_log"] = ScanLog(app)
+    scans = app.extensions["scan_log"] = ScanLog(app, settings)
     app.wsgi_app = ScanLayer(app, flask, reader_for(settings), TracePages(), scans)  # type: ignore[method-assign]
     return app
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -29,6 +30,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         day=day, short_day=short_day, moment=moment, named=named, number=number, unit=unit_name, code=format_code,
+        local_day=lambda value: local(value).date(), in_script=in_script,
         place=lambda division: place_name(division, language()),
     )  # fmt: skip
     app.jinja_env.globals.update(
@@ -63,6 +65,14 @@ def number(value: Any) -> str:
         whole, _, rest = plain_decimal(value).partition(".")
         return f"{int(whole):,}" + (f".{rest}" if rest else "")
     return f"{value:,}"
+
+
+def in_script(document: Any) -> Markup:
+    """Data to stand within a script element: nothing in it can end the element."""
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704
 
 
 def status_of(form: Form) -> int:

@@ -509,8 +509,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     # What the older platform has no place for goes.
     newer = "SELECT id FROM records WHERE type = 'disease' OR batch_id IS NULL"
-    op.execute(f"UPDATE records SET replaces_id = NULL WHERE replaces_id IN ({newer})")  # noqa: S608
-    op.execute(f"DELETE FROM record_photos WHERE record_id IN ({newer})")  # noqa: S608
+    op.execute(f"UPDATE records SET replaces_id = NULL WHERE replaces_id IN ({newer})")
+    op.execute(f"DELETE FROM record_photos WHERE record_id IN ({newer})")
     op.execute("DELETE FROM records WHERE type = 'disease' OR batch_id IS NULL")
     with op.batch_alter_table("sites", schema=None) as batch_op:
         batch_op.drop_column("boundary")

@@ -367,7 +367,7 @@ def downgrade() -> None:
             batch_op.add_column(sa.Column(name, sa.VARCHAR(length=length), nullable=False, server_default=""))
     for name in texts:
         op.execute(
-            f"UPDATE recalls SET {name} = coalesce((SELECT n.{name} FROM recall_notices n WHERE n.recall_id = recalls.id"  # noqa: S608
+            f"UPDATE recalls SET {name} = coalesce((SELECT n.{name} FROM recall_notices n WHERE n.recall_id = recalls.id"
             " AND n.sequence = 1), '')"
         )
     with op.batch_alter_table("recalls", schema=None) as batch_op:

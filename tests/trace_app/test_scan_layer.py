@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
+from collections.abc import Callable
 from typing import Any
 
+import brotli
 import pytest
 from flask import Flask
 from hypothesis import given
@@ -15,7 +18,8 @@ from werkzeug.test import EnvironBuilder
 from tests.world import World
 from trace_app.accounts.models import Organisation
 from trace_app.extensions import db
-from trace_app.public.scan_layer import MARK, PRINTED_MARK, KeptPage, ScanLayer, TracePages
+from trace_app.public.item import item_line
+from trace_app.public.scan_layer import ITEM_MARK, MARK, PRINTED_MARK, KeptPage, ScanLayer, TracePages
 
 
 def _scan(app: Flask, code: str, **headers: str) -> tuple[str, dict[str, str], bytes]:
@@ -61,21 +65,24 @@ def test_the_bytes_are_those_that_flask_would_send(world: World, language: str) 
         _status, headers, body = _scan(world.app, code, **{"Accept-Language": language})
         assert body == by_flask
         etag = headers.pop("ETag")
+        assert headers.pop("Content-Length") == headers_of_flask.pop("Content-Length")
         assert etag.startswith('W/"')
         assert headers == headers_of_flask
 
 
-def test_compressed_it_is_the_same_page(world: World) -> None:
+@pytest.mark.parametrize(("encoding", "unpack"), [("br", brotli.decompress), ("gzip", gzip.decompress)])
+def test_compressed_it_is_the_same_page(world: World, encoding: str, unpack: Callable[[bytes], bytes]) -> None:
     actor = world.producer()
     run = world.run(actor, world.released(actor))
+    accepted = "gzip, deflate, br" if encoding == "br" else "gzip;q=0.5, deflate"
     for index in (0, 1):
         code = world.code(run, index)
         plain = _scan(world.app, code)[2]
-        _status, headers, packed = _scan(world.app, code, **{"Accept-Encoding": "gzip, deflate, br"})
-        assert headers["Content-Encoding"] == "gzip"
+        _status, headers, packed = _scan(world.app, code, **{"Accept-Encoding": accepted})
+        assert headers["Content-Encoding"] == encoding
         assert headers["Content-Length"] == str(len(packed))
-        assert gzip.decompress(packed) == plain
-        assert len(packed) < len(gzip.compress(plain, 9)) + 120
+        assert unpack(packed) == plain
+        assert len(packed) < len(gzip.compress(plain, 9)) + 500
         assert "Accept-Encoding" in headers["Vary"]
     assert "Content-Encoding" not in _scan(world.app, code, **{"Accept-Encoding": "gzip;q=0"})[1]
 
@@ -88,9 +95,9 @@ def test_a_page_is_rendered_once_for_all_labels_until_something_changes(world: W
         code = world.code(run, index)
         page = _scan(world.app, code)[2].decode()
         assert f"{code[0]} {code[1:5]} {code[5:9]} {code[9:]}" in page
-        assert page.count(code) == 2
-        assert MARK not in page
-        assert PRINTED_MARK not in page
+        assert page.count(code) >= 4
+        assert not {MARK, PRINTED_MARK, ITEM_MARK} & set(re.findall("\ue000[a-z]+\ue001", page))
+        assert "\ue000" not in page
     assert renderings == [batch_id]
     world.record(actor, batch_id, note="新的一条")
     assert "新的一条" in _scan(world.app, code)[2].decode()
@@ -126,7 +133,7 @@ def test_who_has_the_page_already_gets_only_a_304(world: World) -> None:
         assert status.startswith("304")
         assert body == b""
         assert headers["ETag"] == etag
-        assert headers["Cache-Control"] == "no-cache"
+        assert headers["Cache-Control"] == "private, no-cache"
         assert "Content-Length" not in headers
     assert _scan(world.app, code, **{"If-None-Match": '"other"'})[0].startswith("200")
 
@@ -167,7 +174,7 @@ def test_a_database_that_does_not_answer_is_flasks_to_answer(world: World, monke
     layer: Any = world.app.wsgi_app
 
     class Broken:
-        def row(self, run: int) -> None:
+        def row(self, run: int, index: int) -> None:
             raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(layer, "_reader", Broken())
@@ -188,15 +195,16 @@ def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> 
             "CREATE TABLE batches (id int, created_at text, version int, status text, recalled_at text);"
             "CREATE TABLE label_runs (id int, batch_id int, count int, key_number int, level text, has_pin bool,"
             " voided text);"
+            "CREATE TABLE scan_items (run_id int, index int, first_at text, scans int, unusual bool);"
             "INSERT INTO batches VALUES (1, 'then', 7, 'released', NULL); "
             "INSERT INTO label_runs VALUES (5, 1, 10, 1, 'item', false, '')"
         )
     reader = PostgresqlReader(psycopg.conninfo.make_conninfo(url, dbname="lost"))
-    assert reader.row(5) == (10, 1, "item", False, "", 1, "then", 7, "released", None)
+    assert reader.row(5, 3) == (10, 1, "item", False, "", 1, "then", 7, "released", None, None, None, None)
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lost'")
-    assert reader.row(5) == (10, 1, "item", False, "", 1, "then", 7, "released", None)
-    assert reader.row(6) is None
+    assert reader.row(5, 3) == (10, 1, "item", False, "", 1, "then", 7, "released", None, None, None, None)
+    assert reader.row(6, 3) is None
     reader._local.connection.close()
 
 
@@ -208,17 +216,20 @@ def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> 
     st.data(),
 )
 def test_any_page_cut_at_its_marks_and_put_together_again_is_whole(parts: list[str], data: st.DataObject) -> None:
-    marks = [data.draw(st.sampled_from([MARK, PRINTED_MARK])) for _ in parts]
+    marks = [data.draw(st.sampled_from([MARK, PRINTED_MARK, ITEM_MARK])) for _ in parts]
     text = "".join(part + mark for part, mark in zip(parts, marks, strict=True)) + "".join(parts)
     page = KeptPage((1,), text.encode(), [])
-    code = "7KQ2M0XR9T4VH"
-    expected = text.replace(MARK, code).replace(PRINTED_MARK, "7 KQ2M 0XR9 T4VH").encode()
-    assert page.body(code) == expected
-    assert zlib.decompress(page.gzipped(code), wbits=31) == expected
+    code, line = "7KQ2M0XR9T4VH", item_line(None, 0, "zh")
+    inserts = (code.encode(), b"7 KQ2M 0XR9 T4VH", line)
+    expected = text.replace(MARK, code).replace(PRINTED_MARK, "7 KQ2M 0XR9 T4VH").replace(ITEM_MARK, line.decode())
+    assert page.body(inserts) == expected.encode()
+    assert zlib.decompress(page.gzipped(inserts), wbits=31) == expected.encode()
+    packed = page.brotlied(inserts)
+    assert packed is None or brotli.decompress(packed) == expected.encode()
 
 
 def test_the_store_is_bounded_and_drops_what_was_longest_unused() -> None:
-    pages = TracePages(most=2)
+    pages = TracePages(most=2 * KeptPage((1,), b"1", []).size)
     made = {number: KeptPage((1,), f"{number}".encode(), []) for number in (1, 2, 3)}
     pages.keep(1, "zh", made[1])
     pages.keep(2, "zh", made[2])

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from trace_app.errors import Problem
 
-PLAIN_FACTS = {"pesticide_count", "interval_kept", "ageing_months", "altitude", "quantity"}
+PLAIN_FACTS = {
+    "pesticide_count", "interval_kept", "ageing_months", "altitude", "quantity", "tests", "township", "source",
+}  # fmt: skip
 """What the trace page can say of any kind."""
 BUILT_IN = Path(__file__).parent / "kinds"
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,29}$")]

@@ -6,9 +6,9 @@ import itertools
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -18,8 +18,9 @@ from sqlalchemy.orm import joinedload, selectinload
 from qr.codes import ALPHABET, CODE_LENGTH, InvalidCode, format_code, normalise_code
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, visible_to
-from trace_app.accounts.models import Organisation, RoleName, User
+from trace_app.accounts.models import Division, Organisation, RoleName, User
 from trace_app.batches import service as batches
+from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI, local
@@ -52,6 +53,15 @@ MOST_CODES = 2000
 """Of one shipment."""
 COUNTED = {"piece", "box", "bottle", "leg"}
 """Units of which a label stands on one."""
+
+
+def _in(shipments: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The lots in the shipments that a condition names."""
+    return Batch.id.in_(sa.select(ShipmentLine.batch_id).join(ShipmentLine.shipment).where(shipments))
+
+
+shown_on_trace_pages(Shipment, lambda shipment: _in(Shipment.id == shipment.id))
+shown_on_trace_pages(Consignee, lambda consignee: _in(Shipment.consignee_id == consignee.id))
 
 
 class NotYours(Problem):
@@ -488,6 +498,31 @@ def shipments_of(batch: Batch) -> list[ShipmentLine]:
         .order_by(Shipment.departed_at, ShipmentLine.id)
     )
     return list(db.session.scalars(query))
+
+
+class Sending(NamedTuple):
+    """A day on which a lot was sent to a place."""
+
+    day: date
+    division: Division
+
+
+MOST_PLACES = 6
+
+
+def places_sent_to(batch: Batch) -> list[Sending]:
+    """Where a lot was sent to, the latest first, for its trace page: days and places, not to whom."""
+    query = (
+        db.select(Shipment.departed_at, Division)
+        .join(ShipmentLine, ShipmentLine.shipment_id == Shipment.id)
+        .join(Shipment.consignee)
+        .join(Consignee.division)
+        .where(ShipmentLine.batch_id == batch.id, Shipment.withdrawn_at.is_(None))
+        .order_by(Shipment.departed_at.desc())
+        .limit(50)
+    )
+    found = {Sending(local(at).date(), division): None for at, division in db.session.execute(query)}
+    return list(found)[:MOST_PLACES]
 
 
 def journey_of(label: ScannedLabel) -> list[ShipmentLine]:

@@ -310,6 +310,19 @@ def label_of_code(text: str) -> ScannedLabel:
     return ScannedLabel(code, batch_id, label.run, label.index, level, has_pin, is_void(voided, label.index), link)
 
 
+def never_made(text: str) -> tuple[int, int, int] | None:
+    """Run, index and batch of a code that is rightly encrypted, of a label that was never made or left its producer.
+
+    None for any other text. Such a code can only come from who has the key, or from a label of a draft.
+    """
+    try:
+        read = code_book().read(normalise_code(text))
+    except InvalidCode:
+        return None
+    batch_id = db.session.scalar(db.select(LabelRun.batch_id).filter_by(id=read.run))
+    return (read.run, read.index, batch_id) if batch_id is not None else None
+
+
 def opens_by_link(label: ScannedLabel, gtin: str, lot: str) -> bool:
     """Whether GTIN and lot of a GS1 Digital Link are the label's: as printed, whatever was corrected since.
 

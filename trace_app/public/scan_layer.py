@@ -1,8 +1,8 @@
 """The way of a scan, in front of Flask: decrypt the code, read the batch's version, send the kept page.
 
-A trace page is the same for all items of a batch but for the code, so Flask renders it once for each version
-and language, with a mark where the code goes; here the marks are replaced, and the parts between them are
-compressed once. The version is read from the database for every scan, before anything else: a page never
+A trace page is the same for all items of a batch but for the code and a line on the item, so Flask renders it
+once for each version and language, with marks where these go; here the marks are replaced, and the parts between
+them are compressed once. The version is read from the database for every scan, before anything else: a page never
 outlives a recall, and what was rendered from later reads can only be newer than the version it is kept under.
 
 Whatever is not a plain GET or HEAD of a code as it is printed goes on to Flask.
@@ -10,94 +10,119 @@ Whatever is not a plain GET or HEAD of a code as it is printed goes on to Flask.
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import hashlib
 import re
 import sqlite3
 import threading
+import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+import brotli
 import psycopg
 from flask import Flask
 from sqlalchemy.engine import make_url
-from werkzeug.datastructures import LanguageAccept
+from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header, parse_cookie
 
 from config import Settings
-from qr.codes import ALPHABET, CODE_LENGTH, CodeBook, InvalidCode, format_code
+from qr.codes import ALPHABET, CODE_LENGTH, PRINTED_LENGTH, CodeBook, InvalidCode, format_code
+from trace_app.labels.models import LabelLevel
 from trace_app.labels.service import CONTAINERS, is_void
 from trace_app.language import COOKIE, preferred
+from trace_app.public.item import LINE_BYTES, item_line
+from trace_app.public.machine import MEDIA_TYPES
 from trace_app.scans.log import ScanLog
+from trace_app.scans.models import Outcome
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
+Inserts = tuple[bytes, bytes, bytes]
+"""Code, code as it is printed, and the item's line."""
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-Kept = tuple[int, str, bool]
-"""Labels of which the page is the same but for the code: batch, level, and whether there is a PIN."""
+Kept = tuple[int, str, bool, bool]
+"""Labels of which the page is the same but for code and item: batch, level, whether there is a PIN, and whether the
+page explains unusual scans."""
 
 MARKED = "trace_app.marked"
-"""In the environ: render the page with the marks instead of the code."""
+"""In the environ: render the page with the marks instead of the code, for a `Label`."""
 MARK = "\ue000code\ue001"
 """Stands where the code goes. Forms let no character of private use in, so no entry can look like it."""
 PRINTED_MARK = "\ue000printed\ue001"
 """Stands where the code goes as it is printed."""
+ITEM_MARK = "\ue000item\ue001"
+"""Stands where the item's own line goes."""
+
+SAME_VISIT_S = 600
+"""Seconds within which a reader that asks again for a page it has is the same visit, not a new scan."""
+PAGES_BYTES = 112 * 1024 * 1024
+"""What the pages kept by a worker may take."""
 
 _PATH = re.compile(f"/[{ALPHABET}]{{{CODE_LENGTH}}}")
-_MARKS = re.compile(f"({MARK}|{PRINTED_MARK})".encode())
+_MARKS = re.compile(f"({MARK}|{PRINTED_MARK}|{ITEM_MARK})".encode())
+_INSERTS = {MARK.encode(): 0, PRINTED_MARK.encode(): 1, ITEM_MARK.encode(): 2}
+_LENGTHS = (CODE_LENGTH, PRINTED_LENGTH, LINE_BYTES)
 _VARYING = {"content-length", "content-encoding", "date", "set-cookie"}
 _NOT_IN_304 = {"content-type", "content-length", "content-encoding"}
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 _LAST_BLOCK = b"\x01\x00\x00\xff\xff"
 _QUERY = (
-    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.created_at, b.version, b.status, b.recalled_at"
-    " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = "
+    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.created_at, b.version, b.status, b.recalled_at,"
+    " i.first_at, i.scans, i.unusual FROM label_runs r JOIN batches b ON b.id = r.batch_id"
+    ' LEFT JOIN scan_items i ON i.run_id = r.id AND i."index" = {0} WHERE r.id = {0}'
 )
 
 
 class StateReader(Protocol):
-    def row(self, run: int) -> tuple[Any, ...] | None:
+    def row(self, run: int, index: int) -> tuple[Any, ...] | None:
         """Count, key number, level, PIN and voided ranges of a run; id, time of registration, version, status and
-        recall of its batch."""
+        recall of its batch; first scan, scans and unusual scans of the label, each None before the first."""
         ...
 
 
 class SqliteReader:
     """One connection for each thread; each read sees the latest commit."""
 
+    _query = _QUERY.format("?")
+
     def __init__(self, path: str) -> None:
         self._path = path
         self._local = threading.local()
 
-    def row(self, run: int) -> tuple[Any, ...] | None:
+    def row(self, run: int, index: int) -> tuple[Any, ...] | None:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None)
             connection.execute("PRAGMA query_only=ON")
             self._local.connection = connection
-        row: tuple[Any, ...] | None = connection.execute(_QUERY + "?", (run,)).fetchone()
+        row: tuple[Any, ...] | None = connection.execute(self._query, (index, run)).fetchone()
         return row
 
 
 class PostgresqlReader:
     """One connection for each thread, opened anew when it was lost."""
 
+    _query = _QUERY.format("%s")
+
     def __init__(self, url: str) -> None:
         self._url = url
         self._local = threading.local()
 
-    def row(self, run: int) -> tuple[Any, ...] | None:
+    def row(self, run: int, index: int) -> tuple[Any, ...] | None:
         connection: psycopg.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             try:
-                return connection.execute(_QUERY + "%s", (run,)).fetchone()
+                return connection.execute(self._query, (index, run)).fetchone()
             except psycopg.OperationalError:
                 connection.close()
         self._local.connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=0)
-        return self._local.connection.execute(_QUERY + "%s", (run,)).fetchone()  # type: ignore[no-any-return]
+        return self._local.connection.execute(self._query, (index, run)).fetchone()  # type: ignore[no-any-return]
 
 
 def reader_for(settings: Settings) -> StateReader:
@@ -108,48 +133,84 @@ def reader_for(settings: Settings) -> StateReader:
 
 
 class KeptPage:
-    """A rendered page in parts, with the places of the code between them.
+    """A rendered page in parts, with the places of code, printed code and item's line between them.
 
-    ``deflated`` are the same parts, compressed once: each ends on a whole byte and refers only to bytes of
-    the parts before it, never to a code's, so a code may be put between them as it is (RFC 1951, 3.2.4).
+    What goes there is of one length each, so the parts are compressed once, and what goes there is put between them
+    as it is: in stored blocks of DEFLATE (RFC 1951, 3.2.4), and in uncompressed meta-blocks of Brotli (RFC 7932, 9.2).
+    Each part ends on a whole byte and refers only to bytes of the parts before it, never to what stands between.
+    Of the page itself only the compressed parts are kept.
     """
 
     def __init__(self, version: tuple[Any, ...], body: bytes, headers: Headers) -> None:
         self.version = version
         pieces = _MARKS.split(body)
-        self.parts = pieces[::2]
-        self.printed = [piece == PRINTED_MARK.encode() for piece in pieces[1::2]]
-        self.etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
-        self.headers = [*((n, v) for n, v in headers if n.lower() not in _VARYING), ("ETag", self.etag)]
+        parts = pieces[::2]
+        self.inserts = [_INSERTS[piece] for piece in pieces[1::2]]
+        self.digest = hashlib.sha256(body).hexdigest()[:16]
+        self.headers = [(n, v) for n, v in headers if n.lower() not in _VARYING]
         self.headers_304 = [(name, value) for name, value in self.headers if name.lower() not in _NOT_IN_304]
-        self.deflated = self._deflate()
+        self.deflated = self._deflate(parts)
+        self.brotli: list[tuple[bytes, bytes]] | None = self._brotli(parts)
+        if not self._is_whole():
+            self.brotli = None
+        self.size = sum(map(len, self.deflated)) + sum(len(part) for _, part in self.brotli or ()) + _PAGE_OVERHEAD
 
-    def body(self, code: str) -> bytes:
-        plain, printed = code.encode(), format_code(code).encode()
-        out = [self.parts[0]]
-        for is_printed, part in zip(self.printed, self.parts[1:], strict=True):
-            out += (printed if is_printed else plain, part)
-        return b"".join(out)
+    def body(self, inserts: Inserts) -> bytes:
+        return gzip.decompress(self.gzipped(inserts))
 
-    def gzipped(self, code: str) -> bytes:
+    def gzipped(self, inserts: Inserts) -> bytes:
         """`body` as gzip (RFC 1952)."""
-        body = self.body(code)
-        plain, printed = _stored(code.encode()), _stored(format_code(code).encode())
-        out = [_GZIP_HEAD, self.deflated[0]]
-        for is_printed, part in zip(self.printed, self.deflated[1:], strict=True):
-            out += (printed if is_printed else plain, part)
-        out += (_LAST_BLOCK, zlib.crc32(body).to_bytes(4, "little"), len(body).to_bytes(4, "little"))
+        stored = [_stored(text) for text in inserts]
+        packed = b"".join([*self._joined(self.deflated, stored), _LAST_BLOCK])
+        body = zlib.decompress(packed, wbits=-15)
+        return b"".join((_GZIP_HEAD, packed, zlib.crc32(body).to_bytes(4, "little"), len(body).to_bytes(4, "little")))
+
+    def brotlied(self, inserts: Inserts) -> bytes | None:
+        """`body` as Brotli, None where it could not be made once for all."""
+        if self.brotli is None:
+            return None
+        out = [self.brotli[0][1]]
+        for insert, (after, part) in zip(self.inserts, self.brotli[1:], strict=True):
+            out += (_BROTLI_STORED[insert], inserts[insert], after, part)
         return b"".join(out)
 
-    def _deflate(self) -> list[bytes]:
+    def _joined(self, parts: list[bytes], inserts: Sequence[bytes]) -> list[bytes]:
+        out = [parts[0]]
+        for insert, part in zip(self.inserts, parts[1:], strict=True):
+            out += (inserts[insert], part)
+        return out
+
+    def _deflate(self, parts: list[bytes]) -> list[bytes]:
         before, out = b"", []
-        for part, is_printed in zip(self.parts, [*self.printed, False], strict=True):
+        for part, insert in zip(parts, [*self.inserts, 0], strict=True):
             window = before[-32768:]
             packer = zlib.compressobj(9, wbits=-15, zdict=window) if window else zlib.compressobj(9, wbits=-15)
             out.append(packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH))
-            # Zero bytes stand for the code: HTML has none, so nothing that follows refers to them.
-            before += part + bytes(len(format_code("0" * CODE_LENGTH)) if is_printed else CODE_LENGTH)
+            # Zero bytes stand for what is put between: HTML has none, so nothing that follows refers to them.
+            before += part + bytes(_LENGTHS[insert])
         return out
+
+    def _brotli(self, parts: list[bytes]) -> list[tuple[bytes, bytes]] | None:
+        """The parts, each with the two bytes before it that stand uncompressed with what is put in: a decoder goes by
+        the two bytes before a meta-block in choosing its codes."""
+        packer = brotli.Compressor(mode=brotli.MODE_TEXT, quality=9, lgwin=18)
+        out = [(b"", packer.process(parts[0]) + packer.flush())]
+        for turn, (insert, part) in enumerate(zip(self.inserts, parts[1:], strict=True)):
+            after = part[:_CONTEXT]
+            # Bytes without order stand for what is put in: they are stored as they are, and occur nowhere else.
+            packer.process(hashlib.shake_128(turn.to_bytes(2, "big")).digest(_LENGTHS[insert]) + after)
+            packer.flush()
+            out.append((after, packer.process(part[_CONTEXT:]) + packer.flush()))
+        out[-1] = (out[-1][0], out[-1][1] + packer.finish())
+        return out
+
+    def _is_whole(self) -> bool:
+        """Whether what a decoder makes of the Brotli parts is the page."""
+        tried = (bytes(CODE_LENGTH), bytes(PRINTED_LENGTH), bytes(LINE_BYTES))
+        try:
+            return brotli.decompress(self.brotlied(tried) or b"") == self.body(tried)
+        except brotli.error:
+            return False
 
 
 def _stored(data: bytes) -> bytes:
@@ -157,36 +218,65 @@ def _stored(data: bytes) -> bytes:
     return b"\x00" + length + bytes(byte ^ 0xFF for byte in length) + data
 
 
+_CONTEXT = 2
+_PAGE_OVERHEAD = 4096
+"""Headers, objects and keys of a kept page, in bytes."""
+
+
+def _brotli_stored(length: int) -> bytes:
+    """The head of an uncompressed meta-block: not the last, four nibbles of length, and the mark of it."""
+    return ((length - 1) << 3 | 1 << 19).to_bytes(3, "little")
+
+
+_BROTLI_STORED = [_brotli_stored(length + _CONTEXT) for length in _LENGTHS]
+
+
 class TracePages:
     """A bounded store of pages by kind of label and language, the longest unused of which goes first.
 
-    :param most: pages kept; one takes about 20 KB.
+    :param most: bytes that the pages may take.
     """
 
-    def __init__(self, most: int = 2000) -> None:
+    def __init__(self, most: int = PAGES_BYTES) -> None:
         self._most = most
+        self._taken = 0
         self._pages: OrderedDict[tuple[Kept, str], KeptPage] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, kept: Kept, language: str, version: tuple[Any, ...]) -> KeptPage | None:
-        with self._lock:
-            page = self._pages.get((kept, language))
-            if page is None or page.version != version:
-                return None
-            self._pages.move_to_end((kept, language))
-            return page
+        key = (kept, language)
+        page = self._pages.get(key)
+        if page is None or page.version != version:
+            return None
+        with contextlib.suppress(KeyError):
+            self._pages.move_to_end(key)
+        return page
 
     def keep(self, kept: Kept, language: str, page: KeptPage) -> None:
         with self._lock:
+            before = self._pages.pop((kept, language), None)
             self._pages[kept, language] = page
-            while len(self._pages) > self._most:
-                self._pages.popitem(last=False)
+            self._taken += page.size - (before.size if before else 0)
+            while self._taken > self._most and self._pages:
+                self._taken -= self._pages.popitem(last=False)[1].size
 
 
 class Answer(NamedTuple):
     status: str
     headers: Headers
     body: bytes
+
+
+class Label(NamedTuple):
+    """A label that opens a trace page, as the layer read it."""
+
+    kept: Kept
+    version: tuple[Any, ...]
+    run_id: int
+    index: int
+    first_at: Any
+    """The first scan, as the database driver gives it; None before it."""
+    scans: int
 
 
 class ScanLayer:
@@ -204,62 +294,76 @@ class ScanLayer:
         path = environ["PATH_INFO"]
         if method not in {"GET", "HEAD"} or environ.get("QUERY_STRING") or not _PATH.fullmatch(path):
             return self._inner(environ, start_response)
-        code = path[1:]
-        state = self._state(code)
-        if state is None:
+        if not wants_html(environ.get("HTTP_ACCEPT", "")):
             return self._inner(environ, start_response)
-        kept, version = state
+        code = path[1:]
+        label = self._label(code)
+        if label is None:
+            return self._inner(environ, start_response)
         language = _language(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
-        page = self._pages.get(kept, language, version)
+        page = self._pages.get(label.kept, language, label.version)
         if page is None:
-            answer = self._render(environ)
+            answer = self._render(environ, label)
             if not answer.status.startswith("200"):
                 start_response(answer.status, answer.headers)
                 return [answer.body if method == "GET" else b""]
-            page = KeptPage(version, answer.body, answer.headers)
-            self._pages.keep(kept, language, page)
+            page = KeptPage(label.version, answer.body, answer.headers)
+            self._pages.keep(label.kept, language, page)
+        minute = int(time.time()) // 60
+        etag = f'W/"{page.digest}-{minute:x}"'
+        if asked := environ.get("HTTP_IF_NONE_MATCH"):
+            seen = minute if asked.strip() == "*" else _seen(asked, page.digest)
+            if seen is not None and 0 <= minute - seen <= SAME_VISIT_S // 60:
+                start_response("304 NOT MODIFIED", [*page.headers_304, ("ETag", f'W/"{page.digest}-{seen:x}"')])
+                return [b""]
         if method == "GET":
-            self._scans.note(kept[0], environ.get("HTTP_USER_AGENT", ""))
-        if _matches(environ.get("HTTP_IF_NONE_MATCH", ""), page.etag):
-            start_response("304 NOT MODIFIED", page.headers_304)
-            return [b""]
-        headers = page.headers.copy()
-        if _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
-            body = page.gzipped(code)
-            headers.append(("Content-Encoding", "gzip"))
-        else:
-            body = page.body(code)
-        headers.append(("Content-Length", str(len(body))))
+            batch_id, level = label.kept[:2]
+            self._scans.note(
+                environ, language, Outcome.SHOWN,
+                run_id=label.run_id, index=label.index if level == LabelLevel.ITEM else None, batch_id=batch_id,
+            )  # fmt: skip
+        inserts = (code.encode(), format_code(code).encode(), item_line(label.first_at, label.scans, language))
+        encoding = _encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
+        body = page.brotlied(inserts) if encoding == "br" else None
+        if body is None and encoding:
+            encoding, body = "gzip", page.gzipped(inserts)
+        if body is None:
+            body = page.body(inserts)
+        headers = [*page.headers, ("ETag", etag), ("Content-Length", str(len(body)))]
+        if encoding:
+            headers.append(("Content-Encoding", encoding))
         start_response("200 OK", headers)
         return [body if method == "GET" else b""]
 
-    def _state(self, code: str) -> tuple[Kept, tuple[Any, ...]] | None:
+    def _label(self, code: str) -> Label | None:
         """What page the label opens and in which version, or None where Flask must say more."""
         book: CodeBook | None = self._app.extensions.get("code_book")
         if book is None:
             return None
         try:
-            label = book.read(code)
-            row = self._reader.row(label.run)
+            read = book.read(code)
+            row = self._reader.row(read.run, read.index)
         except (InvalidCode, sqlite3.Error, psycopg.Error):
             return None
         if row is None:
             return None
-        count, key_number, level, has_pin, voided, batch_id, created_at, version, status, recalled_at = row
-        known = label.index < count and label.key_number == key_number
+        count, key_number, level, has_pin, voided, batch_id, created_at, version, status, recalled_at = row[:10]
+        known = read.index < count and read.key_number == key_number
         if not known or (status == "draft" and recalled_at is None):
             return None
         # A container's page shows what lies inside: Flask makes it each time.
-        if level in CONTAINERS or is_void(voided, label.index):
+        if level in CONTAINERS or is_void(voided, read.index):
             return None
-        return (batch_id, level, bool(has_pin)), (created_at, version)
+        first_at, scans, unusual = row[10:]
+        kept = (batch_id, level, bool(has_pin), bool(unusual))
+        return Label(kept, (created_at, version), read.run, read.index, first_at, scans or 0)
 
-    def _render(self, environ: Environ) -> Answer:
+    def _render(self, environ: Environ, label: Label) -> Answer:
         """Have Flask make the page with marks, plain and whole."""
         wish = {
             name: value for name, value in environ.items() if name not in {"HTTP_ACCEPT_ENCODING", "HTTP_IF_NONE_MATCH"}
         }
-        wish |= {"REQUEST_METHOD": "GET", MARKED: True}
+        wish |= {"REQUEST_METHOD": "GET", MARKED: label}
         started: list[tuple[str, Headers]] = []
         chunks = self._inner(wish, lambda status, headers, _exc_info=None: started.append((status, headers)))
         try:
@@ -276,10 +380,20 @@ def _language(cookie: str, accept: str) -> str:
     return preferred(wished, parse_accept_header(accept, LanguageAccept))
 
 
-@lru_cache(maxsize=4096)
-def _takes_gzip(header: str) -> bool:
-    return parse_accept_header(header).quality("gzip") > 0
+@lru_cache(maxsize=1024)
+def wants_html(accept: str) -> bool:
+    """Whether a page is what a client would rather have than data for machines."""
+    return not accept or parse_accept_header(accept, MIMEAccept).best_match(MEDIA_TYPES, "text/html") == "text/html"
 
 
-def _matches(header: str, etag: str) -> bool:
-    return bool(header) and (header.strip() == "*" or etag.removeprefix("W/") in header)
+@lru_cache(maxsize=1024)
+def _encoding(header: str) -> str:
+    """``br``, ``gzip`` or nothing, by what a client takes."""
+    accepted = parse_accept_header(header)
+    return next((name for name in ("br", "gzip") if accepted.quality(name) > 0), "")
+
+
+def _seen(if_none_match: str, digest: str) -> int | None:
+    """The minute in which a client was given the page that it still has."""
+    found = re.search(f'"{digest}-([0-9a-f]{{1,12}})"', if_none_match[:1000])
+    return int(found[1], 16) if found else None

@@ -15,11 +15,12 @@ from trace_app.findings.models import Waiver
 from trace_app.findings.service import waivers_of
 from trace_app.flow.models import LotLink
 from trace_app.flow.service import sources_shown
+from trace_app.flow.shipping import Sending, places_sent_to
 from trace_app.forms import plain_decimal
 from trace_app.language import language, named
 from trace_app.media.models import Photo
 from trace_app.quality.certificates import certificates_shown
-from trace_app.quality.models import Certificate, TestReport
+from trace_app.quality.models import Certificate, TestReport, Verdict
 from trace_app.quality.service import tests_of
 from trace_app.recalls.models import Recall, RecallStatus
 from trace_app.recalls.published import hold_on, recalls_of
@@ -48,6 +49,8 @@ class Trace:
     certificates: list[Certificate]
     waivers: list[Waiver]
     sources: list[LotLink]
+    sent: list[Sending]
+    """Where the lot was sent to, the latest first."""
 
     @property
     def state(self) -> BatchState:
@@ -89,6 +92,9 @@ class Trace:
             "pesticide_count": self._pesticide_count,
             "interval_kept": self._interval_kept,
             "ageing_months": self._ageing_months,
+            "tests": self._tests,
+            "township": self._township,
+            "source": self._source,
             "altitude": self._altitude,
             "quantity": self._quantity,
         }
@@ -127,6 +133,23 @@ class Trace:
         months = int((self.batch.produced_on - started).days / MONTH_DAYS)
         return ngettext("%(num)d 个月", "%(num)d 个月", months), str(_("发酵")), True
 
+    def _tests(self) -> tuple[str, str, bool] | None:
+        judged = [report for report in self.tests if report.verdict is not Verdict.OPEN]
+        if not judged:
+            return None
+        passed = all(report.verdict is Verdict.PASS for report in judged)
+        results = sum(len(report.results) for report in judged)
+        return str(_("合格") if passed else _("不合格")), ngettext("%(num)d 项检测", "%(num)d 项检测", results), passed
+
+    def _township(self) -> tuple[str, str, bool]:
+        return named(self.batch.division), str(_("产地")), True
+
+    def _source(self) -> tuple[str, str, bool] | None:
+        if not self.sources:
+            return None
+        most = max(self.sources, key=lambda link: link.quantity)
+        return most.source.lot_number, str(_("所用%(product)s批次", product=named(most.source.product))), True
+
     def _altitude(self) -> tuple[str, str, bool] | None:
         if self.batch.site.altitude_m is None:
             return None
@@ -135,6 +158,14 @@ class Trace:
     def _quantity(self) -> tuple[str, str, bool]:
         text = f"{plain_decimal(self.batch.quantity)} {unit_name(self.batch.unit)}"
         return text, str(_("本批数量")), True
+
+    @property
+    def position(self) -> tuple[float | None, float | None]:
+        """Longitude and latitude of its site."""
+        site = self.batch.site
+        if site.longitude is None or site.latitude is None:
+            return None, None
+        return float(site.longitude), float(site.latitude)
 
     @property
     def produced_on(self) -> date | None:
@@ -155,4 +186,5 @@ def trace_of_batch(batch_id: int) -> Trace:
         certificates_shown(batch),
         waivers_of(batch),
         sources_shown(batch),
+        places_sent_to(batch),
     )

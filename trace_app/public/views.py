@@ -22,10 +22,15 @@ from trace_app.labels.forms import PictureForm
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.packing import code_from_scan, contents_of
 from trace_app.labels.pins import check_pin
-from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, label_of_code, opens_by_link
+from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, label_of_code, never_made, opens_by_link
+from trace_app.language import language
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
-from trace_app.public.scan_layer import MARK, MARKED, PRINTED_MARK
-from trace_app.public.trace import trace_of_batch
+from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
+from trace_app.public.item import MANY, item_line
+from trace_app.public.machine import LINKSET_JSON, MEDIA_TYPES, json_text, product_document
+from trace_app.public.resolver import linkset_of_label
+from trace_app.public.scan_layer import ITEM_MARK, MARK, MARKED, PRINTED_MARK, Label
+from trace_app.public.trace import Trace, trace_of_batch
 from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
 from trace_app.recalls import feeds, papers
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES, CheckForm, RecallSearchForm
@@ -40,6 +45,8 @@ from trace_app.recalls.published import (
 )
 from trace_app.records.models import RecordType
 from trace_app.records.showing import amount, record_title, stage_values
+from trace_app.scans.items import scanned_item
+from trace_app.scans.models import Outcome
 from trace_app.security_headers import allow_inline_style
 from trace_app.templating import STATIC, inline_style, status_of
 
@@ -50,7 +57,9 @@ LEVELS_OF_LABELS = {
     LabelLevel.CASE: _("箱标签"),
     LabelLevel.PALLET: _("托盘标签"),
 }
+UNKNOWN_CODES = limiter.shared_limit("60/minute", scope="unknown codes")
 PHOTO_AGE = 31_536_000
+NEVER_SHARED = "private, no-cache"
 LOTS_IN_LIST = 8
 """Of each notice, in the list of all."""
 
@@ -158,20 +167,37 @@ def pin(code: str) -> Any:
 
 
 def _trace_page(label: ScannedLabel, **pin: Any) -> Any:
+    marked: Label | None = request.environ.get(MARKED)
+    if marked is None and request.method == "GET" and "lang" not in request.args:
+        _note(Outcome.VOID if label.void else Outcome.SHOWN, label)
+    if label.void:
+        style, digest = inline_style("public.css")
+        allow_inline_style(digest)
+        page = render_template(
+            "public/void.html", trace=trace_of_batch(label.batch_id), code=label.code, printed_code=format_code(label.code),
+            style=style,
+        )  # fmt: skip
+        return Response(page, 410, mimetype="text/html", headers={"Cache-Control": NEVER_SHARED})
+    trace = trace_of_batch(label.batch_id)
+    kind = "text/html" if marked is not None else request.accept_mimetypes.best_match(MEDIA_TYPES, MEDIA_TYPES[0])
+    if kind != "text/html":
+        return _for_machines(label, trace, kind)
+    item = scanned_item(label.run_id, label.index) if marked is None and label.level is LabelLevel.ITEM else None
+    first_at, scans = (item.first_at, item.scans) if item else (None, 0)
+    code = MARK if marked else label.code
     style, digest = inline_style("public.css")
     allow_inline_style(digest)
-    if label.void:
-        page = render_template(
-            "public/void.html", trace=trace_of_batch(label.batch_id), printed_code=format_code(label.code), style=style
-        )
-        return Response(page, 410, mimetype="text/html", headers={"Cache-Control": "no-cache"})
-
-    marked = request.environ.get(MARKED)
     page = render_template(
         "public/trace.html",
-        trace=trace_of_batch(label.batch_id),
-        code=MARK if marked else label.code,
+        trace=trace,
+        code=code,
         printed_code=PRINTED_MARK if marked else format_code(label.code),
+        item=_item_line(label, marked, first_at, scans),
+        unusual=marked.kept[3] if marked else item is not None and (item.unusual or scans >= MANY),
+        document=product_document(trace, code, serial=label.level is LabelLevel.ITEM),
+        counties=counties(),
+        map_size=(WIDTH, HEIGHT),
+        site_mark=mark(*trace.position),
         style=style,
         levels=LEVELS,
         record_title=record_title,
@@ -189,11 +215,53 @@ def _trace_page(label: ScannedLabel, **pin: Any) -> Any:
         contents=contents_of(label) if label.level in CONTAINERS else [],
         **pin,
     )
-    # Ask again every time: the next scan must show a recall.
-    return Response(page, mimetype="text/html", headers={"Cache-Control": "no-cache"})
+    return _varied(Response(page, mimetype="text/html"))
+
+
+def _item_line(label: ScannedLabel, marked: Label | None, first_at: Any, scans: int) -> str:
+    if label.level is not LabelLevel.ITEM:
+        return ""
+    return ITEM_MARK if marked else item_line(first_at, scans, language()).decode()
+
+
+def _for_machines(label: ScannedLabel, trace: Trace, kind: str) -> Response:
+    """The same page as data: JSON-LD, or the links of the label."""
+    if kind == LINKSET_JSON:
+        return _varied(Response(json_text(linkset_of_label(label, trace)), mimetype=kind))
+    document = product_document(trace, label.code, serial=label.level is LabelLevel.ITEM)
+    return _varied(Response(json_text(document), mimetype=kind, headers={"Access-Control-Allow-Origin": "*"}))
+
+
+def _varied(response: Response) -> Response:
+    """Ask again every time: the next scan must show a recall, and no shared cache may keep what is one reader's."""
+    response.headers["Cache-Control"] = NEVER_SHARED
+    response.vary.add("Accept")
+    return response
+
+
+def _note(outcome: Outcome, label: ScannedLabel | None = None) -> None:
+    """Put a scan that Flask answers into the log."""
+    facts = {} if label is None else {"run_id": label.run_id, "batch_id": label.batch_id}
+    if label is not None and label.level is not LabelLevel.BATCH:
+        facts["index"] = label.index
+    current_app.extensions["scan_log"].note(request.environ, language(), outcome, **facts)
+
+
+def _note_unknown(typed: str) -> None:
+    note, made = current_app.extensions["scan_log"].note, never_made(typed)
+    if made is None:
+        note(request.environ, language(), Outcome.UNKNOWN)
+    else:
+        run_id, index, batch_id = made
+        note(request.environ, language(), Outcome.UNPRINTED, run_id=run_id, index=index, batch_id=batch_id)
 
 
 def _unknown(typed: str) -> Any:
+    """What no label of ours says. Many from one source in a minute get no further answer: nobody scans so many."""
+    if request.method == "GET":
+        _note_unknown(typed)
+    with UNKNOWN_CODES:
+        pass
     return render_template("public/unknown.html", typed=typed[:60]), 404
 
 

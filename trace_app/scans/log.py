@@ -1,68 +1,116 @@
-"""Counting scans beside the pages: in memory first, then together into the database, never in a page's way."""
+"""The scan log: in memory first, then together into the database, never in a page's way.
+
+A worker writes what it has each second, in one transaction: each scan for itself, first and last time of each
+label, and the sums of lot and day. A worker that is killed loses one second of scans; a normal stop loses none.
+"""
 
 from __future__ import annotations
 
 import atexit
 import multiprocessing.util
-import re
 import threading
-from collections import Counter
-from datetime import date
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 import structlog
 from flask import Flask
-from sqlalchemy.dialects import postgresql, sqlite
 
-from trace_app.clock import today
+from config import Settings
+from trace_app.clock import local
 from trace_app.db.session import transaction
 from trace_app.extensions import db
-from trace_app.scans.models import ScanDay
+from trace_app.scans.clients import client_of, key_of_day, source_of
+from trace_app.scans.models import Outcome
+from trace_app.scans.regions import Regions
 
 EVERY_S = 1.0
 """Seconds between writes: what a worker that is killed can lose."""
-MOST = 100_000
-"""Lots that wait to be written; scans of further ones are not counted until then."""
-_NOT_PEOPLE = re.compile(r"bot|crawl|spider|preview|externalhit|curl|wget|python|werkzeug|monitor|probe", re.IGNORECASE)
+MOST = 200_000
+"""Scans that wait to be written; while the database is away, further ones are not kept."""
 
 log = structlog.get_logger()
 
 
-@lru_cache(maxsize=4096)
-def is_person(user_agent: str) -> bool:
-    """Whether a client is not a robot or a link preview, as far as it says what it is."""
-    return bool(user_agent) and _NOT_PEOPLE.search(user_agent) is None
+class Scan(NamedTuple):
+    """A scan as the page's way notes it; addresses and names of programs are looked at and dropped when it is written."""
+
+    at: int
+    """Unix time."""
+    outcome: str
+    run_id: int | None
+    index: int | None
+    """None of a label whose code stands on many."""
+    batch_id: int | None
+    user_agent: str
+    address: str
+    language: str
+
+
+class Row(NamedTuple):
+    """A scan as it is kept, in the order of the table's columns."""
+
+    at: str
+    outcome: str
+    run_id: int | None
+    index: int | None
+    batch_id: int | None
+    region: str
+    client: str
+    language: str
+    source: int
 
 
 class ScanLog:
     """Scans of a worker on their way into the database. Its thread begins with the first scan, in the worker itself."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, settings: Settings) -> None:
         self._app = app
-        self._waiting: Counter[tuple[int, str]] = Counter()
-        self._lock = threading.Lock()
+        self._secret = settings.signing_key
+        self._hops = settings.proxy_hops
+        self._regions = Regions.read(settings.ip_regions) if settings.ip_regions else Regions([])
+        self._region_of: Callable[[str], str] = lru_cache(maxsize=16384)(self._regions.of)
+        self._waiting: deque[Scan] = deque()
+        self._writing = threading.Lock()
+        self._beginning = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def note(self, batch_id: int, user_agent: str, region: str = "") -> None:
-        """Count a scan."""
-        if not is_person(user_agent):
+    def note(
+        self, environ: dict[str, Any], language: str, outcome: str, *,
+        run_id: int | None = None, index: int | None = None, batch_id: int | None = None,
+    ) -> None:  # fmt: skip
+        """Put down a scan."""
+        if len(self._waiting) >= MOST:
             return
-        with self._lock:
-            key = (batch_id, region)
-            if key in self._waiting or len(self._waiting) < MOST:
-                self._waiting[key] += 1
-            if self._thread is None:
-                self._begin()
+        user_agent = environ.get("HTTP_USER_AGENT", "")
+        self._waiting.append(
+            Scan(int(time.time()), outcome, run_id, index, batch_id, user_agent, self._address(environ), language)
+        )
+        if self._thread is None:
+            self._begin()
+
+    def _address(self, environ: dict[str, Any]) -> str:
+        """Whom the outermost proxy of our own saw."""
+        if self._hops:
+            forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+            if len(forwarded) >= self._hops:
+                return str(forwarded[-self._hops]).strip()
+        return str(environ.get("REMOTE_ADDR", ""))
 
     def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="scan-log", daemon=True)
-        self._thread.start()
-        # Nothing is lost on a normal stop: of a plain process, or of one of a server's.
-        atexit.register(self.close)
-        multiprocessing.util.Finalize(self, self.close, exitpriority=100)
+        with self._beginning:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name="scan-log", daemon=True)
+            self._thread.start()
+            # Nothing is lost on a normal stop: of a plain process, or of one of a server's.
+            atexit.register(self.close)
+            multiprocessing.util.Finalize(self, self.close, exitpriority=100)
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
@@ -75,34 +123,117 @@ class ScanLog:
 
     def write(self) -> None:
         """Write what waits; where that fails it waits on."""
-        with self._lock:
-            counted, self._waiting = self._waiting, Counter()
-        if not counted:
-            return
-        try:
-            with self._app.app_context():
-                add_scans(today(), counted)
-        except sa.exc.IntegrityError:
-            # A lot that is no longer there, as after the demonstration was built anew.
-            log.warning("scans of unknown lots dropped", lots=len(counted))
-        except sa.exc.SQLAlchemyError as error:
-            log.warning("scans not written", error=type(error).__name__)
-            with self._lock:
-                self._waiting.update(counted)
+        with self._writing:
+            taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            rows = [row for scan in taken if (row := self._row(scan)) is not None]
+            if not rows:
+                return
+            try:
+                with self._app.app_context():
+                    keep(rows)
+            except sa.exc.IntegrityError:
+                # Of a lot that is no longer there, as after the demonstration was built anew.
+                log.warning("scans of unknown lots dropped", scans=len(rows))
+            except sa.exc.SQLAlchemyError as error:
+                log.warning("scans not written", error=type(error).__name__)
+                self._waiting.extendleft(reversed(taken))
+
+    def _row(self, scan: Scan) -> Row | None:
+        client = client_of(scan.user_agent)
+        if client is None:
+            return None
+        moment, day = _moment(scan.at)
+        source = source_of(scan.address, _day_key(self._secret, day))
+        region = self._region_of(scan.address)
+        return Row(
+            moment, scan.outcome, scan.run_id, scan.index, scan.batch_id, region, client.value, scan.language, source
+        )
 
 
-def add_scans(day: date, counted: Counter[tuple[int, str]]) -> None:
-    """Add scans by lot and region to those of a day."""
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
-    statement: Any = insert(ScanDay)
-    statement = statement.on_conflict_do_update(
-        index_elements=[ScanDay.batch_id, ScanDay.day, ScanDay.region],
-        set_={"scans": ScanDay.scans + statement.excluded.scans},
+_day_key = lru_cache(maxsize=8)(key_of_day)
+
+
+@lru_cache(maxsize=64)
+def _moment(unix: int) -> tuple[str, str]:
+    """The moment as both databases take it, and the day in Qujing."""
+    moment = datetime.fromtimestamp(unix, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.000000", local(moment).date().isoformat()
+
+
+def keep(rows: list[Row]) -> None:
+    """Add scans to the log, to their labels' and to their lots' days, in one transaction."""
+    days = Counter(
+        (row.batch_id, _local_day(row.at), row.region, row.client, row.language)
+        for row in rows
+        if row.outcome == Outcome.SHOWN and row.batch_id is not None
     )
+    items: dict[tuple[int, int], list[Any]] = {}
+    for row in rows:
+        if row.outcome != Outcome.SHOWN or row.run_id is None or row.index is None:
+            continue
+        item = items.setdefault((row.run_id, row.index), [row.at, row.at, 0])
+        item[0], item[1] = min(item[0], row.at), max(item[1], row.at)
+        item[2] += 1
     # In order, so that two workers never wait for one another.
-    rows = [
-        {"batch_id": lot, "day": day, "region": region, "scans": count}
-        for (lot, region), count in sorted(counted.items())
-    ]
+    by_item = [(*key, *value) for key, value in sorted(items.items())]
+    by_day = [(*key, count) for key, count in sorted(days.items())]
     with transaction():
-        db.session.execute(statement, rows)
+        driver: Any = db.session.connection().connection.driver_connection
+        if db.engine.dialect.name == "postgresql":
+            _into_postgresql(driver, rows, by_item, by_day)
+        else:
+            _into_sqlite(driver, rows, by_item, by_day)
+
+
+@lru_cache(maxsize=64)
+def _local_day(at: str) -> str:
+    return local(datetime.fromisoformat(at).replace(tzinfo=UTC)).date().isoformat()
+
+
+_COLUMNS = '"at", outcome, run_id, "index", batch_id, region, client, language, source'
+_ITEM = (
+    ' ON CONFLICT (run_id, "index") DO UPDATE SET scans = scan_items.scans + excluded.scans'
+    ", first_at = {least}(scan_items.first_at, excluded.first_at)"
+    ", last_at = {greatest}(scan_items.last_at, excluded.last_at)"
+)
+_DAY = " ON CONFLICT (batch_id, day, region, client, language) DO UPDATE SET scans = scan_days.scans + excluded.scans"
+
+
+def _into_sqlite(driver: Any, rows: list[Row], items: list[Any], days: list[Any]) -> None:
+    driver.executemany(f"INSERT INTO scans ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    driver.executemany(
+        'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) VALUES (?, ?, ?, ?, ?)'
+        + _ITEM.format(least="min", greatest="max"),
+        items,
+    )
+    driver.executemany(
+        "INSERT INTO scan_days (batch_id, day, region, client, language, scans) VALUES (?, ?, ?, ?, ?, ?)" + _DAY, days
+    )
+
+
+def _into_postgresql(driver: Any, rows: list[Row], items: list[Any], days: list[Any]) -> None:
+    with driver.cursor() as cursor:
+        with cursor.copy(f"COPY scans ({_COLUMNS}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row((f"{row.at}+00", *row[1:]))
+        if items:
+            run_ids, indices, firsts, lasts, counts = zip(*items, strict=True)
+            cursor.execute(
+                'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) SELECT * FROM'
+                " unnest(%s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::int[])"
+                + _ITEM.format(least="least", greatest="greatest"),
+                (
+                    list(run_ids),
+                    list(indices),
+                    [f"{at}+00" for at in firsts],
+                    [f"{at}+00" for at in lasts],
+                    list(counts),
+                ),
+            )
+        if days:
+            columns = [list(column) for column in zip(*days, strict=True)]
+            cursor.execute(
+                "INSERT INTO scan_days (batch_id, day, region, client, language, scans) SELECT * FROM"
+                " unnest(%s::int[], %s::date[], %s::text[], %s::text[], %s::text[], %s::int[])" + _DAY,
+                columns,
+            )
