@@ -1,7 +1,6 @@
-"""Photos, documents and label files, in a local folder or in S3. Knows no Flask and no database."""
+"""Photos, documents and label files, in a local folder or in S3 (`media_store.s3`). Knows no Flask and no database."""
 
 from media_store.local import LocalStore
-from media_store.s3 import S3Store
 from media_store.store import InvalidKey, MediaNotFound, MediaStore, StoreUnavailable
 
-__all__ = ["InvalidKey", "LocalStore", "MediaNotFound", "MediaStore", "S3Store", "StoreUnavailable"]
+__all__ = ["InvalidKey", "LocalStore", "MediaNotFound", "MediaStore", "StoreUnavailable"]

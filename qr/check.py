@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
-import pypdfium2
 from numpy.typing import NDArray
 
 from qr.art import LabelArt
@@ -76,6 +75,8 @@ def _check_rows(file: BinaryIO, labels: Labels, positions: list[int]) -> int:
 
 def _pdf_pictures(file: BinaryIO, art: LabelArt, count: int, positions: list[int]) -> Iterator[tuple[int, Picture]]:
     stock = art.layout.paper_stock
+    import pypdfium2
+
     scale = RENDERED_DOTS_PER_MM
     file.seek(0)
     with pypdfium2.PdfDocument(file) as document:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import warnings
 
-import cv2
 import numpy as np
 import zxingcpp
 from numpy.typing import NDArray
@@ -50,6 +49,8 @@ def read_symbols(picture: NDArray[np.uint8]) -> list[str]:
     """
     texts = [result.text for result in zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)]
     if not texts:
+        import cv2
+
         _, decoded, _, _ = cv2.QRCodeDetector().detectAndDecodeMulti(picture)
         texts = [text for text in decoded if text]
     return list(dict.fromkeys(texts))

@@ -1,11 +1,9 @@
-"""GS1 identifiers as producers type them: GTIN, company prefix, SSCC. Parsing and check digits are biip's."""
+"""GS1 identifiers as producers type them: GTIN, company prefix, SSCC, GLN. Parsing and check digits are biip's.
+
+biip is loaded where it is needed: its table of prefixes takes 16 MB, of which trace pages need nothing.
+"""
 
 from __future__ import annotations
-
-from biip import ParseError
-from biip.gs1_prefixes import GS1Prefix
-from biip.gtin import Gtin
-from biip.sscc import Sscc
 
 SSCC_LENGTH = 18
 
@@ -19,6 +17,9 @@ def read_gtin(text: str) -> str:
 
     :raises NotGs1: also for a number of restricted circulation, which means nothing outside a shop.
     """
+    from biip import ParseError
+    from biip.gtin import Gtin
+
     try:
         return Gtin.parse(text).as_gtin_14()
     except (ParseError, ValueError) as error:
@@ -30,6 +31,8 @@ def read_company_prefix(text: str) -> str:
 
     :raises NotGs1:
     """
+    from biip.gs1_prefixes import GS1Prefix
+
     if not (text.isascii() and text.isdigit() and 4 <= len(text) <= 12) or GS1Prefix.extract(text) is None:
         raise NotGs1(text)
     return text
@@ -40,6 +43,9 @@ def read_sscc(text: str) -> str:
 
     :raises NotGs1:
     """
+    from biip import ParseError
+    from biip.sscc import Sscc
+
     try:
         return Sscc.parse(text).value
     except (ParseError, ValueError) as error:
@@ -49,3 +55,17 @@ def read_sscc(text: str) -> str:
 def sscc_serials(company_prefix: str) -> int:
     """How many containers a prefix has numbers for, under one extension digit."""
     return int(10 ** (SSCC_LENGTH - 2 - len(company_prefix)))
+
+
+def read_gln(text: str) -> str:
+    """The 13 digits of a GLN.
+
+    :raises NotGs1:
+    """
+    from biip import ParseError
+    from biip.gln import Gln
+
+    try:
+        return Gln.parse(text).value
+    except (ParseError, ValueError) as error:
+        raise NotGs1(text) from error

@@ -13,7 +13,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from media_store import InvalidKey, LocalStore, MediaNotFound, MediaStore, S3Store, StoreUnavailable
+from media_store import InvalidKey, LocalStore, MediaNotFound, MediaStore, StoreUnavailable
+from media_store.s3 import S3Store
 
 KEY, SECRET = "tests-key-1", "tests-secret-1"
 

@@ -19,7 +19,7 @@ from tests.world import World
 from trace_app.accounts.models import Organisation
 from trace_app.extensions import db
 from trace_app.public.item import item_line
-from trace_app.public.scan_layer import ITEM_MARK, MARK, PRINTED_MARK, KeptPage, ScanLayer, TracePages
+from trace_app.public.scan_layer import CUT_MARK, ITEM_MARK, MARK, PRINTED_MARK, KeptPage, ScanLayer, TracePages
 
 
 def _scan(app: Flask, code: str, **headers: str) -> tuple[str, dict[str, str], bytes]:
@@ -216,12 +216,17 @@ def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> 
     st.data(),
 )
 def test_any_page_cut_at_its_marks_and_put_together_again_is_whole(parts: list[str], data: st.DataObject) -> None:
-    marks = [data.draw(st.sampled_from([MARK, PRINTED_MARK, ITEM_MARK])) for _ in parts]
+    marks = [data.draw(st.sampled_from([MARK, PRINTED_MARK, ITEM_MARK, CUT_MARK])) for _ in parts]
     text = "".join(part + mark for part, mark in zip(parts, marks, strict=True)) + "".join(parts)
     page = KeptPage((1,), text.encode(), [])
     code, line = "7KQ2M0XR9T4VH", item_line(None, 0, "zh")
-    inserts = (code.encode(), b"7 KQ2M 0XR9 T4VH", line)
-    expected = text.replace(MARK, code).replace(PRINTED_MARK, "7 KQ2M 0XR9 T4VH").replace(ITEM_MARK, line.decode())
+    inserts = (code.encode(), b"7 KQ2M 0XR9 T4VH", line, b"")
+    expected = (
+        text.replace(CUT_MARK, "")
+        .replace(MARK, code)
+        .replace(PRINTED_MARK, "7 KQ2M 0XR9 T4VH")
+        .replace(ITEM_MARK, line.decode())
+    )
     assert page.body(inserts) == expected.encode()
     assert zlib.decompress(page.gzipped(inserts), wbits=31) == expected.encode()
     packed = page.brotlied(inserts)

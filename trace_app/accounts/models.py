@@ -40,6 +40,10 @@ class Division(Model):
     parent_code: Mapped[str | None] = mapped_column(sa.String(9), index=True)
     level: Mapped[str] = mapped_column(sa.String(10))
 
+    parent: Mapped[Division | None] = relationship(
+        primaryjoin="foreign(Division.parent_code) == remote(Division.code)", viewonly=True
+    )
+
 
 class Organisation(Model):
     """A producer, regulator, laboratory or buyer that users act for."""

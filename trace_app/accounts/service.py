@@ -295,7 +295,7 @@ def divisions_within(organisation: Organisation) -> list[Division]:
 def place_name(division: Division, language: str) -> str:
     """A division with those above it: 曲靖市罗平县板桥镇, or Banqiao Town, Luoping County, Qujing."""
     chain: list[Division] = [division]
-    while chain[-1].parent_code and (parent := db.session.get(Division, chain[-1].parent_code)):
+    while (parent := chain[-1].parent) is not None:
         chain.append(parent)
     if language == "en":
         return ", ".join(part.name_en for part in chain)

@@ -31,6 +31,16 @@ def transaction() -> Iterator[None]:
         raise
 
 
+def only_reading() -> None:
+    """Have what this request reads from here on come statement by statement, each from the latest commit.
+
+    On PostgreSQL that saves the ways of beginning and ending a transaction; and a rollback, with which reading would
+    end, makes psycopg forget what it has prepared, so that each statement would be planned anew.
+    """
+    if db.engine.dialect.name == "postgresql":
+        db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+
+
 @event.listens_for(Engine, "connect")
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     if not isinstance(connection, sqlite3.Connection):

@@ -12,7 +12,6 @@ from qr.formats import FORMATS as FILE_FORMATS
 from qr.layout import Layout
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from qr.stock import STOCKS
-from qr.verify import GRADES, NoSymbol, NotGradable, verify
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.batches import service as batches
@@ -225,6 +224,9 @@ def picture(run_id: int, index: int, form: str) -> Any:
 @limiter.limit("30/minute", methods=["POST"])
 def check() -> Any:
     """A photo of a printed label is read and graded."""
+    # OpenCV is large: loaded where a picture is looked at.
+    from qr.verify import GRADES, NoSymbol, NotGradable, verify
+
     form = PictureForm()
     result, problem = None, None
     if form.validate_on_submit():

@@ -8,12 +8,11 @@ import secrets
 from pathlib import PurePath
 from typing import BinaryIO
 
-import pypdfium2
 from flask import current_app
 from flask_babel import lazy_gettext as _
 
 from config import Settings
-from media_store import LocalStore, MediaStore, S3Store
+from media_store import LocalStore, MediaStore
 from media_store.photos import CONTENT_TYPE, NotAPhoto, PhotoTooLarge, clean_photo
 from trace_app.accounts.models import Author, User
 from trace_app.errors import Problem
@@ -48,6 +47,9 @@ def open_store(settings: Settings) -> MediaStore:
     """The store that the settings name: a bucket, or a folder where none is named."""
     if not settings.s3_bucket:
         return LocalStore(settings.folder / "media")
+    # boto3 is large: loaded only where there is a bucket.
+    from media_store.s3 import S3Store
+
     return S3Store(
         settings.s3_bucket,
         endpoint_url=settings.s3_endpoint_url,
@@ -125,6 +127,8 @@ def keep_pdf(user: User, file_name: str, data: bytes) -> Document:
     """
     if len(data) > MAX_DOCUMENT_MB * 1024 * 1024:
         raise DocumentTooLarge(name=file_name, most=MAX_DOCUMENT_MB)
+    import pypdfium2
+
     try:
         if not data.startswith(b"%PDF-"):
             raise NotAPdf(name=file_name)

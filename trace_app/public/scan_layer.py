@@ -42,8 +42,8 @@ from trace_app.scans.models import Outcome
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
-Inserts = tuple[bytes, bytes, bytes]
-"""Code, code as it is printed, and the item's line."""
+Inserts = tuple[bytes, bytes, bytes, bytes]
+"""Code, code as it is printed, the item's line, and nothing."""
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 Kept = tuple[int, str, bool, bool]
@@ -58,16 +58,19 @@ PRINTED_MARK = "\ue000printed\ue001"
 """Stands where the code goes as it is printed."""
 ITEM_MARK = "\ue000item\ue001"
 """Stands where the item's own line goes."""
+CUT_MARK = "\ue000cut\ue001"
+"""Stands where what all pages begin with ends: style sheet and all. It is kept once for all of them."""
 
 SAME_VISIT_S = 600
 """Seconds within which a reader that asks again for a page it has is the same visit, not a new scan."""
-PAGES_BYTES = 112 * 1024 * 1024
+PAGES_BYTES = 64 * 1024 * 1024
 """What the pages kept by a worker may take."""
 
 _PATH = re.compile(f"/[{ALPHABET}]{{{CODE_LENGTH}}}")
-_MARKS = re.compile(f"({MARK}|{PRINTED_MARK}|{ITEM_MARK})".encode())
-_INSERTS = {MARK.encode(): 0, PRINTED_MARK.encode(): 1, ITEM_MARK.encode(): 2}
-_LENGTHS = (CODE_LENGTH, PRINTED_LENGTH, LINE_BYTES)
+_MARKS = re.compile(f"({MARK}|{PRINTED_MARK}|{ITEM_MARK}|{CUT_MARK})".encode())
+_INSERTS = {MARK.encode(): 0, PRINTED_MARK.encode(): 1, ITEM_MARK.encode(): 2, CUT_MARK.encode(): 3}
+_LENGTHS = (CODE_LENGTH, PRINTED_LENGTH, LINE_BYTES, 0)
+_BLANK = (bytes(CODE_LENGTH), bytes(PRINTED_LENGTH), bytes(LINE_BYTES), b"")
 _VARYING = {"content-length", "content-encoding", "date", "set-cookie"}
 _NOT_IN_304 = {"content-type", "content-length", "content-encoding"}
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
@@ -136,43 +139,58 @@ class KeptPage:
     """A rendered page in parts, with the places of code, printed code and item's line between them.
 
     What goes there is of one length each, so the parts are compressed once, and what goes there is put between them
-    as it is: in stored blocks of DEFLATE (RFC 1951, 3.2.4), and in uncompressed meta-blocks of Brotli (RFC 7932, 9.2).
+    as it is: in uncompressed meta-blocks of Brotli (RFC 7932, 9.2), and in stored blocks of DEFLATE (RFC 1951, 3.2.4).
     Each part ends on a whole byte and refers only to bytes of the parts before it, never to what stands between.
-    Of the page itself only the compressed parts are kept.
+    Only the compressed parts are kept: those of Brotli, and the others once someone without Brotli has asked.
     """
 
     def __init__(self, version: tuple[Any, ...], body: bytes, headers: Headers) -> None:
         self.version = version
         pieces = _MARKS.split(body)
-        parts = pieces[::2]
+        self._lengths = [len(part) for part in pieces[::2]]
         self.inserts = [_INSERTS[piece] for piece in pieces[1::2]]
         self.digest = hashlib.sha256(body).hexdigest()[:16]
-        self.headers = [(n, v) for n, v in headers if n.lower() not in _VARYING]
-        self.headers_304 = [(name, value) for name, value in self.headers if name.lower() not in _NOT_IN_304]
-        self.deflated = self._deflate(parts)
-        self.brotli: list[tuple[bytes, bytes]] | None = self._brotli(parts)
-        if not self._is_whole():
-            self.brotli = None
-        self.size = sum(map(len, self.deflated)) + sum(len(part) for _, part in self.brotli or ()) + _PAGE_OVERHEAD
+        self.headers, self.headers_304 = _headers(tuple(headers))
+        self.deflated: list[bytes] | None = None
+        self.brotli: list[tuple[bytes, bytes]] | None = self._brotli(pieces[::2])
+        if not self._is_whole(pieces[::2]):
+            self.brotli, self.deflated = None, self._deflate(pieces[::2])
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in memory."""
+        own = (self.brotli or [])[1:]
+        return sum(len(part) for _, part in own) + sum(map(len, self.deflated or ())) + _PAGE_OVERHEAD
 
     def body(self, inserts: Inserts) -> bytes:
-        return gzip.decompress(self.gzipped(inserts))
+        packed = self.brotlied(inserts)
+        return brotli.decompress(packed) if packed is not None else gzip.decompress(self.gzipped(inserts))
 
     def gzipped(self, inserts: Inserts) -> bytes:
         """`body` as gzip (RFC 1952)."""
+        if self.deflated is None:
+            self.deflated = self._deflate(self._parts())
         stored = [_stored(text) for text in inserts]
         packed = b"".join([*self._joined(self.deflated, stored), _LAST_BLOCK])
         body = zlib.decompress(packed, wbits=-15)
         return b"".join((_GZIP_HEAD, packed, zlib.crc32(body).to_bytes(4, "little"), len(body).to_bytes(4, "little")))
 
     def brotlied(self, inserts: Inserts) -> bytes | None:
-        """`body` as Brotli, None where it could not be made once for all."""
+        """`body` as Brotli, None where it can't be put together."""
         if self.brotli is None:
             return None
         out = [self.brotli[0][1]]
         for insert, (after, part) in zip(self.inserts, self.brotli[1:], strict=True):
-            out += (_BROTLI_STORED[insert], inserts[insert], after, part)
+            out += (_BROTLI_STORED[insert], inserts[insert], after, part) if after else (part,)
         return b"".join(out)
+
+    def _parts(self) -> list[bytes]:
+        """The page's parts as they were, from the compressed ones."""
+        body, out = self.body(_BLANK), []
+        for part, insert in zip(self._lengths, [*self.inserts, None], strict=True):
+            out.append(body[:part])
+            body = body[part + (0 if insert is None else _LENGTHS[insert]) :]
+        return out
 
     def _joined(self, parts: list[bytes], inserts: Sequence[bytes]) -> list[bytes]:
         out = [parts[0]]
@@ -184,7 +202,7 @@ class KeptPage:
         before, out = b"", []
         for part, insert in zip(parts, [*self.inserts, 0], strict=True):
             window = before[-32768:]
-            packer = zlib.compressobj(9, wbits=-15, zdict=window) if window else zlib.compressobj(9, wbits=-15)
+            packer = zlib.compressobj(6, wbits=-15, zdict=window) if window else zlib.compressobj(6, wbits=-15)
             out.append(packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH))
             # Zero bytes stand for what is put between: HTML has none, so nothing that follows refers to them.
             before += part + bytes(_LENGTHS[insert])
@@ -193,24 +211,37 @@ class KeptPage:
     def _brotli(self, parts: list[bytes]) -> list[tuple[bytes, bytes]] | None:
         """The parts, each with the two bytes before it that stand uncompressed with what is put in: a decoder goes by
         the two bytes before a meta-block in choosing its codes."""
-        packer = brotli.Compressor(mode=brotli.MODE_TEXT, quality=9, lgwin=18)
-        out = [(b"", packer.process(parts[0]) + packer.flush())]
+        packer = brotli.Compressor(mode=brotli.MODE_TEXT, quality=6, lgwin=18)
+        out = [(b"", _shared(packer.process(parts[0]) + packer.flush()))]
         for turn, (insert, part) in enumerate(zip(self.inserts, parts[1:], strict=True)):
-            after = part[:_CONTEXT]
+            after = part[:_CONTEXT] if _LENGTHS[insert] else b""
             # Bytes without order stand for what is put in: they are stored as they are, and occur nowhere else.
-            packer.process(hashlib.shake_128(turn.to_bytes(2, "big")).digest(_LENGTHS[insert]) + after)
-            packer.flush()
-            out.append((after, packer.process(part[_CONTEXT:]) + packer.flush()))
+            if after:
+                packer.process(hashlib.shake_128(turn.to_bytes(2, "big")).digest(_LENGTHS[insert]) + after)
+                packer.flush()
+            out.append((after, packer.process(part[len(after) :]) + packer.flush()))
         out[-1] = (out[-1][0], out[-1][1] + packer.finish())
         return out
 
-    def _is_whole(self) -> bool:
+    def _is_whole(self, parts: list[bytes]) -> bool:
         """Whether what a decoder makes of the Brotli parts is the page."""
-        tried = (bytes(CODE_LENGTH), bytes(PRINTED_LENGTH), bytes(LINE_BYTES))
         try:
-            return brotli.decompress(self.brotlied(tried) or b"") == self.body(tried)
+            return brotli.decompress(self.brotlied(_BLANK) or b"") == b"".join(self._joined(parts, _BLANK))
         except brotli.error:
             return False
+
+
+@lru_cache(maxsize=16)
+def _shared(part: bytes) -> bytes:
+    """The same bytes, once for all pages."""
+    return part
+
+
+@lru_cache(maxsize=64)
+def _headers(headers: tuple[tuple[str, str], ...]) -> tuple[Headers, Headers]:
+    """What is sent of the headers with a page, and with the word that it has not changed: one for all alike."""
+    kept = [(name, value) for name, value in headers if name.lower() not in _VARYING]
+    return kept, [(name, value) for name, value in kept if name.lower() not in _NOT_IN_304]
 
 
 def _stored(data: bytes) -> bytes:
@@ -219,8 +250,8 @@ def _stored(data: bytes) -> bytes:
 
 
 _CONTEXT = 2
-_PAGE_OVERHEAD = 4096
-"""Headers, objects and keys of a kept page, in bytes."""
+_PAGE_OVERHEAD = 2560
+"""Objects and keys of a kept page, in bytes."""
 
 
 def _brotli_stored(length: int) -> bytes:
@@ -228,7 +259,7 @@ def _brotli_stored(length: int) -> bytes:
     return ((length - 1) << 3 | 1 << 19).to_bytes(3, "little")
 
 
-_BROTLI_STORED = [_brotli_stored(length + _CONTEXT) for length in _LENGTHS]
+_BROTLI_STORED = [_brotli_stored(length + _CONTEXT) for length in _LENGTHS if length]
 
 
 class TracePages:
@@ -257,8 +288,21 @@ class TracePages:
             before = self._pages.pop((kept, language), None)
             self._pages[kept, language] = page
             self._taken += page.size - (before.size if before else 0)
-            while self._taken > self._most and self._pages:
-                self._taken -= self._pages.popitem(last=False)[1].size
+            self._bound()
+
+    def gzipped(self, page: KeptPage, inserts: Inserts) -> bytes:
+        """A page as gzip; what it grows by the first time counts."""
+        before = page.size if page.deflated is None else None
+        packed = page.gzipped(inserts)
+        if before is not None:
+            with self._lock:
+                self._taken += page.size - before
+                self._bound()
+        return packed
+
+    def _bound(self) -> None:
+        while self._taken > self._most and self._pages:
+            self._taken -= self._pages.popitem(last=False)[1].size
 
 
 class Answer(NamedTuple):
@@ -322,11 +366,11 @@ class ScanLayer:
                 environ, language, Outcome.SHOWN,
                 run_id=label.run_id, index=label.index if level == LabelLevel.ITEM else None, batch_id=batch_id,
             )  # fmt: skip
-        inserts = (code.encode(), format_code(code).encode(), item_line(label.first_at, label.scans, language))
+        inserts = (code.encode(), format_code(code).encode(), item_line(label.first_at, label.scans, language), b"")
         encoding = _encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         body = page.brotlied(inserts) if encoding == "br" else None
         if body is None and encoding:
-            encoding, body = "gzip", page.gzipped(inserts)
+            encoding, body = "gzip", self._pages.gzipped(page, inserts)
         if body is None:
             body = page.body(inserts)
         headers = [*page.headers, ("ETag", etag), ("Content-Length", str(len(body)))]

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from typing import Any
 
+import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
+from sqlalchemy.orm import defer, joinedload, load_only, selectinload
 
+from trace_app.accounts.models import Division, Organisation
 from trace_app.batches.models import Batch, BatchState
 from trace_app.catalogue.kinds import StageField
+from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.extensions import db
-from trace_app.findings.models import Waiver
+from trace_app.findings.models import Finding, Waiver
 from trace_app.findings.service import waivers_of
 from trace_app.flow.models import LotLink
 from trace_app.flow.service import sources_shown
+from trace_app.flow.shipment_models import ShipmentLine
 from trace_app.flow.shipping import Sending, places_sent_to
 from trace_app.forms import plain_decimal
 from trace_app.language import language, named
@@ -22,11 +29,11 @@ from trace_app.media.models import Photo
 from trace_app.quality.certificates import certificates_shown
 from trace_app.quality.models import Certificate, TestReport, Verdict
 from trace_app.quality.service import tests_of
-from trace_app.recalls.models import Recall, RecallStatus
+from trace_app.recalls.models import Recall, RecallMember, RecallStatus
 from trace_app.recalls.published import hold_on, recalls_of
 from trace_app.records.intervals import Interval, harvest_days, intervals
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
-from trace_app.records.service import in_force, records_of, stage_of
+from trace_app.records.service import records_shown, stage_of
 from trace_app.records.showing import field_text
 from trace_app.units import unit_name
 
@@ -173,18 +180,59 @@ class Trace:
 
 
 def trace_of_batch(batch_id: int) -> Trace:
-    """What is known of a batch, and so of all its labels."""
-    batch = db.session.get_one(Batch, batch_id)
-    records = in_force(records_of(batch))
+    """What is known of a batch, and so of all its labels.
+
+    The batch comes in one statement with what every page shows of it, and with what there is to be asked further.
+    """
+    row = db.session.execute(_whole_batch(), {"batch_id": batch_id}).unique().one()
+    batch: Batch = row[0]
+    records = records_shown(batch)
     return Trace(
         batch,
-        recalls_of(batch),
+        recalls_of(batch) if row.recalls else [],
         hold_on(batch),
         records,
         intervals(batch, records),
-        tests_of(batch),
-        certificates_shown(batch),
-        waivers_of(batch),
-        sources_shown(batch),
-        places_sent_to(batch),
+        tests_of(batch) if row.tests else [],
+        certificates_shown(batch) if row.certificates else [],
+        waivers_of(batch) if row.waivers else [],
+        sources_shown(batch) if row.sources else [],
+        places_sent_to(batch) if row.sent else [],
     )
+
+
+@cache
+def _whole_batch() -> sa.Select[Any]:
+    """Made once, and with the columns that a page shows: each of the rest would be fetched and read for nothing."""
+    place = load_only(Division.code, Division.name, Division.name_en, Division.parent_code)
+    division = joinedload(Batch.division).options(
+        place, joinedload(Division.parent).options(place, joinedload(Division.parent).options(place))
+    )
+    kind = joinedload(Product.kind).options(
+        defer(ProductKind.rules), selectinload(ProductKind.stages).options(defer(Stage.rules))
+    )
+    return (
+        sa.select(Batch, *_there_is())
+        .where(Batch.id == sa.bindparam("batch_id"))
+        .options(
+            joinedload(Batch.product).options(kind, joinedload(Product.photos).load_only(Photo.name)),
+            joinedload(Batch.site).load_only(
+                Site.name, Site.name_en, Site.area_mu, Site.altitude_m, Site.latitude, Site.longitude
+            ),
+            joinedload(Batch.producer).load_only(Organisation.name, Organisation.name_en, Organisation.phone),
+            division,
+        )
+    )
+
+
+def _there_is() -> list[sa.Label[bool]]:
+    """Whether there is anything to be asked of each further table: most lots have little."""
+    conditions = {
+        "recalls": sa.exists().where(RecallMember.batch_id == Batch.id),
+        "tests": sa.exists().where(sa.or_(TestReport.batch_id == Batch.id, TestReport.site_id == Batch.site_id)),
+        "certificates": sa.exists().where(Certificate.producer_id == Batch.producer_id),
+        "waivers": sa.exists().where(Finding.batch_id == Batch.id, Waiver.finding_id == Finding.id),
+        "sources": sa.exists().where(LotLink.target_id == Batch.id, LotLink.withdrawn_at.is_(None)),
+        "sent": sa.exists().where(ShipmentLine.batch_id == Batch.id),
+    }
+    return [condition.label(name) for name, condition in conditions.items()]

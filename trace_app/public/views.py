@@ -13,7 +13,7 @@ from media_store.photos import CONTENT_TYPE
 from qr.codes import InvalidCode, format_code
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
-from trace_app.db.session import transaction
+from trace_app.db.session import only_reading, transaction
 from trace_app.extensions import csrf, db, limiter
 from trace_app.findings.rules import RULES, message_of
 from trace_app.forms import plain_digits
@@ -29,7 +29,7 @@ from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
 from trace_app.public.item import MANY, item_line
 from trace_app.public.machine import LINKSET_JSON, MEDIA_TYPES, json_text, product_document
 from trace_app.public.resolver import linkset_of_label
-from trace_app.public.scan_layer import ITEM_MARK, MARK, MARKED, PRINTED_MARK, Label
+from trace_app.public.scan_layer import CUT_MARK, ITEM_MARK, MARK, MARKED, PRINTED_MARK, Label
 from trace_app.public.trace import Trace, trace_of_batch
 from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
 from trace_app.recalls import feeds, papers
@@ -113,11 +113,16 @@ def find_in_picture() -> Any:
 @public
 def trace(code: str) -> Any:
     """The page that a scan opens."""
+    read: Label | None = request.environ.get(MARKED)
+    if read is not None:
+        only_reading()
+        batch_id, level, has_pin, _unusual = read.kept
+        label = ScannedLabel(code, batch_id, read.run_id, read.index, LabelLevel(level), has_pin, void=False, link="")
+        return _trace_page(label)
     try:
-        label = label_of_code(code)
+        return _trace_page(label_of_code(code))
     except InvalidCode:
         return _unknown(code)
-    return _trace_page(label)
 
 
 @views.get("/01/<gtin>/10/<lot>/21/<code>")
@@ -192,6 +197,7 @@ def _trace_page(label: ScannedLabel, **pin: Any) -> Any:
         trace=trace,
         code=code,
         printed_code=PRINTED_MARK if marked else format_code(label.code),
+        cut=CUT_MARK if marked else "",
         item=_item_line(label, marked, first_at, scans),
         unusual=marked.kept[3] if marked else item is not None and (item.unusual or scans >= MANY),
         document=product_document(trace, code, serial=label.level is LabelLevel.ITEM),

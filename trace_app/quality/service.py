@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from trace_app.accounts.models import User
 from trace_app.batches import service as batches
@@ -100,10 +100,10 @@ def tests_of(batch: Batch) -> list[TestReport]:
     query = (
         db.select(TestReport)
         .where(sa.or_(TestReport.batch_id == batch.id, TestReport.site_id == batch.site_id), not_corrected())
-        .options(selectinload(TestReport.results))
+        .options(joinedload(TestReport.results))
         .order_by(TestReport.sampled_on.desc(), TestReport.id.desc())
     )
-    return list(db.session.scalars(query))
+    return list(db.session.scalars(query).unique())
 
 
 def check_lot(batch: Batch) -> None:

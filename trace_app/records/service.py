@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import aliased, joinedload, lazyload, load_only
 
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
@@ -22,6 +22,7 @@ from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
+from trace_app.media.models import Photo
 from trace_app.media.service import keep_photos
 from trace_app.records.models import Record, RecordType, record_batches
 from trace_app.records.series import copy_of, keep_series
@@ -436,24 +437,37 @@ def story_of(record: Record) -> list[Record]:
     return chain
 
 
-def counting_for(batch: Batch) -> sa.ColumnElement[bool]:
-    """The records of a batch: its own, those for several lots, and its site's of the season."""
-    further = sa.select(record_batches.c.record_id).where(record_batches.c.batch_id == batch.id)
-    site_wide = [
-        Record.site_id == batch.site_id,
-        Record.kind_code == batch.product.kind_code,
-        Record.season_until >= batch.started_on,
-    ]
-    if batch.produced_on is not None:
-        site_wide.append(Record.happened_on <= batch.produced_on)
-    return sa.or_(Record.batch_id == batch.id, Record.id.in_(further), sa.and_(*site_wide))
+def _counting() -> sa.ColumnElement[bool]:
+    """The records of a batch: its own, those for several lots, and its site's of the season. See `_of`."""
+    site_wide = (
+        Record.site_id == sa.bindparam("site_id"),
+        Record.kind_code == sa.bindparam("kind_code"),
+        Record.season_until >= sa.bindparam("started_on"),
+        Record.happened_on <= sa.bindparam("until"),
+    )
+    # Together, not one or the other: each is found by its own index.
+    return Record.id.in_(
+        sa.union(
+            sa.select(Record.id).where(Record.batch_id == sa.bindparam("batch_id")),
+            sa.select(record_batches.c.record_id).where(record_batches.c.batch_id == sa.bindparam("batch_id")),
+            sa.select(Record.id).where(*site_wide),
+        )
+    )
+
+
+def _of(batch: Batch) -> dict[str, Any]:
+    """The values that `_counting` asks for."""
+    return {
+        "batch_id": batch.id, "site_id": batch.site_id, "kind_code": batch.product.kind_code,
+        "started_on": batch.started_on, "until": batch.produced_on or date.max,
+    }  # fmt: skip
 
 
 def records_of(batch: Batch) -> list[Record]:
     """All records of a batch, the latest day first, with those that were replaced."""
     query = (
         db.select(Record)
-        .where(counting_for(batch))
+        .where(_counting())
         .options(
             joinedload(Record.created_by, innerjoin=False).lazyload(User.roles),
             joinedload(Record.replaced_by).lazyload("*"),
@@ -461,7 +475,29 @@ def records_of(batch: Batch) -> list[Record]:
         )
         .order_by(Record.happened_on.desc(), Record.id.desc())
     )
-    return list(db.session.scalars(query))
+    return list(db.session.scalars(query, _of(batch)))
+
+
+def records_shown(batch: Batch) -> list[Record]:
+    """The records of a batch that no other replaces, the latest day first, with what its trace page shows of them."""
+    return list(db.session.scalars(_shown(), _of(batch)).unique())
+
+
+@cache
+def _shown() -> sa.Select[tuple[Record]]:
+    newer = aliased(Record)
+    uses = joinedload(InputProduct.uses).load_only(LabelUse.kind_code, LabelUse.interval_days)
+    product = joinedload(StockLot.product).options(load_only(InputProduct.name), uses)
+    return (
+        db.select(Record)
+        .where(_counting(), ~sa.exists().where(newer.replaces_id == Record.id))
+        .options(
+            joinedload(Record.photos).load_only(Photo.name),
+            lazyload(Record.series),
+            joinedload(Record.stock).options(load_only(StockLot.product_id), product),
+        )
+        .order_by(Record.happened_on.desc(), Record.id.desc())
+    )
 
 
 def site_records(user: User) -> list[Record]:
