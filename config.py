@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     """Hosts of one's own that webhooks may reach on private addresses and without TLS, as a JSON list."""
     ip_regions: Path | None = None
     """A table of addresses and the regions they lie in, for the scan log (docs/operations.md); none where not given."""
+    scan_lease_ms: int = Field(default=100, ge=0, le=1000)
+    """How long a worker may answer scans without asking the database; recalls wait that long before they commit.
+    0 asks for each scan."""
     scan_days_kept: int = Field(default=400, ge=7)
     """Days that single scans are kept. The sums by lot and day, and by label, stay."""
     log_format: Literal["console", "json"] = "console"

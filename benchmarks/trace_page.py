@@ -108,6 +108,7 @@ def fill(environment: dict[str, str], lots: int, hot_lots: int, labels: int, fol
     os.environ.update(environment)
     from trace_app import create_app
     from trace_app.batches.models import Batch
+    from trace_app.clock import today
     from trace_app.extensions import db
     from trace_app.labels.keys import code_book
     from trace_app.labels.models import LabelRun

@@ -30,7 +30,7 @@ def settings_for(folder: Path, **values: Any) -> Settings:
     defaults: dict[str, Any] = {
         "data_dir": folder, "environment": "embedded", "database_url": "", "redis_url": "", "s3_bucket": "",
         "secret_key": "a key for tests, and for tests alone", "label_key_file": None, "rate_limits": False,
-        "public_url": "http://127.0.0.1:8000", "proxy_hops": 0,
+        "public_url": "http://127.0.0.1:8000", "proxy_hops": 0, "scan_lease_ms": 0, "ip_regions": None,
     }  # fmt: skip
     return Settings(_env_file=None, **{**defaults, **values})
 

@@ -107,6 +107,7 @@ def serve() -> None:
             interface=Interfaces.WSGI,
             workers=values.web_workers,
             blocking_threads=BLOCKING_THREADS,
+            websockets=False,
             respawn_failed_workers=True,
             log_level="warning",
         ).serve()

@@ -69,6 +69,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_suspicions_batch_id_day", "suspicions", ["batch_id", "day"])
     op.create_index(op.f("ix_suspicions_day"), "suspicions", ["day"])
+    op.create_table(
+        "stop_epochs",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("lease_ms", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stop_epochs")),
+    )
     _days(
         "client, language",
         "'', ''",
@@ -132,6 +139,7 @@ def _days(names: str = "", values: str = "", *columns: sa.Column[str]) -> None:
 
 def downgrade() -> None:
     _days()
+    op.drop_table("stop_epochs")
     op.drop_table("suspicions")
     op.drop_table("scan_marks")
     op.drop_table("scan_items")

@@ -12,6 +12,8 @@ LINE_BYTES = 96
 """UTF-8 bytes of the line, filled up with spaces: pages are compressed once, with room for this much."""
 MANY = 20
 """Scans of one item from which on the page explains what that can mean."""
+HIDDEN, SHOWN = b"hidden", b"      "
+"""Whether the page's explanation of many scans is seen: an attribute or none, of one length."""
 _MOST = 9_999_999
 
 _FIRST = {"zh": "本枚标签首次被扫，您是第一位查询者", "en": "First scan of this label: you are the first to look it up"}
@@ -36,3 +38,8 @@ def item_line(first_at: Any, scans: int, language: str) -> bytes:
             moment = moment.replace(tzinfo=UTC)
         text = _AGAIN[language].format(first=f"{local(moment):%Y-%m-%d %H:%M}", scans=f"{min(scans + 1, _MOST):,}")
     return text.encode().ljust(LINE_BYTES)
+
+
+def is_unusual(scans: int, unusual: Any) -> bool:
+    """Whether the page explains what it can mean that a label is scanned so often, or in such a way."""
+    return bool(unusual) or scans >= MANY

@@ -21,7 +21,7 @@ CONTEXT = {"@vocab": "https://schema.org/", "gs1": "https://ref.gs1.org/voc/"}
 def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]:
     """A lot's product, or a single item of it, as JSON-LD.
 
-    :param code: as it stands in the address.
+    :param code: as it stands in the address; empty in the page itself, whose address it is.
     :param serial: whether the code is a single item's.
     """
     batch, product = trace.batch, trace.batch.product
@@ -29,14 +29,14 @@ def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]
     document: dict[str, Any] = {
         "@context": CONTEXT,
         "@type": ["IndividualProduct" if serial else "Product", "gs1:FoodBeverageTobaccoProduct"],
-        "@id": f"{base}{code}",
+        "@id": f"{base}{code}" if code else "",
         "name": named(product),
         "gs1:hasBatchLotNumber": batch.lot_number,
         "countryOfOrigin": {"@type": "Country", "name": "CN"},
         "gs1:countryOfOrigin": {"gs1:countryCode": "CN"},
         "manufacturer": _organisation(batch),
     }
-    if serial:
+    if serial and code:
         document["serialNumber"] = code
     if product.gtin:
         document |= {"gtin": product.gtin, "gs1:gtin": product.gtin}

@@ -1,5 +1,244 @@
+"""What a GS1 Digital Link leads to: the links of a label, lot, product or place, by type (GS1 Web Vocabulary)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
+from flask import current_app, url_for
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload
 
-def linkset_of_label(label: Any, trace: Any) -> Any:
-    return {}
+from qr.codes import InvalidCode
+from trace_app.batches.models import Batch, BatchStatus
+from trace_app.catalogue.models import Product, Site
+from trace_app.extensions import db
+from trace_app.labels.service import ScannedLabel, code_of_sscc, label_of_code, opens_by_link
+from trace_app.language import named
+from trace_app.public.digital_link import DigitalLink
+from trace_app.public.trace import Trace, trace_of_batch
+
+VOCABULARY = "https://ref.gs1.org/voc/"
+LINKSET = "https://www.iana.org/assignments/link-relations/#linkset"
+HTML, LD_JSON = "text/html", "application/ld+json"
+LINK_TYPES = {
+    "defaultLink": _("默认页面"),
+    "pip": _("产品信息"),
+    "traceability": _("溯源"),
+    "recallStatus": _("召回状态"),
+    "certificationInfo": _("检测和证书"),
+    "sustainabilityInfo": _("投入品和农事"),
+    "hasRetailers": _("发往哪里"),
+    "support": _("投诉、举报、表扬"),
+    "locationInfo": _("地点"),
+}
+"""The types of link that there are, by their names in the GS1 Web Vocabulary."""
+
+
+class Unknown(Exception):
+    """Well formed, but nothing of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a link of a type leads."""
+
+    type: str
+    href: str
+    title: str
+    media: str = HTML
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a link identifies, and where one may go from there. The first target is the default."""
+
+    anchor: str
+    description: str
+    targets: list[Target]
+
+    @property
+    def default(self) -> Target:
+        return self.targets[0]
+
+
+def resolve(link: DigitalLink) -> Resolved:
+    """What a GS1 Digital Link leads to.
+
+    :raises Unknown:
+    """
+    anchor = _absolute(link.path)
+    if link.gln:
+        return _place(link.gln, anchor)
+    if link.sscc or link.serial:
+        try:
+            label = label_of_code(code_of_sscc(link.sscc) if link.sscc else link.serial)
+        except InvalidCode as error:
+            raise Unknown from error
+        if link.serial and not _is_of(label, link):
+            raise Unknown
+        return _of_label(label, trace_of_batch(label.batch_id), anchor)
+    if link.lot:
+        return _lot(link, anchor)
+    return _product(link.gtin, anchor)
+
+
+def _is_of(label: ScannedLabel, link: DigitalLink) -> bool:
+    """Whether a serial number belongs to the GTIN, and to the lot where one is named."""
+    if link.lot:
+        return opens_by_link(label, link.gtin, link.lot)
+    product = db.session.get_one(Batch, label.batch_id).product
+    return product.gtin == link.gtin or label.link.startswith(f"01/{link.gtin}/")
+
+
+def linkset_of_label(label: ScannedLabel, trace: Trace) -> dict[str, Any]:
+    """The links of a label as a link set, for whoever asks its own page for them."""
+    return linkset(_of_label(label, trace, _absolute(f"/{label.code}")))
+
+
+def _of_label(label: ScannedLabel, trace: Trace, anchor: str) -> Resolved:
+    page = f"/{label.code}"
+    targets = _targets_of_lot(trace, page, url_for("public.recall_check", code=label.code))
+    targets.append(_target("support", f"{page}/feedback"))
+    return Resolved(anchor, named(trace.batch.product), targets)
+
+
+def _lot(link: DigitalLink, anchor: str) -> Resolved:
+    batch = lot_by_link(link.gtin, link.lot)
+    page = url_for("resolver.lot_page", gtin=link.gtin, lot=link.lot)
+    targets = _targets_of_lot(trace_of_batch(batch.id), page, url_for("public.recall_check", lot=link.lot))
+    return Resolved(anchor, named(batch.product), targets)
+
+
+def lot_by_link(gtin: str, lot: str) -> Batch:
+    """The lot with a product's GTIN and this number, where it has left its producer.
+
+    :raises Unknown:
+    """
+    query = (
+        db.select(Batch)
+        .join(Batch.product)
+        .where(
+            Product.gtin == gtin, Batch.lot_number == lot,
+            sa.or_(Batch.status != BatchStatus.DRAFT, Batch.recalled_at.is_not(None)),
+        )
+        .order_by(Batch.id)
+        .limit(1)
+    )  # fmt: skip
+    batch: Batch | None = db.session.scalar(query)
+    if batch is None:
+        raise Unknown
+    return batch
+
+
+def _targets_of_lot(trace: Trace, page: str, recalls: str) -> list[Target]:
+    gtin = trace.batch.product.gtin
+    targets = [
+        _target("defaultLink", page),
+        _target("pip", url_for("resolver.product_page", gtin=gtin) if gtin else page),
+        _target("traceability", page),
+    ]
+    if not page.startswith("/l/"):
+        targets.append(_target("traceability", page, LD_JSON))
+    targets += [
+        _target("recallStatus", recalls),
+        _target("certificationInfo", f"{page}#tests"),
+        _target("sustainabilityInfo", f"{page}#inputs"),
+    ]
+    if trace.sent:
+        targets.append(_target("hasRetailers", f"{page}#journey"))
+    return targets
+
+
+def _product(gtin: str, anchor: str) -> Resolved:
+    product = product_by_gtin(gtin)
+    page = url_for("resolver.product_page", gtin=gtin)
+    targets = [
+        _target("defaultLink", page),
+        _target("pip", page),
+        _target("certificationInfo", f"{page}#certificates"),
+        _target("recallStatus", url_for("public.recall_list", q=product.name)),
+    ]
+    return Resolved(anchor, named(product), targets)
+
+
+def product_by_gtin(gtin: str) -> Product:
+    """:raises Unknown:"""
+    query = db.select(Product).filter_by(gtin=gtin).options(joinedload(Product.producer)).order_by(Product.id).limit(1)
+    product: Product | None = db.session.scalar(query)
+    if product is None:
+        raise Unknown
+    return product
+
+
+def _place(gln: str, anchor: str) -> Resolved:
+    site = site_by_gln(gln)
+    page = url_for("resolver.place_page", gln=gln)
+    return Resolved(anchor, named(site), [_target("defaultLink", page), _target("locationInfo", page)])
+
+
+def site_by_gln(gln: str) -> Site:
+    """:raises Unknown:"""
+    site: Site | None = db.session.scalar(db.select(Site).filter_by(gln=gln))
+    if site is None:
+        raise Unknown
+    return site
+
+
+def _target(name: str, href: str, media: str = HTML) -> Target:
+    return Target(name, href, str(LINK_TYPES[name]), media)
+
+
+def _absolute(path: str) -> str:
+    return str(current_app.config["SETTINGS"].public_url).rstrip("/") + path
+
+
+def link_type(text: str) -> str | None:
+    """The name of a type of link as it is asked for: ``gs1:pip`` or its full address. None for one we don't know."""
+    name = text.removeprefix("gs1:")
+    for stem in (VOCABULARY, "https://gs1.org/voc/", "http://gs1.org/voc/"):
+        name = name.removeprefix(stem)
+    return name if name in LINK_TYPES else None
+
+
+def linkset(resolved: Resolved) -> dict[str, Any]:
+    """The links as a link set (RFC 9264, 4.2)."""
+    context: dict[str, Any] = {"anchor": resolved.anchor, "itemDescription": resolved.description}
+    for target in resolved.targets:
+        entry = {
+            "href": _absolute(target.href), "title": target.title, "type": target.media, "hreflang": ["zh", "en"],
+        }  # fmt: skip
+        context.setdefault(VOCABULARY + target.type, []).append(entry)
+    return {"linkset": [context]}
+
+
+def link_header(resolved: Resolved, same_as: str = "") -> str:
+    """The links as a header (RFC 8288); with the address as which a compressed one is known."""
+    parts = [
+        f'<{_absolute(target.href)}>; rel="{VOCABULARY}{target.type}"; type="{target.media}"; hreflang="zh"'
+        for target in resolved.targets
+    ]
+    parts.append(f'<{resolved.anchor}?linkType=all>; rel="linkset"; type="application/linkset+json"')
+    if same_as:
+        parts.append(f'<{same_as}>; rel="owl:sameAs"')
+    return ", ".join(parts)
+
+
+def description_file() -> dict[str, Any]:
+    """What stands under ``/.well-known/gs1resolver``."""
+    root = _absolute("")
+    return {
+        "name": "Qujing Agricultural Traceability",
+        "resolverRoot": root,
+        "supportedPrimaryKeys": ["00", "01", "414"],
+        "supportedQualifiers": {"01": ["10", "21"]},
+        "supportedLinkType": [{"namespace": VOCABULARY, "prefix": "gs1:"}],
+        "supportedLinkTypes": [f"gs1:{name}" for name in LINK_TYPES],
+        "linkTypeDefaultCanBeLinkset": True,
+        "linkTypeDefaultCanBeAll": True,
+        "contact": {"fn": "曲靖市农产品质量安全追溯平台", "hasTelephone": {"hasValue": "tel:12315"}},
+        "activeLinkTypes": {
+            "zh-CN": {f"gs1:{name}": {"title": str(title), "gs1key": ["01"]} for name, title in LINK_TYPES.items()}
+        },
+    }

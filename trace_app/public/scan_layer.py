@@ -2,8 +2,9 @@
 
 A trace page is the same for all items of a batch but for the code and a line on the item, so Flask renders it
 once for each version and language, with marks where these go; here the marks are replaced, and the parts between
-them are compressed once. The version is read from the database for every scan, before anything else: a page never
-outlives a recall, and what was rendered from later reads can only be newer than the version it is kept under.
+them are compressed once. The version comes before anything else: from the database, or as it was read some seconds
+ago where a lease says that nothing was stopped since (`db.leases`). So a page never outlives a recall, and what was
+rendered from later reads can only be newer than the version it is kept under.
 
 Whatever is not a plain GET or HEAD of a code as it is printed goes on to Flask.
 """
@@ -32,23 +33,23 @@ from werkzeug.http import parse_accept_header, parse_cookie
 
 from config import Settings
 from qr.codes import ALPHABET, CODE_LENGTH, PRINTED_LENGTH, CodeBook, InvalidCode, format_code
+from trace_app.db.leases import StopLease
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.service import CONTAINERS, is_void
 from trace_app.language import COOKIE, preferred
-from trace_app.public.item import LINE_BYTES, item_line
+from trace_app.public.item import HIDDEN, LINE_BYTES, SHOWN, is_unusual, item_line
 from trace_app.public.machine import MEDIA_TYPES
 from trace_app.scans.log import ScanLog
 from trace_app.scans.models import Outcome
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
-Inserts = tuple[bytes, bytes, bytes, bytes]
-"""Code, code as it is printed, the item's line, and nothing."""
+Inserts = tuple[bytes, bytes, bytes, bytes, bytes]
+"""Code, code as it is printed, the item's line, what hides the word on unusual scans, and nothing."""
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-Kept = tuple[int, str, bool, bool]
-"""Labels of which the page is the same but for code and item: batch, level, whether there is a PIN, and whether the
-page explains unusual scans."""
+Kept = tuple[int, str, bool]
+"""Labels of which the page is the same but for code and item: batch, level, and whether there is a PIN."""
 
 MARKED = "trace_app.marked"
 """In the environ: render the page with the marks instead of the code, for a `Label`."""
@@ -58,6 +59,8 @@ PRINTED_MARK = "\ue000printed\ue001"
 """Stands where the code goes as it is printed."""
 ITEM_MARK = "\ue000item\ue001"
 """Stands where the item's own line goes."""
+QUIET_MARK = "\ue000quiet\ue001"
+"""Stands where a word hides what the page says of unusual scans, or does not."""
 CUT_MARK = "\ue000cut\ue001"
 """Stands where what all pages begin with ends: style sheet and all. It is kept once for all of them."""
 
@@ -67,65 +70,108 @@ PAGES_BYTES = 64 * 1024 * 1024
 """What the pages kept by a worker may take."""
 
 _PATH = re.compile(f"/[{ALPHABET}]{{{CODE_LENGTH}}}")
-_MARKS = re.compile(f"({MARK}|{PRINTED_MARK}|{ITEM_MARK}|{CUT_MARK})".encode())
-_INSERTS = {MARK.encode(): 0, PRINTED_MARK.encode(): 1, ITEM_MARK.encode(): 2, CUT_MARK.encode(): 3}
-_LENGTHS = (CODE_LENGTH, PRINTED_LENGTH, LINE_BYTES, 0)
-_BLANK = (bytes(CODE_LENGTH), bytes(PRINTED_LENGTH), bytes(LINE_BYTES), b"")
+_MARKS = re.compile(f"({MARK}|{PRINTED_MARK}|{ITEM_MARK}|{QUIET_MARK}|{CUT_MARK})".encode())
+_INSERTS = {
+    MARK.encode(): 0,
+    PRINTED_MARK.encode(): 1,
+    ITEM_MARK.encode(): 2,
+    QUIET_MARK.encode(): 3,
+    CUT_MARK.encode(): 4,
+}
+_LENGTHS = (CODE_LENGTH, PRINTED_LENGTH, LINE_BYTES, len(HIDDEN), 0)
+_BLANK = (bytes(CODE_LENGTH), bytes(PRINTED_LENGTH), bytes(LINE_BYTES), bytes(len(HIDDEN)), b"")
 _VARYING = {"content-length", "content-encoding", "date", "set-cookie"}
 _NOT_IN_304 = {"content-type", "content-length", "content-encoding"}
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 _LAST_BLOCK = b"\x01\x00\x00\xff\xff"
-_QUERY = (
-    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.created_at, b.version, b.status, b.recalled_at,"
-    " i.first_at, i.scans, i.unusual FROM label_runs r JOIN batches b ON b.id = r.batch_id"
-    ' LEFT JOIN scan_items i ON i.run_id = r.id AND i."index" = {0} WHERE r.id = {0}'
+_RUN = (
+    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.created_at, b.version, b.status, b.recalled_at"
+    " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = {}"
 )
+_ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {} AND "index" = {}'
+STATE_S = 10.0
+"""Seconds that a lot's version, and a label's scans, are used again under a lease."""
+STATES = 12_000
+"""Of either, kept by a worker."""
 
 
 class StateReader(Protocol):
-    def row(self, run: int, index: int) -> tuple[Any, ...] | None:
+    def run(self, run: int) -> tuple[Any, ...] | None:
         """Count, key number, level, PIN and voided ranges of a run; id, time of registration, version, status and
-        recall of its batch; first scan, scans and unusual scans of the label, each None before the first."""
+        recall of its batch."""
+        ...
+
+    def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
+        """First scan, scans and unusual scans of a label, None before the first."""
         ...
 
 
 class SqliteReader:
     """One connection for each thread; each read sees the latest commit."""
 
-    _query = _QUERY.format("?")
-
     def __init__(self, path: str) -> None:
         self._path = path
         self._local = threading.local()
 
-    def row(self, run: int, index: int) -> tuple[Any, ...] | None:
+    def run(self, run: int) -> tuple[Any, ...] | None:
+        return self._row(_RUN.format("?"), (run,))
+
+    def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
+        return self._row(_ITEM.format("?", "?"), (run, index))
+
+    def _row(self, query: str, values: tuple[int, ...]) -> Any:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None)
             connection.execute("PRAGMA query_only=ON")
             self._local.connection = connection
-        row: tuple[Any, ...] | None = connection.execute(self._query, (index, run)).fetchone()
-        return row
+        return connection.execute(query, values).fetchone()
 
 
 class PostgresqlReader:
     """One connection for each thread, opened anew when it was lost."""
 
-    _query = _QUERY.format("%s")
-
     def __init__(self, url: str) -> None:
         self._url = url
         self._local = threading.local()
 
-    def row(self, run: int, index: int) -> tuple[Any, ...] | None:
+    def run(self, run: int) -> tuple[Any, ...] | None:
+        return self._row(_RUN.format("%s"), (run,))
+
+    def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
+        return self._row(_ITEM.format("%s", "%s"), (run, index))
+
+    def _row(self, query: str, values: tuple[int, ...]) -> Any:
         connection: psycopg.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             try:
-                return connection.execute(self._query, (index, run)).fetchone()
+                return connection.execute(query, values).fetchone()
             except psycopg.OperationalError:
                 connection.close()
-        self._local.connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=0)
-        return self._local.connection.execute(self._query, (index, run)).fetchone()  # type: ignore[no-any-return]
+        # A plan that was made while a table was empty would read all of it later on: by index alone.
+        self._local.connection = psycopg.connect(
+            self._url, autocommit=True, prepare_threshold=0, options="-c enable_seqscan=off -c enable_bitmapscan=off"
+        )
+        return self._local.connection.execute(query, values).fetchone()
+
+
+class States:
+    """What was read of runs and labels, when, and under which lease. Bounded: all is forgotten when it is full."""
+
+    def __init__(self, most: int = STATES) -> None:
+        self._most = most
+        self._kept: dict[Any, tuple[int, float, Any]] = {}
+
+    def get(self, key: Any, epoch: int, now: float) -> tuple[Any] | None:
+        """What was read under a lease of this epoch, not long ago, in a tuple."""
+        found = self._kept.get(key)
+        return (found[2],) if found is not None and found[0] == epoch and now - found[1] < STATE_S else None
+
+    def keep(self, key: Any, value: Any, epoch: int, now: float) -> None:
+        """Keep what was read, where a lease of this epoch was held as the reading began."""
+        if len(self._kept) >= self._most:
+            self._kept = {}
+        self._kept[key] = (epoch, now, value)
 
 
 def reader_for(settings: Settings) -> StateReader:
@@ -152,15 +198,14 @@ class KeptPage:
         self.digest = hashlib.sha256(body).hexdigest()[:16]
         self.headers, self.headers_304 = _headers(tuple(headers))
         self.deflated: list[bytes] | None = None
-        self.brotli: list[tuple[bytes, bytes]] | None = self._brotli(pieces[::2])
+        self.brotli: list[bytes] | None = self._brotli(pieces[::2])
         if not self._is_whole(pieces[::2]):
             self.brotli, self.deflated = None, self._deflate(pieces[::2])
 
     @property
     def size(self) -> int:
         """Bytes that it takes in memory."""
-        own = (self.brotli or [])[1:]
-        return sum(len(part) for _, part in own) + sum(map(len, self.deflated or ())) + _PAGE_OVERHEAD
+        return sum(map(len, (self.brotli or [])[1:])) + sum(map(len, self.deflated or ())) + _PAGE_OVERHEAD
 
     def body(self, inserts: Inserts) -> bytes:
         packed = self.brotlied(inserts)
@@ -179,10 +224,10 @@ class KeptPage:
         """`body` as Brotli, None where it can't be put together."""
         if self.brotli is None:
             return None
-        out = [self.brotli[0][1]]
-        for insert, (after, part) in zip(self.inserts, self.brotli[1:], strict=True):
-            out += (_BROTLI_STORED[insert], inserts[insert], after, part) if after else (part,)
-        return b"".join(out)
+        pieces = self.brotli.copy()
+        for place, insert in self._places:
+            pieces[place] = inserts[insert]
+        return b"".join(pieces)
 
     def _parts(self) -> list[bytes]:
         """The page's parts as they were, from the compressed ones."""
@@ -208,19 +253,28 @@ class KeptPage:
             before += part + bytes(_LENGTHS[insert])
         return out
 
-    def _brotli(self, parts: list[bytes]) -> list[tuple[bytes, bytes]] | None:
-        """The parts, each with the two bytes before it that stand uncompressed with what is put in: a decoder goes by
-        the two bytes before a meta-block in choosing its codes."""
+    def _brotli(self, parts: list[bytes]) -> list[bytes]:
+        """The parts, between them the heads of meta-blocks and places for what is put in.
+
+        The two bytes after each place stand in its meta-block, uncompressed: a decoder goes by the two bytes before a
+        compressed one in choosing its codes.
+        """
         packer = brotli.Compressor(mode=brotli.MODE_TEXT, quality=6, lgwin=18)
-        out = [(b"", _shared(packer.process(parts[0]) + packer.flush()))]
+        out = [_shared(packer.process(parts[0]) + packer.flush())]
+        places = []
         for turn, (insert, part) in enumerate(zip(self.inserts, parts[1:], strict=True)):
-            after = part[:_CONTEXT] if _LENGTHS[insert] else b""
-            # Bytes without order stand for what is put in: they are stored as they are, and occur nowhere else.
+            length = _LENGTHS[insert]
+            after = part[:_CONTEXT] if length else b""
             if after:
-                packer.process(hashlib.shake_128(turn.to_bytes(2, "big")).digest(_LENGTHS[insert]) + after)
+                # Bytes without order stand for what is put in: they are stored as they are, and occur nowhere else.
+                packer.process(hashlib.shake_128(turn.to_bytes(2, "big")).digest(length) + after)
                 packer.flush()
-            out.append((after, packer.process(part[len(after) :]) + packer.flush()))
-        out[-1] = (out[-1][0], out[-1][1] + packer.finish())
+                out.append(_brotli_stored(length + _CONTEXT))
+                places.append((len(out), insert))
+                out.append(b"")
+            out.append(after + packer.process(part[len(after) :]) + packer.flush())
+        out[-1] += packer.finish()
+        self._places = tuple(places)
         return out
 
     def _is_whole(self, parts: list[bytes]) -> bool:
@@ -257,9 +311,6 @@ _PAGE_OVERHEAD = 2560
 def _brotli_stored(length: int) -> bytes:
     """The head of an uncompressed meta-block: not the last, four nibbles of length, and the mark of it."""
     return ((length - 1) << 3 | 1 << 19).to_bytes(3, "little")
-
-
-_BROTLI_STORED = [_brotli_stored(length + _CONTEXT) for length in _LENGTHS if length]
 
 
 class TracePages:
@@ -321,15 +372,20 @@ class Label(NamedTuple):
     first_at: Any
     """The first scan, as the database driver gives it; None before it."""
     scans: int
+    unusual: bool
 
 
 class ScanLayer:
     """The WSGI layer. ``app.extensions["code_book"]`` is there once Flask has answered a first scan."""
 
-    def __init__(self, app: Flask, inner: Application, reader: StateReader, pages: TracePages, scans: ScanLog) -> None:
+    def __init__(
+        self, app: Flask, inner: Application, reader: StateReader, lease: StopLease, pages: TracePages, scans: ScanLog
+    ) -> None:
         self._app = app
         self._inner = inner
         self._reader = reader
+        self._lease = lease
+        self._runs, self._items = States(), States()
         self._pages = pages
         self._scans = scans
 
@@ -341,7 +397,9 @@ class ScanLayer:
         if not wants_html(environ.get("HTTP_ACCEPT", "")):
             return self._inner(environ, start_response)
         code = path[1:]
-        label = self._label(code)
+        now = time.monotonic()
+        epoch = self._lease.epoch(now)
+        label = self._label(code, epoch, now)
         if label is None:
             return self._inner(environ, start_response)
         language = _language(environ.get("HTTP_COOKIE", ""), environ.get("HTTP_ACCEPT_LANGUAGE", ""))
@@ -366,7 +424,8 @@ class ScanLayer:
                 environ, language, Outcome.SHOWN,
                 run_id=label.run_id, index=label.index if level == LabelLevel.ITEM else None, batch_id=batch_id,
             )  # fmt: skip
-        inserts = (code.encode(), format_code(code).encode(), item_line(label.first_at, label.scans, language), b"")
+        inserts = (code.encode(), format_code(code).encode(), item_line(label.first_at, label.scans, language),
+                   SHOWN if label.unusual else HIDDEN, b"")  # fmt: skip
         encoding = _encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         body = page.brotlied(inserts) if encoding == "br" else None
         if body is None and encoding:
@@ -379,28 +438,44 @@ class ScanLayer:
         start_response("200 OK", headers)
         return [body if method == "GET" else b""]
 
-    def _label(self, code: str) -> Label | None:
+    def _label(self, code: str, epoch: int | None, now: float) -> Label | None:
         """What page the label opens and in which version, or None where Flask must say more."""
         book: CodeBook | None = self._app.extensions.get("code_book")
         if book is None:
             return None
         try:
             read = book.read(code)
-            row = self._reader.row(read.run, read.index)
+            run, index = read.run, read.index
+            row = self._read(self._runs, self._reader.run, (run,), epoch, now)
+            if row is None:
+                return None
+            count, key_number, level, has_pin, voided, batch_id, created_at, version, status, recalled_at = row
+            known = index < count and read.key_number == key_number
+            if not known or (status == "draft" and recalled_at is None):
+                return None
+            # A container's page shows what lies inside: Flask makes it each time.
+            if level in CONTAINERS or is_void(voided, index):
+                return None
+            item = None
+            if level == LabelLevel.ITEM:
+                item = self._read(self._items, self._reader.item, (run, index), epoch, now)
         except (InvalidCode, sqlite3.Error, psycopg.Error):
             return None
-        if row is None:
-            return None
-        count, key_number, level, has_pin, voided, batch_id, created_at, version, status, recalled_at = row[:10]
-        known = read.index < count and read.key_number == key_number
-        if not known or (status == "draft" and recalled_at is None):
-            return None
-        # A container's page shows what lies inside: Flask makes it each time.
-        if level in CONTAINERS or is_void(voided, read.index):
-            return None
-        first_at, scans, unusual = row[10:]
-        kept = (batch_id, level, bool(has_pin), bool(unusual))
-        return Label(kept, (created_at, version), read.run, read.index, first_at, scans or 0)
+        first_at, scans, unusual = item or (None, 0, False)
+        kept = (batch_id, level, bool(has_pin))
+        return Label(kept, (created_at, version), run, index, first_at, scans, is_unusual(scans, unusual))
+
+    def _read(
+        self, states: States, reader: Callable[..., Any], key: tuple[int, ...], epoch: int | None, now: float
+    ) -> Any:
+        if epoch is None:
+            return reader(*key)
+        found = states.get(key, epoch, now)
+        if found is not None:
+            return found[0]
+        value = reader(*key)
+        states.keep(key, value, epoch, now)
+        return value
 
     def _render(self, environ: Environ, label: Label) -> Answer:
         """Have Flask make the page with marks, plain and whole."""

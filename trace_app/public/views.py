@@ -26,10 +26,10 @@ from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, lab
 from trace_app.language import language
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
 from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
-from trace_app.public.item import MANY, item_line
+from trace_app.public.item import HIDDEN, SHOWN, is_unusual, item_line
 from trace_app.public.machine import LINKSET_JSON, MEDIA_TYPES, json_text, product_document
 from trace_app.public.resolver import linkset_of_label
-from trace_app.public.scan_layer import CUT_MARK, ITEM_MARK, MARK, MARKED, PRINTED_MARK, Label
+from trace_app.public.scan_layer import CUT_MARK, ITEM_MARK, MARK, MARKED, PRINTED_MARK, QUIET_MARK, Label
 from trace_app.public.trace import Trace, trace_of_batch
 from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
 from trace_app.recalls import feeds, papers
@@ -116,7 +116,7 @@ def trace(code: str) -> Any:
     read: Label | None = request.environ.get(MARKED)
     if read is not None:
         only_reading()
-        batch_id, level, has_pin, _unusual = read.kept
+        batch_id, level, has_pin = read.kept
         label = ScannedLabel(code, batch_id, read.run_id, read.index, LabelLevel(level), has_pin, void=False, link="")
         return _trace_page(label)
     try:
@@ -196,11 +196,13 @@ def _trace_page(label: ScannedLabel, **pin: Any) -> Any:
         "public/trace.html",
         trace=trace,
         code=code,
+        # The page's own address, where it is not another one's answer.
+        here="" if request.endpoint == "public.trace" else f"/{code}",
         printed_code=PRINTED_MARK if marked else format_code(label.code),
         cut=CUT_MARK if marked else "",
         item=_item_line(label, marked, first_at, scans),
-        unusual=marked.kept[3] if marked else item is not None and (item.unusual or scans >= MANY),
-        document=product_document(trace, code, serial=label.level is LabelLevel.ITEM),
+        quiet=QUIET_MARK if marked else (SHOWN if item and is_unusual(scans, item.unusual) else HIDDEN).decode(),
+        document=product_document(trace, "", serial=label.level is LabelLevel.ITEM),
         counties=counties(),
         map_size=(WIDTH, HEIGHT),
         site_mark=mark(*trace.position),

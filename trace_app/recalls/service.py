@@ -17,6 +17,7 @@ from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.db.ids import kept
+from trace_app.db.leases import stops_change
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.models import LotLink
@@ -317,6 +318,7 @@ def _one_at_a_time(user: User) -> None:
 
     Nor may a lot go into another one meanwhile, which the scope would miss.
     """
+    stops_change()
     # The authority's row is its counter's lock, too.
     db.session.refresh(user.organisation, with_for_update=True)
     if db.engine.dialect.name == "postgresql":

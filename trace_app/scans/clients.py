@@ -18,18 +18,17 @@ _PHONE = re.compile(r"mobile|android|iphone|ipad|harmony", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
-def client_of(user_agent: str) -> ScanClient | None:
-    """What opened a page, or None for robots and link previews, as far as they say so."""
+def client_of(user_agent: str) -> str | None:
+    """What opened a page, a value of `ScanClient`, or None for robots and link previews, as far as they say so."""
     if not user_agent or _NOT_PEOPLE.search(user_agent):
         return None
     if "MicroMessenger" in user_agent:
-        return ScanClient.WECHAT
+        return ScanClient.WECHAT.value
     if "AlipayClient" in user_agent:
-        return ScanClient.ALIPAY
-    return ScanClient.PHONE if _PHONE.search(user_agent) else ScanClient.COMPUTER
+        return ScanClient.ALIPAY.value
+    return (ScanClient.PHONE if _PHONE.search(user_agent) else ScanClient.COMPUTER).value
 
 
-@lru_cache(maxsize=16384)
 def source_of(address: str, day_key: bytes) -> int:
     """Where a scan came from, as 63 bits: a keyed digest of the address without its last part.
 

@@ -7,6 +7,7 @@ label, and the sums of lot and day. A worker that is killed loses one second of 
 from __future__ import annotations
 
 import atexit
+import json
 import multiprocessing.util
 import threading
 import time
@@ -73,7 +74,7 @@ class ScanLog:
         self._secret = settings.signing_key
         self._hops = settings.proxy_hops
         self._regions = Regions.read(settings.ip_regions) if settings.ip_regions else Regions([])
-        self._region_of: Callable[[str], str] = lru_cache(maxsize=16384)(self._regions.of)
+        self._place_of: Callable[[str, str], tuple[int, str]] = lru_cache(maxsize=16384)(self._place)
         self._waiting: deque[Scan] = deque()
         self._writing = threading.Lock()
         self._beginning = threading.Lock()
@@ -143,11 +144,11 @@ class ScanLog:
         if client is None:
             return None
         moment, day = _moment(scan.at)
-        source = source_of(scan.address, _day_key(self._secret, day))
-        region = self._region_of(scan.address)
-        return Row(
-            moment, scan.outcome, scan.run_id, scan.index, scan.batch_id, region, client.value, scan.language, source
-        )
+        source, region = self._place_of(scan.address, day)
+        return Row(moment, scan.outcome, scan.run_id, scan.index, scan.batch_id, region, client, scan.language, source)
+
+    def _place(self, address: str, day: str) -> tuple[int, str]:
+        return source_of(address, _day_key(self._secret, day)), self._regions.of(address)
 
 
 _day_key = lru_cache(maxsize=8)(key_of_day)
@@ -200,15 +201,26 @@ _DAY = " ON CONFLICT (batch_id, day, region, client, language) DO UPDATE SET sca
 
 
 def _into_sqlite(driver: Any, rows: list[Row], items: list[Any], days: list[Any]) -> None:
-    driver.executemany(f"INSERT INTO scans ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    driver.executemany(
-        'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) VALUES (?, ?, ?, ?, ?)'
-        + _ITEM.format(least="min", greatest="max"),
-        items,
-    )
-    driver.executemany(
-        "INSERT INTO scan_days (batch_id, day, region, client, language, scans) VALUES (?, ?, ?, ?, ?, ?)" + _DAY, days
-    )
+    # All rows in one value of one statement: a statement for each would give up Python's lock to the threads that
+    # answer scans, and wait to get it back, each time.
+    for statement, values in (
+        (f"INSERT INTO scans ({_COLUMNS}) SELECT {_fields(9)} FROM json_each(?)", rows),
+        (
+            f'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) SELECT {_fields(5)} FROM json_each(?)'
+            " WHERE true" + _ITEM.format(least="min", greatest="max"),
+            items,
+        ),
+        (
+            "INSERT INTO scan_days (batch_id, day, region, client, language, scans)"
+            f" SELECT {_fields(6)} FROM json_each(?) WHERE true" + _DAY,
+            days,
+        ),
+    ):
+        driver.execute(statement, (json.dumps(values),))
+
+
+def _fields(count: int) -> str:
+    return ", ".join(f"json_extract(value, '$[{number}]')" for number in range(count))
 
 
 def _into_postgresql(driver: Any, rows: list[Row], items: list[Any], days: list[Any]) -> None:

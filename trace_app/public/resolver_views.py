@@ -1,0 +1,191 @@
+"""The resolver of GS1 Digital Links, and the pages of products, lots and places that have no label's code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import NotFound, public
+from trace_app.catalogue.forms import SITE_KINDS
+from trace_app.errors import Problem
+from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
+from trace_app.public.digital_link import BadLink, DigitalLink, read_link
+from trace_app.public.machine import LINKSET_JSON, json_text
+from trace_app.public.pages import NEVER_SHARED, trace_response
+from trace_app.public.resolver import (
+    HTML,
+    LINK_TYPES,
+    VOCABULARY,
+    Resolved,
+    Unknown,
+    description_file,
+    link_header,
+    link_type,
+    linkset,
+    lot_by_link,
+    product_by_gtin,
+    resolve,
+    site_by_gln,
+)
+from trace_app.public.trace import trace_of_batch
+from trace_app.quality.certificates import certificates_of_product
+from trace_app.quality.showing import certificate_label
+
+views = Blueprint("resolver", __name__)
+LISTS = [LINKSET_JSON, "application/json", HTML]
+
+
+class MalformedLink(Problem):
+    """A GS1 Digital Link that can't be right: length, characters or check digit."""
+
+    status = 400
+    code = "malformed-link"
+    title = _("GS1 数字链接有误：请核对位数和校验码，或直接扫码。")
+
+
+class NoSuchLink(Problem):
+    status = 404
+    code = "unknown-link"
+    title = _("本平台没有登记这个 GS1 标识。请核对，或扫标签上的二维码。")
+
+
+@views.after_request
+def _for_all_origins(response: Response) -> Response:
+    """Programs of other sites may ask (CORS): all of it is public."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
+    response.headers["Access-Control-Allow-Headers"] = "Accept, Accept-Language"
+    response.headers["Access-Control-Expose-Headers"] = "Link, Location"
+    return response
+
+
+def _leads(rule: str) -> Any:
+    """A rule with and without a slash at its end."""
+
+    def add(view: Any) -> Any:
+        return views.get(rule, strict_slashes=False)(views.get(f"{rule}/", strict_slashes=False)(view))
+
+    return add
+
+
+@_leads("/01/<gtin>")
+@_leads("/01/<gtin>/10/<lot>")
+@_leads("/01/<gtin>/21/<serial>")
+@_leads("/01/<gtin>/10/<lot>/21/<serial>")
+@public
+def product(gtin: str, lot: str = "", serial: str = "") -> Any:
+    return _answer({"01": gtin} | ({"10": lot} if lot else {}) | ({"21": serial} if serial else {}))
+
+
+@_leads("/00/<sscc>")
+@public
+def container(sscc: str) -> Any:
+    return _answer({"00": sscc})
+
+
+@_leads("/414/<gln>")
+@public
+def place(gln: str) -> Any:
+    return _answer({"414": gln})
+
+
+@views.get("/.well-known/gs1resolver")
+@public
+def description() -> Any:
+    return Response(json_text(description_file()), mimetype="application/json")
+
+
+def _answer(keys: dict[str, str]) -> Response:
+    try:
+        return answer_link(read_link(keys))
+    except BadLink as error:
+        raise MalformedLink from error
+
+
+def answer_link(link: DigitalLink, *, compressed: bool = False) -> Response:
+    """The answer to a GS1 Digital Link: on to where it leads, or all of its links.
+
+    :raises NoSuchLink:
+    """
+    try:
+        resolved = resolve(link)
+    except Unknown as error:
+        raise NoSuchLink from error
+    response = _lead(resolved)
+    response.headers["Link"] = link_header(resolved, resolved.anchor if compressed else "")
+    response.headers["Cache-Control"] = NEVER_SHARED
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.vary.update(["Accept", "Accept-Language"])
+    return response
+
+
+def _lead(resolved: Resolved) -> Response:
+    wished = request.args.get("linkType", "")
+    accepted = request.accept_mimetypes
+    if wished in ("all", "linkset") or (not wished and accepted.best_match([HTML, LINKSET_JSON], HTML) == LINKSET_JSON):
+        if accepted.best_match(LISTS, LINKSET_JSON) == HTML and not accepted.best == "*/*":
+            return Response(render_template("public/links.html", resolved=resolved, types=LINK_TYPES), mimetype=HTML)
+        kind = accepted.best_match(LISTS, LINKSET_JSON)
+        data = linkset(resolved) | {"@context": {"gs1": VOCABULARY}} if kind != LINKSET_JSON else linkset(resolved)
+        return Response(json_text(data), mimetype=LINKSET_JSON if kind == HTML else kind)
+    name = link_type(wished) if wished else "defaultLink"
+    fitting = [target for target in resolved.targets if target.type == name]
+    if not fitting:
+        raise NoSuchLink
+    kind = accepted.best_match([target.media for target in fitting], fitting[0].media)
+    target = next(target for target in fitting if target.media == kind)
+    return redirect(_with_query(target.href), 307)  # type: ignore[return-value]
+
+
+def _with_query(href: str) -> str:
+    """The address with what was asked beside the type of link."""
+    from urllib.parse import urlencode
+
+    rest = [(name, value) for name, value in request.args.items(multi=True) if name not in {"linkType", "context"}]
+    if not rest:
+        return href
+    address, hash_sign, part = href.partition("#")
+    return f"{address}{'&' if '?' in address else '?'}{urlencode(rest)}{hash_sign}{part}"
+
+
+@views.get("/p/<gtin>")
+@public
+def product_page(gtin: str) -> Any:
+    """A product by its GTIN, without a lot."""
+    try:
+        row = product_by_gtin(gtin)
+    except Unknown as error:
+        raise NotFound from error
+    return render_template(
+        "public/product.html", product=row, certificates=certificates_of_product(row), certificate_label=certificate_label
+    )
+
+
+@views.get("/l/<gtin>/<lot>")
+@public
+def lot_page(gtin: str, lot: str) -> Any:
+    """A lot's trace page, where no label's code is known."""
+    try:
+        batch = lot_by_link(gtin, lot)
+    except Unknown as error:
+        raise NotFound from error
+    return trace_response(trace_of_batch(batch.id))
+
+
+@views.get("/places/<gln>")
+@public
+def place_page(gln: str) -> Any:
+    """A site by its GLN."""
+    try:
+        site = site_by_gln(gln)
+    except Unknown as error:
+        raise NotFound from error
+    position = (float(site.longitude), float(site.latitude)) if site.longitude and site.latitude else (None, None)
+    return render_template(
+        "public/place.html", site=site, kinds=SITE_KINDS, counties=counties(), map_size=(WIDTH, HEIGHT),
+        site_mark=mark(*position),
+    )  # fmt: skip
+
+
