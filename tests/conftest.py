@@ -77,6 +77,7 @@ def app(
         apps[name] = app_for(settings_for(tmp_path_factory.mktemp(name), database_url=url))
         set_up(apps[name])
     yield apps[name]
+    apps[name].extensions["scan_log"].write()
     with apps[name].app_context():
         empty()
 

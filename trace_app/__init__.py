@@ -96,11 +96,13 @@ def _register_views(app: Any) -> None:
     from trace_app.batches.views import views as batches
     from trace_app.catalogue.views import views as catalogue
     from trace_app.epcis.views import views as epcis
+    from trace_app.feedback.views import views as feedback
     from trace_app.findings.views import views as findings
     from trace_app.flow.shipping_views import views as shipments
     from trace_app.flow.views import views as flow
     from trace_app.inputs.views import views as inputs
     from trace_app.labels.views import views as labels
+    from trace_app.public.resolver_views import views as resolver
     from trace_app.public.views import views as public
     from trace_app.quality.certificate_views import views as certificates
     from trace_app.quality.reference_views import views as reference
@@ -111,12 +113,13 @@ def _register_views(app: Any) -> None:
     from trace_app.recalls.views import views as recalls
     from trace_app.records.stock_views import views as stock
     from trace_app.records.views import views as records
+    from trace_app.scans.views import views as scan_figures
     from trace_app.supervision.views import views as desk
     from trace_app.workbooks.views import views as workbooks
 
     for views in (
         accounts, catalogue, batches, flow, shipments, inputs, stock, records, findings, quality, reports, certificates, reference, labels, workbooks,
-        recalls, managed_recalls, recall_tasks, epcis, desk, document.views, public,
+        recalls, managed_recalls, recall_tasks, epcis, desk, document.views, scan_figures, feedback, resolver, public,
     ):  # fmt: skip
         app.register_blueprint(views)
     app.register_api(api)

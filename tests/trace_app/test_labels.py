@@ -203,7 +203,7 @@ class TestLevels:
         values = {element.ai.ai: element.value for element in message.element_strings}
         assert values["01"] == "06901234567892"
         assert values["10"] == "LP-J-0417"
-        page = world.client().get(urlsplit(url).path)
+        page = world.client().get(urlsplit(url).path, follow_redirects=True)
         assert page.status_code == 200
         assert "LP-J-0417" in page.text
         other = urlsplit(url).path.replace("LP-J-0417", "LP-J-0418")
@@ -213,7 +213,7 @@ class TestLevels:
             batch = db.session.get_one(Batch, batch_id)
             corrected = replace(batches.facts_of(batch), lot_number="LP-J-0499")
             batches.correct_batch(db.session.get_one(User, actor.user_id), batch, corrected, "抄错了")
-        page = world.client().get(urlsplit(url).path)
+        page = world.client().get(urlsplit(url).path, follow_redirects=True)
         assert page.status_code == 200
         assert "LP-J-0499" in page.text
 
@@ -229,7 +229,7 @@ class TestLevels:
         else:
             run = int(answer.location.rsplit("/", 1)[1])
             url = _decoded(world.files(actor, run)[0])[0]
-            assert world.client().get("/01/" + url.split("/01/")[1]).status_code == 200
+            assert world.client().get("/01/" + url.split("/01/")[1], follow_redirects=True).status_code == 200
 
     def test_a_link_too_long_for_any_label_is_refused_with_advice(self, tmp_path: Path) -> None:
         address = "https://trace.example" + "/labels/of/all/producers" * 10
@@ -253,14 +253,14 @@ class TestLevels:
         numbers = [text.rsplit("/00/", 1)[1] for text in texts]
         assert sorted(number[8:-1] for number in numbers) == ["000000000", "000000001", "000000002", "000000003"]
         for run, index, number in ((runs[0], 1, sorted(numbers)[1]), (runs[1], 0, sorted(numbers)[2])):
-            page = world.client().get(f"/00/{number}")
+            page = world.client().get(f"/00/{number}", follow_redirects=True)
             assert page.status_code == 200
             code = world.code(run, index)
             assert code in page.text
             assert world.client().get("/find", query_string={"code": f"(00) {number}"}).location.endswith(code)
         wrong = numbers[0][:-1] + str((int(numbers[0][-1]) + 1) % 10)
-        assert world.client().get(f"/00/{wrong}").status_code == 404
-        assert world.client().get("/00/069012345678900009").status_code == 404
+        assert world.client().get(f"/00/{wrong}").status_code in (400, 404)
+        assert world.client().get("/00/069012345678900009").status_code in (400, 404)
 
     def test_without_a_prefix_containers_have_codes_alone(self, world: World) -> None:
         actor = world.producer()

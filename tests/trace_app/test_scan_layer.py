@@ -49,7 +49,7 @@ def _ask(application: Any, code: str, **headers: str) -> tuple[str, dict[str, st
 @pytest.fixture
 def renderings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Which batches Flask rendered."""
-    from trace_app.public import views
+    from trace_app.public import pages as views
 
     made: list[int] = []
     trace_of_batch = views.trace_of_batch

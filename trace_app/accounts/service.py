@@ -300,3 +300,17 @@ def place_name(division: Division, language: str) -> str:
     if language == "en":
         return ", ".join(part.name_en for part in chain)
     return "".join(part.name for part in reversed(chain))
+
+
+def nearest_regulators(division_code: str) -> list[Organisation]:
+    """The regulators of a county: those whose jurisdiction it is, not those around it."""
+    query = db.select(Organisation).where(
+        Organisation.kind == OrganisationKind.REGULATOR, Organisation.jurisdiction_code.is_not(None)
+    )
+    found = [
+        row
+        for row in db.session.scalars(query)
+        if division_code.startswith(division_prefix(str(row.jurisdiction_code)))
+    ]
+    nearest = max((len(division_prefix(str(row.jurisdiction_code))) for row in found), default=0)
+    return [row for row in found if len(division_prefix(str(row.jurisdiction_code))) == nearest]

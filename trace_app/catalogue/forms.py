@@ -27,7 +27,7 @@ from trace_app.forms import (
     plain_digits,
     required,
 )
-from trace_app.gs1 import NotGs1, read_gtin
+from trace_app.gs1 import NotGs1, read_gln, read_gtin
 from trace_app.language import named
 
 SITE_KINDS = {
@@ -102,6 +102,18 @@ class BoundaryField(TextField):
         return boundary_text(self.data) if self.data else ""
 
 
+class GlnField(StringField):
+    """A GLN as 13 digits, None where empty."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        typed = (self.data or "").strip()
+        try:
+            self.data = read_gln(typed) if typed else None
+        except NotGs1 as error:
+            raise ValueError(str(_("不是有效的 GLN：应为 13 位数字，请核对校验位。"))) from error
+
+
 class SiteForm(Form):
     kind = SelectField(_("类型"), [required()])
     name = StringField(_("基地名称"), [required(), at_most(60)], description=_("如 3 号地块"))
@@ -111,6 +123,7 @@ class SiteForm(Form):
     longitude = DecimalField(_("经度"), [optional(), between(-180, 180)], description=_("如 104.30860"))
     altitude_m = IntegerField(_("海拔（米）"), [optional(), between(-100, 6000)])
     area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    gln = GlnField(_("位置码（GLN）"), [optional()], description=_("13 位数字；没有可不填"))
     boundary = BoundaryField(_("边界"), [optional()], description=_("一行一个角点，如 24.885200, 104.308600"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

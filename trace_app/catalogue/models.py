@@ -128,6 +128,8 @@ class Site(Model):
     altitude_m: Mapped[int | None]
     area_mu: Mapped[Decimal | None] = mapped_column(sa.Numeric(9, 2))
     """1 mu is 666.67 square metres."""
+    gln: Mapped[str | None] = mapped_column(sa.String(13), unique=True)
+    """Global location number, for GS1 Digital Link."""
     boundary: Mapped[list[list[float]] | None] = mapped_column(sa.JSON)
     """Corners in order, as longitude and latitude; the last is joined to the first."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

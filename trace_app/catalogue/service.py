@@ -88,6 +88,11 @@ def _stages_in_use(kind_code: str) -> set[str]:
     return set(db.session.scalars(query, {"kind": kind_code}))
 
 
+class GlnTaken(Problem):
+    code = "gln-taken"
+    title = _("这个 GLN 已登记在另一个基地，请核对。")
+
+
 def kinds() -> list[ProductKind]:
     return list(db.session.scalars(db.select(ProductKind).order_by(ProductKind.position)))
 
@@ -147,6 +152,11 @@ def save_site(user: User, site: Site | None, **facts: Any) -> Site:
     """
     row = site or Site(producer_id=user.organisation_id)
     _check_name(row, facts["name"])
+    if gln := facts.get("gln"):
+        with db.session.no_autoflush:
+            other = db.session.scalar(db.select(Site).where(Site.gln == gln, Site.id != row.id))
+        if other is not None:
+            raise GlnTaken
     return _save(user, row, facts)
 
 

@@ -31,7 +31,7 @@ def products() -> Any:
 def new_product() -> Any:
     form = ProductForm()
     if form.validate_on_submit():
-        with form.refusals(name=service.NameTaken), transaction():
+        with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
             product = service.save_product(the_user(), None, **form.facts)
         if not form.errors:
             flash(_("产品已登记。可以添加照片。"))
@@ -45,7 +45,7 @@ def product(product_id: int) -> Any:
     row = service.product_for(the_user(), product_id)
     form = ProductForm(obj=row)
     if form.validate_on_submit():
-        with form.refusals(name=service.NameTaken), transaction():
+        with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
             service.save_product(the_user(), service.product_for(the_user(), product_id), **form.facts)
         if not form.errors:
             flash(_("已保存。"))
@@ -93,7 +93,7 @@ def sites() -> Any:
 def new_site() -> Any:
     form = SiteForm()
     if form.validate_on_submit():
-        with form.refusals(name=service.NameTaken), transaction():
+        with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
             service.save_site(the_user(), None, **form.facts)
         if not form.errors:
             flash(_("基地已登记。"))
@@ -107,7 +107,7 @@ def site(site_id: int) -> Any:
     row = service.site_for(the_user(), site_id)
     form = SiteForm(obj=row)
     if form.validate_on_submit():
-        with form.refusals(name=service.NameTaken), transaction():
+        with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
             service.save_site(the_user(), service.site_for(the_user(), site_id), **form.facts)
         if not form.errors:
             flash(_("已保存。"))

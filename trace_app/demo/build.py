@@ -20,7 +20,7 @@ from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.catalogue.models import Product, Site
 from trace_app.clock import today
 from trace_app.db.session import transaction
-from trace_app.demo import movements, quality
+from trace_app.demo import consumers, movements, quality
 from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketch
 from trace_app.demo.pictures import draw
 from trace_app.demo.seasons import SEASONS, Step, last_autumn
@@ -98,6 +98,8 @@ def rebuild() -> None:
         movements.report_for_some(told[0])
         movements.report_for_some(told[2])
     check_due()
+    consumers.look_things_up(_finished_lots(*PREFIX), Random(530302))  # noqa: S311
+    consumers.say_something(next(batch for batch in _finished_lots(*PREFIX) if batch.product.kind_code == "ginger"))
 
 
 def _genealogy() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from trace_app.gs1 import NotGs1, read_gln, read_gtin, read_sscc
 
@@ -40,8 +41,6 @@ class DigitalLink:
     @property
     def path(self) -> str:
         """The canonical path."""
-        from urllib.parse import quote
-
         if self.sscc or self.gln:
             return f"/00/{self.sscc}" if self.sscc else f"/414/{self.gln}"
         parts = [("01", self.gtin), ("10", self.lot), ("21", self.serial)]
@@ -54,6 +53,8 @@ def read_link(keys: dict[str, str]) -> DigitalLink:
     :raises BadLink: for a wrong check digit, length or character, and for no key or more than one.
     """
     if sum(key in keys for key in ("00", "01", "414")) != 1:
+        raise BadLink(str(keys))
+    if not all(value.isascii() for value in keys.values()):
         raise BadLink(str(keys))
     for key in ("10", "21"):
         if key in keys and not _VALUE.fullmatch(keys[key]):

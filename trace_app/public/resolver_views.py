@@ -125,7 +125,7 @@ def _lead(resolved: Resolved) -> Response:
     wished = request.args.get("linkType", "")
     accepted = request.accept_mimetypes
     if wished in ("all", "linkset") or (not wished and accepted.best_match([HTML, LINKSET_JSON], HTML) == LINKSET_JSON):
-        if accepted.best_match(LISTS, LINKSET_JSON) == HTML and not accepted.best == "*/*":
+        if accepted.best_match(LISTS, LINKSET_JSON) == HTML and accepted.best != "*/*":
             return Response(render_template("public/links.html", resolved=resolved, types=LINK_TYPES), mimetype=HTML)
         kind = accepted.best_match(LISTS, LINKSET_JSON)
         data = linkset(resolved) | {"@context": {"gs1": VOCABULARY}} if kind != LINKSET_JSON else linkset(resolved)
@@ -159,7 +159,10 @@ def product_page(gtin: str) -> Any:
     except Unknown as error:
         raise NotFound from error
     return render_template(
-        "public/product.html", product=row, certificates=certificates_of_product(row), certificate_label=certificate_label
+        "public/product.html",
+        product=row,
+        certificates=certificates_of_product(row),
+        certificate_label=certificate_label,
     )
 
 
@@ -187,5 +190,3 @@ def place_page(gln: str) -> Any:
         "public/place.html", site=site, kinds=SITE_KINDS, counties=counties(), map_size=(WIDTH, HEIGHT),
         site_mark=mark(*position),
     )  # fmt: skip
-
-

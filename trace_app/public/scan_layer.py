@@ -113,10 +113,10 @@ class SqliteReader:
         self._path = path
         self._local = threading.local()
 
-    def run(self, run: int) -> tuple[Any, ...] | None:
+    def run(self, run: int) -> Any:
         return self._row(_RUN.format("?"), (run,))
 
-    def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
+    def item(self, run: int, index: int) -> Any:
         return self._row(_ITEM.format("?", "?"), (run, index))
 
     def _row(self, query: str, values: tuple[int, ...]) -> Any:
@@ -135,10 +135,10 @@ class PostgresqlReader:
         self._url = url
         self._local = threading.local()
 
-    def run(self, run: int) -> tuple[Any, ...] | None:
+    def run(self, run: int) -> Any:
         return self._row(_RUN.format("%s"), (run,))
 
-    def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
+    def item(self, run: int, index: int) -> Any:
         return self._row(_ITEM.format("%s", "%s"), (run, index))
 
     def _row(self, query: str, values: tuple[int, ...]) -> Any:
@@ -280,7 +280,7 @@ class KeptPage:
     def _is_whole(self, parts: list[bytes]) -> bool:
         """Whether what a decoder makes of the Brotli parts is the page."""
         try:
-            return brotli.decompress(self.brotlied(_BLANK) or b"") == b"".join(self._joined(parts, _BLANK))
+            return bool(brotli.decompress(self.brotlied(_BLANK) or b"") == b"".join(self._joined(parts, _BLANK)))
         except brotli.error:
             return False
 
@@ -368,7 +368,8 @@ class Label(NamedTuple):
     kept: Kept
     version: tuple[Any, ...]
     run_id: int
-    index: int
+    place: int
+    """Its index in the run."""
     first_at: Any
     """The first scan, as the database driver gives it; None before it."""
     scans: int
@@ -422,7 +423,7 @@ class ScanLayer:
             batch_id, level = label.kept[:2]
             self._scans.note(
                 environ, language, Outcome.SHOWN,
-                run_id=label.run_id, index=label.index if level == LabelLevel.ITEM else None, batch_id=batch_id,
+                run_id=label.run_id, index=label.place if level == LabelLevel.ITEM else None, batch_id=batch_id,
             )  # fmt: skip
         inserts = (code.encode(), format_code(code).encode(), item_line(label.first_at, label.scans, language),
                    SHOWN if label.unusual else HIDDEN, b"")  # fmt: skip

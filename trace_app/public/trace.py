@@ -202,7 +202,7 @@ def trace_of_batch(batch_id: int) -> Trace:
 
 
 @cache
-def _whole_batch() -> sa.Select[Any]:
+def _whole_batch() -> Any:
     """Made once, and with the columns that a page shows: each of the rest would be fetched and read for nothing."""
     place = load_only(Division.code, Division.name, Division.name_en, Division.parent_code)
     division = joinedload(Batch.division).options(

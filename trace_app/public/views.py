@@ -10,28 +10,22 @@ from flask_babel import lazy_gettext as _
 
 from media_store import MediaNotFound
 from media_store.photos import CONTENT_TYPE
-from qr.codes import InvalidCode, format_code
+from qr.codes import InvalidCode
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.db.session import only_reading, transaction
 from trace_app.extensions import csrf, db, limiter
-from trace_app.findings.rules import RULES, message_of
 from trace_app.forms import plain_digits
-from trace_app.gs1 import NotGs1, read_sscc
 from trace_app.labels.forms import PictureForm
 from trace_app.labels.models import LabelLevel
-from trace_app.labels.packing import code_from_scan, contents_of
+from trace_app.labels.packing import code_from_scan
 from trace_app.labels.pins import check_pin
-from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of_sscc, label_of_code, never_made, opens_by_link
-from trace_app.language import language
+from trace_app.labels.service import ScannedLabel, label_of_code
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
-from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
-from trace_app.public.item import HIDDEN, SHOWN, is_unusual, item_line
-from trace_app.public.machine import LINKSET_JSON, MEDIA_TYPES, json_text, product_document
-from trace_app.public.resolver import linkset_of_label
-from trace_app.public.scan_layer import CUT_MARK, ITEM_MARK, MARK, MARKED, PRINTED_MARK, QUIET_MARK, Label
-from trace_app.public.trace import Trace, trace_of_batch
-from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
+from trace_app.public.digital_link import BadLink, decompress
+from trace_app.public.pages import trace_page, unknown_page
+from trace_app.public.resolver_views import answer_link
+from trace_app.public.scan_layer import MARKED, Label
 from trace_app.recalls import feeds, papers
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES, CheckForm, RecallSearchForm
 from trace_app.recalls.models import Recall
@@ -43,23 +37,11 @@ from trace_app.recalls.published import (
     published_recalls,
     recall_in_force,
 )
-from trace_app.records.models import RecordType
-from trace_app.records.showing import amount, record_title, stage_values
-from trace_app.scans.items import scanned_item
-from trace_app.scans.models import Outcome
-from trace_app.security_headers import allow_inline_style
-from trace_app.templating import STATIC, inline_style, status_of
+from trace_app.templating import STATIC, status_of
 
 views = Blueprint("public", __name__)
 
-LEVELS_OF_LABELS = {
-    LabelLevel.BATCH: _("整批标签"),
-    LabelLevel.CASE: _("箱标签"),
-    LabelLevel.PALLET: _("托盘标签"),
-}
-UNKNOWN_CODES = limiter.shared_limit("60/minute", scope="unknown codes")
 PHOTO_AGE = 31_536_000
-NEVER_SHARED = "private, no-cache"
 LOTS_IN_LIST = 8
 """Of each notice, in the list of all."""
 
@@ -80,7 +62,7 @@ def find() -> Any:
     try:
         code = code_from_scan(typed)
     except InvalidCode:
-        return _unknown(typed)
+        return unknown_page(typed)
     return redirect(url_for("public.trace", code=code))
 
 
@@ -117,35 +99,17 @@ def trace(code: str) -> Any:
     if read is not None:
         only_reading()
         batch_id, level, has_pin = read.kept
-        label = ScannedLabel(code, batch_id, read.run_id, read.index, LabelLevel(level), has_pin, void=False, link="")
-        return _trace_page(label)
+        label = ScannedLabel(code, batch_id, read.run_id, read.place, LabelLevel(level), has_pin, void=False, link="")
+        return trace_page(label)
     try:
-        return _trace_page(label_of_code(code))
+        return trace_page(label_of_code(code))
     except InvalidCode:
-        return _unknown(code)
-
-
-@views.get("/01/<gtin>/10/<lot>/21/<code>")
-@public
-def digital_link(gtin: str, lot: str, code: str) -> Any:
-    """A label's page by its GS1 Digital Link."""
+        pass
     try:
-        label = label_of_code(code)
-    except InvalidCode:
-        return _unknown(code)
-    if not opens_by_link(label, gtin, lot):
-        return _unknown(f"{gtin} {lot} {code}")
-    return _trace_page(label)
-
-
-@views.get("/00/<sscc>")
-@public
-def container(sscc: str) -> Any:
-    """A case's or pallet's page by its SSCC."""
-    try:
-        return _trace_page(label_of_code(code_of_sscc(read_sscc(sscc))))
-    except (InvalidCode, NotGs1):
-        return _unknown(sscc)
+        link = decompress(code)
+    except BadLink:
+        return unknown_page(code)
+    return answer_link(link, compressed=True)
 
 
 @views.post("/<code>/pin")
@@ -160,117 +124,15 @@ def pin(code: str) -> Any:
     try:
         label = label_of_code(code)
     except InvalidCode:
-        return _unknown(code)
+        return unknown_page(code)
     if not label.has_pin or label.void:
         return redirect(url_for("public.trace", code=label.code))
     typed = plain_digits(request.form.get("pin", ""))[:20]
     if not re.fullmatch(r"\d{6}", typed, re.ASCII):
-        return _trace_page(label, pin_problem=_("验真码是涂层下的 6 位数字，请核对后再填。"), pin_typed=typed)
+        return trace_page(label, pin_problem=_("验真码是涂层下的 6 位数字，请核对后再填。"), pin_typed=typed)
     with transaction():
         answer = check_pin(label, typed)
-    return _trace_page(label, pin_answer=answer, pin_typed=typed if answer.outcome != "right" else "")
-
-
-def _trace_page(label: ScannedLabel, **pin: Any) -> Any:
-    marked: Label | None = request.environ.get(MARKED)
-    if marked is None and request.method == "GET" and "lang" not in request.args:
-        _note(Outcome.VOID if label.void else Outcome.SHOWN, label)
-    if label.void:
-        style, digest = inline_style("public.css")
-        allow_inline_style(digest)
-        page = render_template(
-            "public/void.html", trace=trace_of_batch(label.batch_id), code=label.code, printed_code=format_code(label.code),
-            style=style,
-        )  # fmt: skip
-        return Response(page, 410, mimetype="text/html", headers={"Cache-Control": NEVER_SHARED})
-    trace = trace_of_batch(label.batch_id)
-    kind = "text/html" if marked is not None else request.accept_mimetypes.best_match(MEDIA_TYPES, MEDIA_TYPES[0])
-    if kind != "text/html":
-        return _for_machines(label, trace, kind)
-    item = scanned_item(label.run_id, label.index) if marked is None and label.level is LabelLevel.ITEM else None
-    first_at, scans = (item.first_at, item.scans) if item else (None, 0)
-    code = MARK if marked else label.code
-    style, digest = inline_style("public.css")
-    allow_inline_style(digest)
-    page = render_template(
-        "public/trace.html",
-        trace=trace,
-        code=code,
-        # The page's own address, where it is not another one's answer.
-        here="" if request.endpoint == "public.trace" else f"/{code}",
-        printed_code=PRINTED_MARK if marked else format_code(label.code),
-        cut=CUT_MARK if marked else "",
-        item=_item_line(label, marked, first_at, scans),
-        quiet=QUIET_MARK if marked else (SHOWN if item and is_unusual(scans, item.unusual) else HIDDEN).decode(),
-        document=product_document(trace, "", serial=label.level is LabelLevel.ITEM),
-        counties=counties(),
-        map_size=(WIDTH, HEIGHT),
-        site_mark=mark(*trace.position),
-        style=style,
-        levels=LEVELS,
-        record_title=record_title,
-        amount=amount,
-        stage_values=stage_values,
-        types=RecordType,
-        subjects=SUBJECTS,
-        outcome=outcome,
-        limit_text=limit_text,
-        certificate_label=certificate_label,
-        rules=RULES,
-        message_of=message_of,
-        has_pin=label.has_pin,
-        level=LEVELS_OF_LABELS.get(label.level),
-        contents=contents_of(label) if label.level in CONTAINERS else [],
-        **pin,
-    )
-    return _varied(Response(page, mimetype="text/html"))
-
-
-def _item_line(label: ScannedLabel, marked: Label | None, first_at: Any, scans: int) -> str:
-    if label.level is not LabelLevel.ITEM:
-        return ""
-    return ITEM_MARK if marked else item_line(first_at, scans, language()).decode()
-
-
-def _for_machines(label: ScannedLabel, trace: Trace, kind: str) -> Response:
-    """The same page as data: JSON-LD, or the links of the label."""
-    if kind == LINKSET_JSON:
-        return _varied(Response(json_text(linkset_of_label(label, trace)), mimetype=kind))
-    document = product_document(trace, label.code, serial=label.level is LabelLevel.ITEM)
-    return _varied(Response(json_text(document), mimetype=kind, headers={"Access-Control-Allow-Origin": "*"}))
-
-
-def _varied(response: Response) -> Response:
-    """Ask again every time: the next scan must show a recall, and no shared cache may keep what is one reader's."""
-    response.headers["Cache-Control"] = NEVER_SHARED
-    response.vary.add("Accept")
-    return response
-
-
-def _note(outcome: Outcome, label: ScannedLabel | None = None) -> None:
-    """Put a scan that Flask answers into the log."""
-    facts = {} if label is None else {"run_id": label.run_id, "batch_id": label.batch_id}
-    if label is not None and label.level is not LabelLevel.BATCH:
-        facts["index"] = label.index
-    current_app.extensions["scan_log"].note(request.environ, language(), outcome, **facts)
-
-
-def _note_unknown(typed: str) -> None:
-    note, made = current_app.extensions["scan_log"].note, never_made(typed)
-    if made is None:
-        note(request.environ, language(), Outcome.UNKNOWN)
-    else:
-        run_id, index, batch_id = made
-        note(request.environ, language(), Outcome.UNPRINTED, run_id=run_id, index=index, batch_id=batch_id)
-
-
-def _unknown(typed: str) -> Any:
-    """What no label of ours says. Many from one source in a minute get no further answer: nobody scans so many."""
-    if request.method == "GET":
-        _note_unknown(typed)
-    with UNKNOWN_CODES:
-        pass
-    return render_template("public/unknown.html", typed=typed[:60]), 404
+    return trace_page(label, pin_answer=answer, pin_typed=typed if answer.outcome != "right" else "")
 
 
 @views.get("/recalls")

@@ -484,7 +484,7 @@ def records_shown(batch: Batch) -> list[Record]:
 
 
 @cache
-def _shown() -> sa.Select[tuple[Record]]:
+def _shown() -> Any:
     newer = aliased(Record)
     uses = joinedload(InputProduct.uses).load_only(LabelUse.kind_code, LabelUse.interval_days)
     product = joinedload(StockLot.product).options(load_only(InputProduct.name), uses)

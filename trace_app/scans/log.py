@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import multiprocessing.util
+import sqlite3
 import threading
 import time
 from collections import Counter, deque
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import psycopg
 import sqlalchemy as sa
 import structlog
 from flask import Flask
@@ -44,8 +46,8 @@ class Scan(NamedTuple):
     """Unix time."""
     outcome: str
     run_id: int | None
-    index: int | None
-    """None of a label whose code stands on many."""
+    item: int | None
+    """Its index; None of a label whose code stands on many."""
     batch_id: int | None
     user_agent: str
     address: str
@@ -58,7 +60,7 @@ class Row(NamedTuple):
     at: str
     outcome: str
     run_id: int | None
-    index: int | None
+    item: int | None
     batch_id: int | None
     region: str
     client: str
@@ -97,8 +99,8 @@ class ScanLog:
 
     def _address(self, environ: dict[str, Any]) -> str:
         """Whom the outermost proxy of our own saw."""
-        if self._hops:
-            forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if self._hops and environ.get("HTTP_X_FORWARDED_FOR"):
+            forwarded = environ["HTTP_X_FORWARDED_FOR"].split(",")
             if len(forwarded) >= self._hops:
                 return str(forwarded[-self._hops]).strip()
         return str(environ.get("REMOTE_ADDR", ""))
@@ -132,10 +134,7 @@ class ScanLog:
             try:
                 with self._app.app_context():
                     keep(rows)
-            except sa.exc.IntegrityError:
-                # Of a lot that is no longer there, as after the demonstration was built anew.
-                log.warning("scans of unknown lots dropped", scans=len(rows))
-            except sa.exc.SQLAlchemyError as error:
+            except (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
                 log.warning("scans not written", error=type(error).__name__)
                 self._waiting.extendleft(reversed(taken))
 
@@ -145,7 +144,7 @@ class ScanLog:
             return None
         moment, day = _moment(scan.at)
         source, region = self._place_of(scan.address, day)
-        return Row(moment, scan.outcome, scan.run_id, scan.index, scan.batch_id, region, client, scan.language, source)
+        return Row(moment, scan.outcome, scan.run_id, scan.item, scan.batch_id, region, client, scan.language, source)
 
     def _place(self, address: str, day: str) -> tuple[int, str]:
         return source_of(address, _day_key(self._secret, day)), self._regions.of(address)
@@ -162,7 +161,10 @@ def _moment(unix: int) -> tuple[str, str]:
 
 
 def keep(rows: list[Row]) -> None:
-    """Add scans to the log, to their labels' and to their lots' days, in one transaction."""
+    """Add scans to the log, to their labels' and to their lots' days, in one transaction.
+
+    Lots that are no longer there, as after the demonstration was built anew, are left out of the sums.
+    """
     days = Counter(
         (row.batch_id, _local_day(row.at), row.region, row.client, row.language)
         for row in rows
@@ -170,9 +172,9 @@ def keep(rows: list[Row]) -> None:
     )
     items: dict[tuple[int, int], list[Any]] = {}
     for row in rows:
-        if row.outcome != Outcome.SHOWN or row.run_id is None or row.index is None:
+        if row.outcome != Outcome.SHOWN or row.run_id is None or row.item is None:
             continue
-        item = items.setdefault((row.run_id, row.index), [row.at, row.at, 0])
+        item = items.setdefault((row.run_id, row.item), [row.at, row.at, 0])
         item[0], item[1] = min(item[0], row.at), max(item[1], row.at)
         item[2] += 1
     # In order, so that two workers never wait for one another.
@@ -212,7 +214,8 @@ def _into_sqlite(driver: Any, rows: list[Row], items: list[Any], days: list[Any]
         ),
         (
             "INSERT INTO scan_days (batch_id, day, region, client, language, scans)"
-            f" SELECT {_fields(6)} FROM json_each(?) WHERE true" + _DAY,
+            f" SELECT {_fields(6)} FROM json_each(?) WHERE json_extract(value, '$[0]') IN (SELECT id FROM batches)"
+            + _DAY,
             days,
         ),
     ):
@@ -246,6 +249,7 @@ def _into_postgresql(driver: Any, rows: list[Row], items: list[Any], days: list[
             columns = [list(column) for column in zip(*days, strict=True)]
             cursor.execute(
                 "INSERT INTO scan_days (batch_id, day, region, client, language, scans) SELECT * FROM"
-                " unnest(%s::int[], %s::date[], %s::text[], %s::text[], %s::text[], %s::int[])" + _DAY,
+                " unnest(%s::int[], %s::date[], %s::text[], %s::text[], %s::text[], %s::int[]) AS d (lot)"
+                " WHERE lot IN (SELECT id FROM batches)" + _DAY,
                 columns,
             )

@@ -1,0 +1,112 @@
+"""What consumers say of a label: to whom it goes, how it is answered, and how programs are kept out."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+
+from tests.world import World, photo
+from trace_app.extensions import db
+from trace_app.feedback import forms
+from trace_app.feedback.models import Feedback
+from trace_app.findings.models import Delivery
+
+SAID = {"kind": "quality", "text": "袋子破了，姜有点干。", "bought_at": "罗平农贸市场", "contact": "13800000000"}
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forms, "LEAST_S", 0)
+
+
+def _give(world: World, code: str, **values: Any) -> Any:
+    client = world.client()
+    shown = re.search(r'name="shown"[^>]*value="([^"]+)"', client.get(f"/{code}/feedback").text)
+    assert shown
+    return client.post(f"/{code}/feedback", data=SAID | {"shown": shown[1]} | values)
+
+
+def _told(world: World) -> list[tuple[str, str]]:
+    with world.app.app_context():
+        return [(row.address, row.message["facts"]["kind"]) for row in db.session.scalars(db.select(Delivery))]
+
+
+def test_a_complaint_goes_to_the_producer_and_is_answered_under_its_ticket(world: World) -> None:
+    grower = world.producer()
+    _lot, code = world.labelled(grower)
+    officer = world.regulator()
+    answer = _give(world, code, photos=[(io.BytesIO(photo()), "袋子.jpg")])
+    assert answer.status_code == 302
+    ticket = answer.headers["Location"]
+    page = world.client().get(ticket).text
+    assert "已收到" in page
+    assert "袋子破了" in page
+    assert "13800000000" not in page
+    assert _told(world) == [(f"{grower.username}@example.org", "quality")]
+    assert "袋子破了" not in world.client(officer).get("/feedback").text
+    client = world.client(grower)
+    link = re.search(r"/feedback/\d+", client.get("/feedback").text)
+    assert link
+    shown = client.get(link[0]).text
+    assert "13800000000" in shown
+    assert "/media/" in shown
+    assert client.post(link[0], data={"text": "对不起，已安排补发。", "closes": "y"}).status_code == 302
+    page = world.client().get(ticket).text
+    assert "处理完毕" in page
+    assert "已安排补发" in page
+    assert world.client(officer).get(link[0]).status_code == 404
+    assert world.client(world.producer()).get(link[0]).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["fake", "safety"])
+def test_fakes_and_safety_go_to_the_county_too(world: World, kind: str) -> None:
+    grower, county, city = world.producer(), world.regulator(), world.regulator("530300")
+    elsewhere = world.regulator("530381")
+    _lot, code = world.labelled(grower)
+    assert _give(world, code, kind=kind).status_code == 302
+    assert sorted(_told(world)) == sorted((f"{who.username}@example.org", kind) for who in (grower, county))
+    for who, sees in ((county, True), (city, True), (elsewhere, False)):
+        assert ("袋子破了" in world.client(who).get("/feedback").text) is sees
+
+
+def test_what_a_program_fills_in_is_not_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _lot, code = world.labelled(world.producer())
+    for wrong in ({"website": "http://x"}, {"shown": "forged"}):
+        answer = _give(world, code, **wrong)
+        assert answer.status_code in (200, 422)
+        assert "没有收到" in answer.text
+        assert "袋子破了" in answer.text
+    monkeypatch.setattr(forms, "LEAST_S", 3)
+    assert "没有收到" in _give(world, code).text
+    with world.app.app_context():
+        assert db.session.scalars(db.select(Feedback)).all() == []
+
+
+def test_a_wrong_form_comes_back_with_all_that_was_typed(world: World) -> None:
+    _lot, code = world.labelled(world.producer())
+    for wrong in ({"kind": ""}, {"text": ""}, {"text": "x" * 1001}, {"text": "看 http://a.cn 和 http://b.cn"}):
+        answer = _give(world, code, **wrong)
+        assert answer.status_code == 422
+        assert "罗平农贸市场" in answer.text
+    answer = _give(world, code, photos=[(io.BytesIO(b"no picture"), "x.jpg")])
+    assert answer.status_code == 422
+    assert "袋子破了" in answer.text
+    with world.app.app_context():
+        assert db.session.scalars(db.select(Feedback)).all() == []
+
+
+def test_more_than_enough_of_one_label_in_a_day_is_not_taken(world: World) -> None:
+    _lot, code = world.labelled(world.producer())
+    for _ in range(10):
+        assert _give(world, code).status_code == 302
+    assert "12315" in _give(world, code).text
+    with world.app.app_context():
+        assert len(db.session.scalars(db.select(Feedback)).all()) == 10
+
+
+def test_an_unknown_code_or_ticket_is_not_found(world: World) -> None:
+    assert world.client().get("/0000000000000/feedback").status_code == 404
+    assert world.client().get("/tickets/none").status_code == 404

@@ -1,0 +1,134 @@
+"""Taking in what consumers say, telling those whom it concerns, and answering."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask import current_app
+from flask_babel import force_locale
+from flask_babel import lazy_gettext as _
+from flask_sqlalchemy.pagination import Pagination
+from sqlalchemy.orm import joinedload, selectinload
+
+from qr.codes import format_code
+from trace_app.accounts.access import NotFound, may_see, visible_to
+from trace_app.accounts.models import Author, RoleName, User
+from trace_app.accounts.service import nearest_regulators
+from trace_app.batches.models import Batch
+from trace_app.db.base import utc_now
+from trace_app.errors import Problem
+from trace_app.extensions import db
+from trace_app.feedback.forms import SHORT_KINDS
+from trace_app.feedback.models import TO_REGULATOR, Feedback, FeedbackKind, FeedbackReply
+from trace_app.findings.service import tell
+from trace_app.labels.service import ScannedLabel
+from trace_app.media.service import keep_photos
+
+MOST_OF_A_LABEL = 10
+"""In a day: more about one label is no news to anyone."""
+PER_PAGE = 30
+
+
+class EnoughForToday(Problem):
+    status = 429
+    code = "enough-for-today"
+    title = _("关于这枚标签今天已收到多条反馈，正在处理。急事请拨打 12315。")
+
+
+def give(label: ScannedLabel, photos: list[tuple[str, bytes]], **facts: Any) -> Feedback:
+    """Take in a consumer's feedback, and tell the producer; the regulators too, where it is of fakes or safety.
+
+    :raises EnoughForToday, PhotoRefused, PhotoOversized, TooManyPhotos:
+    """
+    since = utc_now() - timedelta(days=1)
+    recent = sa.select(sa.func.count()).where(Feedback.code == label.code, Feedback.created_at > since)
+    if (db.session.scalar(recent) or 0) >= MOST_OF_A_LABEL:
+        raise EnoughForToday
+    batch = db.session.get_one(Batch, label.batch_id)
+    row = Feedback(ticket=secrets.token_hex(8), code=label.code, batch_id=batch.id, batch=batch, **facts)
+    row.photos = keep_photos(Author(None, batch.producer_id), photos)
+    db.session.add(row)
+    db.session.flush()
+    message = _message(row)
+    tell(batch.producer, message)
+    if row.kind in TO_REGULATOR:
+        for regulator in nearest_regulators(batch.division_code):
+            tell(regulator, message)
+    return row
+
+
+def _message(row: Feedback) -> dict[str, Any]:
+    batch = row.batch
+    with force_locale("zh_CN"):
+        kind = str(SHORT_KINDS[row.kind])
+    return {
+        "subject": f"[{kind}] {batch.product.name} {batch.lot_number}",
+        "lines": [row.text, f"{format_code(row.code)}　{row.bought_at}".strip()],
+        "link": f"{str(current_app.config['SETTINGS'].public_url).rstrip('/')}/feedback/{row.id}",
+        "type": "feedback",
+        "facts": {"kind": row.kind.value, "code": row.code, "lot": batch.lot_number, "text": row.text},
+    }
+
+
+def by_ticket(ticket: str) -> Feedback:
+    """:raises NotFound:"""
+    row: Feedback | None = db.session.scalar(_whole(db.select(Feedback).filter_by(ticket=ticket)))
+    if row is None:
+        raise NotFound
+    return row
+
+
+def _whole(query: sa.Select[Any]) -> sa.Select[Any]:
+    return query.options(
+        joinedload(Feedback.batch).joinedload(Batch.product), selectinload(Feedback.photos),
+        selectinload(Feedback.replies).joinedload(FeedbackReply.created_by),
+    )  # fmt: skip
+
+
+def _seen_by(user: User) -> sa.ColumnElement[bool]:
+    seen = visible_to(user, Batch.producer_id, Batch.division_code)
+    return seen if user.role is RoleName.PRODUCER else sa.and_(seen, Feedback.kind.in_(TO_REGULATOR))
+
+
+def find_feedback(user: User, *, kind: str = "", open_only: bool = False, page: int = 1) -> Pagination:
+    """What concerns a user: a producer's own, a regulator's of fakes and safety, the latest first."""
+    query = db.select(Feedback).join(Feedback.batch).where(_seen_by(user)).order_by(Feedback.id.desc())
+    if kind:
+        query = query.where(Feedback.kind == FeedbackKind(kind))
+    if open_only:
+        query = query.where(_is_open())
+    return db.paginate(_whole(query), page=page, per_page=PER_PAGE, error_out=False)
+
+
+def _is_open() -> sa.ColumnElement[bool]:
+    last = sa.select(sa.func.max(FeedbackReply.id)).where(FeedbackReply.feedback_id == Feedback.id).scalar_subquery()
+    return ~sa.exists().where(FeedbackReply.id == last, FeedbackReply.closes)
+
+
+def open_feedback(user: User) -> int:
+    """How much that concerns a user waits for an answer. Praise waits for none."""
+    query = sa.select(sa.func.count()).select_from(Feedback).join(Feedback.batch)
+    return db.session.scalar(query.where(_seen_by(user), _is_open(), Feedback.kind != FeedbackKind.PRAISE)) or 0
+
+
+def feedback_for(user: User, feedback_id: int) -> Feedback:
+    """Feedback that concerns a user.
+
+    :raises NotFound:
+    """
+    row: Feedback | None = db.session.scalar(_whole(db.select(Feedback).filter_by(id=feedback_id)))
+    if row is None or not may_see(user, row.batch.producer_id, row.batch.division_code):
+        raise NotFound
+    if user.role is not RoleName.PRODUCER and row.kind not in TO_REGULATOR:
+        raise NotFound
+    return row
+
+
+def reply(user: User, row: Feedback, text: str, *, closes: bool) -> FeedbackReply:
+    """Answer a consumer."""
+    answer = FeedbackReply(feedback_id=row.id, text=text, closes=closes, created_by_id=user.id)
+    db.session.add(answer)
+    return answer

@@ -1,0 +1,95 @@
+"""Feedback: the consumer's form and ticket, and the pages of those who answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+from itsdangerous import URLSafeTimedSerializer
+
+from qr.codes import InvalidCode
+from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.db.session import transaction
+from trace_app.extensions import csrf, limiter
+from trace_app.feedback import service
+from trace_app.feedback.forms import SHORT_KINDS, FeedbackForm, ReplyForm
+from trace_app.feedback.models import FeedbackKind
+from trace_app.labels.service import label_of_code
+from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
+from trace_app.public.trace import trace_of_batch
+from trace_app.templating import status_of
+from trace_app.uploads import uploads
+
+views = Blueprint("feedback", __name__)
+log = structlog.get_logger()
+
+
+@views.route("/<code>/feedback", methods=["GET", "POST"])
+@csrf.exempt
+@public
+@limiter.limit("6/hour", methods=["POST"])
+def give(code: str) -> Any:
+    """A consumer's complaint, report or praise of a label.
+
+    Exempt from CSRF: it needs no account, so there is nobody whose rights another page could use.
+    """
+    try:
+        label = label_of_code(code)
+    except InvalidCode as error:
+        raise NotFound from error
+    signer = URLSafeTimedSerializer(current_app.secret_key or "", "feedback")
+    form = FeedbackForm(signer=signer, kind=request.args.get("about", ""))
+    if form.validate_on_submit():
+        if not form.by_a_person:
+            log.info("feedback not taken", code=label.code)
+            form.form_errors = [_("没有收到。请从标签的溯源页重新打开这一页，慢一点再提交。")]
+            form.shown.data = signer.dumps(1)
+        else:
+            with form.refusals(photos=(PhotoRefused, PhotoOversized, TooManyPhotos)), transaction():
+                row = service.give(
+                    label, uploads(form.photos), kind=FeedbackKind(form.kind.data), text=form.text.data,
+                    bought_at=form.bought_at.data or "", contact=form.contact.data or "",
+                )  # fmt: skip
+                ticket = row.ticket
+            if not form.errors:
+                return redirect(url_for("feedback.ticket", ticket=ticket))
+    page = render_template(
+        "feedback/give.html", form=form, label=label, trace=trace_of_batch(label.batch_id), most=MAX_PHOTOS
+    )
+    return page, status_of(form)
+
+
+@views.get("/tickets/<ticket>")
+@public
+def ticket(ticket: str) -> Any:
+    """How far a consumer's matter is."""
+    return render_template("feedback/ticket.html", row=service.by_ticket(ticket), kinds=SHORT_KINDS)
+
+
+@views.get("/feedback")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def index() -> Any:
+    kind = request.args.get("kind", "")
+    kind = kind if kind in {item.value for item in FeedbackKind} else ""
+    only = request.args.get("open") == "1"
+    page = service.find_feedback(the_user(), kind=kind, open_only=only, page=request.args.get("page", 1, type=int))
+    filters = {name: value for name, value in (("kind", kind), ("open", "1" if only else "")) if value}
+    return render_template("feedback/index.html", page=page, kinds=SHORT_KINDS, kind=kind, only=only, filters=filters)
+
+
+@views.route("/feedback/<int:feedback_id>", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def show(feedback_id: int) -> Any:
+    """One consumer's matter, and what to answer."""
+    row = service.feedback_for(the_user(), feedback_id)
+    form = ReplyForm()
+    if form.validate_on_submit():
+        with transaction():
+            row = service.feedback_for(the_user(), feedback_id)
+            service.reply(the_user(), row, form.text.data, closes=form.closes.data)
+        flash(_("已回复，消费者凭单号看得到。"))
+        return redirect(url_for("feedback.show", feedback_id=feedback_id))
+    return render_template("feedback/show.html", row=row, form=form, kinds=SHORT_KINDS), status_of(form)

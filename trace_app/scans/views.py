@@ -1,0 +1,63 @@
+"""How often labels are scanned, and what is suspicious about it: for producers and regulators."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.scans import charts
+from trace_app.scans.figures import figures_for, rows_for, suspicions_for
+from trace_app.scans.models import ScanClient
+from trace_app.scans.watch import KINDS, code_of_suspicion
+
+views = Blueprint("scan_figures", __name__)
+SPANS = (7, 30, 90, 365)
+CLIENTS = {
+    ScanClient.WECHAT: _("微信"),
+    ScanClient.ALIPAY: _("支付宝"),
+    ScanClient.PHONE: _("手机浏览器"),
+    ScanClient.COMPUTER: _("电脑"),
+}
+LANGUAGES = {"zh": _("中文"), "en": _("英文")}
+
+
+def _days() -> int:
+    days = request.args.get("days", 30, type=int)
+    return days if days in SPANS else 30
+
+
+@views.get("/scans")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def index() -> Any:
+    """Scans of one's own lots, or of those in the jurisdiction."""
+    days = _days()
+    figures = figures_for(the_user(), days)
+    suspicions = [(row, code_of_suspicion(row)) for row in suspicions_for(the_user(), days)]
+    return render_template(
+        "scans/index.html", figures=figures, days=days, spans=SPANS, columns=charts.columns(figures.by_day),
+        circles=charts.circles(figures.by_region), chart=(charts.CHART_WIDTH, charts.CHART_HEIGHT),
+        map_size=(charts.MAP_WIDTH, charts.MAP_HEIGHT), clients=CLIENTS, languages=LANGUAGES, suspicions=suspicions,
+        kinds=KINDS, circles_of=lambda row: charts.circles(list(row.regions.items())),
+    )  # fmt: skip
+
+
+@views.get("/scans.csv")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def table() -> Any:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    head = (_("日期"), _("产品"), _("批次号"), _("地区"), _("客户端"), _("语言"), _("扫码次数"))
+    writer.writerow([str(text) for text in head])
+    for day, product, lot, region, client, language, scans in rows_for(the_user(), _days()):
+        kind = str(CLIENTS[ScanClient(client)]) if client else ""
+        # A text that begins like a formula is none to a spreadsheet.
+        texts = [f"'{text}" if text[:1] in "=+-@" else text for text in (product, lot, region)]
+        writer.writerow([day.isoformat(), *texts, kind, str(LANGUAGES.get(language, language)), scans])
+    headers = {"Content-Disposition": 'attachment; filename="scans.csv"'}
+    return Response("﻿" + out.getvalue(), mimetype="text/csv", headers=headers)
