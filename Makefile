@@ -17,9 +17,9 @@ demo: setup ## Rebuild the demonstration data
 	@$(BIN)/flask --app wsgi setup
 	@$(BIN)/flask --app wsgi demo --yes
 
-setup: .venv/.run trace_app/translations/en/LC_MESSAGES/messages.mo ## Make the virtual environment with what the platform runs on
+setup: .venv/.run .venv/.web trace_app/translations/en/LC_MESSAGES/messages.mo ## Make the virtual environment with what the platform runs on
 
-test: .venv/.node trace_app/translations/en/LC_MESSAGES/messages.mo ## Set up and pass all tests
+test: .venv/.node .venv/.web trace_app/translations/en/LC_MESSAGES/messages.mo ## Set up and pass all tests
 	@sh tests/system.sh
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -62,7 +62,14 @@ clean: ## Delete the virtual environment and caches; data in var/ stays
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@ .venv/.run
 
-.venv/.node: .venv/.dev tests/node/package-lock.json tests/node/install.py
+.venv/.web: .venv/.run trace_app/web/package-lock.json bin/npm.py
+	@$(BIN)/python bin/npm.py trace_app/web ci
+	@mkdir -p trace_app/static/vendor
+	@cp trace_app/web/node_modules/zxing-wasm/dist/iife/reader/index.js trace_app/static/vendor/zxing-reader.js
+	@cp trace_app/web/node_modules/zxing-wasm/dist/reader/zxing_reader.wasm trace_app/static/vendor/zxing-reader.wasm
+	@touch $@
+
+.venv/.node: .venv/.dev tests/node/package-lock.json tests/node/install.py bin/npm.py
 	@$(BIN)/python tests/node/install.py
 	@touch $@
 

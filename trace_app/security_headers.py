@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from config import Settings
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src {style}; img-src 'self' data:; font-src 'self';"
+    "default-src 'none'; script-src {script}; style-src {style}; img-src 'self' data:; font-src 'self';"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
 )
 
@@ -21,7 +21,10 @@ def init_app(app: Flask) -> None:
 
     def add_headers(response: Response) -> Response:
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", _POLICY.format(style=g.get("style_source", "'self'")))
+        headers.setdefault(
+            "Content-Security-Policy",
+            _POLICY.format(style=g.get("style_source", "'self'"), script=g.get("script_source", "'self'")),
+        )
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
         headers["Permissions-Policy"] = "camera=(self), geolocation=(self), microphone=(), payment=()"
@@ -39,3 +42,8 @@ def init_app(app: Flask) -> None:
 def allow_inline_style(digest: str) -> None:
     """Let this response carry one style sheet inline, named by its SHA-256 (CSP level 2)."""
     g.style_source = f"'self' 'sha256-{digest}'"
+
+
+def allow_webassembly() -> None:
+    """Let this response's own scripts run WebAssembly; it allows no other evaluation of text (CSP level 3)."""
+    g.script_source = "'self' 'wasm-unsafe-eval'"

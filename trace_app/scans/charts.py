@@ -10,6 +10,7 @@ from trace_app.scans.regions import Place, place_of
 
 CHART_WIDTH, CHART_HEIGHT = 720, 180
 MAP_WIDTH, MAP_HEIGHT = 560, 400
+NAME_WIDTH, NAME_HEIGHT = 96, 22
 _WEST, _EAST, _SOUTH, _NORTH = 73.0, 136.0, 17.0, 54.0
 
 
@@ -28,6 +29,8 @@ class Circle(NamedTuple):
     x: float
     y: float
     radius: float
+    labelled: bool
+    """Whether there is room for its name beside the larger ones'."""
 
 
 def columns(by_day: list[tuple[date, int]]) -> list[Column]:
@@ -57,9 +60,12 @@ def circles(by_region: list[tuple[str, int]]) -> list[Circle]:
         if (place := place_of(region)) is not None:
             sums[place] = sums.get(place, 0) + scans
     most = max(sums.values(), default=1)
-    found = []
+    found: list[Circle] = []
     for place, scans in sorted(sums.items(), key=lambda item: -item[1]):
         x = (place.longitude - _WEST) / (_EAST - _WEST) * MAP_WIDTH
         y = (_NORTH - place.latitude) / (_NORTH - _SOUTH) * MAP_HEIGHT
-        found.append(Circle(place, scans, round(x, 1), round(y, 1), round(6 + 30 * math.sqrt(scans / most), 1)))
+        radius = 6 + 24 * math.sqrt(scans / most)
+        top = y - radius
+        room = all(abs(x - c.x) > NAME_WIDTH or abs(top - (c.y - c.radius)) > NAME_HEIGHT for c in found if c.labelled)
+        found.append(Circle(place, scans, round(x, 1), round(y, 1), round(radius, 1), room))
     return found

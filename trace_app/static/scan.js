@@ -1,9 +1,11 @@
-// Scans with the phone's camera where the browser can; typing and hand scanners work without it.
+// Scans with the phone's camera; typing and hand scanners work without it. Where the browser has no reader of its own,
+// one is loaded when it is asked for (zxing-cpp as WebAssembly), if the page names it.
 // One code is sent at once; a list takes one in each line.
 const button = document.getElementById("camera");
 const view = document.getElementById("view");
 const field = document.querySelector(".scan");
 const list = field.tagName === "TEXTAREA";
+const once = "once" in button.dataset;
 
 function take(code) {
   if (list) {
@@ -14,19 +16,57 @@ function take(code) {
     return false;
   }
   // The same label seen for longer counts once.
-  if (code === sessionStorage.getItem("scanned")) return false;
-  sessionStorage.setItem("scanned", code);
-  sessionStorage.setItem("camera", "on");
+  if (!once && code === sessionStorage.getItem("scanned")) return false;
+  if (!once) {
+    sessionStorage.setItem("scanned", code);
+    sessionStorage.setItem("camera", "on");
+  }
   field.value = code;
   field.form.requestSubmit();
   return true;
 }
 
+function load(address) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = address;
+    script.onload = resolve;
+    script.onerror = reject;
+    document.head.append(script);
+  });
+}
+
+// A function from what the camera sees to the text of a symbol in it, or nothing.
+async function reader() {
+  if ("BarcodeDetector" in window) {
+    const detector = new BarcodeDetector({ formats: ["qr_code"] });
+    return async () => (await detector.detect(view).catch(() => []))[0]?.rawValue;
+  }
+  await load(button.dataset.reader);
+  await ZXingWASM.prepareZXingModule({
+    overrides: { locateFile: () => button.dataset.wasm },
+    fireImmediately: true,
+  });
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  return async () => {
+    const scale = Math.min(1, 960 / Math.max(view.videoWidth, view.videoHeight));
+    canvas.width = view.videoWidth * scale;
+    canvas.height = view.videoHeight * scale;
+    context.drawImage(view, 0, 0, canvas.width, canvas.height);
+    const picture = context.getImageData(0, 0, canvas.width, canvas.height);
+    return (await ZXingWASM.readBarcodes(picture, { formats: ["QRCode"], maxNumberOfSymbols: 1 }))[0]?.text;
+  };
+}
+
 async function scan() {
-  const detector = new BarcodeDetector({ formats: ["qr_code"] });
+  let read;
+  button.disabled = true;
   try {
     view.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    read = await reader();
   } catch {
+    view.srcObject?.getTracks().forEach((track) => track.stop());
     button.textContent = button.dataset.failed;
     return;
   }
@@ -34,14 +74,14 @@ async function scan() {
   view.hidden = false;
   await view.play();
   const look = async () => {
-    const [found] = await detector.detect(view).catch(() => []);
-    if (!found || !take(found.rawValue)) setTimeout(look, 120);
+    const found = await read();
+    if (!found || !take(found)) setTimeout(look, 120);
   };
   look();
 }
 
-if ("BarcodeDetector" in window && navigator.mediaDevices) {
+if (navigator.mediaDevices && ("BarcodeDetector" in window || button.dataset.reader)) {
   button.hidden = false;
   button.addEventListener("click", scan);
-  if (!list && sessionStorage.getItem("camera") === "on") scan();
+  if (!list && !once && sessionStorage.getItem("camera") === "on") scan();
 }

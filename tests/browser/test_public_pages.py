@@ -1,0 +1,130 @@
+"""The public pages in a browser: readable by everyone (axe-core), without a script, and the camera on the home page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import qrcode
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import PHONE, Platform
+from tests.conftest import app_for, settings_for
+from tests.world import SPRAYED, Actor, World
+from trace_app.extensions import db
+
+AXE = (Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+pytestmark = pytest.mark.parametrize("platform", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def world(platform: Platform) -> Iterator[World]:
+    folder = Path(platform.environment["DATA_DIR"])
+    world = World(app_for(settings_for(folder, secret_key=None)))
+    yield world
+    world.app.extensions["scan_log"].write()
+    with world.app.app_context():
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+def _pages(world: World, grower: Actor) -> dict[str, str]:
+    """Public pages by what they show."""
+    officer = world.regulator()
+    product = world.product(grower, gtin="06901234567892", name="罗平小黄姜", name_en="Luoping ginger")
+    batch = world.batch(grower, product_id=product, lot_number="A-1")
+    world.record(grower, batch, "pesticide", **SPRAYED)
+    world.complete(grower, batch)
+    client = world.client(grower)
+    client.post(f"/batches/{batch}/release")
+    run = world.run(grower, batch, 3, pin=True)
+    client.post(f"/labels/{run}/void", data={"first": "3", "last": "3", "reason": "印坏"})
+    recalled, recalled_code = world.labelled(grower)
+    number = world.recall(officer, recalled)
+    code = world.code(run)
+    return {
+        "home": "/", "verified": f"/{code}", "recalled": f"/{recalled_code}", "void": f"/{world.code(run, 2)}",
+        "unknown": "/0000000000000", "recalls": "/recalls", "notice": f"/recalls/{number}",
+        "check": "/recalls/check?lot=A-1", "feedback": f"/{code}/feedback", "product": "/p/06901234567892",
+        "lot": "/l/06901234567892/A-1", "receive": "/receive", "sign in": "/login",
+    }  # fmt: skip
+
+
+def _violations(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{v['id']}: {node['html'][:160]}" for v in found["violations"] for node in v["nodes"]]
+
+
+def test_no_public_page_shuts_anyone_out(chromium: Browser, platform: Platform, world: World) -> None:
+    pages = _pages(world, world.producer())
+    for locale in ("zh-CN", "en-GB"):
+        context = chromium.new_context(viewport=PHONE, locale=locale, base_url=platform.url)
+        page = context.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))  # noqa: B023
+        for name, path in pages.items():
+            page.goto(path)
+            assert _violations(page) == [], (name, locale)
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= PHONE["width"], (name, locale)
+        assert faults == []
+        context.close()
+
+
+def test_larger_text_is_there_without_a_script(chromium: Browser, platform: Platform, world: World) -> None:
+    _batch, code = world.labelled(world.producer())
+    context = chromium.new_context(viewport=PHONE, base_url=platform.url, java_script_enabled=False, locale="zh-CN")
+    page = context.new_page()
+    page.goto(f"/{code}")
+    heading = page.get_by_role("heading", level=1)
+    before = heading.bounding_box()
+    page.locator("label[for=big]").click()
+    after = heading.bounding_box()
+    assert before
+    assert after
+    assert after["height"] > before["height"] * 1.2
+    context.close()
+
+
+def _film(path: Path, text: str) -> None:
+    """A film of a label's symbol, as a camera would give it: YUV4MPEG2, grey."""
+    symbol = qrcode.make(text, box_size=9).get_image().convert("L").resize((400, 400))
+    frame = np.full((480, 640), 200, dtype=np.uint8)
+    frame[40:440, 120:520] = np.asarray(symbol)
+    colour = np.full(480 * 640 // 2, 128, dtype=np.uint8).tobytes()
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H480 F10:1 Ip A1:1 C420jpeg\n")
+        for _ in range(5):
+            file.write(b"FRAME\n" + frame.tobytes() + colour)
+
+
+def test_the_camera_reads_a_label_where_the_browser_has_no_reader(
+    chromium: Browser, platform: Platform, world: World, tmp_path: Path
+) -> None:
+    _batch, code = world.labelled(world.producer())
+    film = tmp_path / "label.y4m"
+    _film(film, f"{platform.url.upper()}/{code}")
+    browser = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium"),
+        args=[
+            "--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={film}",
+        ],
+    )  # fmt: skip
+    page = browser.new_page(viewport=PHONE, locale="zh-CN", base_url=platform.url)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/")
+    page.evaluate("delete window.BarcodeDetector")
+    assert not [url for url in asked if "vendor" in url]
+    page.get_by_role("button", name="用相机扫二维码").click()
+    page.wait_for_url(re.compile(code))
+    expect(page.get_by_text("来源可查")).to_be_visible()
+    assert [url for url in asked if ".wasm" in url]
+    browser.close()
