@@ -17,6 +17,7 @@ from trace_app.db.base import ENGINE_OPTIONS
 from trace_app.db.leases import StopLease
 from trace_app.db.partitions import is_ours
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
+from trace_app.feedback.service import feedback_words
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
 from trace_app.public.scan_layer import ScanLayer, TracePages, reader_for
@@ -75,7 +76,10 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     app.extensions["media_store"] = open_store(settings)
     _register_views(app)
     app.jinja_env.globals.update(
-        calls_for=calls_for, stops_of=stops_of, recall_words={"levels": LEVELS, "kinds": KINDS, "statuses": STATUSES}
+        calls_for=calls_for,
+        stops_of=stops_of,
+        feedback_words=feedback_words,
+        recall_words={"levels": LEVELS, "kinds": KINDS, "statuses": STATUSES},
     )
     sign_in.init_app(app)
     # Flask-Security has put its own JSON provider in place by now.

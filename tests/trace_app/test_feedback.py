@@ -54,6 +54,11 @@ def test_a_complaint_goes_to_the_producer_and_is_answered_under_its_ticket(world
     assert "13800000000" in shown
     assert "/media/" in shown
     assert client.post(link[0], data={"text": "对不起，已安排补发。", "closes": "y"}).status_code == 302
+    assert "袋子破了" not in client.get("/feedback?open=1").text
+    assert client.post(link[0], data={"text": "补发单号 123。"}).status_code == 302
+    assert "袋子破了" in client.get("/feedback?open=1").text
+    assert "反馈 1" in client.get("/").text
+    assert client.post(link[0], data={"text": "已签收。", "closes": "y"}).status_code == 302
     page = world.client().get(ticket).text
     assert "处理完毕" in page
     assert "已安排补发" in page

@@ -1,11 +1,14 @@
 import io
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import brotli
 import pytest
 from flask import Flask
 from PIL import Image
+from sqlalchemy import event
 
 from tests.world import SPRAYED, World, photo
 from trace_app.extensions import db
@@ -269,3 +272,79 @@ def test_every_page_says_how_it_may_be_kept_and_what_it_may_do(world: World) -> 
     cookie = world.client().get("/login").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
+
+
+class TestForMachines:
+    def test_the_page_describes_itself(self, world: World) -> None:
+        grower = world.producer()
+        product = world.product(grower, gtin="06901234567892", name="罗平小黄姜")
+        batch = world.released(grower, product_id=product, lot_number="A-1")
+        code = world.code(world.run(grower, batch))
+        page = world.client().get(f"/{code}").text
+        [text] = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
+        document = json.loads(text)
+        assert document["@type"][0] == "IndividualProduct"
+        assert document["gs1:gtin"] == "06901234567892"
+        assert document["gs1:hasBatchLotNumber"] == "A-1"
+        assert document["productionDate"] == "2025-11-06"
+        assert document["manufacturer"]["name"] in page
+
+    @pytest.mark.parametrize("kind", ["application/ld+json", "application/json"])
+    def test_who_asks_for_data_gets_data(self, world: World, kind: str) -> None:
+        _batch, code = world.labelled(world.producer(), lot_number="A-1")
+        answer = world.client().get(f"/{code}", headers={"Accept": kind})
+        assert answer.mimetype == kind
+        document = json.loads(answer.data)
+        assert document["@id"] == f"http://127.0.0.1:8000/{code}"
+        assert document["serialNumber"] == code
+        assert "Accept" in answer.vary
+        world.recall(world.regulator(), 1)
+        again = json.loads(world.client().get(f"/{code}", headers={"Accept": kind}).data)
+        assert again["subjectOf"]["text"] == "停止食用"
+
+    def test_a_page_asks_for_its_links(self, world: World) -> None:
+        _batch, code = world.labelled(world.producer())
+        answer = world.client().get(f"/{code}", headers={"Accept": "application/linkset+json"})
+        assert json.loads(answer.data)["linkset"][0]["anchor"] == f"http://127.0.0.1:8000/{code}"
+
+    def test_nothing_that_was_entered_ends_the_description(self, world: World) -> None:
+        grower = world.producer()
+        product = world.product(grower, name="</script><b>姜")
+        code = world.code(world.run(grower, world.released(grower, product_id=product)))
+        page = world.client().get(f"/{code}").text
+        assert "</script><b>" not in page
+
+
+def test_a_cold_page_takes_few_statements(world: World) -> None:
+    grower = world.producer()
+    batch = world.batch(grower)
+    for number in range(5):
+        world.record(grower, batch, "pesticide", **SPRAYED | {"happened_on": f"2025-06-{number + 1:02d}"})
+    world.complete(grower, batch)
+    world.client(grower).post(f"/batches/{batch}/release")
+    code = world.code(world.run(grower, batch))
+    world.client().get("/0000000000000")
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    with world.app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert world.client().get(f"/{code}", headers={"User-Agent": "bot"}).status_code == 200
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    # The layer's own two come on top.
+    assert len([statement for statement in statements if not statement.startswith("BEGIN")]) <= 6
+
+
+def test_the_way_and_the_place_are_on_the_page(world: World) -> None:
+    _batch, code = world.labelled(world.producer())
+    page = world.client().get(f"/{code}").text
+    assert page.index('id="tests"') < page.index('id="inputs"') < page.index('id="how"') < page.index('id="origin"')
+    assert '<g class="here">' in page
+    assert re.search(r'<circle cx="\d', page)
+    assert "您扫了码" in page
+    assert "示意图" in page

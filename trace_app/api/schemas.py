@@ -364,6 +364,8 @@ class TraceOut(BaseModel):
     produced_on: date | None
     best_before: date | None
     facts: dict[str, str]
+    first_scanned_at: datetime | None = Field(description="Of a single item's label.")
+    scans: int | None = Field(description="How often a single item's label was scanned.")
     recall: RecallOut | None
     records: list[TraceRecord]
     tests: list[ReportOut]

@@ -27,7 +27,7 @@ from trace_app.findings.rules import RULES, message_of
 from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.forms import RangeForm, RunForm
-from trace_app.labels.models import LabelRun, PrintJob, PrintStatus
+from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus
 from trace_app.labels.views import volume_response
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
@@ -43,6 +43,7 @@ from trace_app.records.forms import VALUE_PREFIX, form_for
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
 from trace_app.records.showing import amount, record_title, stage_values
+from trace_app.scans.items import scanned_item
 from trace_app.units import unit_name
 
 TOKEN: list[dict[str, list[str]]] = [{"token": []}]
@@ -260,6 +261,7 @@ def trace(path: schemas.CodePath) -> Any:
         raise UnknownCode from error
     found = trace_of_batch(label.batch_id)
     batch = found.batch
+    item = scanned_item(label.run_id, label.index) if label.level is LabelLevel.ITEM else None
     return _json(
         schemas.TraceOut(
             code=label.code,
@@ -277,6 +279,8 @@ def trace(path: schemas.CodePath) -> Any:
             produced_on=found.produced_on,
             best_before=batch.best_before,
             facts={label: value for value, label, _good in found.facts},
+            first_scanned_at=item.first_at if item else None,
+            scans=(item.scans if item else 0) if label.level is LabelLevel.ITEM else None,
             recall=_recall(found.recall, lots_listed([found.recall])[found.recall.id]) if found.recall else None,
             records=[
                 schemas.TraceRecord(

@@ -11,7 +11,7 @@ from flask import current_app
 from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 from flask_sqlalchemy.pagination import Pagination
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from qr.codes import format_code
 from trace_app.accounts.access import NotFound, may_see, visible_to
@@ -104,14 +104,22 @@ def find_feedback(user: User, *, kind: str = "", open_only: bool = False, page: 
 
 
 def _is_open() -> sa.ColumnElement[bool]:
-    last = sa.select(sa.func.max(FeedbackReply.id)).where(FeedbackReply.feedback_id == Feedback.id).scalar_subquery()
-    return ~sa.exists().where(FeedbackReply.id == last, FeedbackReply.closes)
+    """Whether the last reply, if there is one, leaves it open."""
+    later = aliased(FeedbackReply)
+    is_last = ~sa.exists().where(later.feedback_id == Feedback.id, later.id > FeedbackReply.id)
+    return ~sa.exists().where(FeedbackReply.feedback_id == Feedback.id, FeedbackReply.closes, is_last)
 
 
 def open_feedback(user: User) -> int:
     """How much that concerns a user waits for an answer. Praise waits for none."""
     query = sa.select(sa.func.count()).select_from(Feedback).join(Feedback.batch)
     return db.session.scalar(query.where(_seen_by(user), _is_open(), Feedback.kind != FeedbackKind.PRAISE)) or 0
+
+
+def feedback_words(user: User) -> str:
+    """What the way to the feedback is called: with how much of it waits."""
+    waiting = open_feedback(user)
+    return f"{_('反馈')} {waiting}" if waiting else str(_("反馈"))
 
 
 def feedback_for(user: User, feedback_id: int) -> Feedback:

@@ -20,7 +20,8 @@ from trace_app.public.digital_link import DigitalLink
 from trace_app.public.trace import Trace, trace_of_batch
 
 VOCABULARY = "https://ref.gs1.org/voc/"
-LINKSET = "https://www.iana.org/assignments/link-relations/#linkset"
+CONTEXT = "https://ref.gs1.org/standards/resolver/linkset-context"
+"""What makes a link set JSON-LD."""
 HTML, LD_JSON = "text/html", "application/ld+json"
 LINK_TYPES = {
     "defaultLink": _("默认页面"),
@@ -220,6 +221,7 @@ def link_header(resolved: Resolved, same_as: str = "") -> str:
         for target in resolved.targets
     ]
     parts.append(f'<{resolved.anchor}?linkType=all>; rel="linkset"; type="application/linkset+json"')
+    parts.append(f'<{CONTEXT}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"')
     if same_as:
         parts.append(f'<{same_as}>; rel="owl:sameAs"')
     return ", ".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, redirect, render_template, request
 from flask_babel import lazy_gettext as _
@@ -17,7 +18,6 @@ from trace_app.public.pages import NEVER_SHARED, trace_response
 from trace_app.public.resolver import (
     HTML,
     LINK_TYPES,
-    VOCABULARY,
     Resolved,
     Unknown,
     description_file,
@@ -128,8 +128,7 @@ def _lead(resolved: Resolved) -> Response:
         if accepted.best_match(LISTS, LINKSET_JSON) == HTML and accepted.best != "*/*":
             return Response(render_template("public/links.html", resolved=resolved, types=LINK_TYPES), mimetype=HTML)
         kind = accepted.best_match(LISTS, LINKSET_JSON)
-        data = linkset(resolved) | {"@context": {"gs1": VOCABULARY}} if kind != LINKSET_JSON else linkset(resolved)
-        return Response(json_text(data), mimetype=LINKSET_JSON if kind == HTML else kind)
+        return Response(json_text(linkset(resolved)), mimetype=LINKSET_JSON if kind == HTML else kind)
     name = link_type(wished) if wished else "defaultLink"
     fitting = [target for target in resolved.targets if target.type == name]
     if not fitting:
@@ -141,8 +140,6 @@ def _lead(resolved: Resolved) -> Response:
 
 def _with_query(href: str) -> str:
     """The address with what was asked beside the type of link."""
-    from urllib.parse import urlencode
-
     rest = [(name, value) for name, value in request.args.items(multi=True) if name not in {"linkType", "context"}]
     if not rest:
         return href

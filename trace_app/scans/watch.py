@@ -46,6 +46,8 @@ BURST = timedelta(hours=1)
 GUESSES = 50
 """Unknown codes from one source in a day: people mistype a few."""
 MOST_ITEMS = 500
+MOST_ROWS = 200_000
+"""Of the log, that are looked at together."""
 WARN_FROM = 60
 KINDS = {
     SuspicionKind.FAR_APART: _("同一枚标签短时间内在相距很远的地方被扫"),
@@ -87,10 +89,17 @@ def watch() -> None:
             mark = ScanMark(name="watch", until=now)
             db.session.add(mark)
         mark.until = now
-        anything = db.session.execute(sa.select(sa.literal(1)).where(scans.c.at >= since, scans.c.at < now).limit(1))
-        if anything.first() is None:
+        new = (scans.c.at >= since, scans.c.at < now)
+        regional = sa.func.sum(sa.case((scans.c.region != "", 1), else_=0))
+        count, placed = db.session.execute(sa.select(sa.func.count(), regional).where(*new)).one()
+        if not count:
             return
-        for sign in [*_dead_labels(since, now), *_guesses(since, now), *_bursts(since, now), *_far_apart(since, now)]:
+        # Looking back costs by the rows there are: under a flood of scans not so far.
+        reach = (now - since) * (MOST_ROWS / count)
+        signs = [*_dead_labels(since, now), *_guesses(since, now), *_bursts(since, now, min(BURST, reach))]
+        if placed:
+            signs += _far_apart(since, now, min(BACK, reach))
+        for sign in signs:
             _keep(sign)
 
 
@@ -115,10 +124,16 @@ def _guesses(since: datetime, until: datetime) -> Iterator[Sign]:
     """Sources of many unknown codes in a day."""
     c = scans.c
     day = until - timedelta(days=1)
-    active = sa.select(c.source).where(c.at >= since, c.at < until, c.outcome == Outcome.UNKNOWN).distinct()
+    active = list(
+        db.session.scalars(
+            sa.select(c.source).where(c.at >= since, c.at < until, c.outcome == Outcome.UNKNOWN).distinct()
+        )
+    )
+    if not active:
+        return
     query = (
         sa.select(c.source, sa.func.max(c.region), sa.func.count(), sa.func.min(c.at), sa.func.max(c.at))
-        .where(c.at >= day, c.at < until, c.outcome == Outcome.UNKNOWN, c.source.in_(active))
+        .where(c.at >= day, c.at < until, c.outcome == Outcome.UNKNOWN, c.source.in_(active[:MOST_ITEMS]))
         .group_by(c.source)
         .having(sa.func.count() >= GUESSES)
         .limit(MOST_ITEMS)
@@ -135,7 +150,7 @@ def _guesses(since: datetime, until: datetime) -> Iterator[Sign]:
         )
 
 
-def _bursts(since: datetime, until: datetime) -> Iterator[Sign]:
+def _bursts(since: datetime, until: datetime, reach: timedelta) -> Iterator[Sign]:
     """Labels scanned from many sources within an hour."""
     c = scans.c
     query = (
@@ -143,7 +158,7 @@ def _bursts(since: datetime, until: datetime) -> Iterator[Sign]:
             c.run_id, c.index, sa.func.max(c.batch_id), sa.func.count(), sa.func.count(c.source.distinct()),
             sa.func.min(c.at), sa.func.max(c.at),
         )
-        .where(c.at >= until - BURST, c.at < until, c.outcome == Outcome.SHOWN, c.index.is_not(None))
+        .where(c.at >= until - reach, c.at < until, c.outcome == Outcome.SHOWN, c.index.is_not(None))
         .group_by(c.run_id, c.index)
         .having(sa.func.count(c.source.distinct()) >= BURST_SOURCES, sa.func.max(c.at) >= since)
         .limit(MOST_ITEMS)
@@ -152,14 +167,14 @@ def _bursts(since: datetime, until: datetime) -> Iterator[Sign]:
         score = min(100, 40 + sources)
         yield Sign(
             SuspicionKind.BURST, score, count, first, last, run_id, index, batch_id,
-            regions=_regions(run_id, index, until - BURST, until), facts={"sources": sources},
+            regions=_regions(run_id, index, until - reach, until), facts={"sources": sources},
         )  # fmt: skip
 
 
-def _far_apart(since: datetime, until: datetime) -> Iterator[Sign]:
+def _far_apart(since: datetime, until: datetime, reach: timedelta) -> Iterator[Sign]:
     """Labels in two places between which nobody can travel in that time."""
     c = scans.c
-    begin = until - BACK
+    begin = until - reach
     shown = (c.at >= begin, c.at < until, c.outcome == Outcome.SHOWN, c.index.is_not(None), c.region != "")
     several = (
         sa.select(c.run_id, c.index)
