@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("scans", sa.Integer(), nullable=False),
         sa.Column("unusual", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "index", name=op.f("pk_scan_items")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "scan_marks",
@@ -128,6 +129,7 @@ def _days(names: str = "", values: str = "", *columns: sa.Column[str]) -> None:
         sa.PrimaryKeyConstraint(
             "batch_id", "day", "region", *(column.name for column in columns), name=op.f("pk_scan_days")
         ),
+        sqlite_with_rowid=False,
     )
     more, filled = (f", {names}", f", {values}") if names else ("", "")
     op.execute(

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from config import Settings
+from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
+from trace_app.clock import local
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
-from trace_app.extensions import db
+from trace_app.extensions import db, limiter
 from trace_app.findings.models import Delivery
 from trace_app.scans import log as scan_log
 from trace_app.scans import watch
 from trace_app.scans.clients import client_of, key_of_day, source_of
-from trace_app.scans.log import Row, keep
-from trace_app.scans.models import ScanItem, ScanMark, Suspicion, scans
+from trace_app.scans.log import Row, keep, keep_rows
+from trace_app.scans.models import ScanDay, ScanItem, ScanMark, Suspicion, scans
 from trace_app.scans.regions import BadRegionTable, Regions, apart_km, place_of
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0"}
@@ -156,6 +159,17 @@ def test_single_scans_are_forgotten_and_the_sums_stay(world: World) -> None:
             assert db.session.scalar(sa.text("SELECT count(*) FROM scans_default")) == 0
 
 
+def test_a_days_sums_are_made_good_from_its_scans(world: World) -> None:
+    lot = world.released(world.producer())
+    with world.app.app_context():
+        keep_rows(
+            [_row(5, batch_id=lot), _row(4, batch_id=lot), _row(3, "void", batch_id=lot), _row(2, batch_id=99999)]
+        )
+        with transaction():
+            watch.recount(local(utc_now() - timedelta(minutes=5)).date())
+        assert [(row.batch_id, row.scans) for row in db.session.scalars(db.select(ScanDay))] == [(lot, 2)]
+
+
 def test_nothing_is_kept_of_an_address_but_what_no_one_can_read_back() -> None:
     one = source_of("203.0.113.77", key_of_day("secret", "2026-11-25"))
     assert one == source_of("203.0.113.1", key_of_day("secret", "2026-11-25"))
@@ -220,7 +234,7 @@ def test_scans_wait_while_the_database_is_away(world: World, monkeypatch: pytest
         raise sa.exc.OperationalError("", {}, Exception())
 
     log.note({"HTTP_USER_AGENT": PHONE["User-Agent"], "REMOTE_ADDR": "203.0.113.9"}, "zh", "unknown")
-    monkeypatch.setattr(scan_log, "keep", broken)
+    monkeypatch.setattr(scan_log, "keep_rows", broken)
     log.write()
     assert len(log._waiting) == 1
     monkeypatch.undo()
@@ -252,3 +266,22 @@ def test_figures_by_day_region_product_client_and_language(world: World) -> None
     assert all("'=1+1" in line for line in table[1:])
     other = world.client(world.producer()).get("/scans?days=30").text
     assert "<b>0</b><small>扫码次数" in other
+
+
+def test_guessing_is_slowed_and_known_codes_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One limiter serves all applications of a process: put back how it was.
+    monkeypatch.setattr(limiter, "enabled", limiter.enabled)
+    app = app_for(settings_for(tmp_path, rate_limits=True))
+    set_up(app)
+    world = World(app)
+    _lot, code = world.labelled(world.producer())
+    client = world.client()
+    answers = [client.get(f"/{number:013d}", headers=PHONE).status_code for number in range(62)]
+    assert answers == [404] * 60 + [429] * 2
+    assert client.get(f"/{code}", headers=PHONE).status_code == 200
+    assert client.get(f"/{code.lower()}", headers=PHONE).status_code == 200
+    app.extensions["scan_log"].write()
+    with app.app_context():
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()

@@ -82,8 +82,9 @@ def details(record: Record) -> list[tuple[str, str]]:
 def stage_values(record: Record) -> list[tuple[str, str]]:
     """The values of a stage's own fields."""
     stage = _stage(record)
-    fields = [StageField.model_validate(raw) for raw in stage.fields] if stage else []
-    return [(named(f), field_text(f, record.values[f.code])) for f in fields if record.values.get(f.code)]
+    raw = [field for field in (stage.fields if stage else []) if record.values.get(field["code"])]
+    fields = [StageField.model_validate(field) for field in raw]
+    return [(named(f), field_text(f, record.values[f.code])) for f in fields]
 
 
 def field_text(field: StageField, value: str) -> str:

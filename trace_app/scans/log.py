@@ -1,7 +1,8 @@
 """The scan log: in memory first, then together into the database, never in a page's way.
 
-A worker writes what it has each second, in one transaction: each scan for itself, first and last time of each
-label, and the sums of lot and day. A worker that is killed loses one second of scans; a normal stop loses none.
+A worker writes the scans that it has each second, and each five seconds the first and last time and number of each
+label and the sums of lot and day. A worker that is killed loses one second of scans, and the sums of five, of which
+those of the day are made good at night (`watch.recount`); a normal stop loses none.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from trace_app.scans.models import Outcome
 from trace_app.scans.regions import Regions
 
 EVERY_S = 1.0
-"""Seconds between writes: what a worker that is killed can lose."""
-MOST = 200_000
+"""Seconds between writes: what a worker that is killed can lose of the log."""
+SUMS_EVERY = 5
+"""Writes after which the sums of labels and lots are written, too: popular ones get one row for many scans."""
+MOST = 60_000
 """Scans that wait to be written; while the database is away, further ones are not kept."""
 
 log = structlog.get_logger()
@@ -78,6 +81,7 @@ class ScanLog:
         self._regions = Regions.read(settings.ip_regions) if settings.ip_regions else Regions([])
         self._place_of: Callable[[str, str], tuple[int, str]] = lru_cache(maxsize=16384)(self._place)
         self._waiting: deque[Scan] = deque()
+        self._sums = Sums()
         self._writing = threading.Lock()
         self._beginning = threading.Lock()
         self._stop = threading.Event()
@@ -116,24 +120,34 @@ class ScanLog:
             multiprocessing.util.Finalize(self, self.close, exitpriority=100)
 
     def _run(self) -> None:
+        turn = 0
         while not self._stop.wait(EVERY_S):
-            self.write()
+            turn += 1
+            self.write(sums=turn % SUMS_EVERY == 0)
 
     def close(self) -> None:
         """Write what waits, and write no more by itself."""
         self._stop.set()
         self.write()
 
-    def write(self) -> None:
-        """Write what waits; where that fails it waits on."""
+    def write(self, *, sums: bool = True) -> None:
+        """Write what waits; where that fails it waits on.
+
+        :param sums: those of labels and lots as well.
+        """
         with self._writing:
             taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
             rows = [row for scan in taken if (row := self._row(scan)) is not None]
-            if not rows:
-                return
             try:
-                with self._app.app_context():
-                    keep(rows)
+                if rows:
+                    with self._app.app_context():
+                        keep_rows(rows)
+                    self._sums.add(rows)
+                taken = []
+                if sums and self._sums:
+                    with self._app.app_context():
+                        keep_sums(self._sums)
+                    self._sums = Sums()
             except (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
                 log.warning("scans not written", error=type(error).__name__)
                 self._waiting.extendleft(reversed(taken))
@@ -160,32 +174,70 @@ def _moment(unix: int) -> tuple[str, str]:
     return f"{moment:%Y-%m-%d %H:%M:%S}.000000", local(moment).date().isoformat()
 
 
-def keep(rows: list[Row]) -> None:
-    """Add scans to the log, to their labels' and to their lots' days, in one transaction.
+class Sums:
+    """What scans add to their labels' rows and to their lots' days."""
 
-    Lots that are no longer there, as after the demonstration was built anew, are left out of the sums.
-    """
-    days = Counter(
-        (row.batch_id, _local_day(row.at), row.region, row.client, row.language)
-        for row in rows
-        if row.outcome == Outcome.SHOWN and row.batch_id is not None
-    )
-    items: dict[tuple[int, int], list[Any]] = {}
-    for row in rows:
-        if row.outcome != Outcome.SHOWN or row.run_id is None or row.item is None:
-            continue
-        item = items.setdefault((row.run_id, row.item), [row.at, row.at, 0])
-        item[0], item[1] = min(item[0], row.at), max(item[1], row.at)
-        item[2] += 1
+    def __init__(self) -> None:
+        self._days: Counter[tuple[int, str, str, str, str]] = Counter()
+        self._items: dict[tuple[int, int], list[Any]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._days or self._items)
+
+    def add(self, rows: list[Row]) -> None:
+        for row in rows:
+            if row.outcome != Outcome.SHOWN:
+                continue
+            if row.batch_id is not None:
+                self._days[row.batch_id, _local_day(row.at), row.region, row.client, row.language] += 1
+            if row.run_id is not None and row.item is not None:
+                item = self._items.setdefault((row.run_id, row.item), [row.at, row.at, 0])
+                item[0], item[1] = min(item[0], row.at), max(item[1], row.at)
+                item[2] += 1
+
     # In order, so that two workers never wait for one another.
-    by_item = [(*key, *value) for key, value in sorted(items.items())]
-    by_day = [(*key, count) for key, count in sorted(days.items())]
+
+    @property
+    def items(self) -> list[tuple[Any, ...]]:
+        """Run, index, first and last scan, and scans."""
+        return [(*key, *value) for key, value in sorted(self._items.items())]
+
+    @property
+    def days(self) -> list[tuple[Any, ...]]:
+        """Lot, day, region, client, language, and scans."""
+        return [(*key, count) for key, count in sorted(self._days.items())]
+
+
+def keep(rows: list[Row]) -> None:
+    """Add scans to the log, and to the sums."""
+    sums = Sums()
+    sums.add(rows)
+    keep_rows(rows)
+    keep_sums(sums)
+
+
+def keep_rows(rows: list[Row]) -> None:
+    """Add scans to the log."""
     with transaction():
         driver: Any = db.session.connection().connection.driver_connection
         if db.engine.dialect.name == "postgresql":
-            _into_postgresql(driver, rows, by_item, by_day)
+            with driver.cursor() as cursor, cursor.copy(f"COPY scans ({_COLUMNS}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row((f"{row.at}+00", *row[1:]))
         else:
-            _into_sqlite(driver, rows, by_item, by_day)
+            # All rows in one value of one statement: a statement for each would give up Python's lock to the threads
+            # that answer scans, and wait to get it back, each time.
+            _execute(driver, f"INSERT INTO scans ({_COLUMNS}) SELECT {_fields(9)} FROM json_each(?)", rows)
+
+
+def keep_sums(sums: Sums) -> None:
+    """Add to the labels' rows and to the lots' days.
+
+    Lots that are no longer there, as after the demonstration was built anew, are left out.
+    """
+    with transaction():
+        driver: Any = db.session.connection().connection.driver_connection
+        (_sums_into_postgresql if db.engine.dialect.name == "postgresql" else _sums_into_sqlite)(driver, sums)
 
 
 @lru_cache(maxsize=64)
@@ -202,35 +254,32 @@ _ITEM = (
 _DAY = " ON CONFLICT (batch_id, day, region, client, language) DO UPDATE SET scans = scan_days.scans + excluded.scans"
 
 
-def _into_sqlite(driver: Any, rows: list[Row], items: list[Any], days: list[Any]) -> None:
-    # All rows in one value of one statement: a statement for each would give up Python's lock to the threads that
-    # answer scans, and wait to get it back, each time.
-    for statement, values in (
-        (f"INSERT INTO scans ({_COLUMNS}) SELECT {_fields(9)} FROM json_each(?)", rows),
-        (
-            f'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) SELECT {_fields(5)} FROM json_each(?)'
-            " WHERE true" + _ITEM.format(least="min", greatest="max"),
-            items,
-        ),
-        (
-            "INSERT INTO scan_days (batch_id, day, region, client, language, scans)"
-            f" SELECT {_fields(6)} FROM json_each(?) WHERE json_extract(value, '$[0]') IN (SELECT id FROM batches)"
-            + _DAY,
-            days,
-        ),
-    ):
-        driver.execute(statement, (json.dumps(values),))
+def _sums_into_sqlite(driver: Any, sums: Sums) -> None:
+    _execute(
+        driver,
+        f'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) SELECT {_fields(5)} FROM json_each(?)'
+        " WHERE true" + _ITEM.format(least="min", greatest="max"),
+        sums.items,
+    )
+    _execute(
+        driver,
+        "INSERT INTO scan_days (batch_id, day, region, client, language, scans)"
+        f" SELECT {_fields(6)} FROM json_each(?) WHERE json_extract(value, '$[0]') IN (SELECT id FROM batches)" + _DAY,
+        sums.days,
+    )
+
+
+def _execute(driver: Any, statement: str, values: list[Any]) -> None:
+    driver.execute(statement, (json.dumps(values),))
 
 
 def _fields(count: int) -> str:
     return ", ".join(f"json_extract(value, '$[{number}]')" for number in range(count))
 
 
-def _into_postgresql(driver: Any, rows: list[Row], items: list[Any], days: list[Any]) -> None:
+def _sums_into_postgresql(driver: Any, sums: Sums) -> None:
+    items, days = sums.items, sums.days
     with driver.cursor() as cursor:
-        with cursor.copy(f"COPY scans ({_COLUMNS}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row((f"{row.at}+00", *row[1:]))
         if items:
             run_ids, indices, firsts, lasts, counts = zip(*items, strict=True)
             cursor.execute(

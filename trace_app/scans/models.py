@@ -55,6 +55,7 @@ class ScanItem(Model):
     """When a single label was first and last scanned, and how often."""
 
     __tablename__ = "scan_items"
+    __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -69,6 +70,7 @@ class ScanDay(Model):
     """How many scans of a lot's labels there were on a day in Qujing, by region, client and language."""
 
     __tablename__ = "scan_days"
+    __table_args__ = {"sqlite_with_rowid": False}
 
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
