@@ -42,6 +42,7 @@ def _pages(world: World, grower: Actor) -> dict[str, str]:
     world.complete(grower, batch)
     client = world.client(grower)
     client.post(f"/batches/{batch}/release")
+    world.site(grower, name="三号地块", gln="6901234567892")
     run = world.run(grower, batch, 3, pin=True)
     client.post(f"/labels/{run}/void", data={"first": "3", "last": "3", "reason": "印坏"})
     recalled, recalled_code = world.labelled(grower)
@@ -51,7 +52,7 @@ def _pages(world: World, grower: Actor) -> dict[str, str]:
         "home": "/", "verified": f"/{code}", "recalled": f"/{recalled_code}", "void": f"/{world.code(run, 2)}",
         "unknown": "/0000000000000", "recalls": "/recalls", "notice": f"/recalls/{number}",
         "check": "/recalls/check?lot=A-1", "feedback": f"/{code}/feedback", "product": "/p/06901234567892",
-        "lot": "/l/06901234567892/A-1", "receive": "/receive", "sign in": "/login",
+        "lot": "/l/06901234567892/A-1", "place": "/places/6901234567892", "receive": "/receive", "sign in": "/login",
     }  # fmt: skip
 
 

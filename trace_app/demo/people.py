@@ -113,9 +113,9 @@ PRODUCERS = [
     ),
     ProducerSketch(
         "示例·板桥姜业专业合作社", "Banqiao Ginger Cooperative (example)", "banqiao", "示例·李大姐", "530324102", "板桥镇示例村 4 号",
-        [_site("plot", "3 号地块", "Plot 3", "530324102", ("24.88520", "104.30860"), 1480, 42),
+        [_site("plot", "3 号地块", "Plot 3", "530324102", ("24.88520", "104.30860"), 1480, 42) | {"gln": "6901234567892"},
          _site("plot", "7 号地块", "Plot 7", "530324102", ("24.87910", "104.31540"), 1460, 26)],
-        [("ginger", GINGER)], 4,
+        [("ginger", GINGER | {"gtin": "06901234567892"})], 4,
     ),
     ProducerSketch(
         "示例·九龙蜂业专业合作社", "Jiulong Bee Cooperative (example)", "jiulong", "示例·周师傅", "530324003", "九龙街道示例村 5 号",
