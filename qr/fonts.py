@@ -10,12 +10,10 @@ import importlib.resources
 import io
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from fontTools import subset
-from fontTools.pens.svgPathPen import SVGPathPen
-from fontTools.pens.transformPen import TransformPen
-from fontTools.ttLib import TTFont
-from fontTools.varLib import instancer
+if TYPE_CHECKING:
+    from fontTools.ttLib import TTFont
 
 REGULAR = 400
 BOLD = 700
@@ -43,6 +41,11 @@ class LabelFont:
     """
 
     def __init__(self, characters: Iterable[str], weight: int) -> None:
+        # Here: a web server has no need of them until someone prints.
+        from fontTools import subset
+        from fontTools.ttLib import TTFont
+        from fontTools.varLib import instancer
+
         font = TTFont(io.BytesIO(_FILE.read_bytes()), lazy=True)
         known = font.getBestCmap()
         self.characters = frozenset(characters)
@@ -89,6 +92,9 @@ class LabelFont:
 
     def outline(self, text: str, x: float, y: float, size: float) -> str:
         """The text as an SVG path (y down) with its baseline's left end at (x, y)."""
+        from fontTools.pens.svgPathPen import SVGPathPen
+        from fontTools.pens.transformPen import TransformPen
+
         glyphs = self._font.getGlyphSet()
         scale = size / self.units_per_em
         pen = SVGPathPen(glyphs, ntos=lambda number: f"{number:.3f}".rstrip("0").rstrip("."))

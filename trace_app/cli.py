@@ -120,9 +120,9 @@ def serve() -> None:
 @with_appcontext
 def run_jobs() -> None:
     """Run background jobs until interrupted."""
-    queue = jobs.queue(current_app._get_current_object())  # type: ignore[attr-defined]
-    jobs.at_start()
-    queue.create_consumer(workers=settings().job_workers, periodic=True, check_worker_health=True).run()
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    jobs.at_start(app)
+    jobs.queue(app).create_consumer(workers=settings().job_workers, periodic=True, check_worker_health=True).run()
 
 
 organisations = AppGroup("organisations", help="Producers, regulators, laboratories and buyers.")

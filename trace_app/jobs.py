@@ -31,10 +31,11 @@ class Jobs:
         self._each_minute.append(function)
         return function
 
-    def at_start(self) -> None:
-        """What a consumer does before it takes the first job."""
+    def at_start(self, app: Flask) -> None:
+        """What a consumer does before it takes the first job. Each lets go what it read: a reader that stays keeps
+        SQLite from ever beginning its write-ahead log anew."""
         for function in self._each_minute:
-            function()
+            _in_context(app, function)()
 
     def init_app(self, app: Flask, settings: Settings) -> None:
         immediate = bool(app.config.get("JOBS_IMMEDIATE"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +14,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from trace_app.extensions import db
+
+_BUSY_MS = 10_000
+_LONG_WAL = 32 * 1024 * 1024
+"""In bytes."""
 
 
 @contextmanager
@@ -41,6 +47,24 @@ def only_reading() -> None:
         db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
+def shorten_wal() -> None:
+    """Have SQLite begin its write-ahead log anew where it has grown long.
+
+    By itself it does so when nobody happens to be reading as a writer begins, which under load is never: the log
+    would grow without end, and each read would look through all of it. Waits for readers no longer than a moment.
+    """
+    if db.engine.dialect.name != "sqlite" or not (path := db.engine.url.database):
+        return
+    with contextlib.suppress(OSError):
+        if Path(f"{path}-wal").stat().st_size < _LONG_WAL:
+            return
+        with db.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA busy_timeout=200")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            driver.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+
+
 @event.listens_for(Engine, "connect")
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     if not isinstance(connection, sqlite3.Connection):
@@ -51,8 +75,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        "busy_timeout=10000",
-        "cache_size=-32000",
+        f"busy_timeout={_BUSY_MS}",
+        "cache_size=-2000",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -20,7 +20,6 @@ from trace_app.db.session import transaction
 from trace_app.extensions import db, limiter
 from trace_app.flow import shipping
 from trace_app.flow.balance import MoreThanLeft
-from trace_app.flow.delivery_note import delivery_note
 from trace_app.flow.forms import LossForm, ReceiptCodeForm, ReceiptForm, ShipmentForm, TemperatureForm, WithdrawForm
 from trace_app.flow.shipment_models import Shipment
 from trace_app.forms import Form, plain_number
@@ -151,6 +150,9 @@ def note(shipment_id: int) -> Any:
     shipment = shipping.own_shipment(the_user(), shipment_id)
     headers = {"Content-Disposition": f'attachment; filename="{shipment.number}.pdf"'}
     link = url_for("shipments.receive", code=shipment.receipt_code, _external=True)
+    # Here: what makes papers takes 13 MB, which most workers never need.
+    from trace_app.flow.delivery_note import delivery_note
+
     return Response(delivery_note(shipment, link), mimetype="application/pdf", headers=headers)
 
 

@@ -89,7 +89,7 @@ _RUN = (
     " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = {}"
 )
 _ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {} AND "index" = {}'
-STATE_S = 10.0
+STATE_S = 30.0
 """Seconds that a lot's version, and a label's scans, are used again under a lease."""
 STATES = 12_000
 """Of either, kept by a worker."""
@@ -124,6 +124,8 @@ class SqliteReader:
         if connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None)
             connection.execute("PRAGMA query_only=ON")
+            # Rows at random places: what is read here once is seldom read again, and the system keeps it anyway.
+            connection.execute("PRAGMA cache_size=-256")
             self._local.connection = connection
         return connection.execute(query, values).fetchone()
 
@@ -190,11 +192,14 @@ class KeptPage:
     Only the compressed parts are kept: those of Brotli, and the others once someone without Brotli has asked.
     """
 
+    __slots__ = ("_lengths", "_places", "brotli", "deflated", "digest", "headers", "headers_304", "inserts", "version")
+
     def __init__(self, version: tuple[Any, ...], body: bytes, headers: Headers) -> None:
         self.version = version
         pieces = _MARKS.split(body)
-        self._lengths = [len(part) for part in pieces[::2]]
-        self.inserts = [_INSERTS[piece] for piece in pieces[1::2]]
+        self._lengths = tuple(len(part) for part in pieces[::2])
+        self.inserts = _alike(tuple(_INSERTS[piece] for piece in pieces[1::2]))
+        self._places: tuple[tuple[int, int], ...] = ()
         self.digest = hashlib.sha256(body).hexdigest()[:16]
         self.headers, self.headers_304 = _headers(tuple(headers))
         self.deflated: list[bytes] | None = None
@@ -269,12 +274,17 @@ class KeptPage:
                 # Bytes without order stand for what is put in: they are stored as they are, and occur nowhere else.
                 packer.process(hashlib.shake_128(turn.to_bytes(2, "big")).digest(length) + after)
                 packer.flush()
-                out.append(_brotli_stored(length + _CONTEXT))
+                if len(out) > 1:
+                    out[-1] += _brotli_stored(length + _CONTEXT)
+                else:
+                    out.append(_brotli_stored(length + _CONTEXT))
                 places.append((len(out), insert))
+                out += (b"", after)
+            elif len(out) == 1:
                 out.append(b"")
-            out.append(after + packer.process(part[len(after) :]) + packer.flush())
+            out[-1] += packer.process(part[len(after) :]) + packer.flush()
         out[-1] += packer.finish()
-        self._places = tuple(places)
+        self._places = _alike(tuple(places))
         return out
 
     def _is_whole(self, parts: list[bytes]) -> bool:
@@ -291,6 +301,12 @@ def _shared(part: bytes) -> bytes:
     return part
 
 
+@lru_cache(maxsize=256)
+def _alike(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same tuple, once for all pages alike."""
+    return value
+
+
 @lru_cache(maxsize=64)
 def _headers(headers: tuple[tuple[str, str], ...]) -> tuple[Headers, Headers]:
     """What is sent of the headers with a page, and with the word that it has not changed: one for all alike."""
@@ -304,7 +320,7 @@ def _stored(data: bytes) -> bytes:
 
 
 _CONTEXT = 2
-_PAGE_OVERHEAD = 2560
+_PAGE_OVERHEAD = 1536
 """Objects and keys of a kept page, in bytes."""
 
 

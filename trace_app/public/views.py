@@ -26,7 +26,7 @@ from trace_app.public.digital_link import BadLink, decompress
 from trace_app.public.pages import trace_page, unknown_page
 from trace_app.public.resolver_views import answer_link
 from trace_app.public.scan_layer import MARKED, Label
-from trace_app.recalls import feeds, papers
+from trace_app.recalls import feeds
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES, CheckForm, RecallSearchForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import (
@@ -169,6 +169,8 @@ def recall(number: str) -> Any:
 @public
 def recall_notice(number: str, sequence: int) -> Any:
     """A notice as it is printed and sealed."""
+    from trace_app.recalls import papers
+
     row = public_recall(number)
     notice = next((notice for notice in row.notices if notice.sequence == sequence), None)
     if notice is None:
@@ -180,6 +182,8 @@ def recall_notice(number: str, sequence: int) -> Any:
 @public
 def recall_poster(number: str) -> Any:
     """A sheet for shops to hang up."""
+    from trace_app.recalls import papers
+
     row = public_recall(number)
     return _pdf(
         papers.poster_pdf(row, lots_listed([row], papers.POSTER_LOTS)[row.id], _page_of(row)), f"{row.number}-poster"

@@ -16,7 +16,6 @@ from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.quality import certificates as service
 from trace_app.quality import commitments
-from trace_app.quality.commitment_pdf import commitment_pdf
 from trace_app.quality.forms import BASES, CertificateForm, CommitmentForm, WithdrawForm
 from trace_app.quality.service import REMINDERS
 from trace_app.quality.showing import certificate_label
@@ -80,6 +79,8 @@ def commit(batch_id: int) -> Any:
 @views.get("/commitments/<int:commitment_id>.pdf")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def commitment(commitment_id: int) -> Any:
+    from trace_app.quality.commitment_pdf import commitment_pdf
+
     row = commitments.commitment_for(the_user(), commitment_id)
     return Response(
         commitment_pdf(row), mimetype="application/pdf",

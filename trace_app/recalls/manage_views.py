@@ -14,7 +14,7 @@ from trace_app.batches.forms import STATES
 from trace_app.db.session import transaction
 from trace_app.extensions import jobs
 from trace_app.forms import Form
-from trace_app.recalls import papers, service
+from trace_app.recalls import service
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES, CorrectForm, NoteForm
 from trace_app.recalls.models import Recall, RecallKind, RecallStatus
 from trace_app.recalls.published import lots_listed
@@ -127,6 +127,8 @@ def scope_drill(number: str) -> Any:
 def report(number: str) -> Any:
     recall = service.managed_recall(the_user(), number)
     headers = {"Content-Disposition": f'attachment; filename="{recall.number}-report.pdf"'}
+    from trace_app.recalls import papers
+
     return Response(papers.report_pdf(recall, progress_of(recall)), mimetype="application/pdf", headers=headers)
 
 

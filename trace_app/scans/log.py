@@ -1,20 +1,21 @@
 """The scan log: in memory first, then together into the database, never in a page's way.
 
-A worker writes the scans that it has each second, and each five seconds the first and last time and number of each
-label and the sums of lot and day. A worker that is killed loses one second of scans, and the sums of five, of which
-those of the day are made good at night (`watch.recount`); a normal stop loses none.
+A worker writes the scans that it has each second, and with them the first and last time and number of each label and
+the sums of lot and day. Where scans are of many labels at a time, these wait for up to twenty seconds, so that what is
+scanned again is written once. A worker that is killed loses one second of scans, and the sums that wait, of which those
+of the day are made good at night (`watch.recount`); a normal stop loses none.
 """
 
 from __future__ import annotations
 
 import atexit
-import json
+import itertools
 import multiprocessing.util
 import sqlite3
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from flask import Flask
 
 from config import Settings
 from trace_app.clock import local
-from trace_app.db.session import transaction
+from trace_app.db.session import shorten_wal, transaction
 from trace_app.extensions import db
 from trace_app.scans.clients import client_of, key_of_day, source_of
 from trace_app.scans.models import Outcome
@@ -34,8 +35,16 @@ from trace_app.scans.regions import Regions
 
 EVERY_S = 1.0
 """Seconds between writes: what a worker that is killed can lose of the log."""
-SUMS_EVERY = 5
-"""Writes after which the sums of labels and lots are written, too: popular ones get one row for many scans."""
+FEW_SUMS = 500
+"""Labels and lots of which the sums are written at once."""
+SUMS_EVERY = 20
+"""Writes after which those of more are, too."""
+MOST_SUMS = 30_000
+"""Or when they are as many as this."""
+SHORTENED_EVERY = 5
+"""Writes after which SQLite's write-ahead log is looked at."""
+AT_A_TIME = 5_000
+"""Scans of a transaction."""
 MOST = 60_000
 """Scans that wait to be written; while the database is away, further ones are not kept."""
 
@@ -123,34 +132,49 @@ class ScanLog:
         turn = 0
         while not self._stop.wait(EVERY_S):
             turn += 1
-            self.write(sums=turn % SUMS_EVERY == 0)
+            self.write(all_sums=turn % SUMS_EVERY == 0)
+            if turn % SHORTENED_EVERY == 0:
+                with self._app.app_context():
+                    shorten_wal()
 
     def close(self) -> None:
         """Write what waits, and write no more by itself."""
         self._stop.set()
         self.write()
 
-    def write(self, *, sums: bool = True) -> None:
+    def write(self, *, all_sums: bool = True) -> None:
         """Write what waits; where that fails it waits on.
 
-        :param sums: those of labels and lots as well.
+        :param all_sums: those of many labels and lots as well.
         """
         with self._writing:
-            taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            rows = [row for scan in taken if (row := self._row(scan)) is not None]
             try:
-                if rows:
-                    with self._app.app_context():
-                        keep_rows(rows)
-                    self._sums.add(rows)
-                taken = []
-                if sums and self._sums:
-                    with self._app.app_context():
-                        keep_sums(self._sums)
+                # Some at a time, and what has come meanwhile next time: little memory, and an end.
+                left = len(self._waiting)
+                while left:
+                    count = min(AT_A_TIME, left)
+                    self._write_rows(count)
+                    left -= count
+                if all_sums or not FEW_SUMS < len(self._sums) < MOST_SUMS:
+                    if self._sums:
+                        with self._app.app_context():
+                            keep_sums(self._sums)
                     self._sums = Sums()
             except (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
                 log.warning("scans not written", error=type(error).__name__)
-                self._waiting.extendleft(reversed(taken))
+
+    def _write_rows(self, count: int) -> None:
+        """Write the first that wait; where that fails they wait on."""
+        taken = [self._waiting.popleft() for _ in range(count)]
+        rows = [row for scan in taken if (row := self._row(scan)) is not None]
+        try:
+            if rows:
+                with self._app.app_context():
+                    keep_rows(rows)
+        except BaseException:
+            self._waiting.extendleft(reversed(taken))
+            raise
+        self._sums.add(rows)
 
     def _row(self, scan: Scan) -> Row | None:
         client = client_of(scan.user_agent)
@@ -181,8 +205,8 @@ class Sums:
         self._days: Counter[tuple[int, str, str, str, str]] = Counter()
         self._items: dict[tuple[int, int], list[Any]] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._days or self._items)
+    def __len__(self) -> int:
+        return len(self._days) + len(self._items)
 
     def add(self, rows: list[Row]) -> None:
         for row in rows:
@@ -225,9 +249,7 @@ def keep_rows(rows: list[Row]) -> None:
                 for row in rows:
                     copy.write_row((f"{row.at}+00", *row[1:]))
         else:
-            # All rows in one value of one statement: a statement for each would give up Python's lock to the threads
-            # that answer scans, and wait to get it back, each time.
-            _execute(driver, f"INSERT INTO scans ({_COLUMNS}) SELECT {_fields(9)} FROM json_each(?)", rows)
+            _insert(driver, f"INSERT INTO scans ({_COLUMNS}) VALUES {{rows}}", rows)
 
 
 def keep_sums(sums: Sums) -> None:
@@ -245,6 +267,8 @@ def _local_day(at: str) -> str:
     return local(datetime.fromisoformat(at).replace(tzinfo=UTC)).date().isoformat()
 
 
+_TOGETHER = 200
+"""Rows of a statement on SQLite."""
 _COLUMNS = '"at", outcome, run_id, "index", batch_id, region, client, language, source'
 _ITEM = (
     ' ON CONFLICT (run_id, "index") DO UPDATE SET scans = scan_items.scans + excluded.scans'
@@ -255,26 +279,26 @@ _DAY = " ON CONFLICT (batch_id, day, region, client, language) DO UPDATE SET sca
 
 
 def _sums_into_sqlite(driver: Any, sums: Sums) -> None:
-    _execute(
+    _insert(
         driver,
-        f'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) SELECT {_fields(5)} FROM json_each(?)'
-        " WHERE true" + _ITEM.format(least="min", greatest="max"),
+        'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) VALUES {rows}'
+        + _ITEM.format(least="min", greatest="max"),
         sums.items,
     )
-    _execute(
+    _insert(
         driver,
-        "INSERT INTO scan_days (batch_id, day, region, client, language, scans)"
-        f" SELECT {_fields(6)} FROM json_each(?) WHERE json_extract(value, '$[0]') IN (SELECT id FROM batches)" + _DAY,
+        "INSERT INTO scan_days (batch_id, day, region, client, language, scans) SELECT * FROM (VALUES {rows})"
+        " WHERE column1 IN (SELECT id FROM batches)" + _DAY,
         sums.days,
     )
 
 
-def _execute(driver: Any, statement: str, values: list[Any]) -> None:
-    driver.execute(statement, (json.dumps(values),))
-
-
-def _fields(count: int) -> str:
-    return ", ".join(f"json_extract(value, '$[{number}]')" for number in range(count))
+def _insert(driver: Any, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Many rows with each statement: between two of them Python's lock goes to a thread that answers scans."""
+    for begin in range(0, len(rows), _TOGETHER):
+        some = rows[begin : begin + _TOGETHER]
+        row = f"({', '.join('?' * len(some[0]))})"
+        driver.execute(statement.format(rows=", ".join([row] * len(some))), list(itertools.chain.from_iterable(some)))
 
 
 def _sums_into_postgresql(driver: Any, sums: Sums) -> None:

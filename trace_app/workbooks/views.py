@@ -23,7 +23,6 @@ from trace_app.sheets import without_formula
 from trace_app.templating import status_of
 from trace_app.uploads import upload
 from trace_app.workbooks import service
-from trace_app.workbooks.dossier import dossier_of
 from trace_app.workbooks.export import workbook_of
 from trace_app.workbooks.models import ImportStatus
 from trace_app.workbooks.template import inputs_template, kind_template, orders_template
@@ -137,5 +136,7 @@ def lot_file(batch_id: int, file_type: str) -> Any:
     if file_type == "xlsx":
         return _download(workbook_of(batch), f"{batch.lot_number}.xlsx")
     if file_type == "pdf":
+        from trace_app.workbooks.dossier import dossier_of
+
         return _download(dossier_of(batch), f"{batch.lot_number}.pdf", DOCUMENT_TYPES["pdf"])
     raise NotFound
