@@ -1,5 +1,6 @@
 """A label run through a real queue and a consumer: SQLite as in the embedded stack, Redis as in production."""
 
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_labels_are_made_by_whoever_takes_the_job(backend: str, tmp_path: Path, 
     assert "下载 PDF" in ready.text
     assert "Refresh" not in ready.headers
     assert client.get("/labels/jobs/1/1").data.startswith(b"%PDF")
+
+
+def test_a_consumer_leaves_nothing_open_that_keeps_the_write_ahead_log_from_beginning_anew(tmp_path: Path) -> None:
+    app = app_for(settings_for(tmp_path / "data"), JOBS_IMMEDIATE=False)
+    set_up(app)
+    with app.app_context():
+        jobs.at_start(app)
+    with sqlite3.connect(tmp_path / "data" / "trace.sqlite", isolation_level=None, timeout=0.1) as other:
+        other.execute("CREATE TABLE another (id INTEGER)")
+        busy, _frames, _moved = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert not busy
+    other.close()
 
 
 def test_a_run_that_fails_says_so_and_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,7 @@ def test_under_a_lease_nothing_is_read_twice(leased: tuple[World, StopLease, Cou
     _lot, code = world.labelled(world.producer())
     client = world.client()
     client.get(f"/{code}", headers=PHONE)
+    world.app.extensions["scan_log"].write()
     _until_leased(lease)
     client.get(f"/{code}", headers=PHONE)
     asked = reader.asked
@@ -65,6 +66,20 @@ def test_under_a_lease_nothing_is_read_twice(leased: tuple[World, StopLease, Cou
         assert client.get(f"/{code}", headers=PHONE).status_code == 200
         assert lease.epoch(time.monotonic()) is not None
     assert reader.asked == asked
+
+
+def test_who_is_signed_in_sees_a_change_at_once(leased: tuple[World, StopLease, Counted]) -> None:
+    world, lease, reader = leased
+    grower = world.producer()
+    _lot, code = world.labelled(grower)
+    client = world.client(grower)
+    client.get(f"/{code}", headers=PHONE)
+    _until_leased(lease)
+    client.get(f"/{code}", headers=PHONE)
+    asked = reader.asked
+    assert client.get(f"/{code}", headers=PHONE).status_code == 200
+    assert lease.epoch(time.monotonic()) is not None
+    assert reader.asked > asked
 
 
 def test_a_recall_its_end_and_a_voiding_are_there_at_once(leased: tuple[World, StopLease, Counted]) -> None:

@@ -43,7 +43,8 @@ def only_reading() -> None:
     On PostgreSQL that saves the ways of beginning and ending a transaction; and a rollback, with which reading would
     end, makes psycopg forget what it has prepared, so that each statement would be planned anew.
     """
-    if db.engine.dialect.name == "postgresql":
+    # Where something was read before, as who is signed in, its transaction goes on.
+    if db.engine.dialect.name == "postgresql" and not db.session().in_transaction():
         db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from trace_app.clock import local
@@ -23,7 +22,6 @@ _AGAIN = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=8192)
 def item_line(first_at: Any, scans: int, language: str) -> bytes:
     """The line as it stands in the page.
 

@@ -90,7 +90,8 @@ _RUN = (
 )
 _ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {} AND "index" = {}'
 STATE_S = 30.0
-"""Seconds that a lot's version, and a label's scans, are used again under a lease."""
+"""Seconds that a lot's version, and a label's scans, are used again under a lease. What stops a lot ends the lease;
+other changes may take that long to reach consumers."""
 STATES = 12_000
 """Of either, kept by a worker."""
 
@@ -378,6 +379,33 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Item:
+    """What a page says of a single label: of its scans before, and whether they were unusual.
+
+    :param row: first scan, scans and unusual scans as the database has them; None before the first.
+    """
+
+    __slots__ = ("_lines", "_row", "unusual")
+
+    def __init__(self, row: tuple[Any, int, Any] | None) -> None:
+        self._row = row
+        self._lines: dict[str, bytes] | None = None
+        self.unusual = row is not None and is_unusual(row[1], row[2])
+
+    def line(self, language: str) -> bytes:
+        """Made once in each language."""
+        if self._lines is None:
+            self._lines = {}
+        line = self._lines.get(language)
+        if line is None:
+            first_at, scans = self._row[:2] if self._row is not None else (None, 0)
+            line = self._lines[language] = item_line(first_at, scans, language)
+        return line
+
+
+_UNSCANNED = Item(None)
+
+
 class Label(NamedTuple):
     """A label that opens a trace page, as the layer read it."""
 
@@ -386,10 +414,7 @@ class Label(NamedTuple):
     run_id: int
     place: int
     """Its index in the run."""
-    first_at: Any
-    """The first scan, as the database driver gives it; None before it."""
-    scans: int
-    unusual: bool
+    item: Item
 
 
 class ScanLayer:
@@ -399,6 +424,7 @@ class ScanLayer:
         self, app: Flask, inner: Application, reader: StateReader, lease: StopLease, pages: TracePages, scans: ScanLog
     ) -> None:
         self._app = app
+        self._session = f"{app.config['SESSION_COOKIE_NAME']}="
         self._inner = inner
         self._reader = reader
         self._lease = lease
@@ -415,7 +441,8 @@ class ScanLayer:
             return self._inner(environ, start_response)
         code = path[1:]
         now = time.monotonic()
-        epoch = self._lease.epoch(now)
+        # Who is signed in sees what it has just changed.
+        epoch = None if self._session in environ.get("HTTP_COOKIE", "") else self._lease.epoch(now)
         label = self._label(code, epoch, now)
         if label is None:
             return self._inner(environ, start_response)
@@ -441,8 +468,8 @@ class ScanLayer:
                 environ, language, Outcome.SHOWN,
                 run_id=label.run_id, index=label.place if level == LabelLevel.ITEM else None, batch_id=batch_id,
             )  # fmt: skip
-        inserts = (code.encode(), format_code(code).encode(), item_line(label.first_at, label.scans, language),
-                   SHOWN if label.unusual else HIDDEN, b"")  # fmt: skip
+        inserts = (code.encode(), format_code(code).encode(), label.item.line(language),
+                   SHOWN if label.item.unusual else HIDDEN, b"")  # fmt: skip
         encoding = _encoding(environ.get("HTTP_ACCEPT_ENCODING", ""))
         body = page.brotlied(inserts) if encoding == "br" else None
         if body is None and encoding:
@@ -473,14 +500,16 @@ class ScanLayer:
             # A container's page shows what lies inside: Flask makes it each time.
             if level in CONTAINERS or is_void(voided, index):
                 return None
-            item = None
+            item = _UNSCANNED
             if level == LabelLevel.ITEM:
-                item = self._read(self._items, self._reader.item, (run, index), epoch, now)
+                item = self._read(self._items, self._item, (run, index), epoch, now)
         except (InvalidCode, sqlite3.Error, psycopg.Error):
             return None
-        first_at, scans, unusual = item or (None, 0, False)
-        kept = (batch_id, level, bool(has_pin))
-        return Label(kept, (created_at, version), run, index, first_at, scans, is_unusual(scans, unusual))
+        return Label((batch_id, level, bool(has_pin)), (created_at, version), run, index, item)
+
+    def _item(self, run: int, index: int) -> Item:
+        row = self._reader.item(run, index)
+        return _UNSCANNED if row is None else Item(row)
 
     def _read(
         self, states: States, reader: Callable[..., Any], key: tuple[int, ...], epoch: int | None, now: float
@@ -491,7 +520,9 @@ class ScanLayer:
         if found is not None:
             return found[0]
         value = reader(*key)
-        states.keep(key, value, epoch, now)
+        # What has not been scanned yet is looked for anew: its first scan is soon written.
+        if value is not _UNSCANNED:
+            states.keep(key, value, epoch, now)
         return value
 
     def _render(self, environ: Environ, label: Label) -> Answer:
