@@ -44,6 +44,23 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+class UnixTime(sa.types.TypeDecorator[datetime]):
+    """A moment by the second, stored as seconds since 1970: a third of the bytes that SQLite takes for a date."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return int(value.timestamp())
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
 def one_of(values: type[enum.StrEnum], name: str) -> sa.Enum:
     """A column type for a `StrEnum`, stored as its value and checked by the database."""
     return sa.Enum(

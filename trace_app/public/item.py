@@ -22,18 +22,16 @@ _AGAIN = {
 }  # fmt: skip
 
 
-def item_line(first_at: Any, scans: int, language: str) -> bytes:
+def item_line(first_at: datetime | int | None, scans: int, language: str) -> bytes:
     """The line as it stands in the page.
 
-    :param first_at: the first scan, as a moment or as a database writes it in UTC; None before it.
+    :param first_at: the first scan, as a moment or in Unix time; None before it.
     :param scans: scans before this one.
     """
     if first_at is None or not scans:
         text = _FIRST[language]
     else:
-        moment = datetime.fromisoformat(first_at) if isinstance(first_at, str) else first_at
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
+        moment = datetime.fromtimestamp(first_at, UTC) if isinstance(first_at, int) else first_at
         text = _AGAIN[language].format(first=f"{local(moment):%Y-%m-%d %H:%M}", scans=f"{min(scans + 1, _MOST):,}")
     return text.encode().ljust(LINE_BYTES)
 

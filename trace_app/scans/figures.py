@@ -19,6 +19,7 @@ from trace_app.labels.models import LabelRun
 from trace_app.language import language
 from trace_app.scans.models import ScanDay, ScanItem, Suspicion, SuspicionKind
 
+DAY_S = 24 * 3600
 TOP = 10
 MOST_SUSPICIONS = 50
 
@@ -81,11 +82,7 @@ def _named(name: str, name_en: str) -> str:
 def _labels(user: User, first: date) -> tuple[int, int]:
     """How many single labels were scanned since a day, and how many of them again a day or more after the first time."""
     begin = datetime.combine(first, time(), SHANGHAI)
-    later = sa.text(
-        "scan_items.last_at >= scan_items.first_at + interval '1 day'"
-        if db.engine.dialect.name == "postgresql"
-        else "julianday(scan_items.last_at) >= julianday(scan_items.first_at) + 1"
-    )
+    later = sa.text(f"scan_items.last_at >= scan_items.first_at + {DAY_S}")
     query = (
         sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((later, 1), else_=0)), 0))
         .select_from(ScanItem)

@@ -215,15 +215,16 @@ class Sums:
             if row.batch_id is not None:
                 self._days[row.batch_id, _local_day(row.at), row.region, row.client, row.language] += 1
             if row.run_id is not None and row.item is not None:
-                item = self._items.setdefault((row.run_id, row.item), [row.at, row.at, 0])
-                item[0], item[1] = min(item[0], row.at), max(item[1], row.at)
+                at = _unix(row.at)
+                item = self._items.setdefault((row.run_id, row.item), [at, at, 0])
+                item[0], item[1] = min(item[0], at), max(item[1], at)
                 item[2] += 1
 
     # In order, so that two workers never wait for one another.
 
     @property
     def items(self) -> list[tuple[Any, ...]]:
-        """Run, index, first and last scan, and scans."""
+        """Run, index, first and last scan as Unix times, and scans."""
         return [(*key, *value) for key, value in sorted(self._items.items())]
 
     @property
@@ -260,6 +261,11 @@ def keep_sums(sums: Sums) -> None:
     with transaction():
         driver: Any = db.session.connection().connection.driver_connection
         (_sums_into_postgresql if db.engine.dialect.name == "postgresql" else _sums_into_sqlite)(driver, sums)
+
+
+@lru_cache(maxsize=64)
+def _unix(at: str) -> int:
+    return int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp())
 
 
 @lru_cache(maxsize=64)
@@ -305,18 +311,11 @@ def _sums_into_postgresql(driver: Any, sums: Sums) -> None:
     items, days = sums.items, sums.days
     with driver.cursor() as cursor:
         if items:
-            run_ids, indices, firsts, lasts, counts = zip(*items, strict=True)
             cursor.execute(
                 'INSERT INTO scan_items (run_id, "index", first_at, last_at, scans) SELECT * FROM'
-                " unnest(%s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::int[])"
+                " unnest(%s::int[], %s::int[], %s::bigint[], %s::bigint[], %s::int[])"
                 + _ITEM.format(least="least", greatest="greatest"),
-                (
-                    list(run_ids),
-                    list(indices),
-                    [f"{at}+00" for at in firsts],
-                    [f"{at}+00" for at in lasts],
-                    list(counts),
-                ),
+                [list(column) for column in zip(*items, strict=True)],
             )
         if days:
             columns = [list(column) for column in zip(*days, strict=True)]

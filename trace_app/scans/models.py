@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.batches.models import Batch
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import UnixTime, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
 
 
@@ -59,8 +59,8 @@ class ScanItem(Model):
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    first_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    first_at: Mapped[datetime] = mapped_column(UnixTime)
+    last_at: Mapped[datetime] = mapped_column(UnixTime)
     scans: Mapped[int]
     unusual: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Whether its page explains that it was scanned in an unusual way."""
