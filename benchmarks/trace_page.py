@@ -117,7 +117,7 @@ def fill(environment: dict[str, str], lots: int, hot_lots: int, labels: int, fol
     app = create_app()
     with app.app_context():
         sample = db.session.scalars(
-            db.select(Batch).where(Batch.status == "released", Batch.recalled_at.is_(None), Batch.product.has(kind_code="ginger"),
+            db.select(Batch).where(Batch.status == "released", ~Batch.recalled, Batch.product.has(kind_code="ginger"),
                                    Batch.id.in_(sa.select(LabelRun.batch_id)), Batch.id.in_(sa.select(Record.batch_id)))
         ).first()  # fmt: skip
         assert sample is not None

@@ -201,17 +201,19 @@ def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> 
         admin.execute("CREATE DATABASE lost")
     with psycopg.connect(url, dbname="lost", autocommit=True) as connection:
         connection.execute(
-            "CREATE TABLE batches (id int, created_at text, version int, status text, recalled_at text);"
+            "CREATE TABLE batches (id int, created_at text, version int, status text);"
+            "CREATE TABLE recall_batches (recall_id int, batch_id int); CREATE TABLE recall_notices (recall_id int);"
+            "CREATE TABLE lot_links (source_id int, target_id int, withdrawn_at timestamp);"
             "CREATE TABLE label_runs (id int, batch_id int, count int, key_number int, level text, has_pin bool,"
             " voided text);"
-            "INSERT INTO batches VALUES (1, 'then', 7, 'released', NULL); "
+            "INSERT INTO batches VALUES (1, 'then', 7, 'released'); "
             "INSERT INTO label_runs VALUES (5, 1, 10, 1, 'item', false, '')"
         )
     reader = PostgresqlReader(psycopg.conninfo.make_conninfo(url, dbname="lost"))
-    assert reader.run(5) == (10, 1, "item", False, "", 1, "then", 7, "released", None)
+    assert reader.run(5) == (10, 1, "item", False, "", 1, "released", "then", 7, 0, 0)
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lost'")
-    assert reader.run(5) == (10, 1, "item", False, "", 1, "then", 7, "released", None)
+    assert reader.run(5) == (10, 1, "item", False, "", 1, "released", "then", 7, 0, 0)
     assert reader.run(6) is None
     reader._local.connection.close()
 

@@ -337,7 +337,7 @@ def _batch(row: Batch) -> schemas.BatchOut:
         produced_on=row.produced_on,
         best_before=row.best_before,
         state=row.state,
-        version=row.version,
+        version=row.version + row.notices,
         created_at=row.created_at,
         released_at=row.released_at,
     )

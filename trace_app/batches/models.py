@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.catalogue.models import Product, Site
@@ -20,6 +20,60 @@ class BatchStatus(enum.StrEnum):
     DRAFT = "draft"
     RELEASED = "released"
     CLOSED = "closed"
+
+
+# What stops a lot is said once, by the recalls, holds and drills that it is in (`trace_app.recalls.models`).
+RECALLS = sa.table("recalls", *map(sa.column, ("id", "kind", "status", "level")))
+_MEMBERS = sa.table("recall_batches", *map(sa.column, ("recall_id", "batch_id", "removed_in")))
+_NOTICES = sa.table("recall_notices", sa.column("recall_id"))
+
+
+def _is(kind: str, status: str) -> sa.ColumnElement[bool]:
+    return sa.and_(RECALLS.c.kind == kind, RECALLS.c.status == status)
+
+
+IN_FORCE = _is("recall", "active")
+"""Of rows of `recalls`: it takes its lots back from consumers."""
+PENDING = _is("recall", "pending")
+"""It waits for the second officer."""
+HOLDING = sa.or_(_is("hold", "active"), PENDING)
+"""It stops the sale of its lots for the time being."""
+
+
+def in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether a lot is in a recall of which a condition holds."""
+    return (
+        sa.exists()
+        .where(
+            _MEMBERS.c.batch_id == batch_id,
+            _MEMBERS.c.removed_in.is_(None),
+            RECALLS.c.id == _MEMBERS.c.recall_id,
+            condition,
+        )
+        .correlate_except(_MEMBERS, RECALLS)
+    )
+
+
+def stopped_lots(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    """The lots in recalls of which a condition holds, as a SELECT of their ids."""
+    return (
+        sa.select(_MEMBERS.c.batch_id)
+        .join(RECALLS, RECALLS.c.id == _MEMBERS.c.recall_id)
+        .where(_MEMBERS.c.removed_in.is_(None), condition)
+    )
+
+
+def notices_on(batch_id: Any) -> sa.ScalarSelect[int]:
+    """How many notices there are of the recalls and holds that a lot is or was in: more with each, never fewer."""
+    return (
+        sa.select(sa.func.count())
+        .select_from(_MEMBERS)
+        .join(RECALLS, sa.and_(RECALLS.c.id == _MEMBERS.c.recall_id, RECALLS.c.kind != "drill"))
+        .join(_NOTICES, _NOTICES.c.recall_id == _MEMBERS.c.recall_id)
+        .where(_MEMBERS.c.batch_id == batch_id)
+        .correlate_except(_MEMBERS, RECALLS, _NOTICES)
+        .scalar_subquery()
+    )
 
 
 class Batch(Model):
@@ -50,14 +104,8 @@ class Batch(Model):
     """Harvest, extraction or packing: when it became goods. Needed to release it."""
     best_before: Mapped[date | None]
     status: Mapped[BatchStatus] = mapped_column(one_of(BatchStatus, "status"), default=BatchStatus.DRAFT)
-    recalled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Set while a recall is in force."""
-    recall_level: Mapped[int | None]
-    """The gravest level of the recalls in force: 1 to 3."""
-    held_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Set while its sale is stopped for the time being."""
     version: Mapped[int] = mapped_column(sa.BigInteger, default=1)
-    """Goes up in the transaction of every change that the trace page shows."""
+    """Goes up in the transaction of every change that the trace page shows, but for what stops it and its sources."""
     checked_on: Mapped[date | None] = mapped_column(index=True)
     """The day of the latest compliance check; None from a change that the rules look at until the next check."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
@@ -71,13 +119,11 @@ class Batch(Model):
     division: Mapped[Division] = relationship()
     revisions: Mapped[list[BatchRevision]] = relationship(back_populates="batch", order_by="BatchRevision.number")
 
-    @property
-    def recalled(self) -> bool:
-        return self.recalled_at is not None
-
-    @property
-    def held(self) -> bool:
-        return self.held_at is not None
+    recalled: Mapped[bool] = column_property(in_recall(id, IN_FORCE))
+    """Whether a recall is in force."""
+    held: Mapped[bool] = column_property(in_recall(id, HOLDING))
+    """Whether its sale is stopped for the time being."""
+    notices: Mapped[int] = column_property(notices_on(id))
 
     @property
     def stopped(self) -> bool:

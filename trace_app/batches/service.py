@@ -23,6 +23,7 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 
 PER_PAGE = 20
+_USE_LOCK = 5_303_002
 
 
 class LotNumberTaken(Problem):
@@ -238,8 +239,19 @@ def _must_not_be_held(batch: Batch) -> None:
         raise OnHold(batch)
 
 
+def no_use_meanwhile() -> None:
+    """Hold until the commit whatever asks whether a lot is stopped before it sells, sends, uses or changes it.
+
+    So it either comes before a recall, which then knows of it, or finds the lot recalled.
+    """
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _USE_LOCK})
+
+
 def _lock(batch: Batch) -> None:
     """Have what is decided on hold until the commit: two people may press at once."""
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(sa.text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _USE_LOCK})
     db.session.refresh(batch, with_for_update={"of": Batch})
 
 
@@ -314,11 +326,11 @@ def find_batches(
             )
         )
     if state == "recalled":
-        query = query.where(Batch.recalled_at.is_not(None))
+        query = query.where(Batch.recalled)
     elif state == "held":
-        query = query.where(Batch.held_at.is_not(None), Batch.recalled_at.is_(None))
+        query = query.where(Batch.held, ~Batch.recalled)
     elif state:
-        query = query.where(Batch.status == BatchStatus(state), Batch.recalled_at.is_(None), Batch.held_at.is_(None))
+        query = query.where(Batch.status == BatchStatus(state), ~Batch.recalled, ~Batch.held)
     if kind_code:
         query = query.where(Product.kind_code == kind_code)
     return db.paginate(query, page=page, per_page=per_page, max_per_page=100, error_out=False)

@@ -1,4 +1,4 @@
-"""Tables that PostgreSQL keeps in one part for each month."""
+"""What PostgreSQL has beside the models: tables that it keeps in one part for each month, and an index."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import sqlalchemy as sa
 
 from trace_app.extensions import db
 
+COUNTED = "ix_batches_counted"
+"""On PostgreSQL alone: what the preview of a recall counts of some ten thousand lots, in the index of their numbers."""
 _PART = re.compile(r"scans_(default|\d{4}_\d{2})")
 
 
 def is_ours(name: str | None, kind: str, _parents: Mapping[str, Any]) -> bool:
-    """Whether a table of the database is one of the models', not a part of one: what Alembic compares."""
+    """Whether a table or index of the database is one of the models': what Alembic compares."""
+    if kind == "index":
+        return name != COUNTED
     return kind != "table" or name is None or _PART.fullmatch(name) is None
 
 

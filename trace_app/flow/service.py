@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,6 +21,7 @@ from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.db.base import utc_now
+from trace_app.db.ids import ReachedIds, reached
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have
@@ -96,11 +98,11 @@ def link_lots(
         raise NotFound
     if source.id == target.id:
         raise SameLot
-    no_links_meanwhile()
+    _one_at_a_time()
     batches.must_take_records(target)
     batches.must_not_be_stopped(source)
-    reached = reach([target.id], "forward")
-    if db.session.scalar(sa.select(reached.c.id).where(reached.c.id == source.id).limit(1)) is not None:
+    ahead = _ahead_of(target.id)
+    if db.session.scalar(sa.select(ahead.c.id).where(ahead.c.id == source.id).limit(1)) is not None:
         raise Circle(source=source.lot_number, target=target.lot_number)
     must_have(source, quantity, user.organisation_id)
     link = LotLink(
@@ -117,8 +119,8 @@ def link_lots(
     return link
 
 
-def no_links_meanwhile() -> None:
-    """Hold the linking of lots until the commit: a circle, or a lot that a recall would miss."""
+def _one_at_a_time() -> None:
+    """Hold the linking of lots until the commit: two links at once could make a circle."""
     if db.engine.dialect.name == "postgresql":
         db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
@@ -145,18 +147,21 @@ def withdraw_link(user: User, link: LotLink, reason: str) -> None:
     audit.note(user, "withdraw", link, source=link.source_id, target=link.target_id, reason=reason)
 
 
-def reach(batch_ids: Iterable[int] | sa.Select[Any], direction: Direction) -> sa.CTE:
-    """Lots with all that they went into, or were made of, as a recursive query with the column ``id``.
-
-    :param batch_ids: where to begin; numbers, or a SELECT of them.
-    """
-    begin = batch_ids if isinstance(batch_ids, sa.Select) else sa.select(Batch.id).where(Batch.id.in_(list(batch_ids)))
-    here, there = _ends(direction)
-    reached = begin.cte("reached", recursive=True)
+def _ahead_of(batch_id: int) -> sa.CTE:
+    """A lot with all that it went into, as a recursive query with the column ``id``."""
+    ahead = sa.select(Batch.id).where(Batch.id == batch_id).cte("ahead", recursive=True)
     # UNION, not UNION ALL: a lot that is reached by two ways is followed once.
-    return reached.union(
-        sa.select(there).join(reached, here == next(iter(reached.c))).where(LotLink.withdrawn_at.is_(None))
+    return ahead.union(
+        sa.select(LotLink.target_id).join(ahead, LotLink.source_id == ahead.c.id).where(LotLink.withdrawn_at.is_(None))
     )
+
+
+def reached_from(lots: sa.Select[Any]) -> AbstractContextManager[ReachedIds]:
+    """Many lots with all that they went into, in a temporary table.
+
+    :param lots: a SELECT of their ids.
+    """
+    return reached(lots, LotLink.source_id, LotLink.target_id, LotLink.withdrawn_at.is_(None))
 
 
 def _ends(direction: Direction) -> tuple[Any, Any]:

@@ -556,7 +556,7 @@ def _at_hand(user: User) -> sa.Select[Any]:
     own = sa.and_(Batch.producer_id == user.organisation_id, Batch.released_at.is_not(None), Batch.closed_at.is_(None))
     query: sa.Select[Any] = (
         db.select(Batch)
-        .where(sa.or_(own, Batch.id.in_(received)), Batch.recalled_at.is_(None), Batch.held_at.is_(None))
+        .where(sa.or_(own, Batch.id.in_(received)), ~Batch.recalled, ~Batch.held)
         .order_by(Batch.created_at.desc(), Batch.id.desc())
     )
     return query

@@ -297,7 +297,7 @@ def label_of_code(text: str) -> ScannedLabel:
     query = (
         db.select(
             LabelRun.count, LabelRun.key_number, LabelRun.level, LabelRun.has_pin, LabelRun.voided, LabelRun.link,
-            Batch.id, Batch.status, Batch.recalled_at,
+            Batch.id, Batch.status, Batch.recalled,
         )
         .join(LabelRun.batch)
         .where(LabelRun.id == label.run)
@@ -305,9 +305,9 @@ def label_of_code(text: str) -> ScannedLabel:
     row = db.session.execute(query).first()
     if row is None:
         raise InvalidCode(code)
-    count, key_number, level, has_pin, voided, link, batch_id, status, recalled_at = row
+    count, key_number, level, has_pin, voided, link, batch_id, status, recalled = row
     known = label.index < count and label.key_number == key_number
-    if not known or (status is BatchStatus.DRAFT and recalled_at is None):
+    if not known or (status is BatchStatus.DRAFT and not recalled):
         raise InvalidCode(code)
     return ScannedLabel(code, batch_id, label.run, label.index, level, has_pin, is_void(voided, label.index), link)
 

@@ -122,7 +122,7 @@ def lot_by_link(gtin: str, lot: str) -> Batch:
         .join(Batch.product)
         .where(
             Product.gtin == gtin, Batch.lot_number == lot,
-            sa.or_(Batch.status != BatchStatus.DRAFT, Batch.recalled_at.is_not(None)),
+            sa.or_(Batch.status != BatchStatus.DRAFT, Batch.recalled),
         )
         .order_by(Batch.id)
         .limit(1)

@@ -85,9 +85,13 @@ _NOT_IN_304 = {"content-type", "content-length", "content-encoding"}
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
 _LAST_BLOCK = b"\x01\x00\x00\xff\xff"
 _RUN = (
-    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.created_at, b.version, b.status, b.recalled_at"
+    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.status, b.created_at, b.version,"
+    " (SELECT count(*) FROM recall_batches m JOIN recall_notices n ON n.recall_id = m.recall_id WHERE m.batch_id = b.id),"
+    " (SELECT count(*) FROM lot_links l JOIN recall_batches m ON m.batch_id = l.source_id"
+    " JOIN recall_notices n ON n.recall_id = m.recall_id WHERE l.target_id = b.id AND l.withdrawn_at IS NULL)"
     " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = {}"
 )
+"""What stops a lot, or a lot that it was made of, is as new as there are notices on it: there is never one less."""
 _ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {} AND "index" = {}'
 STATE_S = 30.0
 """Seconds that a lot's version, and a label's scans, are used again under a lease. What stops a lot ends the lease;
@@ -98,8 +102,8 @@ STATES = 12_000
 
 class StateReader(Protocol):
     def run(self, run: int) -> tuple[Any, ...] | None:
-        """Count, key number, level, PIN and voided ranges of a run; id, time of registration, version, status and
-        recall of its batch."""
+        """Count, key number, level, PIN and voided ranges of a run; id and status of its batch; and what tells one
+        state of its page from another: time of registration, version, notices on it and on what it was made of."""
         ...
 
     def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
@@ -493,9 +497,9 @@ class ScanLayer:
             row = self._read(self._runs, self._reader.run, (run,), epoch, now)
             if row is None:
                 return None
-            count, key_number, level, has_pin, voided, batch_id, created_at, version, status, recalled_at = row
-            known = index < count and read.key_number == key_number
-            if not known or (status == "draft" and recalled_at is None):
+            count, key_number, level, has_pin, voided, batch_id, status, *version = row
+            # A draft has labels only where a recall took it in: Flask knows.
+            if index >= count or read.key_number != key_number or status == "draft":
                 return None
             # A container's page shows what lies inside: Flask makes it each time.
             if level in CONTAINERS or is_void(voided, index):
@@ -505,7 +509,7 @@ class ScanLayer:
                 item = self._read(self._items, self._item, (run, index), epoch, now)
         except (InvalidCode, sqlite3.Error, psycopg.Error):
             return None
-        return Label((batch_id, level, bool(has_pin)), (created_at, version), run, index, item)
+        return Label((batch_id, level, bool(has_pin)), tuple(version), run, index, item)
 
     def _item(self, run: int, index: int) -> Item:
         row = self._reader.item(run, index)

@@ -48,7 +48,9 @@ class RecallMember(Model):
     __table_args__ = (sa.Index("ix_recall_batches_batch_id", "batch_id", "recall_id"),)
 
     recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"), primary_key=True)
-    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Without a foreign key: for each PostgreSQL would lock the lot's row, which writes to the lot's page. Lots are never
+    deleted, and whoever adds members takes them from rows that refer to lots."""
     added_in: Mapped[int] = mapped_column(default=1, server_default="1")
     """Sequence of the notice that took it in."""
     removed_in: Mapped[int | None]

@@ -110,7 +110,7 @@ def lots_with_number(number: str) -> list[Batch]:
     """Lots that ever left their producer and have this number, whoever made them; at most twenty."""
     query = (
         db.select(Batch)
-        .where(Batch.lot_number == number, sa.or_(Batch.released_at.is_not(None), Batch.recalled_at.is_not(None)))
+        .where(Batch.lot_number == number, sa.or_(Batch.released_at.is_not(None), Batch.recalled))
         .options(joinedload(Batch.product), joinedload(Batch.producer), joinedload(Batch.division))
         .order_by(Batch.id)
         .limit(20)

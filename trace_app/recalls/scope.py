@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
 from decimal import Decimal
@@ -20,15 +21,15 @@ from sqlalchemy.orm import joinedload
 
 from trace_app.accounts.access import division_prefix, visible_to
 from trace_app.accounts.models import Division, Organisation, User
-from trace_app.batches.models import Batch
+from trace_app.batches.models import HOLDING, IN_FORCE, Batch, stopped_lots
 from trace_app.catalogue.boundary import contains, parse_boundary
 from trace_app.catalogue.models import Product, Site
 from trace_app.clock import today
-from trace_app.db.ids import kept
+from trace_app.db.ids import ReachedIds
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.models import LotLink
-from trace_app.flow.service import reach
+from trace_app.flow.service import reached_from
 from trace_app.flow.shipment_models import Consignee, Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
 from trace_app.language import language, named
@@ -285,15 +286,12 @@ class Preview:
     """Of the last `SCAN_DAYS`, by region, the most first; an empty name where the region is not known."""
 
 
-def affected(user: User, scope: RecallScope) -> sa.CTE:
-    """All lots that a scope reaches, drafts and closed ones included: a CTE with the column ``id``."""
-    return reach(causes(user, scope), "forward")
+def affected(user: User, scope: RecallScope) -> AbstractContextManager[ReachedIds]:
+    """All lots that a scope reaches, drafts and closed ones included.
 
-
-def affected_ids(user: User, scope: RecallScope) -> list[int]:
-    """The numbers of all lots that a scope reaches."""
-    reached = affected(user, scope)
-    return list(db.session.scalars(sa.select(reached.c.id)))
+    :raises ScopeTooWide:
+    """
+    return reached_from(causes(user, scope))
 
 
 def preview(user: User, scope: RecallScope) -> Preview:
@@ -301,19 +299,21 @@ def preview(user: User, scope: RecallScope) -> Preview:
 
     :raises ScopeTooWide, EmptyScope:
     """
-    with kept(sa.select(affected(user, scope).c.id)) as reached:
+    having_it = causes(user, scope)
+    with reached_from(having_it) as reached:
         groups = _groups(reached)
         if not groups:
             raise EmptyScope
-        cause_ids = set(db.session.scalars(causes(user, scope)))
+        cause_ids = set(db.session.scalars(having_it))
         listed = _first(reached, cause_ids)
         runs, labels = _codes_given(reached)
-        holders = _holders(reached)
+        recalled, held = _stopped(reached, IN_FORCE), _stopped(reached, HOLDING)
+        holders, holder_count = _holders(reached)
         scans = _scans(reached)
     places: Counter[str] = Counter()
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for group in groups:
-        places[group.county] += group.lots
+        places[group.division_code[:6]] += group.lots
         amounts[group.unit] += Decimal(str(group.amount))
     query = db.select(Division).where(Division.code.in_(list(places)))
     names = {division.code: named(division) for division in db.session.scalars(query)}
@@ -321,8 +321,8 @@ def preview(user: User, scope: RecallScope) -> Preview:
         scope=scope,
         lots=_with_reasons(listed, cause_ids),
         count=places.total(),
-        recalled_count=sum(group.recalled for group in groups),
-        held_count=sum(group.held for group in groups),
+        recalled_count=recalled,
+        held_count=held,
         own_count=sum(group.lots for group in groups if group.producer_id == user.organisation_id),
         cause_count=len(cause_ids),
         producer_count=len({group.producer_id for group in groups}),
@@ -330,70 +330,82 @@ def preview(user: User, scope: RecallScope) -> Preview:
         runs=runs,
         labels=labels,
         divisions=[(names.get(code, code), number) for code, number in places.most_common()],
-        holders=holders[:MOST_LISTED],
-        holder_count=len(holders),
+        holders=holders,
+        holder_count=holder_count,
         scans=scans,
     )
 
 
-def _first(reached: Any, cause_ids: set[int]) -> list[int]:
+def _first(reached: ReachedIds, cause_ids: set[int]) -> list[int]:
     """The lots to list: those that have the cause, then the others in order."""
-    query = sa.select(reached.c.id).order_by(reached.c.id).limit(MOST_LISTED + len(cause_ids))
+    query = reached.ids.limit(MOST_LISTED + len(cause_ids))
     others = (lot_id for lot_id in db.session.scalars(query) if lot_id not in cause_ids)
     return list(itertools.islice(itertools.chain(sorted(cause_ids), others), MOST_LISTED))
 
 
-def _groups(reached: Any) -> Sequence[sa.Row[Any]]:
-    """Lots counted and summed by producer, county and unit."""
-    county = sa.func.substr(Batch.division_code, 1, 6).label("county")
+def _groups(reached: ReachedIds) -> Sequence[Any]:
+    """Lots counted and summed by producer, division and unit."""
     # As an expression: by the bare column SQLite would walk the whole table in an index's order.
     producer = (Batch.producer_id + 0).label("producer_id")
-    return db.session.execute(
-        sa.select(
-            producer, county, Batch.unit, sa.func.count().label("lots"), sa.func.sum(Batch.quantity).label("amount"),
-            sa.func.count(Batch.recalled_at).label("recalled"), sa.func.count(Batch.held_at).label("held"),
-        )
-        .select_from(reached)
-        .join(Batch, Batch.id == reached.c.id)
-        .group_by(producer, county, Batch.unit)
-    ).all()  # fmt: skip
+    lots, amount = sa.func.count().label("lots"), sa.func.sum(Batch.quantity).label("amount")
+    query = sa.select(producer, Batch.division_code, Batch.unit, lots, amount).where(reached.have(Batch.id))
+    return db.session.execute(query.group_by(producer, Batch.division_code, Batch.unit)).all()
 
 
-def _codes_given(reached: Any) -> tuple[int, int]:
+def _stopped(reached: ReachedIds, condition: sa.ColumnElement[bool]) -> int:
+    """How many of the lots are stopped already."""
+    stopped = stopped_lots(condition).distinct().subquery()
+    query = sa.select(sa.func.count()).select_from(stopped).where(stopped.c.batch_id.in_(reached.ids))
+    return int(db.session.scalar(query) or 0)
+
+
+def _codes_given(reached: ReachedIds) -> tuple[int, int]:
     """Label runs of lots, and the codes in them."""
-    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(LabelRun.count), 0)).select_from(reached)
-    runs, codes = db.session.execute(query.join(LabelRun, LabelRun.batch_id == reached.c.id)).one()
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(LabelRun.count), 0))
+    runs, codes = db.session.execute(query.where(reached.have(LabelRun.batch_id))).one()
     return int(runs), int(codes)
 
 
-def _holders(reached: Any) -> list[Holder]:
-    """To whom lots were sent, those with the most lots first."""
-    query = (
-        sa.select(
-            Consignee.name, Consignee.phone, Batch.unit, sa.func.count(Batch.id.distinct()), sa.func.sum(ShipmentLine.quantity)
-        )
-        .select_from(reached)
-        .join(ShipmentLine, ShipmentLine.batch_id == reached.c.id)
-        .join(Batch, Batch.id == ShipmentLine.batch_id)
+def _holders(reached: ReachedIds) -> tuple[list[Holder], int]:
+    """To whom lots were sent, those with the most lots first, and how many they are."""
+    sent = (
+        sa.select(Consignee.name, Consignee.phone, ShipmentLine.batch_id, ShipmentLine.quantity)
+        .select_from(ShipmentLine)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
         .join(Consignee, Consignee.id == Shipment.consignee_id)
-        .where(Shipment.withdrawn_at.is_(None))
-        .group_by(Consignee.name, Consignee.phone, Batch.unit)
-    )  # fmt: skip
+        .where(Shipment.withdrawn_at.is_(None), reached.have(ShipmentLine.batch_id))
+        .cte("sent")
+    )
+    lots = sa.func.count(sent.c.batch_id.distinct())
+    first = (
+        sa.select(sent.c.name, sent.c.phone, lots.label("lots"), sa.func.count().over().label("holders"))
+        .group_by(sent.c.name, sent.c.phone)
+        .order_by(lots.desc(), sent.c.name)
+        .limit(MOST_LISTED)
+        .cte("first")
+    )
+    query: sa.Select[Any] = (
+        sa.select(*first.c, Batch.unit, sa.func.sum(sent.c.quantity))
+        .select_from(first)
+        .join(sent, sa.and_(sent.c.name == first.c.name, sent.c.phone == first.c.phone))
+        .join(Batch, Batch.id == sent.c.batch_id)
+        # Said once more, or SQLite would compare all that was sent with each of the first.
+        .where(sent.c.name.in_(sa.select(first.c.name)))
+        .group_by(*first.c, Batch.unit)
+        .order_by(first.c.lots.desc(), first.c.name, first.c.phone, Batch.unit)
+    )
     found: dict[tuple[str, str], Holder] = {}
-    for name, phone, unit, lots, amount in db.session.execute(query):
-        before = found.get((name, phone))
-        amounts = (before.amounts if before else {}) | {unit: Decimal(str(amount))}
-        found[name, phone] = Holder(name, phone, (before.lots if before else 0) + lots, amounts)
-    return sorted(found.values(), key=lambda holder: (-holder.lots, holder.name))
+    count = 0
+    for name, phone, number, count, unit, amount in db.session.execute(query):  # noqa: B007
+        holder = found.setdefault((name, phone), Holder(name, phone, number, {}))
+        holder.amounts[unit] = Decimal(str(amount))
+    return list(found.values()), count
 
 
-def _scans(reached: Any) -> list[tuple[str, int]]:
+def _scans(reached: ReachedIds) -> list[tuple[str, int]]:
     query = (
         sa.select(ScanDay.region, sa.func.sum(ScanDay.scans).label("scans"))
-        .select_from(reached)
-        .join(ScanDay, ScanDay.batch_id == reached.c.id)
-        .where(ScanDay.day > today() - timedelta(days=SCAN_DAYS))
+        .where(reached.have(ScanDay.batch_id), ScanDay.day > today() - timedelta(days=SCAN_DAYS))
         .group_by(ScanDay.region)
         .order_by(sa.desc("scans"))
     )

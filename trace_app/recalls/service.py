@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,16 +11,15 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
 from trace_app.accounts.models import Organisation, RoleName, User
+from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
-from trace_app.batches.models import Batch
+from trace_app.batches.models import HOLDING, IN_FORCE, PENDING, RECALLS, Batch, in_recall
 from trace_app.clock import today
 from trace_app.db.base import utc_now
-from trace_app.db.ids import kept
+from trace_app.db.ids import count_written
 from trace_app.db.leases import stops_change
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.flow.models import LotLink
-from trace_app.flow.service import no_links_meanwhile
 from trace_app.recalls import clocks
 from trace_app.recalls.models import (
     NoticeType,
@@ -34,12 +32,9 @@ from trace_app.recalls.models import (
 )
 from trace_app.recalls.scope import EmptyScope, RecallScope, affected, scope_of
 
-_LOCK = 5_303_002
 _MARK = {RecallKind.RECALL: "", RecallKind.HOLD: "H", RecallKind.DRILL: "M"}
 """In numbers."""
 DRILL_LEVEL = 2
-ANEW: dict[str, Any] = {"version": Batch.version + 1}
-"""What makes the pages of lots anew. What stops a lot is nothing that its compliance check looks at."""
 
 shown_on_trace_pages(
     Organisation,
@@ -140,9 +135,8 @@ def issue_recall(
     _one_at_a_time(user)
     text = NoticeText(level, reason, advice, reason_en, advice_en)
     recall = _begin(user, kind, level, {})
-    if not _take_in(recall, 1, Batch.id == batch.id):
+    if not _take_in(recall, 1, sa.select(Batch.id).where(Batch.id == batch.id)):
         raise AlreadyRecalled(lot=batch.lot_number)
-    _raise_what_was_made_of(recall)
     _issued(user, recall, text)
     audit.note(user, kind.value, batch, recall=recall.number)
     return recall
@@ -206,7 +200,6 @@ def approve(user: User, recall: Recall) -> None:
     recall.status = RecallStatus.ACTIVE
     _come_into_force(recall)
     _notice(user, recall, NoticeType.APPROVE, text_of(recall))
-    _restate(recall)
 
 
 def reject(user: User, recall: Recall, reason: str) -> None:
@@ -217,7 +210,6 @@ def reject(user: User, recall: Recall, reason: str) -> None:
     _decide(user, recall)
     recall.status, recall.ended_at = RecallStatus.REJECTED, utc_now()
     _notice(user, recall, NoticeType.REJECT, text_of(recall), note=reason)
-    _restate(recall)
 
 
 def _decide(user: User, recall: Recall) -> None:
@@ -244,7 +236,6 @@ def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, s
         user, recall, NoticeType.EXTEND, text_of(recall), note=note, added=recall.lot_count - before,
         scope=scope.plain(),
     )  # fmt: skip
-    _restate(recall)
     return recall.lot_count - before
 
 
@@ -272,7 +263,6 @@ def narrow(user: User, recall: Recall, taken_out: dict[int, str], note: str) -> 
         _leave_out(recall, {member.batch_id: taken_out[member.batch_id]})
     recall.lot_count -= len(members)
     _notice(user, recall, NoticeType.NARROW, text_of(recall), note=note, removed=len(members))
-    _restate(recall)
     return len(members)
 
 
@@ -289,7 +279,6 @@ def correct(user: User, recall: Recall, text: NoticeText, note: str) -> None:
         recall.start_due_at = clocks.start_due(text.level, recall.in_force_at)
         recall.finish_due_on = clocks.finish_due(text.level, recall.in_force_at)
     _notice(user, recall, NoticeType.CORRECT, text, note=note)
-    _restate(recall)
 
 
 def end(user: User, recall: Recall, note: str) -> None:
@@ -301,7 +290,6 @@ def end(user: User, recall: Recall, note: str) -> None:
     _must_be_regulator(user, recall)
     recall.status, recall.ended_at = RecallStatus.ENDED, utc_now()
     _notice(user, recall, NoticeType.END, text_of(recall), note=note)
-    _restate(recall)
 
 
 def text_of(recall: Recall) -> NoticeText:
@@ -318,12 +306,10 @@ def _one_at_a_time(user: User) -> None:
 
     Nor may a lot go into another one meanwhile, which the scope would miss.
     """
+    batches.no_use_meanwhile()
     stops_change()
-    # The authority's row is its counter's lock, too.
+    # The authority's row is its counter's lock.
     db.session.refresh(user.organisation, with_for_update=True)
-    if db.engine.dialect.name == "postgresql":
-        db.session.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    no_links_meanwhile()
 
 
 def _must_be_active(user: User, recall: Recall) -> None:
@@ -400,23 +386,17 @@ def _notice(
 
 def _take_in_scope(user: User, recall: Recall, sequence: int, scope: RecallScope, left_out: dict[int, str]) -> None:
     """:raises EmptyScope, NothingLeft:"""
-    with kept(sa.select(affected(user, scope).c.id)) as reached:
-        chosen: sa.ColumnElement[bool] = Batch.id.in_(sa.select(reached.c.id))
+    with affected(user, scope) as reached:
+        chosen = reached.ids
         if user.role is RoleName.PRODUCER and recall.kind is not RecallKind.DRILL:
-            chosen = sa.and_(chosen, Batch.producer_id == user.organisation_id)
+            chosen = sa.select(Batch.id).where(reached.have(Batch.id), Batch.producer_id == user.organisation_id)
         if left_out:
-            chosen = sa.and_(chosen, Batch.id.not_in(list(left_out)))
-        reached_count = int(db.session.scalar(sa.select(sa.func.count()).select_from(reached)) or 0)
-        count = _take_in(recall, sequence, chosen)
-        if not count:
-            raise NothingLeft if reached_count else EmptyScope
+            chosen = chosen.where(next(iter(chosen.selected_columns)).not_in(list(left_out)))
+        if not _take_in(recall, sequence, chosen):
+            raise NothingLeft if db.session.scalar(reached.ids.limit(1)) is not None else EmptyScope
         if left_out:
-            known = sa.select(reached.c.id).where(reached.c.id.in_(list(left_out)))
+            known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), reached.have(Batch.id))
             _leave_out(recall, {lot_id: left_out[lot_id] for lot_id in db.session.scalars(known)})
-        if count < reached_count and recall.kind is not RecallKind.DRILL:
-            # Left out, others' or under recall already: their pages say of the lots they were made of that these are.
-            added = _members(recall).where(RecallMember.added_in == sequence)
-            _raise_versions(Batch.id.in_(sa.select(reached.c.id)), Batch.id.not_in(added))
 
 
 def _leave_out(recall: Recall, reasons: dict[int, str]) -> None:
@@ -426,113 +406,34 @@ def _leave_out(recall: Recall, reasons: dict[int, str]) -> None:
     db.session.flush()
 
 
-def _take_in(recall: Recall, sequence: int, chosen: sa.ColumnElement[bool]) -> int:
-    """Put lots into a recall that are not stopped as gravely already, and say so on their labels.
+def _take_in(recall: Recall, sequence: int, lots: sa.Select[Any]) -> int:
+    """Put lots into a recall that are not stopped as gravely already; from the commit on their labels say so.
 
+    :param lots: a SELECT of their ids.
     :return: how many.
     """
-    not_yet: sa.ColumnElement[bool]
+    lot = next(iter(lots.selected_columns))
     if recall.kind is RecallKind.RECALL:
-        not_yet = sa.or_(Batch.recall_level.is_(None), Batch.recall_level > recall.level)
+        lots = lots.where(~in_recall(lot, sa.and_(IN_FORCE, RECALLS.c.level <= recall.level)))
         if recall.status is RecallStatus.PENDING:
             # Two of one cause, both waiting for approval, are one too many.
-            not_yet = sa.and_(not_yet, Batch.id.not_in(_members_of(Recall.status == RecallStatus.PENDING, recall)))
+            lots = lots.where(~in_recall(lot, PENDING))
     elif recall.kind is RecallKind.HOLD:
-        not_yet = sa.and_(Batch.recalled_at.is_(None), Batch.held_at.is_(None))
-    else:
-        not_yet = sa.true()
-    in_it = _members(recall)
+        lots = lots.where(~in_recall(lot, sa.or_(IN_FORCE, HOLDING)))
+    count = 0
     if sequence > 1:
         # What was taken out and comes in again keeps its row.
-        db.session.execute(
-            sa.update(RecallMember)
-            .where(
-                RecallMember.recall_id == recall.id, RecallMember.removed_in.is_not(None),
-                RecallMember.batch_id.in_(sa.select(Batch.id).where(chosen, not_yet)),
-            )
-            .values(added_in=sequence, removed_in=None),
-            execution_options={"synchronize_session": False},
-        )  # fmt: skip
-        not_yet = sa.and_(not_yet, Batch.id.not_in(in_it))
-    rows = sa.select(sa.literal(recall.id), Batch.id, sa.literal(sequence)).where(chosen, not_yet)
-    db.session.execute(sa.insert(RecallMember).from_select(["recall_id", "batch_id", "added_in"], rows))
-    added = in_it.where(RecallMember.added_in == sequence)
-    if recall.kind is not RecallKind.DRILL:
-        db.session.execute(
-            sa.update(Batch).where(Batch.id.in_(added)).values(_stopped_by(recall) | ANEW),
-            execution_options={"synchronize_session": False},
+        members = sa.select(RecallMember.batch_id).where(RecallMember.recall_id == recall.id)
+        again = sa.update(RecallMember).where(
+            RecallMember.recall_id == recall.id, RecallMember.removed_in.is_not(None), RecallMember.batch_id.in_(lots)
         )
-    count = int(db.session.scalar(sa.select(sa.func.count()).select_from(added.subquery())) or 0)
+        count += count_written(again.values(added_in=sequence, removed_in=None))
+        lots = lots.where(lot.not_in(members))
+    rows = lots.with_only_columns(sa.literal(recall.id), lot, sa.literal(sequence))
+    count += count_written(sa.insert(RecallMember).from_select(["recall_id", "batch_id", "added_in"], rows))
     recall.lot_count += count
     db.session.flush()
     return count
-
-
-def _members_of(condition: sa.ColumnElement[bool], but: Recall) -> sa.Select[Any]:
-    """The lots in other recalls of which a condition holds."""
-    return (
-        sa.select(RecallMember.batch_id)
-        .join(Recall, Recall.id == RecallMember.recall_id)
-        .where(condition, Recall.kind == RecallKind.RECALL, Recall.id != but.id, RecallMember.removed_in.is_(None))
-    )
-
-
-def _stopped_by(recall: Recall) -> dict[str, Any]:
-    """What a new recall or hold says of its lots."""
-    now: datetime = utc_now()
-    moment = sa.literal(now, Batch.held_at.type)
-    if recall.kind is RecallKind.RECALL and recall.status is RecallStatus.ACTIVE:
-        return {"recalled_at": sa.func.coalesce(Batch.recalled_at, moment), "recall_level": recall.level}
-    return {"held_at": sa.func.coalesce(Batch.held_at, moment)}
-
-
-def _members(recall: Recall) -> sa.Select[Any]:
-    """The lots that are or were in a recall."""
-    return sa.select(RecallMember.batch_id).where(RecallMember.recall_id == recall.id)
-
-
-def _raise_versions(*lots: sa.ColumnElement[bool]) -> None:
-    db.session.execute(sa.update(Batch).where(*lots).values(ANEW), execution_options={"synchronize_session": False})
-
-
-def _raise_what_was_made_of(recall: Recall) -> None:
-    """Have the pages of lots made of a recall's lots say anew what stops those."""
-    targets = sa.select(LotLink.target_id).where(
-        LotLink.withdrawn_at.is_(None), LotLink.source_id.in_(_members(recall))
-    )
-    _raise_versions(Batch.id.in_(targets), Batch.id.not_in(_members(recall)))
-
-
-def _restate(recall: Recall) -> None:
-    """Have the lots of a recall, and those that were, say what stops them now; their pages are made anew."""
-    if recall.kind is RecallKind.DRILL:
-        return
-    stops = (
-        sa.select(RecallMember.recall_id)
-        .join(Recall, Recall.id == RecallMember.recall_id)
-        .where(RecallMember.batch_id == Batch.id, RecallMember.removed_in.is_(None))
-    )
-    in_force = stops.where(Recall.kind == RecallKind.RECALL, Recall.status == RecallStatus.ACTIVE)
-    holding = stops.where(
-        sa.or_(
-            sa.and_(Recall.kind == RecallKind.HOLD, Recall.status == RecallStatus.ACTIVE),
-            sa.and_(Recall.kind == RecallKind.RECALL, Recall.status == RecallStatus.PENDING),
-        )
-    )
-    db.session.flush()
-    db.session.execute(
-        sa.update(Batch)
-        .where(Batch.id.in_(_members(recall)))
-        .values(
-            recalled_at=in_force.with_only_columns(sa.func.min(Recall.in_force_at)).scalar_subquery(),
-            recall_level=in_force.with_only_columns(sa.func.min(Recall.level)).scalar_subquery(),
-            held_at=holding.with_only_columns(sa.func.min(Recall.issued_at)).scalar_subquery(),
-            **ANEW,
-        ),
-        execution_options={"synchronize_session": False},
-    )
-    _raise_what_was_made_of(recall)
-    db.session.expire_all()
 
 
 def _next_number(user: User, kind: RecallKind) -> str:

@@ -265,7 +265,7 @@ _RAISE_LOTS = (
         Batch.id.in_(sa.bindparam("batch_ids", expanding=True)),
         Batch.producer_id == sa.bindparam("producer"),
         Batch.status != BatchStatus.CLOSED,
-        Batch.recalled_at.is_(None),
+        ~Batch.recalled,
         Batch.product_id.in_(sa.select(Product.id).where(Product.kind_code == sa.bindparam("kind"))),
     )
     .values(CHANGED)
@@ -389,7 +389,7 @@ def _with_stock(user: User, record_type: RecordType, facts: dict[str, Any]) -> d
 
 def _takes_records(user: User) -> list[sa.ColumnElement[bool]]:
     return [
-        Batch.producer_id == user.organisation_id, Batch.status != BatchStatus.CLOSED, Batch.recalled_at.is_(None),
+        Batch.producer_id == user.organisation_id, Batch.status != BatchStatus.CLOSED, ~Batch.recalled,
     ]  # fmt: skip
 
 
