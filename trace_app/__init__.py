@@ -20,7 +20,9 @@ from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migra
 from trace_app.feedback.service import feedback_words
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
-from trace_app.public.scan_layer import ScanLayer, TracePages, reader_for
+from trace_app.public.kept_pages import TracePages
+from trace_app.public.label_states import reader_for
+from trace_app.public.scan_layer import ScanLayer
 from trace_app.recalls.forms import KINDS, LEVELS, STATUSES
 from trace_app.recalls.published import stops_of
 from trace_app.recalls.tasks import calls_for

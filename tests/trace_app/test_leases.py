@@ -13,7 +13,7 @@ from tests.world import World
 from trace_app.db.leases import StopEpoch, StopLease, stops_change
 from trace_app.db.session import transaction
 from trace_app.extensions import db
-from trace_app.public.scan_layer import STATE_S, States
+from trace_app.public.label_states import STATE_S, States
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0"}
 
@@ -145,12 +145,12 @@ def test_the_writer_waits_for_as_long_as_workers_say(leased: tuple[World, StopLe
 
 def test_what_was_read_counts_for_one_epoch_and_some_seconds() -> None:
     states = States(most=2)
-    states.keep("a", 1, 7, 100.0)
-    assert states.get("a", 7, 100.0 + STATE_S - 0.01) == (1,)
-    assert states.get("a", 7, 100.0 + STATE_S) is None
-    assert states.get("a", 8, 100.0) is None
-    states.keep("b", None, 7, 100.0)
-    assert states.get("b", 7, 100.0) == (None,)
-    states.keep("c", 3, 7, 100.0)
-    assert states.get("a", 7, 100.0) is None
-    assert states.get("c", 7, 100.0) == (3,)
+    states.keep(1, "first", 7, 100.0)
+    assert states.get(1, 7, 100.0 + STATE_S - 0.01) == (7, 100.0, "first")
+    assert states.get(1, 7, 100.0 + STATE_S) is None
+    assert states.get(1, 8, 100.0) is None
+    states.keep(2, None, 7, 100.0)
+    assert states.get(2, 7, 100.0) == (7, 100.0, None)
+    states.keep(3, "third", 7, 100.0)
+    assert states.get(1, 7, 100.0) is None
+    assert states.get(3, 7, 100.0) == (7, 100.0, "third")

@@ -19,16 +19,8 @@ from tests.world import World
 from trace_app.accounts.models import Organisation
 from trace_app.extensions import db
 from trace_app.public.item import HIDDEN, item_line
-from trace_app.public.scan_layer import (
-    CUT_MARK,
-    ITEM_MARK,
-    MARK,
-    PRINTED_MARK,
-    QUIET_MARK,
-    KeptPage,
-    ScanLayer,
-    TracePages,
-)
+from trace_app.public.kept_pages import CUT_MARK, ITEM_MARK, MARK, PRINTED_MARK, QUIET_MARK, KeptPage, TracePages
+from trace_app.public.scan_layer import ScanLayer
 
 
 def _scan(app: Flask, code: str, **headers: str) -> tuple[str, dict[str, str], bytes]:
@@ -193,7 +185,7 @@ def test_a_database_that_does_not_answer_is_flasks_to_answer(world: World, monke
 def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> None:
     import psycopg
 
-    from trace_app.public.scan_layer import PostgresqlReader
+    from trace_app.public.label_states import PostgresqlReader
 
     url = postgresql_url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(url, autocommit=True) as admin:

@@ -21,7 +21,7 @@ from trace_app.scans import log as scan_log
 from trace_app.scans import watch
 from trace_app.scans.clients import client_of, key_of_day, source_of
 from trace_app.scans.log import Row, keep, keep_rows
-from trace_app.scans.models import ScanDay, ScanItem, ScanMark, Suspicion, scans
+from trace_app.scans.models import Outcome, ScanDay, ScanItem, ScanMark, Suspicion, scans
 from trace_app.scans.regions import BadRegionTable, Regions, apart_km, place_of
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0"}
@@ -221,9 +221,18 @@ def test_regions_lie_where_they_are() -> None:
 def test_who_stands_behind_ones_own_proxy_is_seen(world: World) -> None:
     settings: Settings = world.app.config["SETTINGS"]
     log = scan_log.ScanLog(world.app, settings.model_copy(update={"proxy_hops": 1}))
-    environ = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "6.6.6.6, 203.0.113.9"}
-    assert log._address(environ) == "203.0.113.9"
-    assert log._address({"REMOTE_ADDR": "10.0.0.1"}) == "10.0.0.1"
+    addresses: list[str] = []
+
+    def place_of(address: str, _day: str) -> tuple[int, str]:
+        addresses.append(address)
+        return 0, ""
+
+    log._place_of = place_of
+    direct = {"HTTP_USER_AGENT": "MicroMessenger", "REMOTE_ADDR": "10.0.0.1"}
+    for environ in (direct | {"HTTP_X_FORWARDED_FOR": "6.6.6.6, 203.0.113.9"}, direct):
+        log.note(environ, "zh", Outcome.UNKNOWN)
+    assert addresses == ["203.0.113.9", "10.0.0.1"]
+    log.close()
 
 
 def test_scans_wait_while_the_database_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,10 @@ from trace_app.labels.service import CONTAINERS, ScannedLabel, never_made
 from trace_app.language import language
 from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
 from trace_app.public.item import HIDDEN, SHOWN, is_unusual, item_line
+from trace_app.public.kept_pages import CUT_MARK, ITEM_MARK, MARK, PRINTED_MARK, QUIET_MARK
 from trace_app.public.machine import LINKSET_JSON, MEDIA_TYPES, json_text, product_document
 from trace_app.public.resolver import linkset_of_label
-from trace_app.public.scan_layer import CUT_MARK, ITEM_MARK, MARK, MARKED, PRINTED_MARK, QUIET_MARK, Label
+from trace_app.public.scan_layer import MARKED, Label
 from trace_app.public.trace import Trace, trace_of_batch
 from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
 from trace_app.recalls.forms import LEVELS

@@ -1,0 +1,168 @@
+"""What the layer in front of Flask reads of labels: in plain SQL, and what it keeps of that under a lease."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+from config import Settings
+from trace_app.labels.service import CONTAINERS
+from trace_app.public.item import is_unusual, item_line
+from trace_app.public.kept_pages import Kept
+
+_RUN = (
+    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.status, b.created_at, b.version,"
+    " (SELECT count(*) FROM recall_batches m JOIN recall_notices n ON n.recall_id = m.recall_id WHERE m.batch_id = b.id),"
+    " (SELECT count(*) FROM lot_links l JOIN recall_batches m ON m.batch_id = l.source_id"
+    " JOIN recall_notices n ON n.recall_id = m.recall_id WHERE l.target_id = b.id AND l.withdrawn_at IS NULL)"
+    " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = {}"
+)
+"""What stops a lot, or a lot that it was made of, is as new as there are notices on it: there is never one less."""
+_ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {} AND "index" = {}'
+STATE_S = 30.0
+"""Seconds that a lot's version, and a label's scans, are used again under a lease. What stops a lot ends the lease;
+other changes may take that long to reach consumers."""
+STATES = 12_000
+"""Of either, kept by a worker."""
+Key = TypeVar("Key")
+State = TypeVar("State")
+
+
+class StateReader(Protocol):
+    def run(self, run: int) -> tuple[Any, ...] | None:
+        """Count, key number, level, PIN and voided ranges of a run; id and status of its batch; and what tells one
+        state of its page from another: time of registration, version, notices on it and on what it was made of."""
+        ...
+
+    def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
+        """First scan, scans and unusual scans of a label, None before the first."""
+        ...
+
+
+class SqliteReader:
+    """One connection for each thread; each read sees the latest commit."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    def run(self, run: int) -> Any:
+        return self._row(_RUN.format("?"), (run,))
+
+    def item(self, run: int, index: int) -> Any:
+        return self._row(_ITEM.format("?", "?"), (run, index))
+
+    def _row(self, query: str, values: tuple[int, ...]) -> Any:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self._path, isolation_level=None)
+            connection.execute("PRAGMA query_only=ON")
+            # Rows at random places: what is read here once is seldom read again, and the system keeps it anyway.
+            connection.execute("PRAGMA cache_size=-256")
+            self._local.connection = connection
+        return connection.execute(query, values).fetchone()
+
+
+class PostgresqlReader:
+    """One connection for each thread, opened anew when it was lost."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._local = threading.local()
+
+    def run(self, run: int) -> Any:
+        return self._row(_RUN.format("%s"), (run,))
+
+    def item(self, run: int, index: int) -> Any:
+        return self._row(_ITEM.format("%s", "%s"), (run, index))
+
+    def _row(self, query: str, values: tuple[int, ...]) -> Any:
+        connection: psycopg.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            try:
+                return connection.execute(query, values).fetchone()
+            except psycopg.OperationalError:
+                connection.close()
+        # A plan that was made while a table was empty would read all of it later on: by index alone.
+        self._local.connection = psycopg.connect(
+            self._url, autocommit=True, prepare_threshold=0, options="-c enable_seqscan=off -c enable_bitmapscan=off"
+        )
+        return self._local.connection.execute(query, values).fetchone()
+
+
+class States(Generic[Key, State]):
+    """What was read of runs or labels, when, and under which lease. Bounded: all is forgotten when it is full."""
+
+    def __init__(self, most: int = STATES) -> None:
+        self._most = most
+        self._kept: dict[Key, tuple[int, float, State]] = {}
+
+    def get(self, key: Key, epoch: int, now: float) -> tuple[int, float, State] | None:
+        """What was read under a lease of this epoch, not long ago, behind epoch and time."""
+        found = self._kept.get(key)
+        return found if found is not None and found[0] == epoch and now - found[1] < STATE_S else None
+
+    def keep(self, key: Key, value: State, epoch: int, now: float) -> None:
+        """Keep what was read, where a lease of this epoch was held as the reading began."""
+        if len(self._kept) >= self._most:
+            self._kept = {}
+        self._kept[key] = (epoch, now, value)
+
+
+def reader_for(settings: Settings) -> StateReader:
+    url = make_url(settings.sqlalchemy_url)
+    if url.get_backend_name() == "sqlite":
+        return SqliteReader(url.database or "")
+    return PostgresqlReader(url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+class Run(NamedTuple):
+    """What was read of a label run that opens trace pages."""
+
+    labels: int
+    """How many it has."""
+    key_number: int
+    voided: str
+    kept: Kept
+    version: tuple[Any, ...]
+    """Tells one state of the lot's page from another, see `StateReader.run`."""
+
+    @classmethod
+    def of_row(cls, row: tuple[Any, ...]) -> Run | None:
+        """None where Flask must say more."""
+        count, key_number, level, has_pin, voided, batch_id, status, *version = row
+        # A draft has labels only where a recall took it in; a container's page shows what lies inside.
+        if status == "draft" or level in CONTAINERS:
+            return None
+        return cls(count, key_number, voided, (batch_id, sys.intern(level), bool(has_pin)), tuple(version))
+
+
+class Item:
+    """What a page says of a single label: of its scans before, and whether they were unusual.
+
+    :param row: first scan, scans and unusual scans as the database has them; None before the first.
+    """
+
+    __slots__ = ("_first_at", "_made", "_scans", "unusual")
+
+    def __init__(self, row: tuple[Any, int, Any] | None) -> None:
+        first_at: int | None
+        first_at, scans, unusual = row or (None, 0, False)
+        self._first_at, self._scans = first_at, scans
+        self.unusual = is_unusual(scans, unusual)
+        self._made = ("", b"")
+
+    def line(self, language: str) -> bytes:
+        """Made once for all who ask in one language after the other."""
+        made = self._made
+        if made[0] != language:
+            made = self._made = (language, item_line(self._first_at, self._scans, language))
+        return made[1]
+
+
+UNSCANNED = Item(None)
