@@ -27,8 +27,8 @@ PRINTED_LENGTH = 16
 MAX_RUN = (1 << 22) - 1
 MAX_INDEX = (1 << 20) - 1
 CHECK_BITS = 18
-READ_KEPT = 20_000
-"""Codes that a code book remembers; some 4 MB."""
+READ_KEPT = 4_000
+"""Codes that a code book remembers; some 1 MB."""
 
 _VALUE = {character: value for value, character in enumerate(ALPHABET)}
 _BYTES = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
