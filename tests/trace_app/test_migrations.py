@@ -127,3 +127,31 @@ def test_records_made_before_sites_and_stock_keep_their_lots(bare: Flask) -> Non
             assert connection.execute(sa.text("SELECT id, batch_id, note FROM records")).all() == [(1, 1, "除草")]
         flask_migrate.upgrade()
         db.engine.dispose()
+
+
+RECALLED = """
+INSERT INTO users (id, email, username, full_name, password, active, fs_uniquifier, organisation_id, created_at)
+    VALUES (1, 'o@demo.example', 'officer', '', '', true, 'x', 1, '2026-01-01 00:00:00');
+INSERT INTO recalls (id, number, kind, status, level, voluntary, authority_id, issued_by_id, issued_at, in_force_at, scope,
+    lot_count) VALUES (1, 'R-1', 'recall', 'active', 2, false, 1, 1, '2026-02-01 00:00:00', '2026-02-02 00:00:00', '{}', 1),
+    (2, 'H-1', 'hold', 'active', 2, false, 1, 1, '2026-02-03 00:00:00', '2026-02-03 00:00:00', '{}', 1);
+INSERT INTO recall_batches (recall_id, batch_id, added_in) VALUES (1, 1, 1), (2, 1, 1)
+"""
+
+
+def test_what_stops_a_lot_is_in_its_row_again_one_step_back(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        with db.engine.begin() as connection:
+            for statement in BEFORE_THE_PRINT_ROOM.split(";"):
+                connection.execute(sa.text(statement))
+        flask_migrate.upgrade()
+        with db.engine.begin() as connection:
+            for statement in RECALLED.split(";"):
+                connection.execute(sa.text(statement))
+        flask_migrate.downgrade(revision="0010")
+        with db.engine.connect() as connection:
+            row = connection.execute(sa.text("SELECT recalled_at, recall_level, held_at FROM batches")).one()
+            assert (str(row[0])[:10], row[1], str(row[2])[:10]) == ("2026-02-02", 2, "2026-02-03")
+        flask_migrate.upgrade()
+        db.engine.dispose()

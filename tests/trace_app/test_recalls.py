@@ -1,9 +1,11 @@
 import threading
+import time
 
 import pytest
 
 from tests.world import RECALL, World
 from trace_app.accounts.models import AuditEvent
+from trace_app.db import leases
 from trace_app.extensions import db
 from trace_app.recalls.models import Recall
 
@@ -110,6 +112,30 @@ def test_officers_who_issue_at_once_get_numbers_of_their_own(world: World) -> No
     with world.app.app_context():
         numbers = db.session.scalars(db.select(Recall.number)).all()
         assert sorted(number[-4:] for number in numbers) == ["0001", "0002", "0003", "0004"]
+
+
+def test_what_is_sold_while_a_recall_is_issued_waits_and_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor, regulator = world.producer(), world.regulator()
+    batch_id = world.released(actor)
+    seller, officer = world.client(actor), world.client(regulator)
+    issued, waited = threading.Event(), leases._Fence.wait_out
+
+    def wait_out(fence: leases._Fence) -> None:
+        # All is written but not committed.
+        issued.set()
+        time.sleep(0.5)
+        waited(fence)
+
+    monkeypatch.setattr(leases._Fence, "wait_out", wait_out)
+    recalling = threading.Thread(target=lambda: officer.post(f"/batches/{batch_id}/recall", data=FORM))
+    recalling.start()
+    assert issued.wait(20)
+    answer = seller.post(f"/batches/{batch_id}/close")
+    recalling.join()
+    assert answer.status_code == 409
+    assert "正在召回" in answer.text
 
 
 @pytest.mark.parametrize("change", [{"level": ""}, {"level": "4"}, {"level": "x"}, {"reason": ""}, {"advice": " "}])

@@ -1,4 +1,4 @@
-"""Many row numbers as a table that queries join: given by Python, or found by a query and kept for a while."""
+"""Many row numbers as a table that queries join: given by Python, or reached over links and kept for a while."""
 
 from __future__ import annotations
 
