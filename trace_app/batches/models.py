@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation, User
@@ -52,6 +53,24 @@ def in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElem
         )
         .correlate_except(_MEMBERS, RECALLS)
     )
+
+
+def _is_in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The same of one lot, to be looked up by itself: for an EXISTS among the columns of a query PostgreSQL may read
+    all recalled lots first."""
+    first = (
+        sa.select(sa.true())
+        .where(
+            _MEMBERS.c.batch_id == batch_id,
+            _MEMBERS.c.removed_in.is_(None),
+            RECALLS.c.id == _MEMBERS.c.recall_id,
+            condition,
+        )
+        .limit(1)
+        .correlate_except(_MEMBERS, RECALLS)
+        .scalar_subquery()
+    )
+    return sa.func.coalesce(first, sa.false(), type_=sa.Boolean)
 
 
 def stopped_lots(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
@@ -119,11 +138,29 @@ class Batch(Model):
     division: Mapped[Division] = relationship()
     revisions: Mapped[list[BatchRevision]] = relationship(back_populates="batch", order_by="BatchRevision.number")
 
-    recalled: Mapped[bool] = column_property(in_recall(id, IN_FORCE))
-    """Whether a recall is in force."""
-    held: Mapped[bool] = column_property(in_recall(id, HOLDING))
-    """Whether its sale is stopped for the time being."""
+    _recalled: Mapped[bool] = column_property(_is_in_recall(id, IN_FORCE))
+    _held: Mapped[bool] = column_property(_is_in_recall(id, HOLDING))
     notices: Mapped[int] = column_property(notices_on(id))
+
+    @hybrid_property
+    def recalled(self) -> bool:
+        """Whether a recall is in force."""
+        return self._recalled
+
+    @recalled.inplace.expression
+    @classmethod
+    def _recalled_condition(cls) -> sa.ColumnElement[bool]:
+        return in_recall(cls.id, IN_FORCE)
+
+    @hybrid_property
+    def held(self) -> bool:
+        """Whether its sale is stopped for the time being."""
+        return self._held
+
+    @held.inplace.expression
+    @classmethod
+    def _held_condition(cls) -> sa.ColumnElement[bool]:
+        return in_recall(cls.id, HOLDING)
 
     @property
     def stopped(self) -> bool:

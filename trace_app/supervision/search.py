@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from trace_app.accounts.access import visible_to
 from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
-from trace_app.db.prefix import begins_with
+from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
 from trace_app.flow.shipment_models import Consignee, Shipment
 from trace_app.flow.shipping import seen_by
@@ -94,9 +95,7 @@ def _lots(user: User, text: str) -> list[Hit]:
 
 
 def _recalls(user: User, text: str) -> list[Hit]:
-    query = (
-        db.select(Recall).where(Recall.number.icontains(text, autoescape=True)).order_by(Recall.id.desc()).limit(EACH)
-    )
+    query = db.select(Recall).where(has_text(Recall.number, text)).order_by(Recall.id.desc()).limit(EACH)
     return [
         Hit(row.number, row.reason if row.notices else "", url_for("managed_recalls.show", number=row.number))
         for row in db.session.scalars(query)
@@ -148,14 +147,17 @@ def _inputs(text: str) -> list[Hit]:
 
 
 def _buyers(user: User, text: str) -> list[Hit]:
+    # A buyer stands in the address books of many: put together here, since the database would sort all who match.
     query = (
-        sa.select(Consignee.name, sa.func.max(Consignee.phone))
-        .where(Consignee.name.icontains(text, autoescape=True), _of_my_place(user, Consignee.sender_id))
-        .group_by(Consignee.name)
+        sa.select(Consignee.name, Consignee.phone)
+        .where(has_text(Consignee.name, text), _of_my_place(user, Consignee.sender_id))
         .order_by(Consignee.name)
-        .limit(EACH)
+        .limit(50 * EACH)
     )
-    return [Hit(name, phone or "", url_for("shipments.index", q=name)) for name, phone in db.session.execute(query)]
+    phones: dict[str, str] = {}
+    for name, phone in db.session.execute(query):
+        phones[name] = max(phone, phones.get(name, ""))
+    return [Hit(name, phones[name], url_for("shipments.index", q=name)) for name in itertools.islice(phones, EACH)]
 
 
 def _vehicles(user: User, text: str) -> list[Hit]:
@@ -176,7 +178,7 @@ def _vehicles(user: User, text: str) -> list[Hit]:
 
 
 def _named(model: Any, text: str) -> sa.ColumnElement[bool]:
-    return sa.or_(model.name.icontains(text, autoescape=True), model.name_en.icontains(text, autoescape=True))
+    return sa.or_(has_text(model.name, text), has_text(model.name_en, text))
 
 
 def _of_my_place(user: User, organisation_id: Any) -> sa.ColumnElement[bool]:

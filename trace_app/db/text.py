@@ -1,4 +1,4 @@
-"""Comparing beginnings so that an index is used, on both databases."""
+"""Comparing texts in a way that both databases are quick at."""
 
 from __future__ import annotations
 
@@ -19,3 +19,14 @@ def begins_with(column: Any, text: str) -> sa.ColumnElement[bool]:
     if db.engine.dialect.name == "postgresql":
         return sa.and_(column.startswith(text, autoescape=True))
     return sa.and_(column >= text, column < text + _LAST)
+
+
+def has_text(column: Any, text: str) -> sa.ColumnElement[bool]:
+    """Whether a text is somewhere in a column's, whatever the case of Latin letters.
+
+    PostgreSQL's ILIKE folds all letters of the world one by one, which takes five times as long.
+    """
+    if db.engine.dialect.name == "postgresql":
+        folded = sa.func.lower(sa.collate(column, "C"))
+        return sa.and_(folded.contains(text.lower(), autoescape=True))
+    return sa.and_(column.icontains(text, autoescape=True))
