@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
@@ -28,6 +29,7 @@ from trace_app.extensions import db
 from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel
+from trace_app.public.label_states import PAGE_STATE
 from trace_app.quality import service as quality
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
@@ -245,9 +247,11 @@ class World:
             user, batch = db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id)
             return issue_recall(user, batch, **RECALL).number
 
-    def version(self, batch_id: int) -> int:
+    def version(self, batch_id: int) -> tuple[Any, ...]:
+        """What tells one state of a batch's page from another; the later is the greater."""
         with self.app.app_context():
-            return db.session.get_one(Batch, batch_id).version
+            query = sa.text(f"SELECT {PAGE_STATE} FROM batches b WHERE b.id = :batch_id")
+            return tuple(db.session.execute(query, {"batch_id": batch_id}).one())
 
 
 def photo(colour: str = "green", size: tuple[int, int] = (320, 200), form: str = "JPEG", **options: Any) -> bytes:

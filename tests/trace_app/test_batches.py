@@ -244,7 +244,9 @@ class TestFreshness:
         versions = [world.version(batch_id)]
         world.record(actor, batch_id)
         versions.append(world.version(batch_id))
-        assert versions[0] < versions[1]
+        world.recall(world.regulator(), batch_id)
+        versions.append(world.version(batch_id))
+        assert versions[0] < versions[1] < versions[2]
 
     def test_with_product_site_and_producer_but_not_with_those_of_others(self, world: World) -> None:
         from trace_app.accounts.models import Organisation

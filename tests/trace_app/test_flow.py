@@ -236,6 +236,7 @@ class TestScope:
         assert client.post("/recall", data=base | {"count": "5", "reason": ""}).status_code == 422
         with world.app.app_context():
             assert db.session.scalar(db.select(db.func.count(Recall.id))) == 0
+        before = world.version(lots["PACK-2"])
         assert client.post("/recall", data=base | out | {"count": "4"}).status_code == 302
         with world.app.app_context():
             recall = db.session.scalars(db.select(Recall)).one()
@@ -243,6 +244,7 @@ class TestScope:
             assert [(e.batch.lot_number, e.reason) for e in recall.exclusions] == [("PACK-2", "未出库，已封存")]
             recalled = {b.lot_number for b in db.session.scalars(db.select(Batch).where(Batch.recalled))}
             assert recalled == {"BAD-1", "BAD-2", "MERGED-1", "PACK-1"}
+        assert world.version(lots["PACK-2"]) > before
         assert recall.number in client.get(f"/batches/{lots['BAD-1']}").text
         assert client.post("/recall", data=NOTICE | {"lots": "PACK-1", "count": "0"}).status_code == 422
         assert "没有新的批次" in client.post("/recall", data=NOTICE | {"lots": "PACK-1", "count": "1"}).text

@@ -79,12 +79,17 @@ INSERT INTO label_runs (id, batch_id, key_number, stock, count, status, failure,
 """
 
 
+def _execute(statements: str) -> None:
+    """SQL apart by semicolons, in a transaction."""
+    with db.engine.begin() as connection:
+        for statement in statements.split(";"):
+            connection.execute(sa.text(statement))
+
+
 def test_labels_printed_before_the_print_room_keep_their_codes_and_files(bare: Flask) -> None:
     with bare.app_context():
         flask_migrate.upgrade(revision="0001")
-        with db.engine.begin() as connection:
-            for statement in BEFORE_THE_PRINT_ROOM.split(";"):
-                connection.execute(sa.text(statement))
+        _execute(BEFORE_THE_PRINT_ROOM)
         flask_migrate.upgrade()
         with db.engine.connect() as connection:
             runs = connection.execute(sa.text("SELECT id, count, level, voided FROM label_runs ORDER BY id")).all()
@@ -108,9 +113,7 @@ def test_records_made_before_sites_and_stock_keep_their_lots(bare: Flask) -> Non
         flask_migrate.upgrade(revision="0001")
         record = """INSERT INTO records (id, batch_id, type, stage_code, happened_on, operator, note, "values", created_at)
             VALUES (1, 1, 'care', NULL, '2026-01-02', '', '除草', '{}', '2026-01-02 00:00:00')"""
-        with db.engine.begin() as connection:
-            for statement in [*BEFORE_THE_PRINT_ROOM.split(";"), record]:
-                connection.execute(sa.text(statement))
+        _execute(f"{BEFORE_THE_PRINT_ROOM}; {record}")
         flask_migrate.upgrade()
         with db.engine.begin() as connection:
             row = connection.execute(sa.text("SELECT producer_id, kind_code, batch_id, site_id FROM records")).one()
@@ -142,13 +145,9 @@ INSERT INTO recall_batches (recall_id, batch_id, added_in) VALUES (1, 1, 1), (2,
 def test_what_stops_a_lot_is_in_its_row_again_one_step_back(bare: Flask) -> None:
     with bare.app_context():
         flask_migrate.upgrade(revision="0001")
-        with db.engine.begin() as connection:
-            for statement in BEFORE_THE_PRINT_ROOM.split(";"):
-                connection.execute(sa.text(statement))
+        _execute(BEFORE_THE_PRINT_ROOM)
         flask_migrate.upgrade()
-        with db.engine.begin() as connection:
-            for statement in RECALLED.split(";"):
-                connection.execute(sa.text(statement))
+        _execute(RECALLED)
         flask_migrate.downgrade(revision="0010")
         with db.engine.connect() as connection:
             row = connection.execute(sa.text("SELECT recalled_at, recall_level, held_at FROM batches")).one()

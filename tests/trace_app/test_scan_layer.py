@@ -194,7 +194,8 @@ def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> 
     with psycopg.connect(url, dbname="lost", autocommit=True) as connection:
         connection.execute(
             "CREATE TABLE batches (id int, created_at text, version int, status text);"
-            "CREATE TABLE recall_batches (recall_id int, batch_id int); CREATE TABLE recall_notices (recall_id int);"
+            "CREATE TABLE recalls (id int, kind text); CREATE TABLE recall_batches (recall_id int, batch_id int);"
+            "CREATE TABLE recall_notices (recall_id int);"
             "CREATE TABLE lot_links (source_id int, target_id int, withdrawn_at timestamp);"
             "CREATE TABLE label_runs (id int, batch_id int, count int, key_number int, level text, has_pin bool,"
             " voided text);"

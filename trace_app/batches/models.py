@@ -41,45 +41,26 @@ HOLDING = sa.or_(_is("hold", "active"), PENDING)
 """It stops the sale of its lots for the time being."""
 
 
-def in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """Whether a lot is in a recall of which a condition holds."""
-    return (
-        sa.exists()
-        .where(
-            _MEMBERS.c.batch_id == batch_id,
-            _MEMBERS.c.removed_in.is_(None),
-            RECALLS.c.id == _MEMBERS.c.recall_id,
-            condition,
-        )
-        .correlate_except(_MEMBERS, RECALLS)
-    )
-
-
-def _is_in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """The same of one lot, to be looked up by itself: for an EXISTS among the columns of a query PostgreSQL may read
-    all recalled lots first."""
-    first = (
-        sa.select(sa.true())
-        .where(
-            _MEMBERS.c.batch_id == batch_id,
-            _MEMBERS.c.removed_in.is_(None),
-            RECALLS.c.id == _MEMBERS.c.recall_id,
-            condition,
-        )
-        .limit(1)
-        .correlate_except(_MEMBERS, RECALLS)
-        .scalar_subquery()
-    )
-    return sa.func.coalesce(first, sa.false(), type_=sa.Boolean)
-
-
-def stopped_lots(condition: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+def stopped_lots(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """The lots in recalls of which a condition holds, as a SELECT of their ids."""
     return (
         sa.select(_MEMBERS.c.batch_id)
         .join(RECALLS, RECALLS.c.id == _MEMBERS.c.recall_id)
         .where(_MEMBERS.c.removed_in.is_(None), condition)
+        .correlate_except(_MEMBERS, RECALLS)
     )
+
+
+def in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether a lot is in a recall of which a condition holds."""
+    return stopped_lots(condition).where(_MEMBERS.c.batch_id == batch_id).exists()
+
+
+def _is_in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The same of one lot, to be looked up by itself: for an EXISTS among the columns of a query PostgreSQL may read
+    all recalled lots first."""
+    first = stopped_lots(condition).where(_MEMBERS.c.batch_id == batch_id).with_only_columns(sa.true()).limit(1)
+    return sa.func.coalesce(first.scalar_subquery(), sa.false(), type_=sa.Boolean)
 
 
 def notices_on(batch_id: Any) -> sa.ScalarSelect[int]:
@@ -140,7 +121,7 @@ class Batch(Model):
 
     _recalled: Mapped[bool] = column_property(_is_in_recall(id, IN_FORCE))
     _held: Mapped[bool] = column_property(_is_in_recall(id, HOLDING))
-    notices: Mapped[int] = column_property(notices_on(id))
+    notices: Mapped[int] = column_property(notices_on(id), deferred=True)
 
     @hybrid_property
     def recalled(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from flask_sqlalchemy.pagination import Pagination
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, undefer
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see, visible_to
@@ -313,9 +313,12 @@ def find_batches(
         .join(Batch.product)
         .join(Batch.producer)
         .where(visible_to(user, Batch.producer_id, Batch.division_code))
-        .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.site), joinedload(Batch.producer))
+        .options(
+            joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.site), joinedload(Batch.producer),
+            undefer(Batch.notices),
+        )
         .order_by(Batch.created_at.desc(), Batch.id.desc())
-    )
+    )  # fmt: skip
     if search:
         query = query.where(
             sa.or_(

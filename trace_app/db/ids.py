@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from trace_app.db.session import count_written
 from trace_app.extensions import db
 
 _REACHED = sa.table("reached_ids", sa.column("id", sa.Integer), sa.column("step", sa.Integer))
@@ -29,13 +30,6 @@ def table_of(ids: Collection[int], name: str = "ids") -> Any:
         return sa.func.unnest(array).table_valued("id").render_derived(name)
     listed = sa.func.json_each(json.dumps(list(ids))).table_valued("value", name=f"{name}_json")
     return sa.select(listed.c.value.label("id")).subquery(name)
-
-
-def count_written(statement: sa.Executable, values: dict[str, Any] | None = None) -> int:
-    """Execute a statement that writes; how many rows it wrote."""
-    options = {"synchronize_session": False, "preserve_rowcount": True}
-    result: Any = db.session.execute(statement, values, execution_options=options)
-    return int(result.rowcount)
 
 
 class ReachedIds:

@@ -37,6 +37,13 @@ def transaction() -> Iterator[None]:
         raise
 
 
+def count_written(statement: sa.Executable, values: dict[str, Any] | None = None) -> int:
+    """Execute a statement that writes; how many rows it wrote."""
+    options = {"synchronize_session": False, "preserve_rowcount": True}
+    result: Any = db.session.execute(statement, values, execution_options=options)
+    return int(result.rowcount)
+
+
 def only_reading() -> None:
     """Have what this request reads from here on come statement by statement, each from the latest commit.
 

@@ -34,7 +34,7 @@ from trace_app.accounts.models import User
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.db.base import utc_now
-from trace_app.db.session import transaction
+from trace_app.db.session import count_written, transaction
 from trace_app.errors import Problem
 from trace_app.extensions import db, jobs
 from trace_app.labels.layouts import (
@@ -228,16 +228,15 @@ def _claim(job_id: int, worker: str) -> bool:
     with transaction():
         there = sa.select(sa.func.coalesce(sa.func.sum(PrintVolume.count), 0)).where(PrintVolume.job_id == job_id)
         ready = db.session.scalar(there) or 0
-        claimed = db.session.execute(
+        claim = (
             sa.update(PrintJob)
             .where(PrintJob.id == job_id, free)
             .values(
                 status=PrintStatus.WORKING, worker=worker, alive_at=now, started_at=now, failure="",
                 done=ready, started_with=ready,
-            ),
-            execution_options={"synchronize_session": False},
+            )
         )  # fmt: skip
-        return bool(cast(Any, claimed).rowcount)
+        return bool(count_written(claim))
 
 
 def _set(job_id: int, worker: str, **values: Any) -> bool:
@@ -247,13 +246,12 @@ def _set(job_id: int, worker: str, **values: Any) -> bool:
 
 
 def _change_own(job_id: int, worker: str, **values: Any) -> bool:
-    changed = db.session.execute(
+    change = (
         sa.update(PrintJob)
         .where(PrintJob.id == job_id, PrintJob.worker == worker, PrintJob.status == PrintStatus.WORKING)
-        .values({"alive_at": utc_now(), **values}),
-        execution_options={"synchronize_session": False},
+        .values({"alive_at": utc_now(), **values})
     )
-    return bool(cast(Any, changed).rowcount)
+    return bool(count_written(change))
 
 
 class _SignOfLife:

@@ -15,15 +15,19 @@ from trace_app.labels.service import CONTAINERS
 from trace_app.public.item import is_unusual, item_line
 from trace_app.public.kept_pages import Kept
 
-_RUN = (
-    "SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.status, b.created_at, b.version,"
-    " (SELECT count(*) FROM recall_batches m JOIN recall_notices n ON n.recall_id = m.recall_id WHERE m.batch_id = b.id),"
-    " (SELECT count(*) FROM lot_links l JOIN recall_batches m ON m.batch_id = l.source_id"
-    " JOIN recall_notices n ON n.recall_id = m.recall_id WHERE l.target_id = b.id AND l.withdrawn_at IS NULL)"
-    " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = {}"
+_NOTICES = "JOIN recalls c ON c.id = m.recall_id AND c.kind != 'drill' JOIN recall_notices n ON n.recall_id = c.id"
+PAGE_STATE = (
+    f"b.created_at, b.version, (SELECT count(*) FROM recall_batches m {_NOTICES} WHERE m.batch_id = b.id),"
+    f" (SELECT count(*) FROM lot_links l JOIN recall_batches m ON m.batch_id = l.source_id {_NOTICES}"
+    " WHERE l.target_id = b.id AND l.withdrawn_at IS NULL)"
 )
-"""What stops a lot, or a lot that it was made of, is as new as there are notices on it: there is never one less."""
-_ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {} AND "index" = {}'
+"""Columns that tell one state of a lot's page from another: its registration, its version, and how many notices there
+are of what stops it and of what stops the lots that it was made of. Notices are never fewer than before."""
+_RUN = (
+    f"SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.status, {PAGE_STATE}"
+    " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = {mark}"
+)
+_ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {mark} AND "index" = {mark}'
 STATE_S = 30.0
 """Seconds that a lot's version, and a label's scans, are used again under a lease. What stops a lot ends the lease;
 other changes may take that long to reach consumers."""
@@ -35,8 +39,7 @@ State = TypeVar("State")
 
 class StateReader(Protocol):
     def run(self, run: int) -> tuple[Any, ...] | None:
-        """Count, key number, level, PIN and voided ranges of a run; id and status of its batch; and what tells one
-        state of its page from another: time of registration, version, notices on it and on what it was made of."""
+        """Count, key number, level, PIN and voided ranges of a run; id and status of its batch; and `PAGE_STATE`."""
         ...
 
     def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
@@ -44,18 +47,32 @@ class StateReader(Protocol):
         ...
 
 
-class SqliteReader:
-    """One connection for each thread; each read sees the latest commit."""
+class _Reader:
+    """One connection for each thread.
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    :param mark: what stands for a value in the driver's SQL.
+    """
+
+    def __init__(self, mark: str) -> None:
+        self._run, self._item = _RUN.replace("{mark}", mark), _ITEM.replace("{mark}", mark)
         self._local = threading.local()
 
     def run(self, run: int) -> Any:
-        return self._row(_RUN.format("?"), (run,))
+        return self._row(self._run, (run,))
 
     def item(self, run: int, index: int) -> Any:
-        return self._row(_ITEM.format("?", "?"), (run, index))
+        return self._row(self._item, (run, index))
+
+    def _row(self, query: str, values: tuple[int, ...]) -> Any:
+        raise NotImplementedError
+
+
+class SqliteReader(_Reader):
+    """Each read sees the latest commit."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("?")
+        self._path = path
 
     def _row(self, query: str, values: tuple[int, ...]) -> Any:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -68,18 +85,12 @@ class SqliteReader:
         return connection.execute(query, values).fetchone()
 
 
-class PostgresqlReader:
-    """One connection for each thread, opened anew when it was lost."""
+class PostgresqlReader(_Reader):
+    """A connection that was lost is opened anew."""
 
     def __init__(self, url: str) -> None:
+        super().__init__("%s")
         self._url = url
-        self._local = threading.local()
-
-    def run(self, run: int) -> Any:
-        return self._row(_RUN.format("%s"), (run,))
-
-    def item(self, run: int, index: int) -> Any:
-        return self._row(_ITEM.format("%s", "%s"), (run, index))
 
     def _row(self, query: str, values: tuple[int, ...]) -> Any:
         connection: psycopg.Connection | None = getattr(self._local, "connection", None)
@@ -130,7 +141,7 @@ class Run(NamedTuple):
     voided: str
     kept: Kept
     version: tuple[Any, ...]
-    """Tells one state of the lot's page from another, see `StateReader.run`."""
+    """`PAGE_STATE`."""
 
     @classmethod
     def of_row(cls, row: tuple[Any, ...]) -> Run | None:

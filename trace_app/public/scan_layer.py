@@ -45,6 +45,7 @@ SAME_VISIT_S = 600
 """Seconds within which a reader that asks again for a page it has is the same visit, not a new scan."""
 
 _PATH = re.compile(f"/[{ALPHABET}]{{{CODE_LENGTH}}}")
+_PATH_LENGTH = 1 + CODE_LENGTH
 
 
 class Answer(NamedTuple):
@@ -62,8 +63,6 @@ class Label:
     run_id: int
     place: int
     """Its index in the run."""
-    single: int | None
-    """The same, and None where one code stands on many labels."""
     item: Item
     code: bytes
     printed: bytes
@@ -88,7 +87,8 @@ class ScanLayer:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
-        if (method != "GET" and method != "HEAD") or environ.get("QUERY_STRING"):
+        path = environ["PATH_INFO"]
+        if len(path) != _PATH_LENGTH or (method != "GET" and method != "HEAD") or environ.get("QUERY_STRING"):
             return self._inner(environ, start_response)
         cookie = environ.get("HTTP_COOKIE", "")
         html, language, encoding = _wishes(
@@ -97,7 +97,7 @@ class ScanLayer:
         )  # fmt: skip
         # Who is signed in sees what it has just changed.
         signed_in = cookie and self._session in cookie
-        label = self._label(environ["PATH_INFO"], None if signed_in else time.monotonic()) if html else None
+        label = self._label(path, None if signed_in else time.monotonic()) if html else None
         if label is None:
             return self._inner(environ, start_response)
         page = self._pages.get(label.kept, language, label.version)
@@ -116,9 +116,11 @@ class ScanLayer:
                 start_response("304 NOT MODIFIED", [*page.headers_304, ("ETag", f'W/"{page.digest}-{seen:x}"')])
                 return [b""]
         if method == "GET":
+            batch_id, level = label.kept[:2]
             self._scans.note(
-                environ, language, Outcome.SHOWN, run_id=label.run_id, index=label.single, batch_id=label.kept[0]
-            )
+                environ, language, Outcome.SHOWN,
+                run_id=label.run_id, index=label.place if level == LabelLevel.ITEM else None, batch_id=batch_id,
+            )  # fmt: skip
         item = label.item
         inserts = (label.code, label.printed, item.line(language), SHOWN if item.unusual else HIDDEN, b"")
         body = page.brotlied(inserts) if encoding == "br" else None
@@ -168,9 +170,8 @@ class ScanLayer:
             return None
         item = UNSCANNED if scans is None else Item(scans)
         label = Label(
-            run.kept, run.version, read.run, read.index, read.index if single else None, item, path[1:].encode(),
-            format_code(path[1:]).encode(),
-        )  # fmt: skip
+            run.kept, run.version, read.run, read.index, item, path[1:].encode(), format_code(path[1:]).encode()
+        )
         # What has not been scanned yet is looked for anew: its first scan is soon written.
         if lease is not None and not (single and scans is None):
             self._labels.keep(path, label, lease[0], known[1] if known is not None else lease[1])
@@ -192,22 +193,17 @@ class ScanLayer:
         return Answer(*started[-1], body)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _wishes(accept: str, cookie: str, accept_language: str, accept_encoding: str) -> tuple[bool, str, str]:
     """Whether a client would rather have a page than data, its language, and ``br``, ``gzip`` or nothing.
 
     :param cookie: where it says a language.
     """
+    html = not accept or parse_accept_header(accept, MIMEAccept).best_match(MEDIA_TYPES, "text/html") == "text/html"
     wished = parse_cookie(cookie).get(COOKIE) if cookie else None
     accepted = parse_accept_header(accept_encoding)
     encoding = next((name for name in ("br", "gzip") if accepted.quality(name) > 0), "")
-    return wants_html(accept), preferred(wished, parse_accept_header(accept_language, LanguageAccept)), encoding
-
-
-@lru_cache(maxsize=1024)
-def wants_html(accept: str) -> bool:
-    """Whether a page is what a client would rather have than data for machines."""
-    return not accept or parse_accept_header(accept, MIMEAccept).best_match(MEDIA_TYPES, "text/html") == "text/html"
+    return html, preferred(wished, parse_accept_header(accept_language, LanguageAccept)), encoding
 
 
 def _seen(if_none_match: str, digest: str) -> int | None:

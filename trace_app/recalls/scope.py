@@ -394,12 +394,12 @@ def _holders(reached: ReachedIds) -> tuple[list[Holder], int]:
         .group_by(*first.c, Batch.unit)
         .order_by(first.c.lots.desc(), first.c.name, first.c.phone, Batch.unit)
     )
+    rows = db.session.execute(query).all()
     found: dict[tuple[str, str], Holder] = {}
-    count = 0
-    for name, phone, number, count, unit, amount in db.session.execute(query):  # noqa: B007
+    for name, phone, number, _holders, unit, amount in rows:
         holder = found.setdefault((name, phone), Holder(name, phone, number, {}))
         holder.amounts[unit] = Decimal(str(amount))
-    return list(found.values()), count
+    return list(found.values()), rows[0].holders if rows else 0
 
 
 def _scans(reached: ReachedIds) -> list[tuple[str, int]]:

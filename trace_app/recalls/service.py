@@ -16,8 +16,8 @@ from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import HOLDING, IN_FORCE, PENDING, RECALLS, Batch, in_recall
 from trace_app.clock import today
 from trace_app.db.base import utc_now
-from trace_app.db.ids import count_written
 from trace_app.db.leases import stops_change
+from trace_app.db.session import count_written
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.recalls import clocks

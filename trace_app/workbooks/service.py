@@ -20,7 +20,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import ProductKind
 from trace_app.catalogue.service import kind_named
 from trace_app.db.base import utc_now
-from trace_app.db.session import transaction
+from trace_app.db.session import count_written, transaction
 from trace_app.errors import InvalidInput, Problem
 from trace_app.extensions import db, jobs
 from trace_app.flow.forms import OrderForm
@@ -139,8 +139,7 @@ def take_in(import_id: int) -> None:
     """Take in the rows that are right, some at a time. What was taken in before stays, and is not doubled."""
     with transaction():
         claim = sa.update(Import).where(Import.id == import_id, _free()).values(claimed_at=utc_now())
-        claimed: Any = db.session.execute(claim, execution_options={"synchronize_session": False})
-        if not claimed.rowcount:
+        if not count_written(claim):
             return
     row = db.session.get_one(Import, import_id, options=[joinedload(Import.document)])
     user = db.session.get_one(User, row.created_by_id)
