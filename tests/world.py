@@ -236,6 +236,13 @@ class World:
         with self.app.app_context():
             return labels.code_of(db.session.get_one(labels.LabelRun, run_id), index)
 
+    def sscc(self, run_id: int, index: int = 0) -> str:
+        """The number of a case or pallet, of a producer that has a GS1 company prefix."""
+        with self.app.app_context():
+            numbers = labels.labels_of(db.session.get_one(labels.LabelRun, run_id), 0, index + 1).sscc
+            assert numbers is not None
+            return str(numbers.digits(index, 1).tobytes().decode())
+
     def labelled(self, actor: Actor, kind: str = "ginger", **facts: Any) -> tuple[int, str]:
         """A released batch and the code of its first label."""
         batch_id = self.released(actor, kind, **facts)

@@ -4,6 +4,8 @@ import re
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pypdfium2
@@ -35,6 +37,11 @@ def _decoded(pdf: bytes) -> list[str]:
     with pypdfium2.PdfDocument(pdf) as document:
         pages = [np.asarray(page.render(scale=3).to_pil().convert("L")) for page in document]
     return [text for page in pages for text in read_symbols(page)]
+
+
+def _scan(world: World, url: str) -> Any:
+    """The page that a symbol's address leads to."""
+    return world.client().get(urlsplit(url).path, base_url="http://127.0.0.1:8000", follow_redirects=True)
 
 
 def _file_path(page: str) -> str:
@@ -195,15 +202,13 @@ class TestLevels:
         product = world.product(actor, gtin="6901234567892", name="姜")
         batch_id = world.released(actor, product_id=product, lot_number="LP-J/0417".replace("/", "-"))
         run = world.run(actor, batch_id, count=3, link=True)
-        from urllib.parse import urlsplit
-
         [url, *_others] = sorted(_decoded(world.files(actor, run)[0]))
         message = parse("https://id.example.org" + urlsplit(url).path).gs1_digital_link_uri
         assert message is not None
         values = {element.ai.ai: element.value for element in message.element_strings}
         assert values["01"] == "06901234567892"
         assert values["10"] == "LP-J-0417"
-        page = world.client().get(urlsplit(url).path, follow_redirects=True)
+        page = _scan(world, url)
         assert page.status_code == 200
         assert "LP-J-0417" in page.text
         other = urlsplit(url).path.replace("LP-J-0417", "LP-J-0418")
@@ -213,7 +218,7 @@ class TestLevels:
             batch = db.session.get_one(Batch, batch_id)
             corrected = replace(batches.facts_of(batch), lot_number="LP-J-0499")
             batches.correct_batch(db.session.get_one(User, actor.user_id), batch, corrected, "抄错了")
-        page = world.client().get(urlsplit(url).path, follow_redirects=True)
+        page = _scan(world, url)
         assert page.status_code == 200
         assert "LP-J-0499" in page.text
 
@@ -229,7 +234,7 @@ class TestLevels:
         else:
             run = int(answer.location.rsplit("/", 1)[1])
             url = _decoded(world.files(actor, run)[0])[0]
-            assert world.client().get("/01/" + url.split("/01/")[1], follow_redirects=True).status_code == 200
+            assert _scan(world, url).status_code == 200
 
     def test_a_link_too_long_for_any_label_is_refused_with_advice(self, tmp_path: Path) -> None:
         address = "https://trace.example" + "/labels/of/all/producers" * 10
@@ -253,7 +258,7 @@ class TestLevels:
         numbers = [text.rsplit("/00/", 1)[1] for text in texts]
         assert sorted(number[8:-1] for number in numbers) == ["000000000", "000000001", "000000002", "000000003"]
         for run, index, number in ((runs[0], 1, sorted(numbers)[1]), (runs[1], 0, sorted(numbers)[2])):
-            page = world.client().get(f"/00/{number}", follow_redirects=True)
+            page = _scan(world, f"/00/{number}")
             assert page.status_code == 200
             code = world.code(run, index)
             assert code in page.text

@@ -1,4 +1,4 @@
-"""GS1 Digital Link URIs: their keys and qualifiers, checked, and the compressed form (standard 1.1, section 5)."""
+"""GS1 Digital Link URIs: their keys and qualifiers, checked, and the compressed form (Digital Link 1.1, section 5)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from urllib.parse import quote
 
 from trace_app.gs1 import NotGs1, read_gln, read_gtin, read_sscc
 
-_VALUE = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")
-"""AI (10) and (21): up to 20 characters of GS1's set 82 (General Specifications, 7.11)."""
+_VALUE = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]+")
+"""Characters of GS1's set 82 (General Specifications, 7.11)."""
+_QUALIFIERS: dict[str, dict[str, int]] = {
+    "01": {"22": 20, "10": 20, "21": 20, "235": 28}, "414": {"254": 20}, "00": {},
+}  # fmt: skip
+"""Each primary key's qualifiers in the order in which they follow it, with the most characters each may have."""
 _SAFE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _COMPRESSED = re.compile(r"[A-Za-z0-9_-]{8,120}")
 _NUMERIC = {"00": 18, "01": 14, "414": 13, "11": 6, "12": 6, "13": 6, "15": 6, "16": 6, "17": 6}
@@ -47,17 +51,32 @@ class DigitalLink:
         return "".join(f"/{key}/{quote(value, safe='')}" for key, value in parts if value)
 
 
+def read_path(path: str) -> DigitalLink:
+    """A link from its path, a slash at its end or not: a primary key, then its qualifiers in their order.
+
+    :raises BadLink: as `read_link`, and for what stands in the wrong place, twice, or without a value.
+    """
+    parts = path.removesuffix("/").removeprefix("/").split("/")
+    keys = dict(zip(parts[::2], parts[1::2], strict=False))
+    qualifiers = _QUALIFIERS.get(parts[0])
+    if len(parts) != 2 * len(keys) or qualifiers is None:
+        raise BadLink(path)
+    if list(keys)[1:] != [key for key in qualifiers if key in keys]:
+        raise BadLink(path)
+    return read_link(keys)
+
+
 def read_link(keys: dict[str, str]) -> DigitalLink:
-    """A link from its application identifiers.
+    """A link from its application identifiers. A variant (22), a third party's number (235) and an extension (254) are
+    checked and left out: nothing here is told apart by them.
 
     :raises BadLink: for a wrong check digit, length or character, and for no key or more than one.
     """
-    if sum(key in keys for key in ("00", "01", "414")) != 1:
+    found = [key for key in _QUALIFIERS if key in keys]
+    if len(found) != 1 or not all(value.isascii() for value in keys.values()):
         raise BadLink(str(keys))
-    if not all(value.isascii() for value in keys.values()):
-        raise BadLink(str(keys))
-    for key in ("10", "21"):
-        if key in keys and not _VALUE.fullmatch(keys[key]):
+    for key, most in _QUALIFIERS[found[0]].items():
+        if key in keys and not (len(keys[key]) <= most and _VALUE.fullmatch(keys[key])):
             raise BadLink(keys[key])
     try:
         if "00" in keys:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import current_app, url_for
+from flask import current_app, request, url_for
+from werkzeug.datastructures import MIMEAccept
 
 from trace_app.batches.models import Batch
 from trace_app.language import named
@@ -16,6 +17,12 @@ LINKSET_JSON = "application/linkset+json"
 MEDIA_TYPES = ["text/html", "application/ld+json", "application/json", LINKSET_JSON]
 """What a trace page comes as; the first where a client takes anything."""
 CONTEXT = {"@vocab": "https://schema.org/", "gs1": "https://ref.gs1.org/voc/"}
+
+
+def accepted_media() -> MIMEAccept:
+    """What the reader takes: as the address says (``mediaType``, as resolvers pass it on), else as its program does."""
+    wished = request.args.get("mediaType")
+    return MIMEAccept([(wished, 1)]) if wished else request.accept_mimetypes
 
 
 def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]:

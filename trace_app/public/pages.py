@@ -17,7 +17,7 @@ from trace_app.language import language
 from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
 from trace_app.public.item import HIDDEN, SHOWN, is_unusual, item_line
 from trace_app.public.kept_pages import CUT_MARK, ITEM_MARK, MARK, PRINTED_MARK, QUIET_MARK
-from trace_app.public.machine import LINKSET_JSON, MEDIA_TYPES, json_text, product_document
+from trace_app.public.machine import LINKSET_JSON, MEDIA_TYPES, accepted_media, json_text, product_document
 from trace_app.public.resolver import linkset_of_label
 from trace_app.public.scan_layer import MARKED, Label
 from trace_app.public.trace import Trace, trace_of_batch
@@ -52,7 +52,7 @@ def trace_page(label: ScannedLabel, **pin: Any) -> Any:
         )  # fmt: skip
         return Response(page, 410, mimetype="text/html", headers={"Cache-Control": NEVER_SHARED})
     trace = trace_of_batch(label.batch_id)
-    kind = "text/html" if marked is not None else request.accept_mimetypes.best_match(MEDIA_TYPES, MEDIA_TYPES[0])
+    kind = "text/html" if marked is not None else accepted_media().best_match(MEDIA_TYPES, MEDIA_TYPES[0])
     if kind != "text/html":
         return _for_machines(label, trace, kind)
     item = scanned_item(label.run_id, label.index) if marked is None and label.level is LabelLevel.ITEM else None

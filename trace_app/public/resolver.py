@@ -1,4 +1,7 @@
-"""What a GS1 Digital Link leads to: the links of a label, lot, product or place, by type (GS1 Web Vocabulary)."""
+"""What a GS1 Digital Link leads to: the links of a label, lot, product or place, by type (GS1 Web Vocabulary).
+
+As the GS1-Conformant Resolver Standard (1.2.1) asks: decision 26.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,7 @@ class Target:
 
     type: str
     href: str
+    """Whole, without a part after #: what a resolver adds to the query would stand behind it."""
     title: str
     media: str = HTML
 
@@ -58,20 +62,30 @@ class Resolved:
     anchor: str
     description: str
     targets: list[Target]
+    broader: Resolved | None = None
+    """What it is one of: a label's lot, a lot's product."""
 
     @property
-    def default(self) -> Target:
-        return self.targets[0]
+    def levels(self) -> list[Resolved]:
+        """This, and what it is one of, up to the primary key."""
+        return [self, *(self.broader.levels if self.broader else [])]
+
+    def of_type(self, name: str) -> list[Target]:
+        """The targets of a type, of the narrowest level that has any."""
+        for level in self.levels:
+            if found := [target for target in level.targets if target.type == name]:
+                return found
+        return []
 
 
 def resolve(link: DigitalLink) -> Resolved:
-    """What a GS1 Digital Link leads to.
+    """What a GS1 Digital Link leads to. A lot that we don't know leads to its product, a label that we don't know to
+    nothing: nobody shall take a made-up number for a product's own.
 
     :raises Unknown:
     """
-    anchor = _absolute(link.path)
     if link.gln:
-        return _place(link.gln, anchor)
+        return _place(link.gln)
     if link.sscc or link.serial:
         try:
             label = label_of_code(code_of_sscc(link.sscc) if link.sscc else link.serial)
@@ -79,10 +93,8 @@ def resolve(link: DigitalLink) -> Resolved:
             raise Unknown from error
         if link.serial and not _is_of(label, link):
             raise Unknown
-        return _of_label(label, trace_of_batch(label.batch_id), anchor)
-    if link.lot:
-        return _lot(link, anchor)
-    return _product(link.gtin, anchor)
+        return _of_label(label, trace_of_batch(label.batch_id), _absolute(link.path), _broader(link))
+    return _lot_or_product(link)
 
 
 def _is_of(label: ScannedLabel, link: DigitalLink) -> bool:
@@ -93,23 +105,43 @@ def _is_of(label: ScannedLabel, link: DigitalLink) -> bool:
     return product.gtin == link.gtin or label.link.startswith(f"01/{link.gtin}/")
 
 
+def _broader(link: DigitalLink) -> Resolved | None:
+    try:
+        return _lot_or_product(link) if link.gtin else None
+    except Unknown:
+        return None
+
+
+def _lot_or_product(link: DigitalLink) -> Resolved:
+    product = DigitalLink(gtin=link.gtin)
+    try:
+        return _lot(DigitalLink(gtin=link.gtin, lot=link.lot)) if link.lot else _product(product)
+    except Unknown:
+        return _product(product)
+
+
 def linkset_of_label(label: ScannedLabel, trace: Trace) -> dict[str, Any]:
     """The links of a label as a link set, for whoever asks its own page for them."""
-    return linkset(_of_label(label, trace, _absolute(f"/{label.code}")))
+    return linkset(_of_label(label, trace, _absolute(f"/{label.code}"), None))
 
 
-def _of_label(label: ScannedLabel, trace: Trace, anchor: str) -> Resolved:
+def _of_label(label: ScannedLabel, trace: Trace, anchor: str, broader: Resolved | None) -> Resolved:
     page = f"/{label.code}"
     targets = _targets_of_lot(trace, page, url_for("public.recall_check", code=label.code))
     targets.append(_target("support", f"{page}/feedback"))
-    return Resolved(anchor, named(trace.batch.product), targets)
+    return Resolved(anchor, named(trace.batch.product), targets, broader)
 
 
-def _lot(link: DigitalLink, anchor: str) -> Resolved:
+def _lot(link: DigitalLink) -> Resolved:
     batch = lot_by_link(link.gtin, link.lot)
     page = url_for("resolver.lot_page", gtin=link.gtin, lot=link.lot)
     targets = _targets_of_lot(trace_of_batch(batch.id), page, url_for("public.recall_check", lot=link.lot))
-    return Resolved(anchor, named(batch.product), targets)
+    return Resolved(
+        _absolute(link.path),
+        f"{named(batch.product)} {batch.lot_number}",
+        targets,
+        _product(DigitalLink(gtin=link.gtin)),
+    )
 
 
 def lot_by_link(gtin: str, lot: str) -> Batch:
@@ -144,24 +176,24 @@ def _targets_of_lot(trace: Trace, page: str, recalls: str) -> list[Target]:
         targets.append(_target("traceability", page, LD_JSON))
     targets += [
         _target("recallStatus", recalls),
-        _target("certificationInfo", f"{page}#tests"),
-        _target("sustainabilityInfo", f"{page}#inputs"),
+        _target("certificationInfo", f"{page}/tests"),
+        _target("sustainabilityInfo", f"{page}/inputs"),
     ]
     if trace.sent:
-        targets.append(_target("hasRetailers", f"{page}#journey"))
+        targets.append(_target("hasRetailers", f"{page}/journey"))
     return targets
 
 
-def _product(gtin: str, anchor: str) -> Resolved:
-    product = product_by_gtin(gtin)
-    page = url_for("resolver.product_page", gtin=gtin)
+def _product(link: DigitalLink) -> Resolved:
+    product = product_by_gtin(link.gtin)
+    page = url_for("resolver.product_page", gtin=link.gtin)
     targets = [
         _target("defaultLink", page),
         _target("pip", page),
-        _target("certificationInfo", f"{page}#certificates"),
+        _target("certificationInfo", f"{page}/certificates"),
         _target("recallStatus", url_for("public.recall_list", q=product.name)),
     ]
-    return Resolved(anchor, named(product), targets)
+    return Resolved(_absolute(link.path), named(product), targets)
 
 
 def product_by_gtin(gtin: str) -> Product:
@@ -173,10 +205,11 @@ def product_by_gtin(gtin: str) -> Product:
     return product
 
 
-def _place(gln: str, anchor: str) -> Resolved:
+def _place(gln: str) -> Resolved:
     site = site_by_gln(gln)
     page = url_for("resolver.place_page", gln=gln)
-    return Resolved(anchor, named(site), [_target("defaultLink", page), _target("locationInfo", page)])
+    targets = [_target("defaultLink", page), _target("locationInfo", page)]
+    return Resolved(_absolute(DigitalLink(gln=gln).path), named(site), targets)
 
 
 def site_by_gln(gln: str) -> Site:
@@ -187,8 +220,8 @@ def site_by_gln(gln: str) -> Site:
     return site
 
 
-def _target(name: str, href: str, media: str = HTML) -> Target:
-    return Target(name, href, str(LINK_TYPES[name]), media)
+def _target(name: str, path: str, media: str = HTML) -> Target:
+    return Target(name, _absolute(path), str(LINK_TYPES[name]), media)
 
 
 def _absolute(path: str) -> str:
@@ -204,24 +237,29 @@ def link_type(text: str) -> str | None:
 
 
 def linkset(resolved: Resolved) -> dict[str, Any]:
-    """The links as a link set (RFC 9264, 4.2)."""
-    context: dict[str, Any] = {"anchor": resolved.anchor, "itemDescription": resolved.description}
-    for target in resolved.targets:
-        entry = {
-            "href": _absolute(target.href), "title": target.title, "type": target.media, "hreflang": ["zh", "en"],
-        }  # fmt: skip
+    """The links as a link set (RFC 9264, 4.2), those of each level for themselves."""
+    return {"linkset": [_link_context(level) for level in resolved.levels]}
+
+
+def _link_context(level: Resolved) -> dict[str, Any]:
+    # Both names of the description: `itemDescription` is what readers older than standard 1.2 know.
+    context: dict[str, Any] = {
+        "anchor": level.anchor, "description": level.description, "itemDescription": level.description,
+    }  # fmt: skip
+    for target in level.targets:
+        entry: dict[str, Any] = {"href": target.href, "title": target.title}
+        if target.type != "defaultLink":
+            entry |= {"type": target.media, "hreflang": ["zh", "en"]}
         context.setdefault(VOCABULARY + target.type, []).append(entry)
-    return {"linkset": [context]}
+    return context
 
 
 def link_header(resolved: Resolved, same_as: str = "") -> str:
-    """The links as a header (RFC 8288); with the address as which a compressed one is known."""
+    """Where all links are (RFC 8288), and as which address a compressed one is known."""
     parts = [
-        f'<{_absolute(target.href)}>; rel="{VOCABULARY}{target.type}"; type="{target.media}"; hreflang="zh"'
-        for target in resolved.targets
+        f'<{resolved.anchor}?linkType=linkset>; rel="linkset"; type="application/linkset+json"; title="All links"',
+        f'<{CONTEXT}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"',
     ]
-    parts.append(f'<{resolved.anchor}?linkType=all>; rel="linkset"; type="application/linkset+json"')
-    parts.append(f'<{CONTEXT}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"')
     if same_as:
         parts.append(f'<{same_as}>; rel="owl:sameAs"')
     return ", ".join(parts)
@@ -229,16 +267,13 @@ def link_header(resolved: Resolved, same_as: str = "") -> str:
 
 def description_file() -> dict[str, Any]:
     """What stands under ``/.well-known/gs1resolver``."""
-    root = _absolute("")
     return {
         "name": "Qujing Agricultural Traceability",
-        "resolverRoot": root,
+        "resolverRoot": _absolute(""),
         "supportedPrimaryKeys": ["00", "01", "414"],
-        "supportedQualifiers": {"01": ["10", "21"]},
         "supportedLinkType": [{"namespace": VOCABULARY, "prefix": "gs1:"}],
-        "supportedLinkTypes": [f"gs1:{name}" for name in LINK_TYPES],
-        "linkTypeDefaultCanBeLinkset": True,
-        "linkTypeDefaultCanBeAll": True,
+        "linkTypeDefaultCanBeLinkset": False,
+        "jsonLdContextLocation": CONTEXT,
         "contact": {"fn": "曲靖市农产品质量安全追溯平台", "hasTelephone": {"hasValue": "tel:12315"}},
         "activeLinkTypes": {
             "zh-CN": {f"gs1:{name}": {"title": str(title), "gs1key": ["01"]} for name, title in LINK_TYPES.items()}

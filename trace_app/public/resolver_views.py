@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import NotFound, public
 from trace_app.catalogue.forms import SITE_KINDS
 from trace_app.errors import Problem
+from trace_app.language import LOCALES
 from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
-from trace_app.public.digital_link import BadLink, DigitalLink, read_link
-from trace_app.public.machine import LINKSET_JSON, json_text
+from trace_app.public.digital_link import BadLink, DigitalLink, read_path
+from trace_app.public.machine import LINKSET_JSON, accepted_media, json_text
 from trace_app.public.pages import NEVER_SHARED, trace_response
 from trace_app.public.resolver import (
     HTML,
-    LINK_TYPES,
     Resolved,
     Unknown,
     description_file,
@@ -34,6 +34,12 @@ from trace_app.quality.certificates import certificates_of_product
 from trace_app.quality.showing import certificate_label
 
 views = Blueprint("resolver", __name__)
+FOR_ALL_ORIGINS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Accept-Language",
+    "Access-Control-Expose-Headers": "Link, Location",
+}
 LISTS = [LINKSET_JSON, "application/json", HTML]
 
 
@@ -54,54 +60,23 @@ class NoSuchLink(Problem):
 @views.after_request
 def _for_all_origins(response: Response) -> Response:
     """Programs of other sites may ask (CORS): all of it is public."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
-    response.headers["Access-Control-Allow-Headers"] = "Accept, Accept-Language"
-    response.headers["Access-Control-Expose-Headers"] = "Link, Location"
+    response.headers.update(FOR_ALL_ORIGINS)
     return response
 
 
-def _leads(rule: str) -> Any:
-    """A rule with and without a slash at its end."""
-
-    def add(view: Any) -> Any:
-        return views.get(rule, strict_slashes=False)(views.get(f"{rule}/", strict_slashes=False)(view))
-
-    return add
-
-
-@_leads("/01/<gtin>")
-@_leads("/01/<gtin>/10/<lot>")
-@_leads("/01/<gtin>/21/<serial>")
-@_leads("/01/<gtin>/10/<lot>/21/<serial>")
+@views.get("/<any('00', '01', '414'):key>/<path:rest>")
 @public
-def product(gtin: str, lot: str = "", serial: str = "") -> Any:
-    return _answer({"01": gtin} | ({"10": lot} if lot else {}) | ({"21": serial} if serial else {}))
-
-
-@_leads("/00/<sscc>")
-@public
-def container(sscc: str) -> Any:
-    return _answer({"00": sscc})
-
-
-@_leads("/414/<gln>")
-@public
-def place(gln: str) -> Any:
-    return _answer({"414": gln})
+def digital_link(key: str, rest: str) -> Any:
+    try:
+        return answer_link(read_path(f"{key}/{rest}"))
+    except BadLink as error:
+        raise MalformedLink from error
 
 
 @views.get("/.well-known/gs1resolver")
 @public
 def description() -> Any:
     return Response(json_text(description_file()), mimetype="application/json")
-
-
-def _answer(keys: dict[str, str]) -> Response:
-    try:
-        return answer_link(read_link(keys))
-    except BadLink as error:
-        raise MalformedLink from error
 
 
 def answer_link(link: DigitalLink, *, compressed: bool = False) -> Response:
@@ -116,21 +91,21 @@ def answer_link(link: DigitalLink, *, compressed: bool = False) -> Response:
     response = _lead(resolved)
     response.headers["Link"] = link_header(resolved, resolved.anchor if compressed else "")
     response.headers["Cache-Control"] = NEVER_SHARED
-    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers.update(FOR_ALL_ORIGINS)
     response.vary.update(["Accept", "Accept-Language"])
     return response
 
 
 def _lead(resolved: Resolved) -> Response:
     wished = request.args.get("linkType", "")
-    accepted = request.accept_mimetypes
+    accepted = accepted_media()
     if wished in ("all", "linkset") or (not wished and accepted.best_match([HTML, LINKSET_JSON], HTML) == LINKSET_JSON):
         if accepted.best_match(LISTS, LINKSET_JSON) == HTML and accepted.best != "*/*":
-            return Response(render_template("public/links.html", resolved=resolved, types=LINK_TYPES), mimetype=HTML)
+            return Response(render_template("public/links.html", levels=resolved.levels), mimetype=HTML)
         kind = accepted.best_match(LISTS, LINKSET_JSON)
         return Response(json_text(linkset(resolved)), mimetype=LINKSET_JSON if kind == HTML else kind)
     name = link_type(wished) if wished else "defaultLink"
-    fitting = [target for target in resolved.targets if target.type == name]
+    fitting = resolved.of_type(name) if name else []
     if not fitting:
         raise NoSuchLink
     kind = accepted.best_match([target.media for target in fitting], fitting[0].media)
@@ -139,12 +114,9 @@ def _lead(resolved: Resolved) -> Response:
 
 
 def _with_query(href: str) -> str:
-    """The address with what was asked beside the type of link."""
-    rest = [(name, value) for name, value in request.args.items(multi=True) if name not in {"linkType", "context"}]
-    if not rest:
-        return href
-    address, hash_sign, part = href.partition("#")
-    return f"{address}{'&' if '?' in address else '?'}{urlencode(rest)}{hash_sign}{part}"
+    """The address with all that was asked: the standard leaves nothing out, and a page may heed language and type."""
+    asked = urlencode(list(request.args.items(multi=True)), safe=":/")
+    return f"{href}{'&' if '?' in href else '?'}{asked}" if asked else href
 
 
 @views.get("/p/<gtin>")
@@ -161,6 +133,16 @@ def product_page(gtin: str) -> Any:
         certificates=certificates_of_product(row),
         certificate_label=certificate_label,
     )
+
+
+@views.get("/p/<gtin>/<any(certificates):part>", defaults={"page": "resolver.product_page"})
+@views.get("/l/<gtin>/<lot>/<any(tests, inputs, journey):part>", defaults={"page": "resolver.lot_page"})
+@views.get("/<code>/<any(tests, inputs, journey):part>", defaults={"page": "public.trace"})
+@public
+def part_of_page(page: str, part: str, **keys: str) -> Any:
+    """A part of a page under an address of its own, which a link of a type can lead to."""
+    language = request.args.get("lang")
+    return redirect(url_for(page, lang=language if language in LOCALES else None, _anchor=part, **keys))  # type: ignore[arg-type]
 
 
 @views.get("/l/<gtin>/<lot>")
