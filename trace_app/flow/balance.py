@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
 from trace_app.batches.models import Batch
-from trace_app.db.ids import table_of
+from trace_app.db.ids import chosen
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.models import LotLink
@@ -63,7 +63,7 @@ def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, Balance]:
     for lot_id, maker, amount in db.session.execute(
         sa.select(LotLink.source_id, Batch.producer_id, sa.func.sum(LotLink.quantity))
         .join(Batch, Batch.id == LotLink.target_id)
-        .where(LotLink.source_id.in_(_chosen(ids)), LotLink.withdrawn_at.is_(None))
+        .where(LotLink.source_id.in_(chosen(ids)), LotLink.withdrawn_at.is_(None))
         .group_by(LotLink.source_id, Batch.producer_id)
     ):
         used[lot_id][maker] = _exact(amount)
@@ -77,7 +77,7 @@ def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, Balance]:
         sent[lot_id][party] = _exact(amount)
     lost = _sums(
         sa.select(LotLoss.batch_id, sa.func.sum(LotLoss.quantity))
-        .where(LotLoss.batch_id.in_(_chosen(ids)), LotLoss.holder_id == holder_id, LotLoss.withdrawn_at.is_(None))
+        .where(LotLoss.batch_id.in_(chosen(ids)), LotLoss.holder_id == holder_id, LotLoss.withdrawn_at.is_(None))
         .group_by(LotLoss.batch_id)
     )
     received = received_of(ids, Consignee.organisation_id == holder_id)
@@ -109,17 +109,13 @@ def received_of(ids: Sequence[int], consignee: sa.ColumnElement[bool]) -> dict[i
     )
 
 
-def _chosen(ids: Sequence[int]) -> sa.Select[Any]:
-    return sa.select(table_of(ids).c.id)
-
-
 def _lines(ids: Sequence[int]) -> sa.Select[Any]:
     """The standing lines of lots, with shipment and consignee."""
     return (
         sa.select(ShipmentLine)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
         .join(Consignee, Consignee.id == Shipment.consignee_id)
-        .where(ShipmentLine.batch_id.in_(_chosen(ids)), Shipment.withdrawn_at.is_(None))
+        .where(ShipmentLine.batch_id.in_(chosen(ids)), Shipment.withdrawn_at.is_(None))
     )
 
 

@@ -235,11 +235,11 @@ def _touched(scope: RecallScope) -> sa.Select[Any]:
 class Affected:
     """A lot that a recall reaches, and why.
 
-    :ivar chain: lots from the cause to this one, by the shortest way; one lot where it has the cause itself.
+    :ivar chain: numbers of the lots from the cause to this one, by the shortest way; one where it has the cause itself.
     """
 
     batch: Batch
-    chain: list[Batch]
+    chain: list[str]
     labels: int
 
 
@@ -428,9 +428,12 @@ def _with_reasons(listed: Sequence[int], cause_ids: set[int]) -> list[Affected]:
         seen |= new
     chains = {lot_id: _shortest(lot_id, cause_ids, backward) for lot_id in listed}
     wanted = {lot_id for chain in chains.values() for lot_id in chain}
+    numbers = dict(
+        db.session.execute(sa.select(Batch.id, Batch.lot_number).where(Batch.id.in_(wanted))).tuples().all()
+    )
     query = (
         db.select(Batch)
-        .where(Batch.id.in_(wanted))
+        .where(Batch.id.in_(listed))
         .options(joinedload(Batch.product), joinedload(Batch.producer), joinedload(Batch.division))
     )
     lots = {lot.id: lot for lot in db.session.scalars(query)}
@@ -438,7 +441,7 @@ def _with_reasons(listed: Sequence[int], cause_ids: set[int]) -> list[Affected]:
     runs = sa.select(LabelRun.batch_id, sa.func.sum(LabelRun.count)).where(LabelRun.batch_id.in_(listed))
     for lot_id, number in db.session.execute(runs.group_by(LabelRun.batch_id)):
         counts[lot_id] = int(number)
-    return [Affected(lots[lot_id], [lots[step] for step in chains[lot_id]], counts[lot_id]) for lot_id in listed]
+    return [Affected(lots[lot_id], [numbers[step] for step in chains[lot_id]], counts[lot_id]) for lot_id in listed]
 
 
 def _shortest(lot_id: int, cause_ids: set[int], backward: dict[int, list[int]]) -> list[int]:
