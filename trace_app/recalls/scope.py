@@ -428,9 +428,8 @@ def _with_reasons(listed: Sequence[int], cause_ids: set[int]) -> list[Affected]:
         seen |= new
     chains = {lot_id: _shortest(lot_id, cause_ids, backward) for lot_id in listed}
     wanted = {lot_id for chain in chains.values() for lot_id in chain}
-    numbers = dict(
-        db.session.execute(sa.select(Batch.id, Batch.lot_number).where(Batch.id.in_(wanted))).tuples().all()
-    )
+    numbered = db.session.execute(sa.select(Batch.id, Batch.lot_number).where(Batch.id.in_(wanted)))
+    numbers: dict[int, str] = {row.id: row.lot_number for row in numbered}
     query = (
         db.select(Batch)
         .where(Batch.id.in_(listed))
