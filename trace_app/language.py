@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from babel import Locale
-from flask import Flask, Response, has_request_context, request
-from flask_babel import get_locale
+from babel.support import NullTranslations
+from flask import Flask, Response, g, has_request_context, request
+from flask_babel import Domain, get_locale
 from werkzeug.datastructures import LanguageAccept
 
 LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en")}
@@ -28,8 +29,37 @@ def preferred(chosen: str | None, accepted: LanguageAccept) -> str:
 
 def language() -> str:
     """``zh`` or ``en``: the language that texts come out in now."""
-    locale = get_locale()
+    locale = _known_locale() or get_locale()
     return "en" if locale is not None and locale.language == "en" else "zh"
+
+
+def _known_locale() -> Locale | None:
+    """The locale that Flask-Babel keeps for what is going on, where it has been found already.
+
+    A page asks some two hundred times, for which Flask-Babel's own ways take a tenth of its time.
+    """
+    try:
+        kept = g._get_current_object().__dict__["_flask_babel"].babel_locale
+    except (RuntimeError, KeyError, AttributeError):
+        return None
+    return kept if isinstance(kept, Locale) else None
+
+
+class Messages(Domain):  # type: ignore[misc]
+    """The application's translations: those of a language are found by its name alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_language: dict[str, NullTranslations] = {}
+
+    def get_translations(self) -> NullTranslations:
+        locale = _known_locale()
+        found = None if locale is None else self._by_language.get(locale.language)
+        if found is None:
+            found = super().get_translations()
+            if locale is not None:
+                self._by_language[locale.language] = found
+        return found
 
 
 def named(row: Any, attribute: str = "name") -> str:
@@ -39,6 +69,15 @@ def named(row: Any, attribute: str = "name") -> str:
 
 
 def init_app(app: Flask) -> None:
+    """After Flask-Babel's."""
+    messages = Messages()
+    app.extensions["babel"].instance.domain_instance = messages
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        gettext=lambda text: messages.get_translations().ugettext(text),
+        ngettext=lambda one, many, number: messages.get_translations().ungettext(one, many, number),
+        newstyle=True,
+    )
+
     def keep_choice(response: Response) -> Response:
         response.headers.add("Content-Language", "zh-CN" if language() == "zh" else "en")
         response.vary.update(["Accept-Language", "Cookie"])

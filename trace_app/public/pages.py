@@ -80,6 +80,8 @@ def trace_response(trace: Trace, **label: Any) -> Response:
 
     :param label: what it says of the label that led to it; nothing where it was the lot's number.
     """
+    if "document" not in label:
+        label["document"] = product_document(trace, "", serial=False)
     style, digest = inline_style("public.css")
     allow_inline_style(digest)
     page = render_template(
@@ -100,7 +102,7 @@ def trace_response(trace: Trace, **label: Any) -> Response:
         certificate_label=certificate_label,
         rules=RULES,
         message_of=message_of,
-        **({"document": product_document(trace, "", serial=False)} | label),
+        **label,
     )
     return _varied(Response(page, mimetype="text/html"))
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
-from sqlalchemy.orm import defer, joinedload, load_only, selectinload
+from sqlalchemy.orm import defer, joinedload, lazyload, load_only
 
 from trace_app.accounts.models import Division, Organisation
 from trace_app.batches.models import Batch, BatchState
@@ -233,7 +233,7 @@ def _whole_batch() -> Any:
         place, joinedload(Division.parent).options(place, joinedload(Division.parent).options(place))
     )
     kind = joinedload(Product.kind).options(
-        defer(ProductKind.rules), selectinload(ProductKind.stages).options(defer(Stage.rules))
+        defer(ProductKind.rules), lazyload(ProductKind.stages).options(defer(Stage.rules))
     )
     return (
         sa.select(Batch, *_there_is())
