@@ -14,6 +14,7 @@ from trace_app.accounts.access import guard
 from trace_app.api import document
 from trace_app.api.bearer import read_bearer
 from trace_app.db.base import ENGINE_OPTIONS
+from trace_app.db.driver import driver_of
 from trace_app.db.leases import StopLease
 from trace_app.db.partitions import is_ours
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
@@ -92,7 +93,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     cli.init_app(app)
     flask = refuse_malformed(app.wsgi_app)
     scans = app.extensions["scan_log"] = ScanLog(app, settings)
-    app.wsgi_app = ScanLayer(app, flask, reader_for(settings), StopLease(settings), TracePages(), scans)  # type: ignore[method-assign]
+    app.wsgi_app = ScanLayer(app, flask, reader_for(driver_of(settings)), StopLease(settings), TracePages(), scans)  # type: ignore[method-assign]
     return app
 
 

@@ -1,15 +1,29 @@
-"""Background jobs on huey: SQLite for the embedded stack, Redis in production."""
+"""Background jobs on huey: SQLite for the embedded stack, Redis in production.
+
+huey is loaded with the first job: it brings the drivers of all databases that it knows, 15 MB of a worker that answers
+scans and never has one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
-from huey import RedisHuey, SqliteHuey, crontab
-from huey.api import Huey
 
 from config import Settings
+
+if TYPE_CHECKING:
+    from huey.api import Huey
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    huey: Huey
+    tasks: dict[Callable[..., None], Callable[..., Any]]
+    """What puts a call of each function into it."""
 
 
 class Jobs:
@@ -38,24 +52,29 @@ class Jobs:
             _in_context(app, function)()
 
     def init_app(self, app: Flask, settings: Settings) -> None:
+        app.extensions["jobs"] = cache(lambda: self._queue(app, settings))
+
+    def _queue(self, app: Flask, settings: Settings) -> _Queue:
+        from huey import RedisHuey, SqliteHuey, crontab
+
         immediate = bool(app.config.get("JOBS_IMMEDIATE"))
-        queue: Huey
+        huey: Huey
         if settings.redis_url:
-            queue = RedisHuey("trace", url=settings.redis_url, immediate=immediate)
+            huey = RedisHuey("trace", url=settings.redis_url, immediate=immediate)
         else:
-            queue = SqliteHuey("trace", filename=str(settings.folder / "jobs.sqlite"), immediate=immediate)
-        tasks = {function: queue.task(name=_name(function))(_in_context(app, function)) for function in self._functions}
+            huey = SqliteHuey("trace", filename=str(settings.folder / "jobs.sqlite"), immediate=immediate)
+        tasks = {function: huey.task(name=_name(function))(_in_context(app, function)) for function in self._functions}
         for function in self._each_minute:
-            queue.periodic_task(crontab(), name=_name(function))(_in_context(app, function))
-        app.extensions["jobs"] = {"queue": queue, "tasks": tasks}
+            huey.periodic_task(crontab(), name=_name(function))(_in_context(app, function))
+        return _Queue(huey, tasks)
 
     def enqueue(self, function: Callable[..., None], *arguments: Any) -> None:
         """Have a consumer run ``function(*arguments)`` soon."""
-        current_app.extensions["jobs"]["tasks"][function](*arguments)
+        current_app.extensions["jobs"]().tasks[function](*arguments)
 
     def queue(self, app: Flask) -> Huey:
-        queue: Huey = app.extensions["jobs"]["queue"]
-        return queue
+        found: _Queue = app.extensions["jobs"]()
+        return found.huey
 
 
 def _name(function: Callable[..., None]) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import python_calamine
 from flask_babel import lazy_gettext as _
 
 from trace_app.errors import Problem
@@ -89,6 +88,8 @@ def read_tables(name: str, data: bytes) -> list[Sheet]:
 
 
 def _read_workbook(name: str, data: bytes) -> list[Sheet]:
+    import python_calamine
+
     formulas: dict[int, frozenset[tuple[int, int]]] = {}
     try:
         if data.startswith(_ZIP):

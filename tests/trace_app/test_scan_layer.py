@@ -168,15 +168,15 @@ def test_what_is_no_label_of_ours_is_flasks_to_answer(world: World) -> None:
 
 
 def test_a_database_that_does_not_answer_is_flasks_to_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sqlite3
-
     _batch, code = world.labelled(world.producer())
     _scan(world.app, code)
     layer: Any = world.app.wsgi_app
 
     class Broken:
+        error = layer._reader.error
+
         def run(self, run: int) -> None:
-            raise sqlite3.OperationalError("disk I/O error")
+            raise self.error("disk I/O error")
 
     monkeypatch.setattr(layer, "_reader", Broken())
     assert _scan(world.app, code)[0].startswith("200")
@@ -185,6 +185,7 @@ def test_a_database_that_does_not_answer_is_flasks_to_answer(world: World, monke
 def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> None:
     import psycopg
 
+    from trace_app.db.driver import Driver
     from trace_app.public.label_states import PostgresqlReader
 
     url = postgresql_url.replace("postgresql+psycopg", "postgresql")
@@ -202,7 +203,7 @@ def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> 
             "INSERT INTO batches VALUES (1, 'then', 7, 'released'); "
             "INSERT INTO label_runs VALUES (5, 1, 10, 1, 'item', false, '')"
         )
-    reader = PostgresqlReader(psycopg.conninfo.make_conninfo(url, dbname="lost"))
+    reader = PostgresqlReader(Driver(False, psycopg.conninfo.make_conninfo(url, dbname="lost"), psycopg.Error))
     assert reader.run(5) == (10, 1, "item", False, "", 1, "released", "then", 7, 0, 0)
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lost'")

@@ -19,15 +19,14 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-import psycopg
 import sqlalchemy as sa
 import structlog
 from flask import current_app
 from sqlalchemy import event
-from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from config import Settings
+from trace_app.db.driver import connect_postgresql, driver_of
 from trace_app.extensions import Model, db
 
 LOCK_KEY = 5_303_004
@@ -153,8 +152,8 @@ class PostgresqlStops:
         " AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
     )
 
-    def __init__(self, settings: Settings, url: str) -> None:
-        self._connection = psycopg.connect(url, autocommit=True, prepare_threshold=0)
+    def __init__(self, settings: Settings, address: str) -> None:
+        self._connection = connect_postgresql(address)
         self._connection.execute(_REGISTER.format("%s"), (settings.scan_lease_ms,))
 
     def epoch(self) -> int | None:
@@ -174,6 +173,7 @@ class StopLease:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._driver = driver_of(settings)
         self._length = settings.scan_lease_ms / 1000
         self._until = 0.0
         self._epoch = 0
@@ -210,7 +210,7 @@ class StopLease:
                 while time.monotonic() - self._wanted_at < _IDLE_S:
                     self._renew(reader)
                     time.sleep(self._length * _RENEWED)
-            except (sqlite3.Error, psycopg.Error, OSError) as error:
+            except (self._driver.error, OSError) as error:
                 # Without a lease each scan is read from the database.
                 log.warning("no lease", error=type(error).__name__)
                 if reader is not None:
@@ -231,7 +231,5 @@ class StopLease:
             self._until = begun + self._length
 
     def _reader(self) -> StopReader:
-        url = make_url(self._settings.sqlalchemy_url)
-        if url.get_backend_name() == "sqlite":
-            return SqliteStops(self._settings, url.database or "")
-        return PostgresqlStops(self._settings, url.set(drivername="postgresql").render_as_string(hide_password=False))
+        stops = SqliteStops if self._driver.is_sqlite else PostgresqlStops
+        return stops(self._settings, self._driver.address)

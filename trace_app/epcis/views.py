@@ -13,7 +13,6 @@ from trace_app.accounts.models import RoleName
 from trace_app.batches import service as batches
 from trace_app.epcis.chain import chain_of
 from trace_app.epcis.document import document_of
-from trace_app.epcis.spreadsheet import spreadsheet_of
 from trace_app.media.service import DOCUMENT_TYPES
 
 views = Blueprint("epcis", __name__)
@@ -23,6 +22,8 @@ views = Blueprint("epcis", __name__)
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def spreadsheet(batch_id: int) -> Any:
     """The 24-hour file."""
+    from trace_app.epcis.spreadsheet import spreadsheet_of
+
     lot = batches.batch_for(the_user(), batch_id)
     return _download(spreadsheet_of(chain_of(the_user(), lot)), f"{lot.lot_number}-24h.xlsx", DOCUMENT_TYPES["xlsx"])
 

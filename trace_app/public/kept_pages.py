@@ -75,7 +75,7 @@ class KeptPage:
         self._lengths = array("L", map(len, parts))
         self._inserts = _alike(tuple(_INSERTS[piece] for piece in pieces[1::2]))
         self.digest = hashlib.sha256(body).hexdigest()[:16]
-        self.headers, self.headers_304 = _headers(tuple(headers))
+        self.headers, self.headers_304 = _headers(tuple(pair for pair in headers if pair[0].lower() not in _VARYING))
         self.deflated: list[bytes] | None = None
         self._brotli: list[bytes] | None
         self._brotli, self._places = self._compress(parts)
@@ -185,9 +185,8 @@ def _alike(value: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=64)
 def _headers(headers: tuple[tuple[str, str], ...]) -> tuple[Headers, Headers]:
-    """What is sent of the headers with a page, and with the word that it has not changed: one for all alike."""
-    kept = [(name, value) for name, value in headers if name.lower() not in _VARYING]
-    return kept, [(name, value) for name, value in kept if name.lower() not in _NOT_IN_304]
+    """The headers that are sent with a page, and with the word that it has not changed: one list for all alike."""
+    return list(headers), [(name, value) for name, value in headers if name.lower() not in _NOT_IN_304]
 
 
 def _stored(data: bytes) -> bytes:

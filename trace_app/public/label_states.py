@@ -5,12 +5,9 @@ from __future__ import annotations
 import sqlite3
 import sys
 import threading
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-import psycopg
-from sqlalchemy.engine import make_url
-
-from config import Settings
+from trace_app.db.driver import Driver, connect_postgresql
 from trace_app.labels.service import CONTAINERS
 from trace_app.public.item import is_unusual, item_line
 from trace_app.public.kept_pages import Kept
@@ -33,51 +30,44 @@ STATE_S = 30.0
 other changes may take that long to reach consumers."""
 STATES = 12_000
 """Of either, kept by a worker."""
+if TYPE_CHECKING:
+    import psycopg
 Key = TypeVar("Key")
 State = TypeVar("State")
 
 
-class StateReader(Protocol):
-    def run(self, run: int) -> tuple[Any, ...] | None:
-        """Count, key number, level, PIN and voided ranges of a run; id and status of its batch; and `PAGE_STATE`."""
-        ...
-
-    def item(self, run: int, index: int) -> tuple[Any, int, Any] | None:
-        """First scan, scans and unusual scans of a label, None before the first."""
-        ...
-
-
-class _Reader:
-    """One connection for each thread.
+class StateReader:
+    """Reads from the latest commit, with one connection for each thread.
 
     :param mark: what stands for a value in the driver's SQL.
     """
 
-    def __init__(self, mark: str) -> None:
+    def __init__(self, driver: Driver, mark: str) -> None:
+        self.error = driver.error
+        self._address = driver.address
         self._run, self._item = _RUN.replace("{mark}", mark), _ITEM.replace("{mark}", mark)
         self._local = threading.local()
 
-    def run(self, run: int) -> Any:
+    def run(self, run: int) -> tuple[Any, ...] | None:
+        """Count, key number, level, PIN and voided ranges of a run; id and status of its batch; and `PAGE_STATE`."""
         return self._row(self._run, (run,))
 
     def item(self, run: int, index: int) -> Any:
+        """First scan, scans and unusual scans of a label, None before the first."""
         return self._row(self._item, (run, index))
 
-    def _row(self, query: str, values: tuple[int, ...]) -> Any:
+    def _row(self, query: str, values: tuple[int, ...]) -> tuple[Any, ...] | None:
         raise NotImplementedError
 
 
-class SqliteReader(_Reader):
-    """Each read sees the latest commit."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__("?")
-        self._path = path
+class SqliteReader(StateReader):
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver, "?")
 
     def _row(self, query: str, values: tuple[int, ...]) -> Any:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(self._path, isolation_level=None)
+            connection = sqlite3.connect(self._address, isolation_level=None)
             connection.execute("PRAGMA query_only=ON")
             # Rows at random places: what is read here once is seldom read again, and the system keeps it anyway.
             connection.execute("PRAGMA cache_size=-256")
@@ -85,24 +75,22 @@ class SqliteReader(_Reader):
         return connection.execute(query, values).fetchone()
 
 
-class PostgresqlReader(_Reader):
+class PostgresqlReader(StateReader):
     """A connection that was lost is opened anew."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__("%s")
-        self._url = url
+    def __init__(self, driver: Driver) -> None:
+        super().__init__(driver, "%s")
 
     def _row(self, query: str, values: tuple[int, ...]) -> Any:
         connection: psycopg.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             try:
                 return connection.execute(query, values).fetchone()
-            except psycopg.OperationalError:
+            except self.error:
                 connection.close()
         # A plan that was made while a table was empty would read all of it later on: by index alone.
-        self._local.connection = psycopg.connect(
-            self._url, autocommit=True, prepare_threshold=0, options="-c enable_seqscan=off -c enable_bitmapscan=off"
-        )
+        by_index = "-c enable_seqscan=off -c enable_bitmapscan=off"
+        self._local.connection = connect_postgresql(self._address, by_index)
         return self._local.connection.execute(query, values).fetchone()
 
 
@@ -125,11 +113,8 @@ class States(Generic[Key, State]):
         self._kept[key] = (epoch, now, value)
 
 
-def reader_for(settings: Settings) -> StateReader:
-    url = make_url(settings.sqlalchemy_url)
-    if url.get_backend_name() == "sqlite":
-        return SqliteReader(url.database or "")
-    return PostgresqlReader(url.set(drivername="postgresql").render_as_string(hide_password=False))
+def reader_for(driver: Driver) -> StateReader:
+    return SqliteReader(driver) if driver.is_sqlite else PostgresqlReader(driver)
 
 
 class Run(NamedTuple):

@@ -12,14 +12,12 @@ Whatever is not a plain GET or HEAD of a code as it is printed goes on to Flask.
 from __future__ import annotations
 
 import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import psycopg
 from flask import Flask
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header, parse_cookie
@@ -166,7 +164,7 @@ class ScanLayer:
                 return None
             single = run.kept[1] == LabelLevel.ITEM
             scans = self._reader.item(read.run, read.index) if single else None
-        except (InvalidCode, sqlite3.Error, psycopg.Error):
+        except (InvalidCode, self._reader.error):
             return None
         item = UNSCANNED if scans is None else Item(scans)
         label = Label(

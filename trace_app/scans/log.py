@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import itertools
 import multiprocessing.util
-import sqlite3
 import threading
 import time
 from collections import Counter, deque
@@ -20,13 +19,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import psycopg
 import sqlalchemy as sa
 import structlog
 from flask import Flask
 
 from config import Settings
 from trace_app.clock import local
+from trace_app.db.driver import driver_of
 from trace_app.db.session import shorten_wal, transaction
 from trace_app.extensions import db
 from trace_app.scans.clients import client_of, key_of_day, source_of
@@ -75,6 +74,7 @@ class ScanLog:
         self._app = app
         self._secret = settings.signing_key
         self._hops = settings.proxy_hops
+        self._driver_error = driver_of(settings).error
         self._regions = Regions.read(settings.ip_regions) if settings.ip_regions else Regions([])
         self._place_of: Callable[[str, str], tuple[int, str]] = lru_cache(maxsize=16384)(self._place)
         self._waiting: deque[tuple[Any, ...]] = deque()
@@ -153,7 +153,7 @@ class ScanLog:
                         with self._app.app_context():
                             keep_sums(self._sums)
                     self._sums = Sums()
-            except (sa.exc.SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
+            except (sa.exc.SQLAlchemyError, self._driver_error) as error:
                 log.warning("scans not written", error=type(error).__name__)
 
     def _write_rows(self, count: int) -> None:

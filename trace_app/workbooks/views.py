@@ -23,9 +23,7 @@ from trace_app.sheets import without_formula
 from trace_app.templating import status_of
 from trace_app.uploads import upload
 from trace_app.workbooks import service
-from trace_app.workbooks.export import workbook_of
 from trace_app.workbooks.models import ImportStatus
-from trace_app.workbooks.template import inputs_template, kind_template, orders_template
 
 views = Blueprint("workbooks", __name__)
 STATUSES = {
@@ -78,6 +76,9 @@ def _names() -> dict[str, str]:
 @views.get("/workbooks/template/<what>.xlsx")
 @allow(RoleName.PRODUCER)
 def template(what: str) -> Any:
+    # What writes workbooks is loaded where one is written.
+    from trace_app.workbooks.template import inputs_template, kind_template, orders_template
+
     if what == service.INPUTS:
         return _download(inputs_template(), f"{_('投入品目录模板')}.xlsx")
     if what == service.ORDERS:
@@ -134,6 +135,8 @@ def lot_file(batch_id: int, file_type: str) -> Any:
     """A lot's whole file."""
     batch = batches.batch_for(the_user(), batch_id)
     if file_type == "xlsx":
+        from trace_app.workbooks.export import workbook_of
+
         return _download(workbook_of(batch), f"{batch.lot_number}.xlsx")
     if file_type == "pdf":
         from trace_app.workbooks.dossier import dossier_of
