@@ -129,6 +129,7 @@ def serve() -> None:
 @with_appcontext
 def run_jobs() -> None:
     """Run background jobs until interrupted."""
+    _share_arena()
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     jobs.at_start(app)
     jobs.queue(app).create_consumer(workers=settings().job_workers, periodic=True, check_worker_health=True).run()

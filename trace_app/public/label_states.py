@@ -79,14 +79,17 @@ class PostgresqlReader(StateReader):
     """A connection that was lost is opened anew."""
 
     def __init__(self, driver: Driver) -> None:
+        from psycopg import OperationalError
+
         super().__init__(driver, "%s")
+        self._lost = OperationalError
 
     def _row(self, query: str, values: tuple[int, ...]) -> Any:
         connection: psycopg.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             try:
                 return connection.execute(query, values).fetchone()
-            except self.error:
+            except self._lost:
                 connection.close()
         # A plan that was made while a table was empty would read all of it later on: by index alone.
         by_index = "-c enable_seqscan=off -c enable_bitmapscan=off"

@@ -5,6 +5,7 @@ As the GS1-Conformant Resolver Standard (1.2.1) asks: decision 26.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,17 +63,19 @@ class Resolved:
     anchor: str
     description: str
     targets: list[Target]
-    broader: Resolved | None = None
-    """What it is one of: a label's lot, a lot's product."""
+    broader: Callable[[], Resolved | None] = lambda: None
+    """Gives what it is one of: a label's lot, a lot's product. Most scans need not know."""
 
-    @property
-    def levels(self) -> list[Resolved]:
-        """This, and what it is one of, up to the primary key."""
-        return [self, *(self.broader.levels if self.broader else [])]
+    def levels(self) -> Iterator[Resolved]:
+        """This, and what it is one of, up to the primary key; each looked up when it is asked for."""
+        level: Resolved | None = self
+        while level is not None:
+            yield level
+            level = level.broader()
 
     def of_type(self, name: str) -> list[Target]:
         """The targets of a type, of the narrowest level that has any."""
-        for level in self.levels:
+        for level in self.levels():
             if found := [target for target in level.targets if target.type == name]:
                 return found
         return []
@@ -93,7 +96,7 @@ def resolve(link: DigitalLink) -> Resolved:
             raise Unknown from error
         if link.serial and not _is_of(label, link):
             raise Unknown
-        return _of_label(label, trace_of_batch(label.batch_id), _absolute(link.path), _broader(link))
+        return _of_label(label, trace_of_batch(label.batch_id), _absolute(link.path), lambda: _broader(link))
     return _lot_or_product(link)
 
 
@@ -122,10 +125,10 @@ def _lot_or_product(link: DigitalLink) -> Resolved:
 
 def linkset_of_label(label: ScannedLabel, trace: Trace) -> dict[str, Any]:
     """The links of a label as a link set, for whoever asks its own page for them."""
-    return linkset(_of_label(label, trace, _absolute(f"/{label.code}"), None))
+    return linkset(_of_label(label, trace, _absolute(f"/{label.code}"), lambda: None))
 
 
-def _of_label(label: ScannedLabel, trace: Trace, anchor: str, broader: Resolved | None) -> Resolved:
+def _of_label(label: ScannedLabel, trace: Trace, anchor: str, broader: Callable[[], Resolved | None]) -> Resolved:
     page = f"/{label.code}"
     targets = _targets_of_lot(trace, page, url_for("public.recall_check", code=label.code))
     targets.append(_target("support", f"{page}/feedback"))
@@ -136,12 +139,8 @@ def _lot(link: DigitalLink) -> Resolved:
     batch = lot_by_link(link.gtin, link.lot)
     page = url_for("resolver.lot_page", gtin=link.gtin, lot=link.lot)
     targets = _targets_of_lot(trace_of_batch(batch.id), page, url_for("public.recall_check", lot=link.lot))
-    return Resolved(
-        _absolute(link.path),
-        f"{named(batch.product)} {batch.lot_number}",
-        targets,
-        _product(DigitalLink(gtin=link.gtin)),
-    )
+    description = f"{named(batch.product)} {batch.lot_number}"
+    return Resolved(_absolute(link.path), description, targets, lambda: _product(DigitalLink(gtin=link.gtin)))
 
 
 def lot_by_link(gtin: str, lot: str) -> Batch:
@@ -238,7 +237,7 @@ def link_type(text: str) -> str | None:
 
 def linkset(resolved: Resolved) -> dict[str, Any]:
     """The links as a link set (RFC 9264, 4.2), those of each level for themselves."""
-    return {"linkset": [_link_context(level) for level in resolved.levels]}
+    return {"linkset": [_link_context(level) for level in resolved.levels()]}
 
 
 def _link_context(level: Resolved) -> dict[str, Any]:

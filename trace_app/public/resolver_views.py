@@ -101,7 +101,7 @@ def _lead(resolved: Resolved) -> Response:
     accepted = accepted_media()
     if wished in ("all", "linkset") or (not wished and accepted.best_match([HTML, LINKSET_JSON], HTML) == LINKSET_JSON):
         if accepted.best_match(LISTS, LINKSET_JSON) == HTML and accepted.best != "*/*":
-            return Response(render_template("public/links.html", levels=resolved.levels), mimetype=HTML)
+            return Response(render_template("public/links.html", levels=list(resolved.levels())), mimetype=HTML)
         kind = accepted.best_match(LISTS, LINKSET_JSON)
         return Response(json_text(linkset(resolved)), mimetype=LINKSET_JSON if kind == HTML else kind)
     name = link_type(wished) if wished else "defaultLink"
