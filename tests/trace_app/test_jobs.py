@@ -107,7 +107,10 @@ def test_the_consumer_of_the_embedded_stack_works_while_the_server_serves(tmp_pa
     actor = world.producer()
     client = world.client(actor)
     consumer = jobs.queue(app).create_consumer(workers=1, periodic=False, initial_delay=0.05)
+    before = set(threading.enumerate())
     consumer.start()
+    workers = set(threading.enumerate()) - before
+    assert workers
     try:
         made = client.post(f"/batches/{world.released(actor)}/labels", data=ORDER)
         for _ in range(150):
@@ -118,4 +121,6 @@ def test_the_consumer_of_the_embedded_stack_works_while_the_server_serves(tmp_pa
             pytest.fail("the labels were not made")
     finally:
         consumer.stop(graceful=True)
-    assert threading.active_count() < 10
+    for worker in workers:
+        worker.join(timeout=10)
+    assert not [worker.name for worker in workers if worker.is_alive()]
