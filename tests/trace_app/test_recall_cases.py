@@ -549,5 +549,22 @@ class TestDesk:
         for odd in ("%", "__", "a' OR 1=1", "\\\\"):
             assert client.get("/desk/search", query_string={"q": odd * 2}).status_code == 200
 
+    def test_the_closest_names_come_first(self, world: World) -> None:
+        client = world.client(world.regulator())
+        grower = world.producer(name="板桥姜社")
+        for number in range(10):
+            world.site(grower, name=f"后山 B{number} 地块")
+        world.site(grower, name="后山 B 区", name_en="Back hill")
+        page = client.get("/desk/search", query_string={"q": "后山"}).text
+        assert page.index("后山 B 区") < page.index("后山 B0 地块")
+        assert page.count("地块") == 7
+        for typed in ("b 区", "B 区", "back HILL"):
+            assert "后山 B 区" in client.get("/desk/search", query_string={"q": typed}).text, typed
+
+    def test_a_vehicle_that_is_seen_both_ways_is_one_hit(self, world: World) -> None:
+        grower = world.producer()
+        _send(world, grower, world.released(grower, lot_number="WAYS-1"), "4", "云岭超市", vehicle="云D77777")
+        assert world.client(world.regulator()).get("/desk/search?q=云D777").text.count("云D77777") == 1
+
     def test_an_empty_desk(self, world: World) -> None:
         assert "目前没有进行中的召回" in world.client(world.regulator()).get("/desk").text

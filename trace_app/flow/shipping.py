@@ -401,12 +401,17 @@ def _whole(query: sa.Select[Any]) -> sa.Select[Any]:
 def seen_by(user: User) -> sa.ColumnElement[bool]:
     """The shipments that a user may see: its own, those sent to it, and a regulator those of lots or people of its
     place."""
+    return sa.or_(*ways_seen_by(user))
+
+
+def ways_seen_by(user: User) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """The conditions of which one must hold for a user to see a shipment."""
     # By EXISTS: looked up for the shipments at hand, where IN would first gather all that the user may see.
     if user.role in (RoleName.PRODUCER, RoleName.BUYER):
         mine = sa.exists().where(
             Consignee.id == Shipment.consignee_id, Consignee.organisation_id == user.organisation_id
         )
-        return sa.or_(Shipment.sender_id == user.organisation_id, mine.correlate(Shipment))
+        return sa.and_(Shipment.sender_id == user.organisation_id), mine.correlate(Shipment)
     lots = sa.exists().where(
         ShipmentLine.shipment_id == Shipment.id,
         Batch.id == ShipmentLine.batch_id,
@@ -415,7 +420,7 @@ def seen_by(user: User) -> sa.ColumnElement[bool]:
     here = sa.exists().where(
         Organisation.id == Shipment.sender_id, visible_to(user, Organisation.id, Organisation.division_code)
     )
-    return sa.or_(lots.correlate(Shipment), here.correlate(Shipment))
+    return here.correlate(Shipment), lots.correlate(Shipment)
 
 
 def find_shipments(user: User, *, search: str = "", direction: str = "", page: int = 1) -> Pagination:

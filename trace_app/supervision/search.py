@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 from flask import url_for
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.base import ExecutableOption
 
 from qr.codes import InvalidCode, format_code
 from trace_app.accounts.access import visible_to
@@ -20,7 +22,7 @@ from trace_app.catalogue.models import Site
 from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
 from trace_app.flow.shipment_models import Consignee, Shipment
-from trace_app.flow.shipping import seen_by
+from trace_app.flow.shipping import ways_seen_by
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.language import named
@@ -32,6 +34,8 @@ EACH = 8
 """Hits of one sort."""
 LEAST = 2
 """Characters before anything is looked for."""
+
+Named = TypeVar("Named", Organisation, Site)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +108,20 @@ def _recalls(user: User, text: str) -> list[Hit]:
 
 
 def _producers(user: User, text: str) -> list[Hit]:
-    query = (
-        db.select(Organisation)
-        .where(
-            Organisation.kind == OrganisationKind.PRODUCER, _named(Organisation, text),
-            visible_to(user, Organisation.id, Organisation.division_code),
-        )
-        .order_by(Organisation.name)
-        .limit(EACH)
+    rows = _named_so(
+        Organisation, text, Organisation.kind == OrganisationKind.PRODUCER,
+        visible_to(user, Organisation.id, Organisation.division_code),
     )  # fmt: skip
-    return [
-        Hit(named(row), row.phone or row.address, url_for("batches.index", q=row.name))
-        for row in db.session.scalars(query)
-    ]
+    return [Hit(named(row), row.phone or row.address, url_for("batches.index", q=row.name)) for row in rows]
 
 
 def _sites(user: User, text: str) -> list[Hit]:
-    query = (
-        db.select(Site)
-        .where(_named(Site, text), visible_to(user, Site.producer_id, Site.division_code))
-        .options(joinedload(Site.producer))
-        .order_by(Site.name)
-        .limit(EACH)
+    rows = _named_so(
+        Site, text, visible_to(user, Site.producer_id, Site.division_code), options=[joinedload(Site.producer)]
     )
     return [
         Hit(named(row), named(row.producer), url_for("recalls.scope", site=row.name, producer=row.producer.name))
-        for row in db.session.scalars(query)
+        for row in rows
     ]
 
 
@@ -147,11 +139,14 @@ def _inputs(text: str) -> list[Hit]:
 
 
 def _buyers(user: User, text: str) -> list[Hit]:
-    # A buyer stands in the address books of many: put together here, since the database would sort all who match.
+    mine = sa.exists().where(
+        Organisation.id == Consignee.sender_id, visible_to(user, Organisation.id, Organisation.division_code)
+    )
+    # A buyer stands in the address books of many: put together here, where only so many are given.
     query = (
         sa.select(Consignee.name, Consignee.phone)
-        .where(has_text(Consignee.name, text), _of_my_place(user, Consignee.sender_id))
-        .order_by(Consignee.name)
+        .where(has_text(Consignee.name, text), mine)
+        .order_by(sa.func.length(Consignee.name), Consignee.id)
         .limit(50 * EACH)
     )
     phones: dict[str, str] = {}
@@ -163,24 +158,29 @@ def _buyers(user: User, text: str) -> list[Hit]:
 def _vehicles(user: User, text: str) -> list[Hit]:
     query = (
         db.select(Shipment)
-        .where(begins_with(Shipment.vehicle, text.upper()), seen_by(user))
+        .where(begins_with(Shipment.vehicle, text.upper()))
         .options(joinedload(Shipment.sender), joinedload(Shipment.consignee))
         .limit(EACH)
     )
+    # Each way by itself: for both at once PostgreSQL gathers all lots of the place first.
+    found = {row.id: row for way in ways_seen_by(user) for row in db.session.scalars(query.where(way))}
     return [
         Hit(
             row.vehicle,
             f"{row.number} · {named(row.sender)} → {row.consignee.name}",
             url_for("shipments.show", shipment_id=row.id),
         )
-        for row in sorted(db.session.scalars(query), key=lambda row: (row.vehicle, -row.id))
+        for row in sorted(found.values(), key=lambda row: (row.vehicle, -row.id))[:EACH]
     ]
 
 
-def _named(model: Any, text: str) -> sa.ColumnElement[bool]:
-    return sa.or_(has_text(model.name, text), has_text(model.name_en, text))
-
-
-def _of_my_place(user: User, organisation_id: Any) -> sa.ColumnElement[bool]:
-    here = sa.select(Organisation.id).where(visible_to(user, Organisation.id, Organisation.division_code))
-    return sa.and_(organisation_id.in_(here))
+def _named_so(
+    model: type[Named], text: str, *conditions: sa.ColumnElement[bool], options: Sequence[ExecutableOption] = ()
+) -> list[Named]:
+    """Rows with a text in their Chinese or English name, those first of whose name it is most."""
+    where = (sa.or_(has_text(model.name, text), has_text(model.name_en, text)), *conditions)
+    order = (sa.func.length(model.name), model.id)
+    # What goes with a row is read for the few that are given, not for all who are sorted.
+    closest = sa.select(model.id).where(*where).order_by(*order).limit(EACH)
+    query = sa.select(model).where(model.id.in_(db.session.scalars(closest).all())).order_by(*order).options(*options)
+    return list(db.session.scalars(query))
