@@ -15,7 +15,7 @@ from trace_app.clock import today
 from trace_app.extensions import db
 from trace_app.findings.models import Finding
 from trace_app.quality import service
-from trace_app.quality.models import Certificate, TestReport
+from trace_app.quality.models import Certificate, CommitmentCertificate, TestReport
 
 STRONG = SPRAYED | {"active_ingredient": "毒死蜱", "product_name": "毒死蜱 40% 乳油"}
 REPORT = {
@@ -399,6 +399,18 @@ class TestCommitments:
         assert self._issue(client, batch_id, "8600").status_code == 302
         with pypdfium2.PdfDocument(client.get("/commitments/1.pdf").data) as document:
             assert "作废" in document[0].get_textpage().get_text_bounded()
+
+    def test_who_scans_one_that_was_withdrawn_is_told(self, world: World) -> None:
+        actor = world.producer()
+        client = world.client(actor)
+        self._issue(client, world.released(actor))
+        with world.app.app_context():
+            url = db.session.scalars(db.select(CommitmentCertificate)).one().facts["url"]
+        scanned = "/" + url.rsplit("/", 1)[1]
+        assert "此标签已作废" not in world.client().get(scanned).text
+        for _ in range(2):
+            assert client.post("/commitments/1/withdraw", data={"reason": "开错"}).status_code == 302
+        assert "此标签已作废" in world.client().get(scanned).text
 
     def test_a_basis_in_tests_needs_a_test(self, world: World) -> None:
         actor = world.producer()

@@ -20,7 +20,7 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.forms import plain_decimal
 from trace_app.labels.models import LabelLevel
-from trace_app.labels.service import request_run, url_of
+from trace_app.labels.service import is_void, request_run, url_of, void_labels
 from trace_app.quality.models import CommitmentCertificate, TestSubject, Verdict
 from trace_app.quality.service import tests_of
 from trace_app.units import UNITS
@@ -125,8 +125,10 @@ def commitment_for(user: User, commitment_id: int) -> CommitmentCertificate:
 
 
 def withdraw_commitment(user: User, row: CommitmentCertificate, reason: str) -> None:
-    """Take a certificate back, after a mistake. It stays on record; its quantity is free again."""
+    """Take a certificate back, after a mistake: who scans its code is told. It stays on record; its quantity is free."""
     if row.withdrawn_at is None:
+        if not is_void(row.run.voided, 0):
+            void_labels(user, row.run, 0, 0, reason)
         row.withdrawn_at, row.withdrawn_reason = utc_now(), reason
         db.session.flush()
         audit.note(user, "withdraw", row, number=row.number, reason=reason)
