@@ -8,7 +8,7 @@ from flask import Flask
 from flask_openapi3 import OpenAPI
 
 from config import Settings
-from trace_app import cli, error_pages, language, logs, security_headers, templating
+from trace_app import cli, downloads, error_pages, language, logs, security_headers, templating
 from trace_app.accounts import sign_in
 from trace_app.accounts.access import guard
 from trace_app.api import document
@@ -66,7 +66,9 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
         **sign_in.OPTIONS,
     )
     app.config.update(config)
+    # What is done to a response goes from the last named here to the first.
     security_headers.init_app(app)
+    downloads.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db, directory=settings.migrations, include_name=is_ours)
     babel.init_app(app, default_locale="zh_CN", locale_selector=language.choose)
