@@ -43,9 +43,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session", params=DATABASES)
+@pytest.fixture(scope="module", params=DATABASES)
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The platform served by granian with its consumer, with a producer, a regulator and nothing else."""
+    """The platform served by granian with its consumer, with a producer, a regulator and nothing else: anew for each file of tests."""
     url = database(request.getfixturevalue("postgresql_url"), "browser") if request.param == "postgresql" else ""
     platform = prepared(tmp_path_factory.mktemp("platform"), url, workers=1)
     _people(platform)
