@@ -51,14 +51,8 @@ def init_app(app: Flask) -> None:
             busy = answer(503, str(BUSY))
             busy.headers["Retry-After"] = str(AGAIN_S)
             return busy
-        held = [sending]
-
-        def let_go() -> None:
-            while held:
-                held.pop().release()
-
         close = getattr(response.response, "close", lambda: None)
-        response.response = ClosingIterator(itertools.chain(begun, pieces), [close, let_go])
+        response.response = ClosingIterator(itertools.chain(begun, pieces), [close, sending.release])
         return response
 
     app.after_request(hand_over)

@@ -45,7 +45,10 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", params=DATABASES)
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The platform served by granian with its consumer, with a producer, a regulator and nothing else: anew for each file of tests."""
+    """The platform served by granian with its consumer, with a producer, a regulator and nothing else.
+
+    Anew for each file of tests, whatever others the process has run.
+    """
     url = database(request.getfixturevalue("postgresql_url"), "browser") if request.param == "postgresql" else ""
     platform = prepared(tmp_path_factory.mktemp("platform"), url, workers=1)
     _people(platform)

@@ -154,3 +154,28 @@ def test_what_stops_a_lot_is_in_its_row_again_one_step_back(bare: Flask) -> None
             assert (str(row[0])[:10], row[1], str(row[2])[:10]) == ("2026-02-02", 2, "2026-02-03")
         flask_migrate.upgrade()
         db.engine.dispose()
+
+
+WITHDRAWN = """
+INSERT INTO users (id, email, username, full_name, password, active, fs_uniquifier, organisation_id, created_at)
+    VALUES (1, 'u', 'u', '', '', TRUE, 'u', 1, '2026-01-01 00:00:00');
+INSERT INTO commitment_certificates (id, number, batch_id, quantity, unit, consignee, bases, issued_on, facts, run_id,
+    withdrawn_at, withdrawn_reason, created_at, created_by_id)
+    VALUES (1, 'a', 1, 1, 'kg', '', '[]', '2026-02-01', '{}', 7, '2026-02-02 00:00:00', '开错', '2026-02-01 00:00:00', 1),
+           (2, 'b', 1, 1, 'kg', '', '[]', '2026-02-01', '{}', 8, NULL, '', '2026-02-01 00:00:00', 1)
+"""
+
+
+def test_certificates_that_were_withdrawn_before_are_void(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        _execute(BEFORE_THE_PRINT_ROOM)
+        flask_migrate.upgrade(revision="0011")
+        _execute(WITHDRAWN)
+        flask_migrate.upgrade()
+        with db.engine.connect() as connection:
+            voided = connection.execute(sa.text("SELECT id, voided FROM label_runs ORDER BY id")).all()
+            assert [tuple(row) for row in voided] == [(7, "0-0"), (8, "")]
+            told = connection.execute(sa.text("SELECT run_id, first, last, reason FROM voided_labels")).all()
+            assert [tuple(row) for row in told] == [(7, 0, 0, "开错")]
+        db.engine.dispose()

@@ -555,11 +555,14 @@ class TestDesk:
         for number in range(10):
             world.site(grower, name=f"后山 B{number} 地块")
         world.site(grower, name="后山 B 区", name_en="Back hill")
+        world.site(grower, name="Ｃ区É地")
         page = client.get("/desk/search", query_string={"q": "后山"}).text
         assert page.index("后山 B 区") < page.index("后山 B0 地块")
         assert page.count("地块") == 7
         for typed in ("b 区", "B 区", "back HILL"):
             assert "后山 B 区" in client.get("/desk/search", query_string={"q": typed}).text, typed
+        for typed in ("Ｃ区", "区É"):
+            assert "Ｃ区É地" in client.get("/desk/search", query_string={"q": typed}).text, typed
 
     def test_a_vehicle_that_is_seen_both_ways_is_one_hit(self, world: World) -> None:
         grower = world.producer()

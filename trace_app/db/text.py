@@ -22,12 +22,13 @@ def begins_with(column: Any, text: str) -> sa.ColumnElement[bool]:
 
 
 def has_text(column: Any, text: str) -> sa.ColumnElement[bool]:
-    """Whether a text is somewhere in a column's, whatever the case of Latin letters.
+    """Whether a text is somewhere in a column's, whatever the case of Latin letters (A to Z; full-width ones as they are).
 
     Folded only where it must be: SQLite's LIKE knows no case, and Chinese has none. PostgreSQL's ILIKE folds all
     letters of the world one by one, which takes five times as long.
     """
-    folded = text.lower()
-    if db.engine.dialect.name == "postgresql" and folded != text.upper():
+    # Of bytes, lower() and upper() change what PostgreSQL's do under the collation C.
+    folded = text.encode().lower().decode()
+    if db.engine.dialect.name == "postgresql" and folded.encode() != text.encode().upper():
         column, text = sa.func.lower(sa.collate(column, "C")), folded
     return sa.and_(column.contains(text, autoescape=True))

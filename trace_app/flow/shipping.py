@@ -417,10 +417,15 @@ def ways_seen_by(user: User) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[b
         Batch.id == ShipmentLine.batch_id,
         visible_to(user, Batch.producer_id, Batch.division_code),
     )
-    here = sa.exists().where(
-        Organisation.id == Shipment.sender_id, visible_to(user, Organisation.id, Organisation.division_code)
+    return is_seen_by(user, Shipment.sender_id), lots.correlate(Shipment)
+
+
+def is_seen_by(user: User, organisation_id: Any) -> sa.ColumnElement[bool]:
+    """Whether a column names an organisation that the user may see."""
+    found = sa.exists().where(
+        Organisation.id == organisation_id, visible_to(user, Organisation.id, Organisation.division_code)
     )
-    return here.correlate(Shipment), lots.correlate(Shipment)
+    return found.correlate_except(Organisation)
 
 
 def find_shipments(user: User, *, search: str = "", direction: str = "", page: int = 1) -> Pagination:

@@ -22,7 +22,7 @@ from trace_app.catalogue.models import Site
 from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
 from trace_app.flow.shipment_models import Consignee, Shipment
-from trace_app.flow.shipping import ways_seen_by
+from trace_app.flow.shipping import is_seen_by, ways_seen_by
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.language import named
@@ -139,13 +139,10 @@ def _inputs(text: str) -> list[Hit]:
 
 
 def _buyers(user: User, text: str) -> list[Hit]:
-    mine = sa.exists().where(
-        Organisation.id == Consignee.sender_id, visible_to(user, Organisation.id, Organisation.division_code)
-    )
     # A buyer stands in the address books of many: put together here, where only so many are given.
     query = (
         sa.select(Consignee.name, Consignee.phone)
-        .where(has_text(Consignee.name, text), mine)
+        .where(has_text(Consignee.name, text), is_seen_by(user, Consignee.sender_id))
         .order_by(sa.func.length(Consignee.name), Consignee.id)
         .limit(50 * EACH)
     )
@@ -182,5 +179,4 @@ def _named_so(
     order = (sa.func.length(model.name), model.id)
     # What goes with a row is read for the few that are given, not for all who are sorted.
     closest = sa.select(model.id).where(*where).order_by(*order).limit(EACH)
-    query = sa.select(model).where(model.id.in_(db.session.scalars(closest).all())).order_by(*order).options(*options)
-    return list(db.session.scalars(query))
+    return list(db.session.scalars(sa.select(model).where(model.id.in_(closest)).order_by(*order).options(*options)))
