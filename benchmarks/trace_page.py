@@ -253,7 +253,7 @@ def compare(name: str, database_url: str, stack: ExitStack, folder: Path, *, qui
         load, rounds, seconds = Load(folder), 3 if quick else 5, 3 if quick else 8
         # Each worker renders every hot page once before it is hot.
         warm, before = 0.0, 0.0
-        while warm < 1000 or warm > 1.3 * before:
+        while warm < 1000 or warm > 1.1 * before:
             before, warm = warm, load.run(address, folder / "hot", 10)
             print(f"  warming up: {warm:,.0f}/s")
         print(f"  a page of {len(body):,} bytes as Brotli, {CONNECTIONS} connections, two workers each")
