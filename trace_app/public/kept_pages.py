@@ -140,7 +140,7 @@ class KeptPage:
         The two bytes after each place stand in its meta-block, uncompressed: a decoder goes by the two bytes before a
         compressed one in choosing its codes.
         """
-        packer = brotli.Compressor(mode=brotli.MODE_TEXT, quality=6, lgwin=18)
+        packer = brotli.Compressor(mode=brotli.MODE_TEXT, quality=5, lgwin=16)
         out = [_shared(packer.process(parts[0]) + packer.flush()), b""]
         places = []
         for turn, (insert, part) in enumerate(zip(self._inserts, parts[1:], strict=True)):
