@@ -66,7 +66,7 @@ class KeptPage:
     """
 
     __slots__ = ("_brotli", "_inserts", "_lengths", "_places", "deflated", "digest", "headers", "headers_304",
-                 "used", "version")  # fmt: skip
+                 "version")  # fmt: skip
 
     def __init__(self, version: tuple[Any, ...], body: bytes, headers: Headers) -> None:
         self.version = version
@@ -76,8 +76,6 @@ class KeptPage:
         self._inserts = _alike(tuple(_INSERTS[piece] for piece in pieces[1::2]))
         self.digest = hashlib.sha256(body).hexdigest()[:16]
         self.headers, self.headers_304 = _headers(tuple(pair for pair in headers if pair[0].lower() not in _VARYING))
-        self.used = False
-        """Whether it was asked for since it was last looked at for what may go."""
         self.deflated: list[bytes] | None = None
         self._brotli: list[bytes] | None
         self._brotli, self._places = self._compress(parts)
@@ -207,8 +205,7 @@ def _brotli_stored(length: int) -> bytes:
 
 
 class TracePages:
-    """A bounded store of pages by kind of label and language. The oldest goes first, unless it was used meanwhile: then
-    it has another turn.
+    """A bounded store of pages by kind of label and language, the longest unused of which goes first.
 
     :param most: bytes that the pages may take.
     """
@@ -220,10 +217,14 @@ class TracePages:
         self._lock = threading.Lock()
 
     def get(self, kept: Kept, language: str, version: tuple[Any, ...]) -> KeptPage | None:
-        page = self._pages.get((kept, language))
+        key = (kept, language)
+        page = self._pages.get(key)
         if page is None or page.version != version:
             return None
-        page.used = True
+        try:
+            self._pages.move_to_end(key)
+        except KeyError:
+            return page  # Another thread has let it go meanwhile.
         return page
 
     def keep(self, kept: Kept, language: str, page: KeptPage) -> None:
@@ -245,9 +246,4 @@ class TracePages:
 
     def _bound(self) -> None:
         while self._taken > self._most and self._pages:
-            key, page = self._pages.popitem(last=False)
-            if page.used:
-                page.used = False
-                self._pages[key] = page
-            else:
-                self._taken -= page.size
+            self._taken -= self._pages.popitem(last=False)[1].size

@@ -31,7 +31,6 @@ from trace_app.public.item import HIDDEN, SHOWN
 from trace_app.public.kept_pages import Headers, Kept, KeptPage, TracePages
 from trace_app.public.label_states import UNSCANNED, Item, Run, StateReader, States
 from trace_app.public.machine import MEDIA_TYPES
-from trace_app.scans.clients import client_of
 from trace_app.scans.log import ScanLog
 from trace_app.scans.models import Outcome
 
@@ -45,7 +44,6 @@ SAME_VISIT_S = 600
 
 _PATH = re.compile(f"/[{ALPHABET}]{{{CODE_LENGTH}}}")
 _PATH_LENGTH = 1 + CODE_LENGTH
-_SHOWN, _ITEM = Outcome.SHOWN.value, LabelLevel.ITEM.value
 
 
 class Answer(NamedTuple):
@@ -91,10 +89,9 @@ class ScanLayer:
         if len(path) != _PATH_LENGTH or (method != "GET" and method != "HEAD") or environ.get("QUERY_STRING"):
             return self._inner(environ, start_response)
         cookie = environ.get("HTTP_COOKIE", "")
-        html, language, encoding, client = _client(
-            environ.get("HTTP_ACCEPT", ""), parse_cookie(cookie).get(COOKIE, "") if COOKIE in cookie else "",
+        html, language, encoding = _wishes(
+            environ.get("HTTP_ACCEPT", ""), cookie if COOKIE in cookie else "",
             environ.get("HTTP_ACCEPT_LANGUAGE", ""), environ.get("HTTP_ACCEPT_ENCODING", ""),
-            environ.get("HTTP_USER_AGENT", ""),
         )  # fmt: skip
         # Who is signed in sees what it has just changed.
         signed_in = cookie and self._session in cookie
@@ -116,10 +113,12 @@ class ScanLayer:
             if seen is not None and 0 <= minute - seen <= SAME_VISIT_S // 60:
                 start_response("304 NOT MODIFIED", [*page.headers_304, ("ETag", f'W/"{page.digest}-{seen:x}"')])
                 return [b""]
-        if client is not None and method == "GET":
-            batch_id, level, _pin = label.kept
-            place = label.place if level == _ITEM else None
-            self._scans.put(environ, client, language, _SHOWN, label.run_id, place, batch_id)
+        if method == "GET":
+            batch_id, level = label.kept[:2]
+            self._scans.note(
+                environ, language, Outcome.SHOWN,
+                run_id=label.run_id, index=label.place if level == LabelLevel.ITEM else None, batch_id=batch_id,
+            )  # fmt: skip
         item = label.item
         inserts = (label.code, label.printed, item.line(language), SHOWN if item.unusual else HIDDEN, b"")
         body = page.brotlied(inserts) if encoding == "br" else None
@@ -192,26 +191,17 @@ class ScanLayer:
         return Answer(*started[-1], body)
 
 
-class Client(NamedTuple):
-    """What a client asks for by its headers, and what it is."""
+@lru_cache(maxsize=1024)
+def _wishes(accept: str, cookie: str, accept_language: str, accept_encoding: str) -> tuple[bool, str, str]:
+    """Whether a client would rather have a page than data, its language, and ``br``, ``gzip`` or nothing.
 
-    html: bool
-    """It would rather have a page than data."""
-    language: str
-    encoding: str
-    """``br``, ``gzip`` or nothing."""
-    kind: str | None
-    """`client_of` it."""
-
-
-@lru_cache(maxsize=4096)
-def _client(accept: str, wished: str, accept_language: str, accept_encoding: str, user_agent: str) -> Client:
-    """:param wished: the language that the client's cookie says."""
+    :param cookie: where it says a language.
+    """
     html = not accept or parse_accept_header(accept, MIMEAccept).best_match(MEDIA_TYPES, "text/html") == "text/html"
+    wished = parse_cookie(cookie).get(COOKIE) if cookie else None
     accepted = parse_accept_header(accept_encoding)
     encoding = next((name for name in ("br", "gzip") if accepted.quality(name) > 0), "")
-    language = preferred(wished or None, parse_accept_header(accept_language, LanguageAccept))
-    return Client(html, language, encoding, client_of(user_agent))
+    return html, preferred(wished, parse_accept_header(accept_language, LanguageAccept)), encoding
 
 
 def _seen(if_none_match: str, digest: str) -> int | None:

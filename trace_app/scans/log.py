@@ -77,8 +77,6 @@ class ScanLog:
         self._driver_error = driver_of(settings).error
         self._regions = Regions.read(settings.ip_regions) if settings.ip_regions else Regions([])
         self._place_of: Callable[[str, str], tuple[int, str]] = lru_cache(maxsize=16384)(self._place)
-        self._now = (0, "", "")
-        """A second, as both databases take it, and its day in Qujing."""
         self._waiting: deque[tuple[Any, ...]] = deque()
         self._sums = Sums()
         self._writing = threading.Lock()
@@ -95,20 +93,9 @@ class ScanLog:
         Neither address nor the program's name is kept, not even until the row is written.
         """
         client = client_of(environ.get("HTTP_USER_AGENT", ""))
-        if client is not None:
-            self.put(environ, client, language, outcome, run_id, index, batch_id)
-
-    def put(
-        self, environ: dict[str, Any], client: str, language: str, outcome: str,
-        run_id: int | None, index: int | None, batch_id: int | None,
-    ) -> None:  # fmt: skip
-        """`note` for a client whose kind is known (`clients.client_of`)."""
-        if len(self._waiting) >= MOST:
+        if client is None or len(self._waiting) >= MOST:
             return
-        second = int(time.time())
-        if second != self._now[0]:
-            self._now = (second, *_moment(second))
-        _second, at, day = self._now
+        at, day = _moment(int(time.time()))
         address = self._forwarded(environ) if self._hops else environ.get("REMOTE_ADDR", "")
         source, region = self._place_of(address, day)
         # As a plain tuple, made in a fifth of the time of a `Row`.
@@ -187,6 +174,7 @@ class ScanLog:
 _day_key = lru_cache(maxsize=8)(key_of_day)
 
 
+@lru_cache(maxsize=64)
 def _moment(unix: int) -> tuple[str, str]:
     """The moment as both databases take it, and the day in Qujing."""
     moment = datetime.fromtimestamp(unix, UTC)
