@@ -20,7 +20,7 @@ from trace_app.labels.keys import register_keys
 from trace_app.quality.reference_tables import load_built_in as load_reference_tables
 
 KEPT = {
-    "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances", "limits", "gi_areas", "holidays",
+    "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances", "limits", "gi_areas", "holidays", "spool_files",
 }  # fmt: skip
 QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
 

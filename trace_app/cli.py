@@ -7,6 +7,7 @@ import ctypes
 import secrets
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -28,6 +29,7 @@ from trace_app.errors import Problem
 from trace_app.extensions import jobs
 from trace_app.labels.keys import key_file, register_keys, settings
 from trace_app.quality.reference_tables import load_built_in as load_reference_tables
+from trace_app.scans.intake import Intake
 
 BLOCKING_THREADS = 4
 """Of each web worker: enough to wait for the database while another request is served."""
@@ -128,11 +130,18 @@ def serve() -> None:
 @click.command("jobs")
 @with_appcontext
 def run_jobs() -> None:
-    """Run background jobs until interrupted."""
+    """Run background jobs and take in scans until interrupted."""
     _share_arena()
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     jobs.at_start(app)
-    jobs.queue(app).create_consumer(workers=settings().job_workers, periodic=True, check_worker_health=True).run()
+    stop = threading.Event()
+    scans = threading.Thread(target=Intake(app, settings()).run, args=(stop,), name="scan-intake", daemon=True)
+    scans.start()
+    try:
+        jobs.queue(app).create_consumer(workers=settings().job_workers, periodic=True, check_worker_health=True).run()
+    finally:
+        stop.set()
+        scans.join()
 
 
 organisations = AppGroup("organisations", help="Producers, regulators, laboratories and buyers.")

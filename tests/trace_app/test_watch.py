@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from config import Settings
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
-from trace_app.clock import local
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.extensions import db, limiter
@@ -20,8 +19,8 @@ from trace_app.findings.models import Delivery
 from trace_app.scans import log as scan_log
 from trace_app.scans import watch
 from trace_app.scans.clients import client_of, key_of_day, source_of
-from trace_app.scans.log import Row, keep, keep_rows
-from trace_app.scans.models import Outcome, ScanDay, ScanItem, ScanMark, Suspicion, scans
+from trace_app.scans.intake import Row, keep
+from trace_app.scans.models import Outcome, ScanItem, ScanMark, Suspicion, scans
 from trace_app.scans.regions import BadRegionTable, Regions, apart_km, place_of
 
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0"}
@@ -159,17 +158,6 @@ def test_single_scans_are_forgotten_and_the_sums_stay(world: World) -> None:
             assert db.session.scalar(sa.text("SELECT count(*) FROM scans_default")) == 0
 
 
-def test_a_days_sums_are_made_good_from_its_scans(world: World) -> None:
-    lot = world.released(world.producer())
-    with world.app.app_context():
-        keep_rows(
-            [_row(5, batch_id=lot), _row(4, batch_id=lot), _row(3, "void", batch_id=lot), _row(2, batch_id=99999)]
-        )
-        with transaction():
-            watch.recount(local(utc_now() - timedelta(minutes=5)).date())
-        assert [(row.batch_id, row.scans) for row in db.session.scalars(db.select(ScanDay))] == [(lot, 2)]
-
-
 def test_nothing_is_kept_of_an_address_but_what_no_one_can_read_back() -> None:
     one = source_of("203.0.113.77", key_of_day("secret", "2026-11-25"))
     assert one == source_of("203.0.113.1", key_of_day("secret", "2026-11-25"))
@@ -230,26 +218,9 @@ def test_who_stands_behind_ones_own_proxy_is_seen(world: World) -> None:
     log._place_of = place_of
     direct = {"HTTP_USER_AGENT": "MicroMessenger", "REMOTE_ADDR": "10.0.0.1"}
     for environ in (direct | {"HTTP_X_FORWARDED_FOR": "6.6.6.6, 203.0.113.9"}, direct):
-        log.note(environ, "zh", Outcome.UNKNOWN)
+        log.note(environ, "zh", Outcome.UNKNOWN.value)
     assert addresses == ["203.0.113.9", "10.0.0.1"]
     log.close()
-
-
-def test_scans_wait_while_the_database_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = world.app.extensions["scan_log"]
-    log.write()
-
-    def broken(rows: list[Row]) -> None:
-        raise sa.exc.OperationalError("", {}, Exception())
-
-    log.note({"HTTP_USER_AGENT": PHONE["User-Agent"], "REMOTE_ADDR": "203.0.113.9"}, "zh", "unknown")
-    monkeypatch.setattr(scan_log, "keep_rows", broken)
-    log.write()
-    assert len(log._waiting) == 1
-    monkeypatch.undo()
-    log.write()
-    with world.app.app_context():
-        assert db.session.scalar(sa.select(sa.func.count()).select_from(scans)) == 1
 
 
 def test_figures_by_day_region_product_client_and_language(world: World) -> None:

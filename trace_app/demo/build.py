@@ -45,7 +45,7 @@ from trace_app.records.service import Scope
 PASSWORD = "qujing-demo"  # noqa: S105
 KEPT = {
     "alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances",
-    "limits", "gi_areas", "holidays",
+    "limits", "gi_areas", "holidays", "spool_files",
 }  # fmt: skip
 LABELS_EACH = 48
 UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}

@@ -65,8 +65,8 @@ class KeptPage:
     without Brotli has asked.
     """
 
-    __slots__ = ("_brotli", "_inserts", "_lengths", "_places", "deflated", "digest", "headers", "headers_304",
-                 "version")  # fmt: skip
+    __slots__ = ("__weakref__", "_brotli", "_headers", "_inserts", "_lengths", "_places", "_sent", "deflated", "digest",
+                 "headers_304", "used", "version")  # fmt: skip
 
     def __init__(self, version: tuple[Any, ...], body: bytes, headers: Headers) -> None:
         self.version = version
@@ -75,7 +75,10 @@ class KeptPage:
         self._lengths = array("L", map(len, parts))
         self._inserts = _alike(tuple(_INSERTS[piece] for piece in pieces[1::2]))
         self.digest = hashlib.sha256(body).hexdigest()[:16]
-        self.headers, self.headers_304 = _headers(tuple(pair for pair in headers if pair[0].lower() not in _VARYING))
+        self._headers, self.headers_304 = _headers(tuple(pair for pair in headers if pair[0].lower() not in _VARYING))
+        self.used = True
+        """Whether it was asked for since `TracePages` last looked for what may go."""
+        self._sent: tuple[tuple[int, str, int], Headers] = ((0, "", 0), [])
         self.deflated: list[bytes] | None = None
         self._brotli: list[bytes] | None
         self._brotli, self._places = self._compress(parts)
@@ -86,6 +89,21 @@ class KeptPage:
     def size(self) -> int:
         """Bytes that it takes in memory."""
         return sum(map(len, (self._brotli or [])[1:])) + sum(map(len, self.deflated or ())) + _PAGE_OVERHEAD
+
+    def etag(self, minute: int) -> str:
+        """:param minute: in which the client was given the page."""
+        return f'W/"{self.digest}-{minute:x}"'
+
+    def headers(self, minute: int, encoding: str, length: int) -> Headers:
+        """What goes before a body: made once for all who ask alike within a minute."""
+        alike = (minute, encoding, length)
+        sent = self._sent
+        if sent[0] != alike:
+            headers = [*self._headers, ("ETag", self.etag(minute)), ("Content-Length", str(length))]
+            if encoding:
+                headers.append(("Content-Encoding", encoding))
+            sent = self._sent = (alike, headers)
+        return sent[1]
 
     def body(self, inserts: Inserts) -> bytes:
         packed = self.brotlied(inserts)
@@ -195,7 +213,7 @@ def _stored(data: bytes) -> bytes:
 
 
 _CONTEXT = 2
-_PAGE_OVERHEAD = 1536
+_PAGE_OVERHEAD = 2560
 """Objects and keys of a kept page, in bytes."""
 
 
@@ -205,7 +223,10 @@ def _brotli_stored(length: int) -> bytes:
 
 
 class TracePages:
-    """A bounded store of pages by kind of label and language, the longest unused of which goes first.
+    """A bounded store of pages by kind of label and language. The oldest goes first, unless it was used since it was
+    last looked at: then it has another turn.
+
+    Nobody else keeps a page but by a weak reference, so what goes is gone.
 
     :param most: bytes that the pages may take.
     """
@@ -217,15 +238,8 @@ class TracePages:
         self._lock = threading.Lock()
 
     def get(self, kept: Kept, language: str, version: tuple[Any, ...]) -> KeptPage | None:
-        key = (kept, language)
-        page = self._pages.get(key)
-        if page is None or page.version != version:
-            return None
-        try:
-            self._pages.move_to_end(key)
-        except KeyError:
-            return page  # Another thread has let it go meanwhile.
-        return page
+        page = self._pages.get((kept, language))
+        return page if page is not None and page.version == version else None
 
     def keep(self, kept: Kept, language: str, page: KeptPage) -> None:
         with self._lock:
@@ -246,4 +260,9 @@ class TracePages:
 
     def _bound(self) -> None:
         while self._taken > self._most and self._pages:
-            self._taken -= self._pages.popitem(last=False)[1].size
+            key, page = self._pages.popitem(last=False)
+            if page.used:
+                page.used = False
+                self._pages[key] = page
+            else:
+                self._taken -= page.size

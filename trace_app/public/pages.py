@@ -133,16 +133,16 @@ def _note(outcome: Outcome, label: ScannedLabel | None = None) -> None:
     facts = {} if label is None else {"run_id": label.run_id, "batch_id": label.batch_id}
     if label is not None and label.level is not LabelLevel.BATCH:
         facts["index"] = label.index
-    current_app.extensions["scan_log"].note(request.environ, language(), outcome, **facts)
+    current_app.extensions["scan_log"].note(request.environ, language(), outcome.value, **facts)
 
 
 def _note_unknown(typed: str) -> None:
     note, made = current_app.extensions["scan_log"].note, never_made(typed)
     if made is None:
-        note(request.environ, language(), Outcome.UNKNOWN)
+        note(request.environ, language(), Outcome.UNKNOWN.value)
     else:
         run_id, index, batch_id = made
-        note(request.environ, language(), Outcome.UNPRINTED, run_id=run_id, index=index, batch_id=batch_id)
+        note(request.environ, language(), Outcome.UNPRINTED.value, run_id=run_id, index=index, batch_id=batch_id)
 
 
 def unknown_page(typed: str) -> Any:

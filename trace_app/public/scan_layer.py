@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
+from weakref import ref
 
 from flask import Flask
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
@@ -28,7 +29,7 @@ from trace_app.labels.models import LabelLevel
 from trace_app.labels.service import is_void
 from trace_app.language import COOKIE, preferred
 from trace_app.public.item import HIDDEN, SHOWN
-from trace_app.public.kept_pages import Headers, Kept, KeptPage, TracePages
+from trace_app.public.kept_pages import Headers, Inserts, Kept, KeptPage, TracePages
 from trace_app.public.label_states import UNSCANNED, Item, Run, StateReader, States
 from trace_app.public.machine import MEDIA_TYPES
 from trace_app.scans.log import ScanLog
@@ -44,12 +45,22 @@ SAME_VISIT_S = 600
 
 _PATH = re.compile(f"/[{ALPHABET}]{{{CODE_LENGTH}}}")
 _PATH_LENGTH = 1 + CODE_LENGTH
+_SHOWN = Outcome.SHOWN.value
 
 
 class Answer(NamedTuple):
     status: str
     headers: Headers
     body: bytes
+
+
+class Shown(NamedTuple):
+    """A label's page as someone has just asked for it: most who ask next want the same."""
+
+    page: ref[KeptPage]
+    """Gone where the page is no longer kept."""
+    language: str
+    inserts: Inserts
 
 
 @dataclass(slots=True)
@@ -61,10 +72,18 @@ class Label:
     run_id: int
     place: int
     """Its index in the run."""
+    scan: tuple[int, int | None, int]
+    """What is noted of its scan: run, index of an item, lot."""
     item: Item
     code: bytes
     printed: bytes
     """The code as it is printed."""
+    shown: Shown | None = None
+
+    def show(self, page: KeptPage, language: str) -> Shown:
+        quiet = SHOWN if self.item.unusual else HIDDEN
+        self.shown = Shown(ref(page), language, (self.code, self.printed, self.item.line(language), quiet, b""))
+        return self.shown
 
 
 class ScanLayer:
@@ -84,8 +103,8 @@ class ScanLayer:
         self._scans = scans
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        method = environ["REQUEST_METHOD"]
         path = environ["PATH_INFO"]
+        method = environ["REQUEST_METHOD"]
         if len(path) != _PATH_LENGTH or (method != "GET" and method != "HEAD") or environ.get("QUERY_STRING"):
             return self._inner(environ, start_response)
         cookie = environ.get("HTTP_COOKIE", "")
@@ -98,38 +117,33 @@ class ScanLayer:
         label = self._label(path, None if signed_in else time.monotonic()) if html else None
         if label is None:
             return self._inner(environ, start_response)
-        page = self._pages.get(label.kept, language, label.version)
-        if page is None:
-            answer = self._render(environ, label)
-            if not answer.status.startswith("200"):
-                start_response(answer.status, answer.headers)
-                return [answer.body if method == "GET" else b""]
-            page = KeptPage(label.version, answer.body, answer.headers)
-            self._pages.keep(label.kept, language, page)
+        shown = label.shown
+        page = shown.page() if shown is not None and shown.language == language else None
+        if page is None or shown is None:
+            page = self._pages.get(label.kept, language, label.version)
+            if page is None:
+                answer = self._render(environ, label)
+                if not answer.status.startswith("200"):
+                    start_response(answer.status, answer.headers)
+                    return [answer.body if method == "GET" else b""]
+                page = KeptPage(label.version, answer.body, answer.headers)
+                self._pages.keep(label.kept, language, page)
+            shown = label.show(page, language)
         minute = int(time.time()) // 60
-        etag = f'W/"{page.digest}-{minute:x}"'
         if asked := environ.get("HTTP_IF_NONE_MATCH"):
             seen = minute if asked.strip() == "*" else _seen(asked, page.digest)
             if seen is not None and 0 <= minute - seen <= SAME_VISIT_S // 60:
-                start_response("304 NOT MODIFIED", [*page.headers_304, ("ETag", f'W/"{page.digest}-{seen:x}"')])
+                start_response("304 NOT MODIFIED", [*page.headers_304, ("ETag", page.etag(seen))])
                 return [b""]
         if method == "GET":
-            batch_id, level = label.kept[:2]
-            self._scans.note(
-                environ, language, Outcome.SHOWN,
-                run_id=label.run_id, index=label.place if level == LabelLevel.ITEM else None, batch_id=batch_id,
-            )  # fmt: skip
-        item = label.item
-        inserts = (label.code, label.printed, item.line(language), SHOWN if item.unusual else HIDDEN, b"")
-        body = page.brotlied(inserts) if encoding == "br" else None
+            self._scans.note(environ, language, _SHOWN, *label.scan)
+        page.used = True
+        body = page.brotlied(shown.inserts) if encoding == "br" else None
         if body is None and encoding:
-            encoding, body = "gzip", self._pages.gzipped(page, inserts)
+            encoding, body = "gzip", self._pages.gzipped(page, shown.inserts)
         if body is None:
-            body = page.body(inserts)
-        headers = [*page.headers, ("ETag", etag), ("Content-Length", str(len(body)))]
-        if encoding:
-            headers.append(("Content-Encoding", encoding))
-        start_response("200 OK", headers)
+            body = page.body(shown.inserts)
+        start_response("200 OK", page.headers(minute, encoding, len(body)))
         return [body if method == "GET" else b""]
 
     def _label(self, path: str, now: float | None) -> Label | None:
@@ -168,8 +182,9 @@ class ScanLayer:
             return None
         item = UNSCANNED if scans is None else Item(scans)
         label = Label(
-            run.kept, run.version, read.run, read.index, item, path[1:].encode(), format_code(path[1:]).encode()
-        )
+            run.kept, run.version, read.run, read.index, (read.run, read.index if single else None, run.kept[0]),
+            item, path[1:].encode(), format_code(path[1:]).encode(),
+        )  # fmt: skip
         # What has not been scanned yet is looked for anew: its first scan is soon written.
         if lease is not None and not (single and scans is None):
             self._labels.keep(path, label, lease[0], known[1] if known is not None else lease[1])

@@ -81,6 +81,16 @@ class ScanDay(Model):
     scans: Mapped[int]
 
 
+class SpoolFile(Model):
+    """How far a file of the spool (`trace_app.scans.spool`) has been taken in."""
+
+    __tablename__ = "spool_files"
+
+    name: Mapped[str] = mapped_column(sa.String(60), primary_key=True)
+    taken: Mapped[int] = mapped_column(sa.BigInteger)
+    """Bytes."""
+
+
 class SuspicionKind(enum.StrEnum):
     FAR_APART = "far_apart"
     """One label in two places that nobody can travel between in that time."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -22,7 +22,7 @@ from flask_babel import lazy_gettext as _
 from config import Settings
 from trace_app.accounts.service import nearest_regulators
 from trace_app.batches.models import Batch
-from trace_app.clock import SHANGHAI, local
+from trace_app.clock import local
 from trace_app.db.base import utc_now
 from trace_app.db.partitions import add_month, drop_months, month_after
 from trace_app.db.session import transaction
@@ -30,7 +30,7 @@ from trace_app.extensions import db, jobs
 from trace_app.findings.service import tell
 from trace_app.labels.models import LabelRun
 from trace_app.labels.service import code_of
-from trace_app.scans.models import Outcome, ScanDay, ScanItem, ScanMark, Suspicion, SuspicionKind, scans
+from trace_app.scans.models import Outcome, ScanItem, ScanMark, Suspicion, SuspicionKind, scans
 from trace_app.scans.regions import apart_km
 
 LAG = timedelta(seconds=10)
@@ -274,23 +274,6 @@ def code_of_suspicion(row: Suspicion) -> str:
     return code_of(run, row.index) if run is not None and row.index < run.count else ""
 
 
-def recount(day: date) -> None:
-    """Make a day's sums anew from its scans: a worker that was killed has left some out."""
-    begin = datetime.combine(day, time(), SHANGHAI)
-    c = scans.c
-    rows = (
-        sa.select(c.batch_id, sa.literal(day, sa.Date), c.region, c.client, c.language, sa.func.count())
-        .where(
-            c.at >= begin, c.at < begin + timedelta(days=1), c.outcome == Outcome.SHOWN,
-            c.batch_id.in_(sa.select(Batch.id)),
-        )
-        .group_by(c.batch_id, c.region, c.client, c.language)
-    )  # fmt: skip
-    db.session.execute(sa.delete(ScanDay).where(ScanDay.day == day))
-    columns = ["batch_id", "day", "region", "client", "language", "scans"]
-    db.session.execute(sa.insert(ScanDay).from_select(columns, rows))
-
-
 @jobs.every_minute
 def keep_house() -> None:
     """Make the parts of this month and the next, and forget single scans whose time is over."""
@@ -301,13 +284,10 @@ def keep_house() -> None:
         mark = db.session.get(ScanMark, "house", with_for_update=True)
         if mark is not None and mark.until > now - timedelta(hours=1):
             return
-        last = mark.until if mark is not None else now
         if mark is None:
             mark = ScanMark(name="house", until=now)
             db.session.add(mark)
         mark.until = now
-        if local(last).date() < local(now).date():
-            recount(local(last).date())
         if db.engine.dialect.name == "postgresql":
             for day in (now.date(), month_after(now.date())):
                 add_month("scans", "at", day)
