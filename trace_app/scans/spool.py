@@ -1,10 +1,10 @@
 """Scans on their way from the workers that answer them to the database: blocks of rows in files of a folder.
 
-A worker appends what it has each second, for a twentieth of what writing rows into the database takes; whoever takes
+A worker appends what it has each second, for a tenth of what writing rows into the database takes; whoever takes
 them in (`intake`) reads the blocks in order. A file has one writer, who holds a lock on it until it is closed or
 killed: who then gets the lock has seen all of it.
 
-A block is its length (4 bytes, little-endian) and rows as `marshal` writes them: in a tenth of the time of text, read
+A block is its length (4 bytes, little-endian) and rows as `marshal` writes them: in a third of the time of text, read
 by every later Python, and without anything in it that could run.
 """
 
