@@ -139,33 +139,37 @@ class Intake:
         known = db.session.execute(sa.select(SpoolFile.name, SpoolFile.taken).where(SpoolFile.name.in_(names)))
         taken: dict[str, int] = {row.name: row.taken for row in known}
         db.session.rollback()
-        rows: list[tuple[Any, ...]] = []
-        ends = dict(taken)
-        for path in files:
-            try:
-                for block, end in spool.blocks(path, taken.get(path.name, 0)):
-                    rows += block
-                    ends[path.name] = end
-                    if len(rows) >= AT_A_TIME:
-                        break
-            except spool.DamagedSpool as error:
-                log.error("scans damaged", file=str(error))
-                spool.set_aside(path)
-            if len(rows) >= AT_A_TIME:
-                break
+        rows, ends = _read(files, taken)
         if rows:
             with transaction():
                 _add(rows)
                 for name, end in ends.items():
-                    if end != taken.get(name):
-                        db.session.merge(SpoolFile(name=name, taken=end))
-        over = [path for path in files if path.exists() and spool.is_over(path, ends.get(path.name, 0))]
+                    db.session.merge(SpoolFile(name=name, taken=end))
+        places = taken | ends
+        over = [path for path in files if path.exists() and spool.is_over(path, places.get(path.name, 0))]
         if over:
             for path in over:
                 path.unlink()
             with transaction():
                 db.session.execute(sa.delete(SpoolFile).where(SpoolFile.name.in_([path.name for path in over])))
         return len(rows)
+
+
+def _read(files: list[Path], taken: dict[str, int]) -> tuple[list[tuple[Any, ...]], dict[str, int]]:
+    """The next scans of files, about `AT_A_TIME`, and the place behind them in each file that had some."""
+    rows: list[tuple[Any, ...]] = []
+    ends: dict[str, int] = {}
+    for path in files:
+        try:
+            for block, end in spool.blocks(path, taken.get(path.name, 0)):
+                rows += block
+                ends[path.name] = end
+                if len(rows) >= AT_A_TIME:
+                    return rows, ends
+        except spool.DamagedSpool as error:
+            log.error("scans damaged", file=str(error))
+            spool.set_aside(path)
+    return rows, ends
 
 
 def spool_folder(settings: Settings) -> Path:
@@ -199,7 +203,7 @@ class Sums:
                     min(before[0], once[0]), max(before[1], once[1]), before[2] + 1
                 )  # fmt: skip
 
-    # In order, so that two workers never wait for one another.
+    # In order, so that two machines never wait for one another.
 
     def items(self) -> Iterator[tuple[int, int, int, int, int]]:
         """Run, index, first and last scan, and scans."""
