@@ -172,17 +172,15 @@ def cold(environment: dict[str, str], codes: list[str]) -> tuple[float, float]:
     """Milliseconds of server time of a page that nobody has asked for yet, and its SQL statements, at the median."""
     script = (
         "import statistics, sys, time\n"
-        "from sqlalchemy import event\nfrom werkzeug.test import EnvironBuilder\n"
-        "from trace_app import create_app\nfrom trace_app.extensions import db\n"
-        "app = create_app()\n"
+        "from sqlalchemy import Engine, event\nfrom werkzeug.test import EnvironBuilder\n"
+        "from wsgi import app\n"
         f"headers = {AS_A_PHONE!r}\n"
         "count = [0]\n"
-        "with app.app_context():\n"
-        "    event.listen(db.engine, 'before_cursor_execute', lambda *_: count.__setitem__(0, count[0] + 1))\n"
+        "event.listen(Engine, 'before_cursor_execute', lambda *_: count.__setitem__(0, count[0] + 1))\n"
         "times, statements = [], []\n"
         "for number, code in enumerate(sys.stdin.read().split()):\n"
         "    environ = EnvironBuilder(path='/' + code, headers=headers).get_environ()\n"
-        "    count[0] = 1\n"  # The layer's own read goes past the engine.
+        "    count[0] = 2\n"  # The layer's own two go past the engines.
         "    begun = time.perf_counter()\n"
         "    chunks = app.wsgi_app(environ, lambda status, headers, exc=None: None)\n"
         "    b''.join(chunks)\n"

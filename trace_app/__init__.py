@@ -13,8 +13,8 @@ from trace_app.accounts import sign_in
 from trace_app.accounts.access import guard
 from trace_app.api import document
 from trace_app.api.bearer import read_bearer
-from trace_app.db.base import ENGINE_OPTIONS
 from trace_app.db.driver import driver_of
+from trace_app.db.engines import binds, look_before_use
 from trace_app.db.leases import StopLease
 from trace_app.db.partitions import is_ours
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
         SETTINGS=settings,
         SECRET_KEY=settings.signing_key,
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
-        SQLALCHEMY_ENGINE_OPTIONS=ENGINE_OPTIONS,
+        SQLALCHEMY_BINDS=binds(settings.sqlalchemy_url),
         MAX_CONTENT_LENGTH=settings.max_upload_mb * 1024 * 1024,
         MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
         SEND_FILE_MAX_AGE_DEFAULT=31_536_000,
@@ -70,6 +70,8 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     security_headers.init_app(app)
     downloads.init_app(app)
     db.init_app(app)
+    with app.app_context():
+        look_before_use(db.engines)
     migrate.init_app(app, db, directory=settings.migrations, include_name=is_ours)
     babel.init_app(app, default_locale="zh_CN", locale_selector=language.choose)
     csrf.init_app(app)

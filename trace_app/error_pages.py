@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, request
 from flask_babel import lazy_gettext as _
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from media_store import StoreUnavailable
@@ -34,6 +35,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
+    app.register_error_handler(OperationalError, _database_unavailable)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -63,6 +65,12 @@ def _store_unavailable(error: StoreUnavailable) -> Any:
     return answer(503, str(MEANINGS[503]))
 
 
+def _database_unavailable(error: OperationalError) -> Any:
+    log.exception("database unavailable", path=request.path, method=request.method)
+    g.user_unknown = True
+    return answer(503, str(MEANINGS[503]))
+
+
 def _unexpected(error: Exception) -> Any:
     log.exception("unexpected error", path=request.path, method=request.method)
     return answer(500, str(MEANINGS[500]))
@@ -77,7 +85,9 @@ def answer(
     """
     if request.path.startswith("/api/"):
         return problem_document(status, message, code=code, errors=errors)
-    response = Response(render_template("error.html", status=status, message=message), mimetype="text/html")
+    # Not by `render_template`: for that the user is always asked for, with whom the trouble may lie.
+    page = current_app.jinja_env.get_template("error.html").render(status=status, message=message)
+    response = Response(page, mimetype="text/html")
     response.status_code = status
     return response
 

@@ -8,6 +8,9 @@ from babel import Locale
 from babel.support import NullTranslations
 from flask import Flask, Response, g, has_request_context, request
 from flask_babel import Domain, get_locale
+from jinja2 import pass_eval_context
+from jinja2.nodes import EvalContext
+from markupsafe import Markup
 from werkzeug.datastructures import LanguageAccept
 
 LOCALES = {"zh": Locale.parse("zh_CN"), "en": Locale.parse("en")}
@@ -72,11 +75,20 @@ def init_app(app: Flask) -> None:
     """After Flask-Babel's."""
     messages = Messages()
     app.extensions["babel"].instance.domain_instance = messages
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        gettext=lambda text: messages.get_translations().ugettext(text),
-        ngettext=lambda one, many, number: messages.get_translations().ungettext(one, many, number),
-        newstyle=True,
-    )
+
+    @pass_eval_context
+    def gettext(context: EvalContext, text: str, /, **values: Any) -> str:
+        translated = messages.get_translations().ugettext(text)
+        translated = Markup(translated) if context.autoescape else translated  # noqa: S704
+        # Messages are formats with or without values: a sign of percent is written twice in them.
+        return translated % values if values or "%" in translated else translated
+
+    @pass_eval_context
+    def ngettext(context: EvalContext, one: str, many: str, num: int, /, **values: Any) -> str:
+        translated = messages.get_translations().ungettext(one, many, num)
+        return (Markup(translated) if context.autoescape else translated) % {"num": num, **values}  # noqa: S704
+
+    app.jinja_env.globals.update(_=gettext, gettext=gettext, ngettext=ngettext)
 
     def keep_choice(response: Response) -> Response:
         response.headers.add("Content-Language", "zh-CN" if language() == "zh" else "en")

@@ -6,6 +6,7 @@ from typing import Any
 
 import brotli
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from PIL import Image
 from sqlalchemy import event
@@ -329,15 +330,13 @@ def test_a_cold_page_takes_few_statements(world: World) -> None:
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement)
 
-    with world.app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(sa.Engine, "before_cursor_execute", note)
     try:
         assert world.client().get(f"/{code}", headers={"User-Agent": "bot"}).status_code == 200
     finally:
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(sa.Engine, "before_cursor_execute", note)
     # The layer's own two come on top.
-    assert len([statement for statement in statements if not statement.startswith("BEGIN")]) <= 6
+    assert 0 < len([statement for statement in statements if not statement.startswith("BEGIN")]) <= 6
 
 
 def test_the_way_and_the_place_are_on_the_page(world: World) -> None:

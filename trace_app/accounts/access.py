@@ -93,10 +93,15 @@ def _ask_to_sign_in() -> Any:
 
 
 def acting_user() -> User | None:
-    """The user of this request: by bearer token in the API, by session elsewhere."""
+    """The user of this request: by bearer token in the API, by session elsewhere.
+
+    None too where the database has failed and can't be asked (``g.user_unknown``).
+    """
     if request.path.startswith("/api/"):
         token_user: User | None = g.get("token_user")
         return token_user
+    if g.get("user_unknown"):
+        return None
     return current_user._get_current_object() if current_user.is_authenticated else None
 
 

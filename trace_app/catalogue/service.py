@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import secrets
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,22 +55,25 @@ def load_kind(file: KindFile) -> ProductKind:
     :raises StageInUse: where records refer to such a stage.
     """
     kind = db.session.get(ProductKind, file.code) or ProductKind(code=file.code)
-    kind.position, kind.name, kind.name_en = file.position, file.name, file.name_en
-    kind.inputs, kind.units, kind.facts = list(file.inputs), file.units, file.facts
-    kind.rules = file.rules.model_dump(mode="json")
-    kind.words = {language: words.model_dump() for language, words in file.words.items()}
-    known = {stage.code: stage for stage in kind.stages}
-    gone = set(known) - {stage.code for stage in file.stages}
-    used = _stages_in_use(file.code) & gone
-    if used:
-        raise StageInUse(stages="、".join(sorted(known[code].name for code in used)))
-    kind.stages = [
-        _stage(known.get(stage.code) or Stage(code=stage.code), position, stage.model_dump(mode="json"))
-        for position, stage in enumerate(file.stages)
-    ]
-    db.session.add(kind)
+    # What has been changed is known until it is written.
+    with db.session.no_autoflush:
+        kind.position, kind.name, kind.name_en = file.position, file.name, file.name_en
+        kind.inputs, kind.units, kind.facts = list(file.inputs), file.units, file.facts
+        kind.rules = file.rules.model_dump(mode="json")
+        kind.words = {language: words.model_dump() for language, words in file.words.items()}
+        known = {stage.code: stage for stage in kind.stages}
+        gone = set(known) - {stage.code for stage in file.stages}
+        used = _stages_in_use(file.code) & gone
+        if used:
+            raise StageInUse(stages="、".join(sorted(known[code].name for code in used)))
+        kind.stages = [
+            _stage(known.get(stage.code) or Stage(code=stage.code), position, stage.model_dump(mode="json"))
+            for position, stage in enumerate(file.stages)
+        ]
+        db.session.add(kind)
+        if gone or any(map(db.session.is_modified, (kind, *kind.stages))):
+            kind.edition = secrets.token_hex(16)
     db.session.flush()
-
     return kind
 
 

@@ -9,8 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
-ENGINE_OPTIONS = {"pool_pre_ping": True}
-
 
 class Base(DeclarativeBase):
     metadata = sa.MetaData(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from trace_app.db.engines import READING
 from trace_app.extensions import db
 
 _BUSY_MS = 10_000
@@ -45,14 +46,11 @@ def count_written(statement: sa.Executable, values: dict[str, Any] | None = None
 
 
 def only_reading() -> None:
-    """Have what this request reads from here on come statement by statement, each from the latest commit.
-
-    On PostgreSQL that saves the ways of beginning and ending a transaction; and a rollback, with which reading would
-    end, makes psycopg forget what it has prepared, so that each statement would be planned anew.
-    """
+    """Have what this request reads from here on come statement by statement, each from the latest commit, and on
+    PostgreSQL planned once for all who ask (`trace_app.db.engines`)."""
     # Where something was read before, as who is signed in, its transaction goes on.
-    if db.engine.dialect.name == "postgresql" and not db.session().in_transaction():
-        db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    if not db.session().in_transaction():
+        db.session().info[READING] = True
 
 
 def shorten_wal() -> None:

@@ -23,7 +23,7 @@ from trace_app.public.scan_layer import MARKED, Label
 from trace_app.public.trace import Trace, trace_of_batch
 from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
 from trace_app.recalls.forms import LEVELS
-from trace_app.records.models import RecordType
+from trace_app.records.models import INPUT_TYPES, RecordType
 from trace_app.records.showing import amount, record_title, stage_values
 from trace_app.scans.items import scanned_item
 from trace_app.scans.models import Outcome
@@ -96,6 +96,7 @@ def trace_response(trace: Trace, **label: Any) -> Response:
         amount=amount,
         stage_values=stage_values,
         types=RecordType,
+        input_types=INPUT_TYPES,
         subjects=SUBJECTS,
         outcome=outcome,
         limit_text=limit_text,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
-from sqlalchemy.orm import defer, joinedload, lazyload, load_only
+from sqlalchemy.orm import joinedload, lazyload, load_only
 
 from trace_app.accounts.models import Division, Organisation
 from trace_app.batches.models import Batch, BatchState
+from trace_app.catalogue.kept_kinds import fill_kind
 from trace_app.catalogue.kinds import StageField
-from trace_app.catalogue.models import Product, ProductKind, Site, Stage
+from trace_app.catalogue.models import Product, ProductKind, Site
 from trace_app.clock import local
 from trace_app.extensions import db
 from trace_app.findings.models import Finding, Waiver
@@ -53,9 +54,10 @@ class Step(NamedTuple):
     division: Division | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trace:
-    """Everything that the trace page of a batch's labels shows. ``records`` are in force, the latest first."""
+    """Everything that the trace page of a batch's labels shows, to one reader in one language. ``records`` are in
+    force, the latest first."""
 
     batch: Batch
     recalls: list[Recall]
@@ -71,11 +73,11 @@ class Trace:
     sent: list[Sending]
     """Where the lot was sent to, the latest first."""
 
-    @property
+    @cached_property
     def state(self) -> BatchState:
         return self.batch.state
 
-    @property
+    @cached_property
     def recall(self) -> Recall | None:
         """The gravest recall in force."""
         return self.recalls[0] if self.batch.recalled else None
@@ -86,11 +88,11 @@ class Trace:
         ended = [recall for recall in self.recalls if recall.status is RecallStatus.ENDED]
         return self.recalls if not self.batch.recalled else ended
 
-    @property
+    @cached_property
     def words(self) -> dict[str, str]:
         return self.batch.product.kind.words[language()]
 
-    @property
+    @cached_property
     def inputs(self) -> list[Record]:
         return [record for record in self.records if record.type in INPUT_TYPES]
 
@@ -98,7 +100,7 @@ class Trace:
     def photos(self) -> list[Photo]:
         return self.batch.product.photos
 
-    @property
+    @cached_property
     def facts(self) -> list[tuple[str, str, bool]]:
         """The few facts that matter most of this kind: value, label, whether it is good."""
         found = [fact for name in self.batch.product.kind.facts if (fact := self._fact(name))]
@@ -198,7 +200,7 @@ class Trace:
             return None, None
         return float(site.longitude), float(site.latitude)
 
-    @property
+    @cached_property
     def produced_on(self) -> date | None:
         return self.batch.produced_on or next(iter(harvest_days(self.batch, self.records)), None)
 
@@ -210,6 +212,7 @@ def trace_of_batch(batch_id: int) -> Trace:
     """
     row = db.session.execute(_whole_batch(), {"batch_id": batch_id}).unique().one()
     batch: Batch = row[0]
+    fill_kind(batch.product.kind)
     records = records_shown(batch)
     return Trace(
         batch,
@@ -232,9 +235,7 @@ def _whole_batch() -> Any:
     division = joinedload(Batch.division).options(
         place, joinedload(Division.parent).options(place, joinedload(Division.parent).options(place))
     )
-    kind = joinedload(Product.kind).options(
-        defer(ProductKind.rules), lazyload(ProductKind.stages).options(defer(Stage.rules))
-    )
+    kind = joinedload(Product.kind).options(load_only(ProductKind.edition), lazyload(ProductKind.stages))
     return (
         sa.select(Batch, *_there_is())
         .where(Batch.id == sa.bindparam("batch_id"))

@@ -142,7 +142,7 @@ class NotOfThisKind(Problem):
 
 def stage_of(kind: ProductKind, code: str | None) -> Stage | None:
     """The stage of a kind with a code."""
-    return next((stage for stage in kind.stages if stage.code == code), None)
+    return None if code is None else next((stage for stage in kind.stages if stage.code == code), None)
 
 
 def check_applies(kind: ProductKind, record_type: RecordType, stage_code: str | None) -> Stage | None:
@@ -492,6 +492,24 @@ def _shown() -> Any:
         db.select(Record)
         .where(_counting(), ~sa.exists().where(newer.replaces_id == Record.id))
         .options(
+            load_only(
+                Record.kind_code,
+                Record.type,
+                Record.stage_code,
+                Record.happened_on,
+                Record.note,
+                Record.product_name,
+                Record.registration_number,
+                Record.active_ingredient,
+                Record.source,
+                Record.dose,
+                Record.dose_unit,
+                Record.target,
+                Record.interval_days,
+                Record.video_url,
+                Record.values,
+                Record.stock_id,
+            ),
             joinedload(Record.photos).load_only(Photo.name),
             lazyload(Record.series),
             joinedload(Record.stock).options(load_only(StockLot.product_id), product),
