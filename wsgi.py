@@ -1,4 +1,4 @@
-"""What a WSGI server loads: ``granian --interface wsgi wsgi:app``."""
+"""The application, as each process of ``flask serve`` loads it, or any other WSGI server."""
 
 import gc
 

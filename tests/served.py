@@ -1,4 +1,4 @@
-"""The platform as it is served: granian with its consumer, in processes of its own."""
+"""The platform as it is served: web workers and job consumer, in processes of their own."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import secrets
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -31,14 +29,12 @@ from trace_app.labels.keys import key_file, register_keys, settings
 from trace_app.quality.reference_tables import load_built_in as load_reference_tables
 from trace_app.scans.intake import Intake
 
-BLOCKING_THREADS = 4
-"""Of each web worker: enough to wait for the database while another request is served."""
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""
 
 
 def init_app(app: Flask) -> None:
-    for command in (setup, demo, serve, run_jobs, organisations, users, tokens, kinds, keys):
+    for command in (setup, demo, serve, work, run_jobs, organisations, users, tokens, kinds, keys):
         app.cli.add_command(command)
 
 
@@ -102,29 +98,24 @@ def _share_arena() -> None:
 @click.command("serve")
 @with_appcontext
 def serve() -> None:
-    """Serve the platform: web server and job consumer, until interrupted."""
-    from granian import Granian
-    from granian.constants import Interfaces
+    """Serve the platform: web workers and job consumer, until interrupted."""
+    from trace_app.serving.workers import serve as run
 
-    values = settings()
-    host, _, port = values.bind.rpartition(":")
-    _share_arena()
-    consumer = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "jobs"], start_new_session=True)
     try:
-        Granian(
-            "wsgi:app",
-            address=host,
-            port=int(port),
-            interface=Interfaces.WSGI,
-            workers=values.web_workers,
-            blocking_threads=BLOCKING_THREADS,
-            websockets=False,
-            respawn_failed_workers=True,
-            log_level="warning",
-        ).serve()
-    finally:
-        consumer.terminate()
-        consumer.wait(timeout=30)
+        run(settings())
+    except OSError as error:
+        raise click.ClickException(f"Can't listen on {settings().bind}: {error.strerror}. Set BIND.") from error
+
+
+@click.command("worker", hidden=True)
+@click.argument("listener", type=int)
+@with_appcontext
+def work(listener: int) -> None:
+    """Be one of the web workers of ``serve``, on an open socket."""
+    from trace_app.serving.workers import work as run
+
+    _share_arena()
+    run(current_app._get_current_object(), settings(), listener)  # type: ignore[attr-defined]
 
 
 @click.command("jobs")

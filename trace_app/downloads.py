@@ -20,8 +20,8 @@ from trace_app.error_pages import answer
 
 WHOLE = 2 * 1024 * 1024
 """Bytes up to which a file is handed over whole."""
-MOST = 2
-"""Larger files that a worker sends at a time: half its threads (`cli.BLOCKING_THREADS`)."""
+MOST = 4
+"""Larger files that a worker sends at a time: half its threads (`serving.workers.THREADS`)."""
 AGAIN_S = 30
 """Seconds after which a client may ask again."""
 BUSY = _("现在下载大文件的人较多。请过半分钟再点一次下载。")

@@ -45,7 +45,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module", params=DATABASES)
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The platform served by granian with its consumer, with a producer, a regulator and nothing else.
+    """The platform served as `flask serve` does, with a producer, a regulator and nothing else.
 
     Anew for each file of tests, whatever others the process has run.
     """

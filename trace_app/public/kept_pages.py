@@ -65,8 +65,8 @@ class KeptPage:
     without Brotli has asked.
     """
 
-    __slots__ = ("__weakref__", "_brotli", "_headers", "_inserts", "_lengths", "_places", "_sent", "deflated", "digest",
-                 "headers_304", "used", "version")  # fmt: skip
+    __slots__ = ("__weakref__", "_brotli", "_brotli_length", "_headers", "_inserts", "_lengths", "_places", "_sent", "_wire",
+                 "deflated", "digest", "headers_304", "used", "version")  # fmt: skip
 
     def __init__(self, version: tuple[Any, ...], body: bytes, headers: Headers) -> None:
         self.version = version
@@ -75,7 +75,9 @@ class KeptPage:
         self._lengths = array("L", map(len, parts))
         self._inserts = _alike(tuple(_INSERTS[piece] for piece in pieces[1::2]))
         self.digest = hashlib.sha256(body).hexdigest()[:16]
-        self._headers, self.headers_304 = _headers(tuple(pair for pair in headers if pair[0].lower() not in _VARYING))
+        self._headers, self.headers_304, self._wire = _headers(
+            tuple(pair for pair in headers if pair[0].lower() not in _VARYING)
+        )
         self.used = True
         """Whether it was asked for since `TracePages` last looked for what may go."""
         self._sent: tuple[tuple[int, str, int], Headers] = ((0, "", 0), [])
@@ -84,6 +86,7 @@ class KeptPage:
         self._brotli, self._places = self._compress(parts)
         if not self._is_whole(parts):
             self._brotli, self.deflated = None, self._deflate(parts)
+        self._brotli_length = len(self.brotlied(_BLANK) or b"")
 
     @property
     def size(self) -> int:
@@ -125,6 +128,18 @@ class KeptPage:
         pieces = self._brotli.copy()
         pieces[2::2] = self._places(inserts)
         return b"".join(pieces)
+
+    def answer(self, inserts: Inserts, minute: int, first_lines: bytes) -> bytes | None:
+        """The page as Brotli with all that goes before it on a connection (RFC 9112); None where it is not to be had.
+
+        :param first_lines: status and headers that no page has of its own.
+        """
+        if self._brotli is None:
+            return None
+        pieces = self._brotli.copy()
+        pieces[2::2] = self._places(inserts)
+        own = f"ETag: {self.etag(minute)}\r\nContent-Length: {self._brotli_length}\r\nContent-Encoding: br\r\n\r\n"
+        return b"".join((first_lines, self._wire, own.encode(), *pieces))
 
     def _parts(self) -> list[bytes]:
         """The page's parts as they were, from the compressed ones."""
@@ -202,9 +217,11 @@ def _alike(value: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=64)
-def _headers(headers: tuple[tuple[str, str], ...]) -> tuple[Headers, Headers]:
-    """The headers that are sent with a page, and with the word that it has not changed: one list for all alike."""
-    return list(headers), [(name, value) for name, value in headers if name.lower() not in _NOT_IN_304]
+def _headers(headers: tuple[tuple[str, str], ...]) -> tuple[Headers, Headers, bytes]:
+    """The headers that are sent with a page, and with the word that it has not changed: one list for all alike; and the
+    former as they go over the wire."""
+    wire = "".join(f"{name}: {value}\r\n" for name, value in headers).encode("latin-1")
+    return list(headers), [(name, value) for name, value in headers if name.lower() not in _NOT_IN_304], wire
 
 
 def _stored(data: bytes) -> bytes:

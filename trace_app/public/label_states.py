@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from trace_app.db.driver import Driver, connect_postgresql
+from trace_app.labels.models import LabelLevel
 from trace_app.labels.service import CONTAINERS
 from trace_app.public.item import is_unusual, item_line
 from trace_app.public.kept_pages import Kept
@@ -25,6 +26,10 @@ _RUN = (
     " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = {mark}"
 )
 _ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {mark} AND "index" = {mark}'
+_ITEMS = (
+    'SELECT i.run_id, i."index", i.first_at, i.scans, i.unusual'
+    ' FROM unnest(%s::bigint[], %s::bigint[]) AS asked(run_id, "index") JOIN scan_items i USING (run_id, "index")'
+)
 STATE_S = 30.0
 """Seconds that a lot's version, and a label's scans, are used again under a lease. What stops a lot ends the lease;
 other changes may take that long to reach consumers."""
@@ -42,6 +47,9 @@ class StateReader:
     :param mark: what stands for a value in the driver's SQL.
     """
 
+    is_near = False
+    """Whether a read takes some microseconds: the database is a file of this machine."""
+
     def __init__(self, driver: Driver, mark: str) -> None:
         self.error = driver.error
         self._address = driver.address
@@ -56,11 +64,17 @@ class StateReader:
         """First scan, scans and unusual scans of a label, None before the first."""
         return self._row(self._item, (run, index))
 
+    def items(self, labels: list[tuple[int, int]]) -> dict[tuple[int, int], Any]:
+        """`item` of those of several labels, by run and index, that were scanned before."""
+        return {label: row for label in labels if (row := self.item(*label)) is not None}
+
     def _row(self, query: str, values: tuple[int, ...]) -> tuple[Any, ...] | None:
         raise NotImplementedError
 
 
 class SqliteReader(StateReader):
+    is_near = True
+
     def __init__(self, driver: Driver) -> None:
         super().__init__(driver, "?")
 
@@ -84,17 +98,25 @@ class PostgresqlReader(StateReader):
         super().__init__(driver, "%s")
         self._lost = OperationalError
 
+    def items(self, labels: list[tuple[int, int]]) -> dict[tuple[int, int], Any]:
+        runs, indices = [run for run, _ in labels], [index for _, index in labels]
+        return {(run, index): scans for run, index, *scans in self._cursor(_ITEMS, (runs, indices)).fetchall()}
+
     def _row(self, query: str, values: tuple[int, ...]) -> Any:
+        return self._cursor(query, values).fetchone()
+
+    def _cursor(self, query: str, values: tuple[Any, ...]) -> psycopg.Cursor:
         connection: psycopg.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             try:
-                return connection.execute(query, values).fetchone()
+                return connection.execute(query, values)
             except self._lost:
                 connection.close()
         # A plan that was made while a table was empty would read all of it later on: by index alone.
         by_index = "-c enable_seqscan=off -c enable_bitmapscan=off"
         self._local.connection = connect_postgresql(self._address, by_index)
-        return self._local.connection.execute(query, values).fetchone()
+        cursor: psycopg.Cursor = self._local.connection.execute(query, values)
+        return cursor
 
 
 class States(Generic[Key, State]):
@@ -130,6 +152,8 @@ class Run(NamedTuple):
     kept: Kept
     version: tuple[Any, ...]
     """`PAGE_STATE`."""
+    is_single: bool
+    """Whether each label is a single item's, whose scans its page tells."""
 
     @classmethod
     def of_row(cls, row: tuple[Any, ...]) -> Run | None:
@@ -138,7 +162,8 @@ class Run(NamedTuple):
         # A draft has labels only where a recall took it in; a container's page shows what lies inside.
         if status == "draft" or level in CONTAINERS:
             return None
-        return cls(count, key_number, voided, (batch_id, sys.intern(level), bool(has_pin)), tuple(version))
+        kept = (batch_id, sys.intern(level), bool(has_pin))
+        return cls(count, key_number, voided, kept, tuple(version), level == LabelLevel.ITEM)
 
 
 class Item:

@@ -15,17 +15,17 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import ref
 
 from flask import Flask
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
-from werkzeug.http import parse_accept_header, parse_cookie
+from werkzeug.http import http_date, parse_accept_header, parse_cookie
 
-from qr.codes import ALPHABET, CODE_LENGTH, CodeBook, InvalidCode, format_code
+from qr.codes import ALPHABET, CODE_LENGTH, CodeBook, InvalidCode, LabelCode, format_code
 from trace_app.db.leases import StopLease
-from trace_app.labels.models import LabelLevel
 from trace_app.labels.service import is_void
 from trace_app.language import COOKIE, preferred
 from trace_app.public.item import HIDDEN, SHOWN
@@ -52,6 +52,25 @@ class Answer(NamedTuple):
     status: str
     headers: Headers
     body: bytes
+
+
+class Visitor(NamedTuple):
+    """Who asks, by the head of a request: the same for all that a browser asks for over one connection."""
+
+    html: bool
+    """Whether a page is wanted rather than data."""
+    language: str
+    encoding: str
+    """``br``, ``gzip`` or nothing."""
+    signed_in: bool
+    client: str | None
+    """What is noted of it, and from where: see `ScanLog.visitor`."""
+    address: str
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether `ScanLayer.at_once` has an answer for it."""
+        return self.html and self.encoding == "br" and not self.signed_in
 
 
 class Shown(NamedTuple):
@@ -86,6 +105,22 @@ class Label:
         return self.shown
 
 
+class LabelsRead(NamedTuple):
+    """Labels that open trace pages, by path, as they were read under a lease."""
+
+    epoch: int | None
+    labels: dict[str, Label]
+
+
+class Unread(Enum):
+    """`UNREAD` alone."""
+
+    UNREAD = 0
+
+
+UNREAD = Unread.UNREAD
+
+
 class ScanLayer:
     """The WSGI layer. ``app.extensions["code_book"]`` is there once Flask has answered a first scan."""
 
@@ -107,27 +142,19 @@ class ScanLayer:
         method = environ["REQUEST_METHOD"]
         if len(path) != _PATH_LENGTH or (method != "GET" and method != "HEAD") or environ.get("QUERY_STRING"):
             return self._inner(environ, start_response)
-        cookie = environ.get("HTTP_COOKIE", "")
-        html, language, encoding = _wishes(
-            environ.get("HTTP_ACCEPT", ""), cookie if COOKIE in cookie else "",
-            environ.get("HTTP_ACCEPT_LANGUAGE", ""), environ.get("HTTP_ACCEPT_ENCODING", ""),
-        )  # fmt: skip
+        html, language, encoding, signed_in, client, address = self.visitor(environ)
         # Who is signed in sees what it has just changed.
-        signed_in = cookie and self._session in cookie
         label = self._label(path, None if signed_in else time.monotonic()) if html else None
         if label is None:
             return self._inner(environ, start_response)
-        shown = label.shown
-        page = shown.page() if shown is not None and shown.language == language else None
+        page, shown = self._kept(label, language)
         if page is None or shown is None:
-            page = self._pages.get(label.kept, language, label.version)
-            if page is None:
-                answer = self._render(environ, label)
-                if not answer.status.startswith("200"):
-                    start_response(answer.status, answer.headers)
-                    return [answer.body if method == "GET" else b""]
-                page = KeptPage(label.version, answer.body, answer.headers)
-                self._pages.keep(label.kept, language, page)
+            answer = self._render(environ, label)
+            if not answer.status.startswith("200"):
+                start_response(answer.status, answer.headers)
+                return [answer.body if method == "GET" else b""]
+            page = KeptPage(label.version, answer.body, answer.headers)
+            self._pages.keep(label.kept, language, page)
             shown = label.show(page, language)
         minute = int(time.time()) // 60
         if asked := environ.get("HTTP_IF_NONE_MATCH"):
@@ -136,7 +163,7 @@ class ScanLayer:
                 start_response("304 NOT MODIFIED", [*page.headers_304, ("ETag", page.etag(seen))])
                 return [b""]
         if method == "GET":
-            self._scans.note(environ, language, _SHOWN, *label.scan)
+            self._scans.note_of(client, address, language, _SHOWN, *label.scan)
         page.used = True
         body = page.brotlied(shown.inserts) if encoding == "br" else None
         if body is None and encoding:
@@ -145,6 +172,76 @@ class ScanLayer:
             body = page.body(shown.inserts)
         start_response("200 OK", page.headers(minute, encoding, len(body)))
         return [body if method == "GET" else b""]
+
+    def at_once(self, path: str, visitor: Visitor, now: float, read: LabelsRead | None = None) -> bytes | Unread | None:
+        """The whole answer, head and page, to a plain GET; None where Flask is needed, `UNREAD` where first the label
+        must be read, which takes longer than a connection may wait.
+
+        :param now: by the monotonic clock.
+        :param read: what `read_labels` has just read.
+        """
+        epoch = self._lease.epoch(now)
+        if epoch is None:
+            return None
+        kept = self._labels.get(path, epoch, now)
+        if kept is not None:
+            label = kept[2]
+        elif read is not None:
+            if read.epoch != epoch or path not in read.labels:
+                return None
+            label = read.labels[path]
+        elif self._reader.is_near:
+            found = self._read(path, (epoch, now))
+            if found is None:
+                return None
+            label = found
+        else:
+            return UNREAD
+        language = visitor.language
+        page, shown = self._kept(label, language)
+        if page is None or shown is None:
+            return None
+        unix = int(time.time())
+        answer = page.answer(shown.inserts, unix // 60, _first_lines(unix))
+        if answer is not None:
+            self._scans.note_of(visitor.client, visitor.address, language, _SHOWN, *label.scan)
+            page.used = True
+        return answer
+
+    def read_labels(self, paths: list[str]) -> LabelsRead:
+        """Read several labels in one go; those are left out of which Flask must say more."""
+        now = time.monotonic()
+        epoch = self._lease.epoch(now)
+        if epoch is None:
+            return LabelsRead(None, {})
+        lease = (epoch, now)
+        try:
+            found = {path: known for path in paths if (known := self._run_of(path, lease)) is not None}
+            items = self._reader.items([(code.run, code.index) for code, run, _ in found.values() if run.is_single])
+        except self._reader.error:
+            return LabelsRead(None, {})
+        labels = {
+            path: self._made(path, code, run, items.get((code.run, code.index)), (epoch, read_at))
+            for path, (code, run, read_at) in found.items()
+        }
+        return LabelsRead(epoch, labels)
+
+    def visitor(self, environ: Environ) -> Visitor:
+        cookie = environ.get("HTTP_COOKIE", "")
+        wishes = _wishes(
+            environ.get("HTTP_ACCEPT", ""), cookie if COOKIE in cookie else "",
+            environ.get("HTTP_ACCEPT_LANGUAGE", ""), environ.get("HTTP_ACCEPT_ENCODING", ""),
+        )  # fmt: skip
+        return Visitor(*wishes, bool(cookie) and self._session in cookie, *self._scans.visitor(environ))
+
+    def _kept(self, label: Label, language: str) -> tuple[KeptPage | None, Shown | None]:
+        """A label's page, where it has been rendered since it last changed."""
+        shown = label.shown
+        page = shown.page() if shown is not None and shown.language == language else None
+        if page is None:
+            page = self._pages.get(label.kept, language, label.version)
+            shown = label.show(page, language) if page is not None else None
+        return page, shown
 
     def _label(self, path: str, now: float | None) -> Label | None:
         """What page the label opens and in which version, or None where Flask must say more.
@@ -159,35 +256,47 @@ class ScanLayer:
 
     def _read(self, path: str, lease: tuple[int, float] | None) -> Label | None:
         """:param lease: epoch and moment of a lease, under which what is read is kept."""
+        try:
+            known = self._run_of(path, lease)
+            if known is None:
+                return None
+            code, run, read_at = known
+            scans = self._reader.item(code.run, code.index) if run.is_single else None
+        except self._reader.error:
+            return None
+        return self._made(path, code, run, scans, (lease[0], read_at) if lease is not None else None)
+
+    def _run_of(self, path: str, lease: tuple[int, float] | None) -> tuple[LabelCode, Run, float] | None:
+        """What a code says, its run, and when that was read under the lease; None where Flask must say more."""
         book: CodeBook | None = self._app.extensions.get("code_book")
         if book is None or not _PATH.fullmatch(path):
             return None
         try:
-            read = book.read(path[1:])
-            known = self._runs.get(read.run, *lease) if lease is not None else None
-            if known is not None:
-                run = known[2]
-            else:
-                row = self._reader.run(read.run)
-                run = None if row is None else Run.of_row(row)
-                if lease is not None:
-                    self._runs.keep(read.run, run, *lease)
-            if run is None or read.index >= run.labels or read.key_number != run.key_number:
-                return None
-            if is_void(run.voided, read.index):
-                return None
-            single = run.kept[1] == LabelLevel.ITEM
-            scans = self._reader.item(read.run, read.index) if single else None
-        except (InvalidCode, self._reader.error):
+            code = book.read(path[1:])
+        except InvalidCode:
             return None
+        known = self._runs.get(code.run, *lease) if lease is not None else None
+        if known is not None:
+            run, read_at = known[2], known[1]
+        else:
+            row = self._reader.run(code.run)
+            run, read_at = None if row is None else Run.of_row(row), lease[1] if lease is not None else 0.0
+            if lease is not None:
+                self._runs.keep(code.run, run, *lease)
+        if run is None or code.index >= run.labels or code.key_number != run.key_number:
+            return None
+        return None if is_void(run.voided, code.index) else (code, run, read_at)
+
+    def _made(self, path: str, code: LabelCode, run: Run, scans: Any, lease: tuple[int, float] | None) -> Label:
+        """:param lease: epoch under which, and moment at which, the run was read; then the label is kept."""
         item = UNSCANNED if scans is None else Item(scans)
         label = Label(
-            run.kept, run.version, read.run, read.index, (read.run, read.index if single else None, run.kept[0]),
+            run.kept, run.version, code.run, code.index, (code.run, code.index if run.is_single else None, run.kept[0]),
             item, path[1:].encode(), format_code(path[1:]).encode(),
         )  # fmt: skip
         # What has not been scanned yet is looked for anew: its first scan is soon written.
-        if lease is not None and not (single and scans is None):
-            self._labels.keep(path, label, lease[0], known[1] if known is not None else lease[1])
+        if lease is not None and not (run.is_single and scans is None):
+            self._labels.keep(path, label, *lease)
         return label
 
     def _render(self, environ: Environ, label: Label) -> Answer:
@@ -204,6 +313,12 @@ class ScanLayer:
             if hasattr(chunks, "close"):
                 chunks.close()
         return Answer(*started[-1], body)
+
+
+@lru_cache(maxsize=4)
+def _first_lines(unix: int) -> bytes:
+    """What every answer begins with (RFC 9110, 6.6.1)."""
+    return f"HTTP/1.1 200 OK\r\nDate: {http_date(unix)}\r\n".encode()
 
 
 @lru_cache(maxsize=1024)
