@@ -1,3 +1,7 @@
+import sqlite3
+from contextlib import closing
+from typing import Any
+
 import pytest
 from flask import Flask
 
@@ -48,6 +52,30 @@ class TestCreditCode:
 
 
 class TestSignIn:
+    @pytest.mark.parametrize("app", ["sqlite"], indirect=True)
+    @pytest.mark.usefixtures("app")
+    def test_nobody_writes_between_what_it_reads_and_writes(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        actor = world.producer()
+        with world.app.app_context():
+            path = db.engine.url.database
+        refused: list[str] = []
+
+        def look(user: User, password: str) -> Any:
+            with closing(sqlite3.connect(path, timeout=0)) as other:
+                try:
+                    other.execute("UPDATE users SET full_name = full_name")
+                except sqlite3.OperationalError as error:
+                    refused.append(str(error))
+            return verify(user, password)
+
+        verify = User.verify_and_update_password
+        monkeypatch.setattr(User, "verify_and_update_password", look)
+        data = {"email": actor.username, "password": PASSWORD}
+        assert world.app.test_client().post("/login", data=data).status_code == 302
+        assert refused == ["database is locked"]
+
     def test_a_user_signs_in_by_name_or_email_in_any_case_and_out(self, world: World) -> None:
         actor = world.producer()
         for identity in (actor.username.upper(), f" {actor.username}@example.org "):

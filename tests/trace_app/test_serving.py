@@ -187,7 +187,6 @@ def test_scans_that_are_answered_at_once_are_counted_each(world: World, client: 
         ({"Accept-Encoding": "identity"}, "GET", 200),
         ({"Accept": "application/ld+json"}, "GET", 200),
         ({"Cookie": "session=x"}, "GET", 200),
-        ({"Connection": "close"}, "GET", 200),
         ({"Range": "bytes=0-10"}, "GET", 200),
         ({"Authorization": "Bearer x"}, "GET", 200),
         ({"Expect": "x"}, "GET", 200),
@@ -202,6 +201,22 @@ def test_whatever_is_not_a_plain_scan_is_flasks(
     _warm(client, code, at_once)
     assert client.ask(f"/{code}", BROWSER | more, method)[0] == status
     assert at_once == []
+
+
+def test_proxies_that_take_a_connection_for_each_request_are_answered_at_once_too(
+    world: World, client: Client, address: tuple[str, int], at_once: list[str]
+) -> None:
+    _batch, code = world.labelled(world.producer())
+    _warm(client, code, at_once)
+    status, headers, _body = client.ask(f"/{code}", BROWSER | {"Connection": "close"})
+    assert (status, headers["connection"]) == (200, "close")
+    assert client.is_closed()
+    old = Client(address)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in BROWSER.items())
+    old.socket.sendall(f"GET /{code} HTTP/1.0\r\n{lines}\r\n".encode())
+    assert old.read()[0] == 200
+    assert old.is_closed()
+    assert at_once == [f"/{code}"] * 2
 
 
 def test_headers_that_pass_for_others_or_come_twice_are_not_believed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask
+from flask import Flask, request
 from flask_babel import lazy_gettext as _
 from flask_security import SQLAlchemyUserDatastore
 from flask_security.forms import LoginForm
@@ -13,6 +13,7 @@ from wtforms.validators import InputRequired
 
 from trace_app.accounts.models import Role, User
 from trace_app.accounts.service import user_by_identity
+from trace_app.db.session import begin_writing
 from trace_app.extensions import db, limiter, security
 
 MIN_PASSWORD = 8
@@ -56,12 +57,20 @@ class SignInForm(LoginForm):
         return False
 
 
+def _begin_writing() -> None:
+    """The library's own views read, take their time over passwords, and then write what may be out of date by then:
+    SQLite would refuse where anyone else has written meanwhile."""
+    if request.blueprint == "security" and request.method == "POST":
+        begin_writing()
+
+
 def init_app(app: Flask) -> None:
     security.init_app(
         app,
         SQLAlchemyUserDatastore(db, User, Role),
         login_form=SignInForm,
     )
+    app.before_request(_begin_writing)
     # The view is the library's, so the limit is put on from outside.
     sign_in = app.view_functions["security.login"]
     app.view_functions["security.login"] = limiter.limit("20/minute;200/hour", methods=["POST"])(sign_in)

@@ -28,14 +28,19 @@ def transaction() -> Iterator[None]:
     What the request read before is let go first, so that inside everything is read anew. On SQLite the
     write lock is taken at once: a reader that turns writer half-way would fail under load.
     """
-    db.session.rollback()
-    db.session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
+    begin_writing()
     try:
         yield
         db.session.commit()
     except BaseException:
         db.session.rollback()
         raise
+
+
+def begin_writing() -> None:
+    """Begin the session's transaction anew, as one that writes; for libraries that commit by themselves."""
+    db.session.rollback()
+    db.session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
 
 
 def count_written(statement: sa.Executable, values: dict[str, Any] | None = None) -> int:

@@ -30,7 +30,7 @@ MOST_HEAD = 64 * 1024
 _BEGIN = b"GET /"
 _PLACE = len(_BEGIN) + CODE_LENGTH
 """Where the rest of a scan's head begins, behind the code."""
-_REST = re.compile(rb" HTTP/1\.1\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+)\r\n")
+_REST = re.compile(rb" HTTP/1\.([01])\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)+)\r\n")
 _ONLY_HERE = {b"accept", b"accept-encoding", b"accept-language", b"user-agent", b"cookie", b"x-forwarded-for"}
 """Headers that count for a scan. Any of them more than once is Flask's to look at."""
 _NOT_HERE = {
@@ -93,6 +93,8 @@ class ScanConnection(HttpToolsProtocol):
         self._layer = self._platform.layer
         self._rest: bytes = b""
         self._visitor: Visitor | None = None
+        self._closes = False
+        """Whether the client, often a proxy, wants a connection for each request."""
         self._address = ""
         self._between = True
         """Whether all that was given to uvicorn's parser are whole requests."""
@@ -142,10 +144,10 @@ class ScanConnection(HttpToolsProtocol):
             return
         answer = self._layer.at_once(path, visitor, time.monotonic(), read)
         if isinstance(answer, bytes):
-            self.transport.write(answer)
+            self._write(answer)
         else:
             super().data_received(request)
-        if held:
+        if held and not self.transport.is_closing():
             self.data_received(held)
         if self._stopping:
             self.shutdown()
@@ -170,9 +172,16 @@ class ScanConnection(HttpToolsProtocol):
                 self._held = data[end:]
                 self._platform.read_label(path, partial(self._answer_later, path, self._visitor, data[begin:end]))
                 break
-            self.transport.write(answer)
-            begin = end
+            self._write(answer)
+            begin = len(data) if self._closes else end
         return begin
+
+    def _write(self, answer: bytes) -> None:
+        if self._closes:
+            self.transport.write(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            self.transport.close()
+        else:
+            self.transport.write(answer)
 
     def _learn(self, data: bytes, place: int) -> int:
         """Read a head that is not the one before. Where it ends, 0 where it is none of a plain request."""
@@ -181,11 +190,12 @@ class ScanConnection(HttpToolsProtocol):
         if found is None:
             return 0
         headers = [(name.lower(), value.strip(b" \t")) for name, _, value in
-                   (line.partition(b":") for line in found[1].split(b"\r\n")[:-1])]  # fmt: skip
+                   (line.partition(b":") for line in found[2].split(b"\r\n")[:-1])]  # fmt: skip
         names = [name for name, _value in headers]
         here = [name for name in names if name in _ONLY_HERE]
-        self._rest = found[0]
-        if len(here) == len(set(here)) and not _NOT_HERE.intersection(names) and _keeps_alive(headers):
+        ends = {value.lower() for name, value in headers if name == b"connection"}
+        self._rest, self._closes = found[0], b"close" in ends or found[1] == b"0"
+        if len(here) == len(set(here)) and not _NOT_HERE.intersection(names) and ends <= {b"keep-alive", b"close"}:
             visitor = self._layer.visitor(cgi_headers(headers) | {"REMOTE_ADDR": self._address})
             self._visitor = visitor if visitor.is_plain else None
         return found.end()
@@ -220,7 +230,3 @@ class ScanConnection(HttpToolsProtocol):
             self.transport.close()
         else:
             self._timer = self.loop.call_later(max(left, 1.0) if not busy else IDLE_S, self._look)
-
-
-def _keeps_alive(headers: list[tuple[bytes, bytes]]) -> bool:
-    return all(value.lower() == b"keep-alive" for name, value in headers if name == b"connection")

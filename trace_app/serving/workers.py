@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import signal
 import socket
 import subprocess
@@ -93,6 +92,7 @@ def _start(command: tuple[str, ...]) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "flask", "--app", "wsgi", *command],
         start_new_session=True,
         pass_fds=[int(number) for number in command[1:]],
+        preexec_fn=_end_with_parent,
     )
 
 
@@ -101,7 +101,6 @@ def work(app: Flask, settings: Settings, listener: int) -> None:
 
     :param listener: file descriptor of its listening socket.
     """
-    _end_with_parent()
     # Uvicorn raises the signal that stopped it once more when it has done: end as processes do that end by themselves.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
@@ -124,8 +123,6 @@ def work(app: Flask, settings: Settings, listener: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Have the system end this process when the one that started it is killed."""
+    """In a new process: have the system end it when the one that started it is killed."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:
-            sys.exit(0)
