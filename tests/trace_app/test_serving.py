@@ -339,6 +339,12 @@ def test_a_body_in_pieces_arrives_whole(client: Client) -> None:
     assert client.ask("/")[0] == 200
 
 
+def test_a_body_that_never_ends_is_given_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "TAKE_IN_S", 0.2)
+    client.send("/find", BROWSER | {"Content-Length": "1000"}, "POST", b"begun")
+    assert client.read()[0] == 408
+
+
 def test_a_long_answer_is_sent_in_pieces_and_let_go_when_nobody_takes_it(
     app: Flask, address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

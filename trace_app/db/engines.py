@@ -18,6 +18,7 @@ TRUSTED_S = 1.0
 """Seconds for which a connection that lay idle is taken to be there still."""
 _PLANNED_ONCE: dict[str, Any] = {
     "isolation_level": "AUTOCOMMIT",
+    "pool_reset_on_return": None,
     "connect_args": {"prepare_threshold": 0, "options": "-c plan_cache_mode=force_generic_plan"},
 }
 

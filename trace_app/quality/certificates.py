@@ -18,6 +18,7 @@ from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
+from trace_app.media.models import Document
 from trace_app.media.service import keep_pdf
 from trace_app.quality.models import Certificate
 from trace_app.quality.service import check_certificate
@@ -116,5 +117,6 @@ def _certificates_in_force() -> Any:
             Certificate.valid_from <= day,
             Certificate.valid_until >= day,
         )
+        .options(joinedload(Certificate.document).load_only(Document.name))
         .order_by(Certificate.id)
     )

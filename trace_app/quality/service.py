@@ -23,6 +23,7 @@ from trace_app.extensions import db, jobs
 from trace_app.findings.models import Finding, Severity
 from trace_app.findings.rules import Found, both, message_of
 from trace_app.findings.service import reconcile, standing
+from trace_app.media.models import Document
 from trace_app.quality.lot import Lot
 from trace_app.quality.models import Certificate, CertificateType, GiArea, ProhibitedSubstance, TestReport
 from trace_app.quality.rules import check
@@ -111,7 +112,11 @@ def _tests() -> Any:
             sa.or_(TestReport.batch_id == sa.bindparam("batch_id"), TestReport.site_id == sa.bindparam("site_id")),
             not_corrected(),
         )
-        .options(joinedload(TestReport.results), lazyload(TestReport.entered_for))
+        .options(
+            joinedload(TestReport.results),
+            joinedload(TestReport.document).load_only(Document.name),
+            lazyload(TestReport.entered_for),
+        )
         .order_by(TestReport.sampled_on.desc(), TestReport.id.desc())
     )
 

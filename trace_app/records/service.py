@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased, joinedload, lazyload, load_only
+from sqlalchemy.orm.attributes import set_committed_value
 
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
@@ -480,7 +481,11 @@ def records_of(batch: Batch) -> list[Record]:
 
 def records_shown(batch: Batch) -> list[Record]:
     """The records of a batch that no other replaces, the latest day first, with what its trace page shows of them."""
-    return list(db.session.scalars(_shown(), _of(batch)).unique())
+    records = list(db.session.scalars(_shown(), _of(batch)).unique())
+    for record in records:
+        # The session would look for it anew for each of them.
+        set_committed_value(record, "kind", batch.product.kind)
+    return records
 
 
 @cache

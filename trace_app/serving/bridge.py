@@ -40,7 +40,12 @@ class Bridge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with SpooledTemporaryFile(max_size=IN_MEMORY) as body:
-            length = await self._take_in(scope, receive, body)
+            try:
+                length = await self._take_in(scope, receive, body)
+            except TimeoutError:
+                await send({"type": "http.response.start", "status": 408, "headers": [(b"connection", b"close")]})
+                await send({"type": "http.response.body", "body": b""})
+                return
             if length is None:
                 return
             body.seek(0)
