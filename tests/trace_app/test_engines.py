@@ -11,6 +11,8 @@ from trace_app.extensions import db
 LOST = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'trace' AND pid != pg_backend_pid()"
 )
+on_postgresql = pytest.mark.parametrize("app", ["postgresql"], indirect=True)
+"""Only its connections can be lost."""
 
 
 def test_a_trace_page_is_read_through_connections_of_its_own_and_others_are_not(world: World) -> None:
@@ -38,8 +40,7 @@ def test_a_trace_page_is_read_through_connections_of_its_own_and_others_are_not(
         event.remove(sa.Engine, "before_cursor_execute", note)
 
 
-@pytest.mark.parametrize("app", ["postgresql"], indirect=True)
-@pytest.mark.usefixtures("app")
+@on_postgresql
 def test_connections_that_were_lost_while_they_lay_idle_are_opened_anew(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,8 +55,7 @@ def test_connections_that_were_lost_while_they_lay_idle_are_opened_anew(
     assert signed_in.get("/batches").status_code == 200
 
 
-@pytest.mark.parametrize("app", ["postgresql"], indirect=True)
-@pytest.mark.usefixtures("app")
+@on_postgresql
 def test_a_connection_lost_in_the_middle_is_said_so_and_the_next_page_comes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

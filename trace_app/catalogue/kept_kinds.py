@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from trace_app.catalogue.models import ProductKind
 from trace_app.extensions import db
@@ -20,7 +20,7 @@ def fill_kind(kind: ProductKind) -> None:
     kept = _kept.get(kind.code)
     if kept is None or kept.edition != kind.edition or not kind.edition:
         with Session(db.engine) as session:
-            kept = session.get_one(ProductKind, kind.code, options=[selectinload(ProductKind.stages)])
+            kept = session.get_one(ProductKind, kind.code)
             session.expunge_all()
         _kept[kind.code] = kept
     db.session.merge(kept, load=False)

@@ -16,7 +16,7 @@ import uvicorn
 from flask import Flask
 
 from config import Settings
-from trace_app.serving.connection import IDLE_S, Platform, ScanConnection
+from trace_app.serving.connection import Platform, ScanConnection
 
 THREADS = 8
 """Of each web worker, for what Flask answers."""
@@ -116,7 +116,6 @@ def work(app: Flask, settings: Settings, listener: int) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=int(IDLE_S),
         timeout_graceful_shutdown=PATIENCE_S,
     )
     uvicorn.Server(config).run([socket.socket(fileno=listener)])
