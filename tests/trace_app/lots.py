@@ -20,7 +20,10 @@ TODAY = date(2026, 11, 25)
 
 def kind(code: str) -> ProductKind:
     file = read_kind((BUILT_IN / f"{code}.toml").read_text("utf-8"))
-    stages = [Stage(position=n, **dict(stage.model_dump(mode="json").items())) for n, stage in enumerate(file.stages)]
+    stages = [
+        Stage(position=n, fields=stage.fields, **stage.model_dump(mode="json", exclude={"fields"}))
+        for n, stage in enumerate(file.stages)
+    ]
     return ProductKind(
         code=file.code, name=file.name, name_en=file.name_en, inputs=list(file.inputs), rules=file.rules.model_dump(mode="json"),
         stages=stages,

@@ -8,19 +8,18 @@ from trace_app.catalogue.models import ProductKind
 from trace_app.extensions import db
 
 _kept: dict[str, ProductKind] = {}
-"""By code, bound to no session, with their stages. Only ever read."""
 
 
-def fill_kind(kind: ProductKind) -> None:
-    """Give a kind of which only code and edition were read all the rest, stages included.
+def kept_kind(code: str, edition: str) -> ProductKind:
+    """A kind with its stages, bound to no session: only to be read.
 
     No statement is needed where this process has read this edition before. An edition is never given twice, so what is
     kept under it is what the reader's database has, whichever that is.
     """
-    kept = _kept.get(kind.code)
-    if kept is None or kept.edition != kind.edition or not kind.edition:
+    kept = _kept.get(code)
+    if kept is None or kept.edition != edition or not edition:
         with Session(db.engine) as session:
-            kept = session.get_one(ProductKind, kind.code)
+            kept = session.get_one(ProductKind, code)
             session.expunge_all()
-        _kept[kind.code] = kept
-    db.session.merge(kept, load=False)
+        _kept[code] = kept
+    return kept

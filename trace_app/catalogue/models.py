@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation
+from trace_app.catalogue.kinds import StageField
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
 from trace_app.media.models import Photo
@@ -54,6 +55,19 @@ class ProductKind(Model):
         return [*self.inputs, *(["disease"] if living else [])]
 
 
+class StageFields(sa.types.TypeDecorator[list[StageField]]):
+    """Stage fields, stored as JSON."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: list[StageField] | None, dialect: sa.Dialect) -> Any:
+        return value and [field.model_dump(mode="json") for field in value]
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> list[StageField] | None:
+        return value and [StageField.model_validate(field) for field in value]
+
+
 class Stage(Model):
     """A step in the making of a kind, with the fields that its records have."""
 
@@ -68,7 +82,7 @@ class Stage(Model):
     name_en: Mapped[str] = mapped_column(sa.String(60))
     role: Mapped[str | None] = mapped_column(sa.String(20))
     """``harvest``, ``slaughter`` or ``ageing``, where the stage is one of these to the rules."""
-    fields: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    fields: Mapped[list[StageField]] = mapped_column(StageFields)
     rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     """See `StageRules`."""
 

@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Division, Organisation, User
-from trace_app.catalogue.kinds import BUILT_IN, KindFile, read_kind
+from trace_app.catalogue.kinds import BUILT_IN, KindFile, StageFile, read_kind
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -67,7 +67,7 @@ def load_kind(file: KindFile) -> ProductKind:
         if used:
             raise StageInUse(stages="、".join(sorted(known[code].name for code in used)))
         kind.stages = [
-            _stage(known.get(stage.code) or Stage(code=stage.code), position, stage.model_dump(mode="json"))
+            _stage(known.get(stage.code) or Stage(code=stage.code), position, stage)
             for position, stage in enumerate(file.stages)
         ]
         db.session.add(kind)
@@ -77,12 +77,10 @@ def load_kind(file: KindFile) -> ProductKind:
     return kind
 
 
-def _stage(stage: Stage, position: int, facts: dict[str, Any]) -> Stage:
+def _stage(stage: Stage, position: int, file: StageFile) -> Stage:
     stage.position = position
-    stage.name, stage.name_en, stage.role = facts["name"], facts["name_en"], facts["role"]
-    for name in ("fields", "rules"):
-        if getattr(stage, name) != facts[name]:
-            setattr(stage, name, facts[name])
+    stage.name, stage.name_en, stage.role, stage.fields = file.name, file.name_en, file.role, file.fields
+    stage.rules = file.rules.model_dump(mode="json")
     return stage
 
 

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
-from sqlalchemy.orm import joinedload, lazyload, load_only
+from sqlalchemy.orm import joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
+from trace_app.accounts.kept_divisions import kept_division
 from trace_app.accounts.models import Division, Organisation
 from trace_app.batches.models import Batch, BatchState
-from trace_app.catalogue.kept_kinds import fill_kind
-from trace_app.catalogue.kinds import StageField
+from trace_app.catalogue.kept_kinds import kept_kind
 from trace_app.catalogue.models import Product, ProductKind, Site
 from trace_app.clock import local
 from trace_app.extensions import db
@@ -34,9 +35,10 @@ from trace_app.quality.service import tests_of
 from trace_app.recalls.models import Recall, RecallMember, RecallStatus
 from trace_app.recalls.published import hold_on, recalls_of
 from trace_app.records.intervals import Interval, harvest_days, intervals
-from trace_app.records.models import INPUT_TYPES, Record, RecordType
-from trace_app.records.service import records_shown, stage_of
+from trace_app.records.models import INPUT_TYPES, RecordType
+from trace_app.records.service import stage_of
 from trace_app.records.showing import field_text
+from trace_app.records.shown import ShownRecord, records_shown
 from trace_app.units import unit_name
 
 FACTS_SHOWN = 3
@@ -64,7 +66,7 @@ class Trace:
     """Every public recall it is or was in, what is in force first."""
     hold: Recall | None
     """What stops its sale for the time being."""
-    records: list[Record]
+    records: list[ShownRecord]
     intervals: dict[int, Interval]
     tests: list[TestReport]
     certificates: list[Certificate]
@@ -93,7 +95,7 @@ class Trace:
         return self.batch.product.kind.words[language()]
 
     @cached_property
-    def inputs(self) -> list[Record]:
+    def inputs(self) -> list[ShownRecord]:
         return [record for record in self.records if record.type in INPUT_TYPES]
 
     @property
@@ -126,11 +128,10 @@ class Trace:
         if record is None:
             return None
         stage = stage_of(self.batch.product.kind, stage_code)
-        field = next((f for f in (stage.fields if stage else []) if f["code"] == field_code), None)
+        field = next((f for f in (stage.fields if stage else []) if f.code == field_code), None)
         if field is None:
             return None
-        parsed = StageField.model_validate(field)
-        return field_text(parsed, record.values[field_code]), named(parsed), True
+        return field_text(field, record.values[field_code]), named(field), True
 
     def _pesticide_count(self) -> tuple[str, str, bool]:
         count = sum(record.type is RecordType.PESTICIDE for record in self.records)
@@ -212,7 +213,8 @@ def trace_of_batch(batch_id: int) -> Trace:
     """
     row = db.session.execute(_whole_batch(), {"batch_id": batch_id}).unique().one()
     batch: Batch = row[0]
-    fill_kind(batch.product.kind)
+    set_committed_value(batch.product, "kind", kept_kind(batch.product.kind_code, row.edition))
+    set_committed_value(batch, "division", kept_division(batch.division_code))
     records = records_shown(batch)
     return Trace(
         batch,
@@ -231,21 +233,18 @@ def trace_of_batch(batch_id: int) -> Trace:
 @cache
 def _whole_batch() -> Any:
     """Made once, and with the columns that a page shows: each of the rest would be fetched and read for nothing."""
-    place = load_only(Division.code, Division.name, Division.name_en, Division.parent_code)
-    division = joinedload(Batch.division).options(
-        place, joinedload(Division.parent).options(place, joinedload(Division.parent).options(place))
+    edition = sa.select(ProductKind.edition).where(
+        Product.id == Batch.product_id, ProductKind.code == Product.kind_code
     )
-    kind = joinedload(Product.kind).options(load_only(ProductKind.edition), lazyload(ProductKind.stages))
     return (
-        sa.select(Batch, *_there_is())
+        sa.select(Batch, edition.scalar_subquery().label("edition"), *_there_is())
         .where(Batch.id == sa.bindparam("batch_id"))
         .options(
-            joinedload(Batch.product).options(kind, joinedload(Product.photos).load_only(Photo.name)),
+            joinedload(Batch.product).joinedload(Product.photos).load_only(Photo.name),
             joinedload(Batch.site).load_only(
                 Site.name, Site.name_en, Site.area_mu, Site.altitude_m, Site.latitude, Site.longitude
             ),
             joinedload(Batch.producer).load_only(Organisation.name, Organisation.name_en, Organisation.phone),
-            division,
         )
     )
 

@@ -307,9 +307,7 @@ def form_for(record_type: RecordType, stage: Stage | None) -> type[RecordForm]:
     if record_type is not RecordType.STAGE:
         return FORMS[record_type]
     assert stage is not None  # noqa: S101
-    fields: dict[str, Any] = {
-        VALUE_PREFIX + field["code"]: _stage_field(StageField.model_validate(field)) for field in stage.fields
-    }
+    fields: dict[str, Any] = {VALUE_PREFIX + field.code: _stage_field(field) for field in stage.fields}
     if stage.rules.get("series"):
         fields["series"] = FileField(
             _("温湿度记录仪数据（CSV）"), description=_("有“时间、温度、湿度”列；也可以是 GBK 编码")

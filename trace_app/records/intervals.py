@@ -6,12 +6,14 @@ the interval may not be sold.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from trace_app.batches.models import Batch
-from trace_app.records.models import Record, RecordType
+from trace_app.records.models import RecordType
+from trace_app.records.shown import AnyRecord
 
 ENDING_ROLES = frozenset({"harvest", "slaughter"})
 
@@ -20,7 +22,6 @@ ENDING_ROLES = frozenset({"harvest", "slaughter"})
 class Interval:
     """From an application to the first harvest after it. ``days`` is None while there was none."""
 
-    record: Record
     required_days: int
     days: int | None
 
@@ -33,7 +34,7 @@ class Interval:
         return "waiting" if self.days is None else "kept" if self.kept else "broken"
 
 
-def harvest_days(batch: Batch, records: list[Record]) -> list[date]:
+def harvest_days(batch: Batch, records: Sequence[AnyRecord]) -> list[date]:
     """The days on which the lot was harvested or slaughtered, by its records, else by its own date.
 
     :param records: in force.
@@ -43,14 +44,12 @@ def harvest_days(batch: Batch, records: list[Record]) -> list[date]:
     return days or ([batch.produced_on] if batch.produced_on else [])
 
 
-def required_days(record: Record) -> int | None:
+def required_days(record: AnyRecord) -> int | None:
     """The interval that a record must keep: the longer of what it states and what the input's label says."""
-    use = record.stock.product.use_on(record.kind_code) if record.stock is not None else None
-    known = [days for days in (record.interval_days, use.interval_days if use else None) if days is not None]
-    return max(known, default=None)
+    return max((days for days in (record.interval_days, record.label_days) if days is not None), default=None)
 
 
-def intervals(batch: Batch, records: list[Record]) -> dict[int, Interval]:
+def intervals(batch: Batch, records: Sequence[AnyRecord]) -> dict[int, Interval]:
     """The interval of every record in force that has one, by the record's id."""
     harvests = harvest_days(batch, records)
     found = {}
@@ -59,5 +58,5 @@ def intervals(batch: Batch, records: list[Record]) -> dict[int, Interval]:
         if days_required is not None:
             after = next((day for day in harvests if day >= record.happened_on), None)
             days = (after - record.happened_on).days if after else None
-            found[record.id] = Interval(record, days_required, days)
+            found[record.id] = Interval(days_required, days)
     return found

@@ -126,6 +126,12 @@ class Record(Model):
     photos: Mapped[list[Photo]] = relationship(secondary=record_photos, order_by=Photo.id, lazy="selectin")
     created_by: Mapped[User | None] = relationship()
 
+    @property
+    def label_days(self) -> int | None:
+        """The interval that the label of the input asks for, where the producer keeps stock of it."""
+        use = self.stock.product.use_on(self.kind_code) if self.stock is not None else None
+        return use.interval_days if use else None
+
 
 class RecordSeries(Model):
     """Readings of a logger over a stage: temperature or humidity, thinned out, with the file they came from."""

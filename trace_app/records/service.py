@@ -10,8 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import aliased, joinedload, lazyload, load_only
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm import joinedload
 
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
@@ -23,7 +22,6 @@ from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
-from trace_app.media.models import Photo
 from trace_app.media.service import keep_photos
 from trace_app.records.models import Record, RecordType, record_batches
 from trace_app.records.series import copy_of, keep_series
@@ -438,8 +436,8 @@ def story_of(record: Record) -> list[Record]:
     return chain
 
 
-def _counting() -> sa.ColumnElement[bool]:
-    """The records of a batch: its own, those for several lots, and its site's of the season. See `_of`."""
+def counts_for_batch() -> sa.ColumnElement[bool]:
+    """The records of a batch: its own, those for several lots, and its site's of the season. See `values_of_batch`."""
     site_wide = (
         Record.site_id == sa.bindparam("site_id"),
         Record.kind_code == sa.bindparam("kind_code"),
@@ -456,8 +454,8 @@ def _counting() -> sa.ColumnElement[bool]:
     )
 
 
-def _of(batch: Batch) -> dict[str, Any]:
-    """The values that `_counting` asks for."""
+def values_of_batch(batch: Batch) -> dict[str, Any]:
+    """The values that `counts_for_batch` asks for."""
     return {
         "batch_id": batch.id, "site_id": batch.site_id, "kind_code": batch.product.kind_code,
         "started_on": batch.started_on, "until": batch.produced_on or date.max,
@@ -468,7 +466,7 @@ def records_of(batch: Batch) -> list[Record]:
     """All records of a batch, the latest day first, with those that were replaced."""
     query = (
         db.select(Record)
-        .where(_counting())
+        .where(counts_for_batch())
         .options(
             joinedload(Record.created_by, innerjoin=False).lazyload(User.roles),
             joinedload(Record.replaced_by).lazyload("*"),
@@ -476,51 +474,7 @@ def records_of(batch: Batch) -> list[Record]:
         )
         .order_by(Record.happened_on.desc(), Record.id.desc())
     )
-    return list(db.session.scalars(query, _of(batch)))
-
-
-def records_shown(batch: Batch) -> list[Record]:
-    """The records of a batch that no other replaces, the latest day first, with what its trace page shows of them."""
-    records = list(db.session.scalars(_shown(), _of(batch)).unique())
-    for record in records:
-        # The session would look for it anew for each of them.
-        set_committed_value(record, "kind", batch.product.kind)
-    return records
-
-
-@cache
-def _shown() -> Any:
-    newer = aliased(Record)
-    uses = joinedload(InputProduct.uses).load_only(LabelUse.kind_code, LabelUse.interval_days)
-    product = joinedload(StockLot.product).options(load_only(InputProduct.name), uses)
-    return (
-        db.select(Record)
-        .where(_counting(), ~sa.exists().where(newer.replaces_id == Record.id))
-        .options(
-            load_only(
-                Record.kind_code,
-                Record.type,
-                Record.stage_code,
-                Record.happened_on,
-                Record.note,
-                Record.product_name,
-                Record.registration_number,
-                Record.active_ingredient,
-                Record.source,
-                Record.dose,
-                Record.dose_unit,
-                Record.target,
-                Record.interval_days,
-                Record.video_url,
-                Record.values,
-                Record.stock_id,
-            ),
-            joinedload(Record.photos).load_only(Photo.name),
-            lazyload(Record.series),
-            joinedload(Record.stock).options(load_only(StockLot.product_id), product),
-        )
-        .order_by(Record.happened_on.desc(), Record.id.desc())
-    )
+    return list(db.session.scalars(query, values_of_batch(batch)))
 
 
 def site_records(user: User) -> list[Record]:

@@ -173,8 +173,10 @@ def _judged(lot: Lot, record: Record, substance: ProhibitedSubstance) -> Found |
 
 def intervals_kept(lot: Lot) -> Iterator[Found]:
     """Pre-harvest intervals and withdrawal periods between the last application and harvest, slaughter or extraction."""
-    for record_id, interval in lot.intervals.items():
-        record = interval.record
+    for record in lot.records:
+        interval = lot.intervals.get(record.id)
+        if interval is None:
+            continue
         facts: dict[str, Any] = {
             "input": record.product_name,
             "day": record.happened_on,
@@ -182,7 +184,7 @@ def intervals_kept(lot: Lot) -> Iterator[Found]:
         }
         if interval.state == "broken":
             yield Found(
-                "interval", Severity.BLOCK, f"record:{record_id}", facts | {"days": interval.days}, (record_id,)
+                "interval", Severity.BLOCK, f"record:{record.id}", facts | {"days": interval.days}, (record.id,)
             )
         elif interval.state == "waiting":
             earliest = record.happened_on + timedelta(days=interval.required_days)
@@ -190,14 +192,14 @@ def intervals_kept(lot: Lot) -> Iterator[Found]:
                 yield Found(
                     "interval_waiting",
                     Severity.INFO,
-                    f"record:{record_id}",
+                    f"record:{record.id}",
                     facts | {"earliest": earliest},
-                    (record_id,),
+                    (record.id,),
                 )
         stated, required = record.interval_days, required_days(record)
         if stated is not None and required is not None and stated < required:
             yield Found(
-                "interval_understated", Severity.WARN, f"record:{record_id}", facts | {"stated": stated}, (record_id,)
+                "interval_understated", Severity.WARN, f"record:{record.id}", facts | {"stated": stated}, (record.id,)
             )
 
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 from flask_babel import lazy_gettext as _
 
 from trace_app.catalogue.kinds import Balance
-from trace_app.catalogue.kinds import StageField as Field
 from trace_app.findings.models import Severity
 from trace_app.findings.rules import Found, Rule, both, register
 from trace_app.forms import plain_decimal
@@ -76,7 +75,7 @@ def _name(lot: Lot, quantity: str) -> dict[str, str]:
         return both(f"配料“{name}”", f"the ingredient “{name}”")
     stage_code, _dot, code = quantity.partition(".")
     stage = lot.stages[stage_code]
-    field = next(Field.model_validate(raw) for raw in stage.fields if raw["code"] == code)
+    field = next(field for field in stage.fields if field.code == code)
     return both(f"{stage.name}{field.name}", f"{stage.name_en}: {field.name_en}")
 
 
