@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, load_only
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, visible_to
@@ -117,6 +117,11 @@ def _certificates_in_force() -> Any:
             Certificate.valid_from <= day,
             Certificate.valid_until >= day,
         )
-        .options(joinedload(Certificate.document).load_only(Document.name))
+        .options(
+            load_only(
+                Certificate.type, Certificate.number, Certificate.issuer, Certificate.valid_from, Certificate.valid_until
+            ),
+            joinedload(Certificate.document).load_only(Document.name),
+        )
         .order_by(Certificate.id)
     )

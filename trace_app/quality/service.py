@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import aliased, joinedload, lazyload
+from sqlalchemy.orm import aliased, joinedload, lazyload, load_only
 
 from trace_app.accounts.models import User
 from trace_app.batches import service as batches
@@ -113,6 +113,15 @@ def _tests() -> Any:
             not_corrected(),
         )
         .options(
+            load_only(
+                TestReport.subject,
+                TestReport.report_number,
+                TestReport.laboratory,
+                TestReport.cma_number,
+                TestReport.sampled_on,
+                TestReport.issued_on,
+                TestReport.verdict,
+            ),
             joinedload(TestReport.results),
             joinedload(TestReport.document).load_only(Document.name),
             lazyload(TestReport.entered_for),
