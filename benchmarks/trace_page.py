@@ -180,7 +180,7 @@ def cold(environment: dict[str, str], codes: list[str]) -> tuple[float, float]:
         "times, statements = [], []\n"
         "for number, code in enumerate(sys.stdin.read().split()):\n"
         "    environ = EnvironBuilder(path='/' + code, headers=headers).get_environ()\n"
-        "    count[0] = 2\n"  # The layer's own two go past the engines.
+        "    count[0] = 1\n"  # The layer's own goes past the engines.
         "    begun = time.perf_counter()\n"
         "    chunks = app.wsgi_app(environ, lambda status, headers, exc=None: None)\n"
         "    b''.join(chunks)\n"

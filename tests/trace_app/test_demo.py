@@ -13,6 +13,7 @@ from trace_app.extensions import db
 from trace_app.media.models import Photo
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
+from trace_app.records.shown import ShownRecord, records_shown
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,20 @@ def test_every_released_batch_has_full_records(demo: Flask) -> None:
             if batch.product.kind.inputs and batch.state != "draft":
                 assert any(record.product_name for record in records), batch.lot_number
         assert db.session.scalar(db.select(db.func.count(Record.id))) > 250
+
+
+def test_trace_pages_show_of_records_what_is_in_them(demo: Flask) -> None:
+    def as_shown(record: Record) -> ShownRecord:
+        facts = {name: getattr(record, name) for name in ShownRecord._fields}
+        return ShownRecord(**facts | {"photos": [(photo.name,) for photo in record.photos]})
+
+    with demo.app_context():
+        lots = db.session.scalars(db.select(Batch)).all()
+        found = {lot.lot_number: records_shown(lot) for lot in lots}
+        assert found == {lot.lot_number: [as_shown(record) for record in in_force(records_of(lot))] for lot in lots}
+        shown = [record for records in found.values() for record in records]
+        assert any(record.photos for record in shown)
+        assert any(record.label_days for record in shown)
 
 
 def test_rebuilding_gives_the_same_again(demo: Flask) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.world import SPRAYED, Actor, World
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
-from trace_app.inputs.models import InputProduct, StockLot
+from trace_app.inputs.models import InputProduct, LabelUse, StockLot
 from trace_app.quality import service as quality
 from trace_app.records.models import Record
 
@@ -130,6 +130,21 @@ class TestStock:
         page = client.get(f"/stock/{stock}").text
         assert "1.68" in page
         assert "0.32" in page
+
+    @pytest.mark.parametrize(("uses", "days"), [(["ginger"], 14), ([None], 30), ([None, "ginger"], 14), (["honey"], 3)])
+    def test_a_trace_page_asks_for_the_interval_of_the_label(
+        self, world: World, uses: list[str | None], days: int
+    ) -> None:
+        actor = world.producer()
+        stock = _stocked(world, actor)
+        batch_id, code = world.labelled(actor)
+        world.record(actor, batch_id, "pesticide", **SPRAYED | {"input_lot": "N20250803", "interval_days": "3"})
+        with world.writing():
+            product = db.session.get_one(StockLot, stock).product
+            product.uses.clear()
+            db.session.flush()
+            product.uses = [LabelUse(kind_code=kind, interval_days=14 if kind else 30) for kind in uses]
+        assert f"须 {days} 天" in world.client().get(f"/{code}").text
 
     def test_what_was_typed_with_a_known_lot_number_is_taken_from_stock_too(self, world: World) -> None:
         actor = world.producer()

@@ -24,9 +24,9 @@ class Counted:
     def __init__(self, inner: Any) -> None:
         self.inner, self.asked = inner, 0
 
-    def run(self, run: int) -> Any:
+    def run(self, run: int, index: int) -> Any:
         self.asked += 1
-        return self.inner.run(run)
+        return self.inner.run(run, index)
 
     def item(self, run: int, index: int) -> Any:
         self.asked += 1

@@ -164,6 +164,7 @@ class TestPhotos:
         assert len(names) == 2
         page = world.client().get("/" + world.code(world.run(actor, batch_id))).text
         assert all(f"/media/{name}-small.webp" in page for name in names)
+        assert page.count(">除草<") == 1
 
     def test_a_bad_photo_keeps_the_record_out_and_what_was_typed_in(self, world: World) -> None:
         actor = world.producer()

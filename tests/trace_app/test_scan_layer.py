@@ -175,7 +175,7 @@ def test_a_database_that_does_not_answer_is_flasks_to_answer(world: World, monke
     class Broken:
         error = layer._reader.error
 
-        def run(self, run: int) -> None:
+        def run(self, run: int, index: int) -> None:
             raise self.error("disk I/O error")
 
     monkeypatch.setattr(layer, "_reader", Broken())
@@ -200,15 +200,18 @@ def test_a_lost_connection_to_postgresql_is_opened_anew(postgresql_url: str) -> 
             "CREATE TABLE lot_links (source_id int, target_id int, withdrawn_at timestamp);"
             "CREATE TABLE label_runs (id int, batch_id int, count int, key_number int, level text, has_pin bool,"
             " voided text);"
+            'CREATE TABLE scan_items (run_id int, "index" int, first_at text, scans int, unusual bool);'
+            "INSERT INTO scan_items VALUES (5, 2, 'once', 3, false); "
             "INSERT INTO batches VALUES (1, 'then', 7, 'released'); "
             "INSERT INTO label_runs VALUES (5, 1, 10, 1, 'item', false, '')"
         )
     reader = PostgresqlReader(Driver(False, psycopg.conninfo.make_conninfo(url, dbname="lost"), psycopg.Error))
-    assert reader.run(5) == (10, 1, "item", False, "", 1, "released", "then", 7, 0, 0)
+    run = (10, 1, "item", False, "", 1, "released", "then", 7, 0, 0)
+    assert reader.run(5, 2) == (run, ("once", 3, False))
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'lost'")
-    assert reader.run(5) == (10, 1, "item", False, "", 1, "released", "then", 7, 0, 0)
-    assert reader.run(6) is None
+    assert reader.run(5, 3) == (run, None)
+    assert reader.run(6, 2) == (None, None)
     reader._local.connection.close()
 
 

@@ -22,8 +22,9 @@ PAGE_STATE = (
 """Columns that tell one state of a lot's page from another: its registration, its version, and how many notices there
 are of what stops it and of what stops the lots that it was made of. Notices are never fewer than before."""
 _RUN = (
-    f"SELECT r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.status, {PAGE_STATE}"
-    " FROM label_runs r JOIN batches b ON b.id = r.batch_id WHERE r.id = {mark}"
+    "SELECT i.first_at, i.scans, i.unusual, r.count, r.key_number, r.level, r.has_pin, r.voided, b.id, b.status,"
+    f" {PAGE_STATE} FROM label_runs r JOIN batches b ON b.id = r.batch_id"
+    ' LEFT JOIN scan_items i ON i.run_id = r.id AND i."index" = {mark} WHERE r.id = {mark}'
 )
 _ITEM = 'SELECT first_at, scans, unusual FROM scan_items WHERE run_id = {mark} AND "index" = {mark}'
 _ITEMS = (
@@ -56,9 +57,11 @@ class StateReader:
         self._run, self._item = _RUN.replace("{mark}", mark), _ITEM.replace("{mark}", mark)
         self._local = threading.local()
 
-    def run(self, run: int) -> tuple[Any, ...] | None:
-        """Count, key number, level, PIN and voided ranges of a run; id and status of its batch; and `PAGE_STATE`."""
-        return self._row(self._run, (run,))
+    def run(self, run: int, index: int) -> tuple[tuple[Any, ...] | None, Any]:
+        """Count, key number, level, PIN and voided ranges of a run, id and status of its batch, and `PAGE_STATE`; and
+        `item` of one of its labels along with it."""
+        row = self._row(self._run, (index, run))
+        return (None, None) if row is None else (row[3:], None if row[0] is None else row[:3])
 
     def item(self, run: int, index: int) -> Any:
         """First scan, scans and unusual scans of a label, None before the first."""

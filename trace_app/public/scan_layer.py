@@ -217,12 +217,17 @@ class ScanLayer:
         lease = (epoch, now)
         try:
             found = {path: known for path in paths if (known := self._run_of(path, lease)) is not None}
-            items = self._reader.items([(code.run, code.index) for code, run, _ in found.values() if run.is_single])
+            unread = [
+                (code.run, code.index) for code, run, _, scans in found.values() if run.is_single and scans is UNREAD
+            ]
+            items = self._reader.items(unread) if unread else {}
         except self._reader.error:
             return LabelsRead(None, {})
         labels = {
-            path: self._made(path, code, run, items.get((code.run, code.index)), (epoch, read_at))
-            for path, (code, run, read_at) in found.items()
+            path: self._made(
+                path, code, run, items.get((code.run, code.index)) if scans is UNREAD else scans, (epoch, read_at)
+            )
+            for path, (code, run, read_at, scans) in found.items()
         }
         return LabelsRead(epoch, labels)
 
@@ -260,14 +265,16 @@ class ScanLayer:
             known = self._run_of(path, lease)
             if known is None:
                 return None
-            code, run, read_at = known
-            scans = self._reader.item(code.run, code.index) if run.is_single else None
+            code, run, read_at, scans = known
+            if scans is UNREAD:
+                scans = self._reader.item(code.run, code.index) if run.is_single else None
         except self._reader.error:
             return None
         return self._made(path, code, run, scans, (lease[0], read_at) if lease is not None else None)
 
-    def _run_of(self, path: str, lease: tuple[int, float] | None) -> tuple[LabelCode, Run, float] | None:
-        """What a code says, its run, and when that was read under the lease; None where Flask must say more."""
+    def _run_of(self, path: str, lease: tuple[int, float] | None) -> tuple[LabelCode, Run, float, Any] | None:
+        """What a code says, its run, when that was read under the lease, and the label's scans, `UNREAD` where the run
+        was known; None where Flask must say more."""
         book: CodeBook | None = self._app.extensions.get("code_book")
         if book is None or not _PATH.fullmatch(path):
             return None
@@ -276,16 +283,17 @@ class ScanLayer:
         except InvalidCode:
             return None
         known = self._runs.get(code.run, *lease) if lease is not None else None
+        scans: Any = UNREAD
         if known is not None:
             run, read_at = known[2], known[1]
         else:
-            row = self._reader.run(code.run)
+            row, scans = self._reader.run(code.run, code.index)
             run, read_at = None if row is None else Run.of_row(row), lease[1] if lease is not None else 0.0
             if lease is not None:
                 self._runs.keep(code.run, run, *lease)
         if run is None or code.index >= run.labels or code.key_number != run.key_number:
             return None
-        return None if is_void(run.voided, code.index) else (code, run, read_at)
+        return None if is_void(run.voided, code.index) else (code, run, read_at, scans)
 
     def _made(self, path: str, code: LabelCode, run: Run, scans: Any, lease: tuple[int, float] | None) -> Label:
         """:param lease: epoch under which, and moment at which, the run was read; then the label is kept."""

@@ -119,7 +119,11 @@ def _certificates_in_force() -> Any:
         )
         .options(
             load_only(
-                Certificate.type, Certificate.number, Certificate.issuer, Certificate.valid_from, Certificate.valid_until
+                Certificate.type,
+                Certificate.number,
+                Certificate.issuer,
+                Certificate.valid_from,
+                Certificate.valid_until,
             ),
             joinedload(Certificate.document).load_only(Document.name),
         )
