@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -8,9 +9,12 @@ from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
 from trace_app.accounts.models import Organisation, OrganisationKind
 from trace_app.batches.models import Batch
+from trace_app.clock import today
 from trace_app.demo import build
 from trace_app.extensions import db
 from trace_app.media.models import Photo
+from trace_app.quality.models import Certificate, TestReport
+from trace_app.quality.shown import ShownCertificate, ShownReport, ShownResult, certificates_shown, tests_of
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
 from trace_app.records.shown import ShownRecord, records_shown
@@ -70,6 +74,31 @@ def test_trace_pages_show_of_records_what_is_in_them(demo: Flask) -> None:
         shown = [record for records in found.values() for record in records]
         assert any(record.photos for record in shown)
         assert any(record.label_days for record in shown)
+
+
+def test_trace_pages_show_of_tests_and_certificates_what_is_in_them(demo: Flask) -> None:
+    def fields(kind: Any, row: Any, **more: Any) -> Any:
+        document = row.document and (row.document.name,)
+        return kind(**{name: getattr(row, name) for name in kind._fields} | {"document": document} | more)
+
+    def as_shown(report: TestReport) -> ShownReport:
+        results = [tuple(getattr(result, name) for name in ShownResult._fields) for result in report.results]
+        return fields(ShownReport, report, results=results)
+
+    with demo.app_context():
+        lots = db.session.scalars(db.select(Batch)).all()
+        reports = db.session.scalars(db.select(TestReport).order_by(TestReport.sampled_on, TestReport.id)).all()[::-1]
+        replaced = {report.replaces_id for report in reports}
+        for lot in lots:
+            of_lot = [r for r in reports if (r.batch_id == lot.id or r.site_id == lot.site_id) and r.id not in replaced]
+            assert tests_of(lot) == [as_shown(report) for report in of_lot]
+            held = db.session.scalars(
+                db.select(Certificate).filter_by(producer_id=lot.producer_id).order_by(Certificate.id)
+            )
+            fitting = [c for c in held if c.valid_on(today()) and c.product_id in {None, lot.product_id}]
+            assert certificates_shown(lot) == [fields(ShownCertificate, certificate) for certificate in fitting]
+        assert {len(tests_of(lot)) for lot in lots} >= {0, 1, 2}
+        assert any(certificates_shown(lot) for lot in lots)
 
 
 def test_rebuilding_gives_the_same_again(demo: Flask) -> None:

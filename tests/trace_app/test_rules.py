@@ -12,12 +12,11 @@ from trace_app.quality.models import (
     CertificateType,
     GiArea,
     ProhibitedSubstance,
-    TestReport,
-    TestResult,
     TestSubject,
     Verdict,
 )
 from trace_app.quality.rules import inputs, stages
+from trace_app.quality.shown import ShownReport, ShownResult
 from trace_app.records.stock import Balance
 
 PLANTED, HARVESTED = ("planting", "2026-03-12"), ("harvest", "2026-11-06")
@@ -243,11 +242,14 @@ class TestClaims:
 
     @pytest.mark.parametrize(("verdict", "found"), [(Verdict.FAIL, True), (Verdict.PASS, False), (Verdict.OPEN, False)])
     def test_a_failed_test_blocks(self, verdict: Verdict, found: bool) -> None:
-        result = TestResult(
-            id=1, analyte="镉", detected=True, value=Decimal("0.18"), unit="mg/kg", verdict=verdict, limit_op="<=",
-            limit_value=Decimal("0.1"), limit_unit="mg/kg", limit_standard="GB 2762",
+        result = ShownResult(
+            id=1, analyte="镉", analyte_en="cadmium", method="GB 5009.15", detected=True, value=Decimal("0.18"), unit="mg/kg",
+            verdict=verdict, limit_op="<=", limit_value=Decimal("0.1"), limit_unit="mg/kg", limit_standard="GB 2762",
         )  # fmt: skip
-        report = TestReport(id=1, subject=TestSubject.PRODUCT, report_number="R1", results=[result])
+        report = ShownReport(
+            id=1, subject=TestSubject.PRODUCT, report_number="R1", laboratory="示例检测中心", cma_number="",
+            sampled_on=date(2025, 9, 1), issued_on=date(2025, 9, 8), verdict=verdict, document=None, results=[result],
+        )  # fmt: skip
         assert ("failed_test" in rules_found(_ginger(tests=[report]))) is found
         assert "no_test" not in rules_found(_ginger(tests=[report]))
 

@@ -32,7 +32,7 @@ from trace_app.labels.views import volume_response
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
 from trace_app.quality import service as quality
-from trace_app.quality.models import TestReport
+from trace_app.quality.shown import ShownReport, tests_of
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.models import Recall
@@ -171,7 +171,7 @@ def findings_of_batch(path: schemas.BatchPath) -> Any:
 def tests_of_batch(path: schemas.BatchPath) -> Any:
     """The test reports on a batch and on its site's soil and water"""
     row = batches.batch_for(the_user(), path.batch_id)
-    return _json(schemas.ReportList(items=[_report(report) for report in quality.tests_of(row)]))
+    return _json(schemas.ReportList(items=[_report(report) for report in tests_of(row)]))
 
 
 @api.post("/batches/<int:batch_id>/label-runs", tags=[LABELS], security=TOKEN, responses={202: schemas.RunOut})
@@ -376,7 +376,7 @@ def _finding(row: Finding) -> schemas.FindingOut:
     )
 
 
-def _report(row: TestReport) -> schemas.ReportOut:
+def _report(row: ShownReport) -> schemas.ReportOut:
     return schemas.ReportOut(
         id=row.id,
         subject=row.subject.value,

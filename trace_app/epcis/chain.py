@@ -21,7 +21,7 @@ from trace_app.flow.shipment_models import Receipt, Shipment, ShipmentLine, Ship
 from trace_app.flow.shipping import seen_by
 from trace_app.labels.models import LabelRun, Packing
 from trace_app.quality.models import TestReport
-from trace_app.quality.service import not_corrected
+from trace_app.quality.shown import not_corrected
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
 
 EventType = Literal["made", "transformed", "packed", "unpacked", "shipped", "received", "inspected", "recalled"]

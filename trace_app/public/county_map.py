@@ -10,6 +10,10 @@ import math
 from functools import cache
 from typing import NamedTuple
 
+from markupsafe import Markup
+
+from trace_app.language import language
+
 # Corners as longitude and latitude, by letter, from the northwest around, then those inside.
 _CORNERS = {
     "A": (103.15, 26.30), "B": (103.05, 26.60), "C": (103.28, 26.88), "D": (103.60, 27.04), "E": (103.78, 26.75),
@@ -50,26 +54,24 @@ _WEST, _NORTH, _SCALE = 103.0, 27.08, 108.0
 _SQUEEZE = math.cos(math.radians(25.7))
 
 
-class Drawn(NamedTuple):
-    code: str
-    name: str
-    name_en: str
-    points: str
-    x: float
-    y: float
+def counties(division_code: str) -> Markup:
+    """The counties as shapes of SVG with their names, that of a division marked."""
+    return _counties(division_code[:6], language())
 
 
 @cache
-def counties() -> list[Drawn]:
-    """The counties as polygons of SVG."""
-    return [
-        Drawn(
-            county.code, county.name, county.name_en,
-            " ".join("{:.0f},{:.0f}".format(*place(*_CORNERS[corner])) for corner in county.corners),
-            *place(*county.seat),
-        )
-        for county in COUNTIES
-    ]  # fmt: skip
+def _counties(here: str, language: str) -> Markup:
+    shapes = []
+    for county in COUNTIES:
+        x, y = place(*county.seat)
+        shapes.append(
+            Markup('<g{here}><polygon points="{points}"/><text x="{x}" y="{y}">{name}</text></g>').format(
+                here=Markup(' class="here"') if county.code == here else "",
+                points=" ".join("{:.0f},{:.0f}".format(*place(*_CORNERS[corner])) for corner in county.corners),
+                x=x, y=y, name=county.name_en if language == "en" else county.name,
+            )
+        )  # fmt: skip
+    return Markup("\n").join(shapes)
 
 
 def place(longitude: float, latitude: float) -> tuple[float, float]:

@@ -11,7 +11,8 @@ from werkzeug.datastructures import MIMEAccept
 from trace_app.batches.models import Batch
 from trace_app.language import named
 from trace_app.public.trace import Trace
-from trace_app.quality.models import Certificate, Verdict
+from trace_app.quality.models import Verdict
+from trace_app.quality.shown import ShownCertificate
 
 LINKSET_JSON = "application/linkset+json"
 MEDIA_TYPES = ["text/html", "application/ld+json", "application/json", LINKSET_JSON]
@@ -83,7 +84,7 @@ def _organisation(batch: Batch) -> dict[str, Any]:
     return document
 
 
-def _certificate(certificate: Certificate) -> dict[str, str]:
+def _certificate(certificate: ShownCertificate) -> dict[str, str]:
     return {
         "@type": "gs1:CertificationDetails",
         "gs1:certificationAgency": certificate.issuer,

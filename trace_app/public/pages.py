@@ -87,7 +87,7 @@ def trace_response(trace: Trace, **label: Any) -> Response:
     page = render_template(
         "public/trace.html",
         trace=trace,
-        counties=counties(),
+        counties=counties,
         map_size=(WIDTH, HEIGHT),
         site_mark=mark(*trace.position),
         style=style,

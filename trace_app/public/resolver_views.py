@@ -30,8 +30,8 @@ from trace_app.public.resolver import (
     site_by_gln,
 )
 from trace_app.public.trace import trace_of_batch
-from trace_app.quality.certificates import certificates_of_product
 from trace_app.quality.showing import certificate_label
+from trace_app.quality.shown import certificates_of_product
 
 views = Blueprint("resolver", __name__)
 FOR_ALL_ORIGINS = {
@@ -166,6 +166,6 @@ def place_page(gln: str) -> Any:
         raise NotFound from error
     position = (float(site.longitude), float(site.latitude)) if site.longitude and site.latitude else (None, None)
     return render_template(
-        "public/place.html", site=site, kinds=SITE_KINDS, counties=counties(), map_size=(WIDTH, HEIGHT),
+        "public/place.html", site=site, kinds=SITE_KINDS, counties=counties, map_size=(WIDTH, HEIGHT),
         site_mark=mark(*position),
     )  # fmt: skip

@@ -29,9 +29,8 @@ from trace_app.flow.shipping import Sending, places_sent_to
 from trace_app.forms import plain_decimal
 from trace_app.language import language, named
 from trace_app.media.models import Photo
-from trace_app.quality.certificates import certificates_shown
 from trace_app.quality.models import Certificate, TestReport, Verdict
-from trace_app.quality.service import tests_of
+from trace_app.quality.shown import ShownCertificate, ShownReport, certificates_shown, tests_of
 from trace_app.recalls.models import Recall, RecallMember, RecallStatus
 from trace_app.recalls.published import hold_on, recalls_of
 from trace_app.records.intervals import Interval, harvest_days, intervals
@@ -68,8 +67,8 @@ class Trace:
     """What stops its sale for the time being."""
     records: list[ShownRecord]
     intervals: dict[int, Interval]
-    tests: list[TestReport]
-    certificates: list[Certificate]
+    tests: list[ShownReport]
+    certificates: list[ShownCertificate]
     waivers: list[Waiver]
     sources: list[LotLink]
     sent: list[Sending]

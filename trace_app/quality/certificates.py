@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import joinedload, load_only
+from sqlalchemy.orm import joinedload
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, visible_to
 from trace_app.accounts.models import Organisation, User
-from trace_app.batches.models import Batch
-from trace_app.catalogue.models import Product
-from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.media.models import Document
 from trace_app.media.service import keep_pdf
 from trace_app.quality.models import Certificate
 from trace_app.quality.service import check_certificate
@@ -87,45 +82,3 @@ def certificates_for(user: User) -> list[Certificate]:
         .limit(500)
     )
     return list(db.session.scalars(query))
-
-
-def certificates_shown(batch: Batch) -> list[Certificate]:
-    """The certificates of a lot's product or producer that are in force today."""
-    return _in_force(batch.producer_id, batch.product_id)
-
-
-def certificates_of_product(product: Product) -> list[Certificate]:
-    """The certificates of a product or its producer that are in force today."""
-    return _in_force(product.producer_id, product.id)
-
-
-def _in_force(producer_id: int, product_id: int) -> list[Certificate]:
-    values = {"producer_id": producer_id, "product_id": product_id, "day": today()}
-    return list(db.session.scalars(_certificates_in_force(), values))
-
-
-@cache
-def _certificates_in_force() -> Any:
-    """Made once: trace pages ask this often."""
-    day: Any = sa.bindparam("day")
-    return (
-        db.select(Certificate)
-        .where(
-            Certificate.producer_id == sa.bindparam("producer_id"),
-            sa.or_(Certificate.product_id.is_(None), Certificate.product_id == sa.bindparam("product_id")),
-            Certificate.withdrawn_at.is_(None),
-            Certificate.valid_from <= day,
-            Certificate.valid_until >= day,
-        )
-        .options(
-            load_only(
-                Certificate.type,
-                Certificate.number,
-                Certificate.issuer,
-                Certificate.valid_from,
-                Certificate.valid_until,
-            ),
-            joinedload(Certificate.document).load_only(Document.name),
-        )
-        .order_by(Certificate.id)
-    )

@@ -21,7 +21,8 @@ from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.media.service import keep_pdf
 from trace_app.quality.models import Limit, TestReport, TestResult
-from trace_app.quality.service import check_lot, not_corrected
+from trace_app.quality.service import check_lot
+from trace_app.quality.shown import not_corrected
 from trace_app.quality.verdicts import Reading, limit_for, verdict, verdict_of_all
 
 

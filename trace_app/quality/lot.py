@@ -14,7 +14,8 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import KindRules, StageRules
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.inputs.models import LabelUse, StockLot
-from trace_app.quality.models import Certificate, GiArea, ProhibitedSubstance, TestReport
+from trace_app.quality.models import Certificate, GiArea, ProhibitedSubstance
+from trace_app.quality.shown import ShownReport
 from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.stock import Balance, convert
@@ -29,7 +30,7 @@ class Lot:
 
     batch: Batch
     records: list[Record]
-    tests: list[TestReport]
+    tests: list[ShownReport]
     certificates: list[Certificate]
     prohibited: list[ProhibitedSubstance]
     gi_areas: list[GiArea]

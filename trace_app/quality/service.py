@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 import structlog
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import aliased, joinedload, lazyload, load_only
+from sqlalchemy.orm import joinedload
 
 from trace_app.accounts.models import User
 from trace_app.batches import service as batches
@@ -23,10 +22,10 @@ from trace_app.extensions import db, jobs
 from trace_app.findings.models import Finding, Severity
 from trace_app.findings.rules import Found, both, message_of
 from trace_app.findings.service import reconcile, standing
-from trace_app.media.models import Document
 from trace_app.quality.lot import Lot
 from trace_app.quality.models import Certificate, CertificateType, GiArea, ProhibitedSubstance, TestReport
 from trace_app.quality.rules import check
+from trace_app.quality.shown import tests_of
 from trace_app.records.service import in_force, records_of
 from trace_app.records.stock import balances
 
@@ -89,44 +88,6 @@ def load_lot(batch: Batch) -> Lot:
         gi_areas=list(db.session.scalars(db.select(GiArea).filter_by(kind_code=kind_code))),
         stock=balances(list(stock.values())) if stock else {},
         today=today(),
-    )
-
-
-def not_corrected() -> sa.ColumnElement[bool]:
-    """Test reports that no other takes the place of."""
-    newer = aliased(TestReport)
-    return ~sa.exists().where(newer.replaces_id == TestReport.id)
-
-
-def tests_of(batch: Batch) -> list[TestReport]:
-    """The test reports of a lot and of its site's soil and water that no other replaces, the latest first."""
-    return list(db.session.scalars(_tests(), {"batch_id": batch.id, "site_id": batch.site_id}).unique())
-
-
-@cache
-def _tests() -> Any:
-    """Made once: trace pages ask this often."""
-    return (
-        db.select(TestReport)
-        .where(
-            sa.or_(TestReport.batch_id == sa.bindparam("batch_id"), TestReport.site_id == sa.bindparam("site_id")),
-            not_corrected(),
-        )
-        .options(
-            load_only(
-                TestReport.subject,
-                TestReport.report_number,
-                TestReport.laboratory,
-                TestReport.cma_number,
-                TestReport.sampled_on,
-                TestReport.issued_on,
-                TestReport.verdict,
-            ),
-            joinedload(TestReport.results),
-            joinedload(TestReport.document).load_only(Document.name),
-            lazyload(TestReport.entered_for),
-        )
-        .order_by(TestReport.sampled_on.desc(), TestReport.id.desc())
     )
 
 

@@ -20,9 +20,9 @@ from trace_app.findings.forms import SEVERITIES
 from trace_app.findings.models import Severity
 from trace_app.findings.rules import RULES, message_of
 from trace_app.quality import service
-from trace_app.quality.certificates import certificates_shown
 from trace_app.quality.commitments import commitments_of
 from trace_app.quality.showing import SUBJECTS, certificate_label
+from trace_app.quality.shown import certificates_shown, tests_of
 from trace_app.records import service as records
 from trace_app.records.intervals import intervals
 from trace_app.records.showing import TYPES, details, record_title
@@ -59,7 +59,7 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         rules=RULES,
         severities=SEVERITIES,
         message_of=message_of,
-        tests=service.tests_of(row),
+        tests=tests_of(row),
         subjects=SUBJECTS,
         certificates=certificates_shown(row),
         certificate_label=certificate_label,

@@ -34,7 +34,7 @@ from trace_app.flow.shipment_models import Consignee, Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
 from trace_app.language import language, named
 from trace_app.quality.models import TestReport, TestResult, Verdict
-from trace_app.quality.service import not_corrected
+from trace_app.quality.shown import not_corrected
 from trace_app.recalls.models import Recall
 from trace_app.records.models import Record
 from trace_app.records.service import not_replaced, touches

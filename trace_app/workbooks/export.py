@@ -17,11 +17,9 @@ from trace_app.findings.rules import RULES, message_of
 from trace_app.findings.service import gone, standing
 from trace_app.forms import plain_decimal
 from trace_app.language import language, named
-from trace_app.quality.certificates import certificates_shown
 from trace_app.quality.commitments import commitments_of
-from trace_app.quality.models import TestResult
-from trace_app.quality.service import tests_of
 from trace_app.quality.showing import SUBJECTS, VERDICTS, certificate_label, limit_text, outcome
+from trace_app.quality.shown import ShownResult, certificates_shown, tests_of
 from trace_app.records.intervals import intervals
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
@@ -116,7 +114,7 @@ def _tests(batch: Batch) -> Table:
     return Table(str(_("检测")), [str(h) for h in head], rows, [0.7, 1.2, 1.8, 1, 1.2, 1.2, 1.6, 0.8])
 
 
-def _limit(result: TestResult) -> str:
+def _limit(result: ShownResult) -> str:
     limit = limit_text(result)
     return f"{limit}（{result.limit_standard}）" if limit else ""
 

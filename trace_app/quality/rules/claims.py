@@ -12,7 +12,8 @@ from trace_app.findings.models import Severity
 from trace_app.findings.rules import Found, Rule, both, name_of, register
 from trace_app.forms import plain_decimal
 from trace_app.quality.lot import Lot
-from trace_app.quality.models import CertificateType, TestResult, TestSubject, Verdict
+from trace_app.quality.models import CertificateType, TestSubject, Verdict
+from trace_app.quality.shown import ShownResult
 
 MARKS = {
     "绿色食品": CertificateType.GREEN_FOOD,
@@ -126,7 +127,7 @@ def tests_passed(lot: Lot) -> Iterator[Found]:
         yield Found("no_test", Severity.INFO)
 
 
-def _result(result: TestResult) -> dict[str, str] | str:
+def _result(result: ShownResult) -> dict[str, str] | str:
     if not result.detected:
         return both("未检出", "not detected")
     if result.value is None:
