@@ -13,8 +13,9 @@ from trace_app.clock import today
 from trace_app.demo import build
 from trace_app.extensions import db
 from trace_app.media.models import Photo
+from trace_app.quality import shown
 from trace_app.quality.models import Certificate, TestReport
-from trace_app.quality.shown import ShownCertificate, ShownReport, ShownResult, certificates_shown, tests_of
+from trace_app.quality.shown import ShownCertificate, ShownReport, ShownResult
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
 from trace_app.records.shown import ShownRecord, records_shown
@@ -91,14 +92,14 @@ def test_trace_pages_show_of_tests_and_certificates_what_is_in_them(demo: Flask)
         replaced = {report.replaces_id for report in reports}
         for lot in lots:
             of_lot = [r for r in reports if (r.batch_id == lot.id or r.site_id == lot.site_id) and r.id not in replaced]
-            assert tests_of(lot) == [as_shown(report) for report in of_lot]
+            assert shown.tests_of(lot) == [as_shown(report) for report in of_lot]
             held = db.session.scalars(
                 db.select(Certificate).filter_by(producer_id=lot.producer_id).order_by(Certificate.id)
             )
             fitting = [c for c in held if c.valid_on(today()) and c.product_id in {None, lot.product_id}]
-            assert certificates_shown(lot) == [fields(ShownCertificate, certificate) for certificate in fitting]
-        assert {len(tests_of(lot)) for lot in lots} >= {0, 1, 2}
-        assert any(certificates_shown(lot) for lot in lots)
+            assert shown.certificates_shown(lot) == [fields(ShownCertificate, certificate) for certificate in fitting]
+        assert {len(shown.tests_of(lot)) for lot in lots} >= {0, 1, 2}
+        assert any(shown.certificates_shown(lot) for lot in lots)
 
 
 def test_rebuilding_gives_the_same_again(demo: Flask) -> None:
