@@ -12,6 +12,7 @@ from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.demo import build
 from trace_app.extensions import db
+from trace_app.flow.shipment_models import ShipmentLine
 from trace_app.media.models import Photo
 from trace_app.quality import shown
 from trace_app.quality.models import Certificate, TestReport
@@ -100,6 +101,13 @@ def test_trace_pages_show_of_tests_and_certificates_what_is_in_them(demo: Flask)
             assert shown.certificates_shown(lot) == [fields(ShownCertificate, certificate) for certificate in fitting]
         assert {len(shown.tests_of(lot)) for lot in lots} >= {0, 1, 2}
         assert any(shown.certificates_shown(lot) for lot in lots)
+
+
+def test_what_was_sent_had_been_released(demo: Flask) -> None:
+    with demo.app_context():
+        sent = db.session.scalars(db.select(ShipmentLine)).all()
+        assert sent
+        assert all(line.batch.released_at <= line.shipment.departed_at for line in sent)
 
 
 def test_rebuilding_gives_the_same_again(demo: Flask) -> None:

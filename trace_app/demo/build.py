@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -18,7 +18,8 @@ from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.catalogue.models import Product, Site
-from trace_app.clock import today
+from trace_app.clock import SHANGHAI, today
+from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.demo import consumers, movements, quality
 from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketch
@@ -51,6 +52,8 @@ LABELS_EACH = 48
 UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}
 BEGINNING = {"ham": "salting", "ham_mooncake": "receiving", "ginger": "planting", "honey": "bloom", "coix": "sowing"}
 SHELF_DAYS = {"ham": 720, "ham_mooncake": 60, "ginger": 180, "honey": 720, "coix": 365}
+READY_DAYS = 12
+"""From a lot's last record to its release."""
 DEMO_CASE_OF = 2
 """Of the showcases: ginger."""
 PREFIX = {"ham": "HT", "ham_mooncake": "YB", "ginger": "XJ", "honey": "FM", "coix": "YR"}
@@ -258,6 +261,9 @@ def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance
         quality.waive_all(accounts.user_by_name("luoping"), batch, reason)
     if not draft:
         release_batch(user, batch)
+        # As it would have been: when the last is done and the laboratory has answered.
+        ready = datetime.combine(steps[-1].day + timedelta(days=READY_DAYS), time(16), SHANGHAI)
+        batch.released_at = min(ready, utc_now())
         if year < last_autumn(today()) and lot % 2:
             batches.close_batch(user, batch)
 

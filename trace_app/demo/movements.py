@@ -9,7 +9,7 @@ from random import Random
 from trace_app.accounts import service as accounts
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
-from trace_app.clock import SHANGHAI, today
+from trace_app.clock import SHANGHAI, local, today
 from trace_app.db.base import utc_now
 from trace_app.demo.pictures import draw
 from trace_app.extensions import db
@@ -53,7 +53,8 @@ def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chanc
     carrier, vehicle, driver, phone = DRIVERS[which % 2]
     kind = lot.product.kind_code
     least, most = COLD.get(kind, (None, None))
-    day = max(today() - timedelta(days=12 - 7 * turn), (lot.produced_on or today()) + timedelta(days=1))
+    released = lot.released_at or utc_now()
+    day = max(today() - timedelta(days=12 - 7 * turn), local(released).date() + timedelta(days=1))
     departed = min(datetime.combine(day, time(8 + which % 3, 30), SHANGHAI), utc_now())
     online = kind in {"honey", "ham_mooncake"} and turn == 1
     facts = ShipmentFacts(
