@@ -1,4 +1,4 @@
-"""Test reports and certificates of a lot as pages and rules read them: rows, for half of what objects cost."""
+"""Test reports and certificates of a lot as pages and rules read them: rows, for less than objects cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records of a lot as its trace page shows them: rows that are only read, for a third of what objects cost."""
+"""The records of a lot as its trace page shows them: rows that are only read, for two thirds of what objects cost."""
 
 from __future__ import annotations
 
