@@ -25,14 +25,14 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
+from trace_app.desk.search import search
 from trace_app.extensions import db
-from trace_app.flow.models import LotLink
-from trace_app.flow.shipment_models import Consignee, Shipment, ShipmentLine
+from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
 from trace_app.recalls.scope import RecallScope, preview
 from trace_app.recalls.service import issue_by_scope
 from trace_app.records.models import Record
-from trace_app.supervision.search import search
 
 LOTS, QUICK_LOTS = 1_000_000, 200_000
 LINKS_EACH = 2

@@ -38,17 +38,18 @@ from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.db.session import transaction
 from trace_app.extensions import db
 from trace_app.inputs import service as inputs
-from trace_app.inputs.forms import InputRowForm, StockForm
+from trace_app.inputs.forms import InputRowForm
 from trace_app.inputs.models import InputProduct
 from trace_app.labels.keys import register_keys
-from trace_app.quality.reference_tables import load_built_in
-from trace_app.quality.rules import check
-from trace_app.quality.service import load_lot
 from trace_app.records.forms import form_for
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope, add_record, entry_for, stage_of
-from trace_app.sheets import read_tables
-from trace_app.workbooks.reading import read_records
+from trace_app.reference.service import load_built_in
+from trace_app.release.rules import check
+from trace_app.release.service import load_lot
+from trace_app.spreadsheets import read_tables
+from trace_app.stock.forms import StockForm
+from trace_app.workbooks.dry_run import read_records
 from trace_app.workbooks.template import kind_template
 
 RECORDS = 500
@@ -119,7 +120,7 @@ def _people_and_lot() -> None:
         "quantity": 100_000,
         "unit": "kg",
     }
-    inputs.receive(user, StockForm.parse(stock, products=[known]).facts)
+    stock.receive(user, StockForm.parse(stock, products=[known]).facts)
 
 
 def _the_user() -> User:

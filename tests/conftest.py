@@ -17,7 +17,7 @@ from trace_app.catalogue import service as catalogue
 from trace_app.db.session import transaction
 from trace_app.extensions import db
 from trace_app.labels.keys import register_keys
-from trace_app.quality.reference_tables import load_built_in as load_reference_tables
+from trace_app.reference.service import load_built_in as load_reference_tables
 
 KEPT = {
     "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances", "limits", "gi_areas", "holidays", "spool_files",

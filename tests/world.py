@@ -30,12 +30,12 @@ from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel
 from trace_app.public.label_states import PAGE_STATE
-from trace_app.quality import service as quality
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
 from trace_app.records.forms import form_for
 from trace_app.records.models import RecordType
 from trace_app.records.service import Scope
+from trace_app.release import service as quality
 
 PASSWORD = "long enough for tests"
 SPRAYED = {

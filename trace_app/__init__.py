@@ -24,9 +24,9 @@ from trace_app.media.service import open_store
 from trace_app.public.kept_pages import TracePages
 from trace_app.public.label_states import reader_for
 from trace_app.public.scan_layer import ScanLayer
+from trace_app.recall_tasks.service import calls_for
 from trace_app.recalls.forms import KINDS, LEVELS, STATUSES
 from trace_app.recalls.published import stops_of
-from trace_app.recalls.tasks import calls_for
 from trace_app.scans.log import ScanLog
 
 COMPRESSIBLE = [
@@ -105,27 +105,27 @@ def _register_views(app: Any) -> None:
     from trace_app.accounts.views import views as accounts
     from trace_app.api.views import api
     from trace_app.batches.views import views as batches
+    from trace_app.batches.views import views as quality
     from trace_app.catalogue.views import views as catalogue
+    from trace_app.certificates.views import views as certificates
+    from trace_app.desk.views import views as desk
     from trace_app.epcis.views import views as epcis
     from trace_app.feedback.views import views as feedback
+    from trace_app.field.views import views as records
     from trace_app.findings.views import views as findings
-    from trace_app.flow.shipping_views import views as shipments
-    from trace_app.flow.views import views as flow
+    from trace_app.flow.genealogy.views import views as flow
+    from trace_app.flow.shipments.views import views as shipments
     from trace_app.inputs.views import views as inputs
     from trace_app.labels.views import views as labels
-    from trace_app.public.resolver_views import views as resolver
+    from trace_app.laboratory.views import views as reports
+    from trace_app.public.resolver.views import views as resolver
     from trace_app.public.views import views as public
-    from trace_app.quality.certificate_views import views as certificates
-    from trace_app.quality.reference_views import views as reference
-    from trace_app.quality.report_views import views as reports
-    from trace_app.quality.views import views as quality
-    from trace_app.recalls.manage_views import views as managed_recalls
-    from trace_app.recalls.task_views import views as recall_tasks
+    from trace_app.recall_tasks.views import views as recall_tasks
+    from trace_app.recalls.views import views as managed_recalls
     from trace_app.recalls.views import views as recalls
-    from trace_app.records.stock_views import views as stock
-    from trace_app.records.views import views as records
+    from trace_app.reference.views import views as reference
     from trace_app.scans.views import views as scan_figures
-    from trace_app.supervision.views import views as desk
+    from trace_app.stock.views import views as stock
     from trace_app.workbooks.views import views as workbooks
 
     for views in (

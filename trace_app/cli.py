@@ -26,7 +26,7 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import jobs
 from trace_app.labels.keys import key_file, register_keys, settings
-from trace_app.quality.reference_tables import load_built_in as load_reference_tables
+from trace_app.reference.service import load_built_in as load_reference_tables
 from trace_app.scans.intake import Intake
 
 _M_ARENA_MAX = -8

@@ -11,9 +11,9 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import BUILT_IN, read_kind
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.inputs.models import InputProduct, InputType, LabelUse, StockLot
-from trace_app.quality.lot import Lot
-from trace_app.quality.rules import check
 from trace_app.records.models import Record, RecordType
+from trace_app.release.lot import Lot
+from trace_app.release.rules import check
 
 TODAY = date(2026, 11, 25)
 

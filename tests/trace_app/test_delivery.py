@@ -17,11 +17,10 @@ from flask import Flask
 
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import SPRAYED, Actor, World
-from trace_app import outgoing
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
-from trace_app.findings import delivery
-from trace_app.findings.models import Delivery, DeliveryStatus
+from trace_app.messages import delivery, outgoing
+from trace_app.messages.models import Delivery, DeliveryStatus
 
 
 class Mailbox:
@@ -108,9 +107,9 @@ def test_regulator_and_producer_are_told_by_mail_and_webhook(
 ) -> None:
     actor, officer, far = world.producer(), world.regulator("530324"), world.regulator("530323")
     add = {"least_severity": "warn"}
-    world.client(officer).post("/channels", data=add | {"type": "email", "target": "Officer@example.org"})
-    world.client(actor).post("/channels", data=add | {"type": "webhook", "target": hook.url})
-    world.client(far).post("/channels", data=add | {"type": "email", "target": "far@example.org"})
+    world.client(officer).post("/messages", data=add | {"type": "email", "target": "Officer@example.org"})
+    world.client(actor).post("/messages", data=add | {"type": "webhook", "target": hook.url})
+    world.client(far).post("/messages", data=add | {"type": "email", "target": "far@example.org"})
     _break_a_rule(world, actor)
     assert {row.status for row in _deliver(world)} == {DeliveryStatus.SENT}
     [letter] = [message_from_bytes(raw, policy=policy.default) for raw in mailbox[0].letters]
@@ -132,7 +131,7 @@ def test_regulator_and_producer_are_told_by_mail_and_webhook(
 def test_what_fails_is_tried_again_later_and_given_up_in_the_end(world: World, hook: Hook) -> None:
     actor = world.producer()
     client = world.client(actor)
-    client.post("/channels", data={"type": "webhook", "target": hook.url, "least_severity": "warn"})
+    client.post("/messages", data={"type": "webhook", "target": hook.url, "least_severity": "warn"})
     _break_a_rule(world, actor)
     hook.status = 500
     for attempt in range(1, len(delivery.BREAKS) + 2):
@@ -144,13 +143,13 @@ def test_what_fails_is_tried_again_later_and_given_up_in_the_end(world: World, h
         with world.writing():
             db.session.get_one(Delivery, row.id).due_at = utc_now() - timedelta(seconds=1)
     assert row.status is DeliveryStatus.FAILED
-    assert "发送失败" in client.get("/channels").text
+    assert "发送失败" in client.get("/messages").text
     assert len(hook.calls) == 6
 
 
 def test_a_second_attempt_that_works_is_the_last(world: World, hook: Hook) -> None:
     actor = world.producer()
-    world.client(actor).post("/channels", data={"type": "webhook", "target": hook.url, "least_severity": "block"})
+    world.client(actor).post("/messages", data={"type": "webhook", "target": hook.url, "least_severity": "block"})
     _break_a_rule(world, actor)
     hook.status = 302
     [row] = _deliver(world)
@@ -171,15 +170,15 @@ def test_a_second_attempt_that_works_is_the_last(world: World, hook: Hook) -> No
 )  # fmt: skip
 def test_a_target_that_cannot_be_is_refused(world: World, kind: str, target: str) -> None:
     client = world.client(world.producer())
-    assert client.post("/channels", data={"type": kind, "target": target, "least_severity": "warn"}).status_code == 422
+    assert client.post("/messages", data={"type": kind, "target": target, "least_severity": "warn"}).status_code == 422
 
 
 def test_channels_are_ones_own_and_not_endless(world: World) -> None:
     one, other = world.client(world.producer()), world.client(world.producer())
     values = {"type": "email", "target": "a@example.org", "least_severity": "warn"}
-    assert [one.post("/channels", data=values).status_code for _ in range(11)] == [302] * 10 + [422]
-    assert other.post("/channels/1/remove").status_code == 404
-    assert one.post("/channels/1/remove").status_code == 302
+    assert [one.post("/messages", data=values).status_code for _ in range(11)] == [302] * 10 + [422]
+    assert other.post("/messages/1/remove").status_code == 404
+    assert one.post("/messages/1/remove").status_code == 302
 
 
 @pytest.mark.parametrize(
@@ -200,8 +199,8 @@ def test_without_a_mail_server_mail_waits(tmp_path: Path) -> None:
     world = World(app)
     actor = world.producer()
     client = world.client(actor)
-    client.post("/channels", data={"type": "email", "target": "a@example.org", "least_severity": "warn"})
-    assert "还没有设置邮件服务器" in client.get("/channels").text
+    client.post("/messages", data={"type": "email", "target": "a@example.org", "least_severity": "warn"})
+    assert "还没有设置邮件服务器" in client.get("/messages").text
     _break_a_rule(world, actor)
     [row] = _deliver(world)
     assert row.status is DeliveryStatus.WAITING

@@ -9,14 +9,15 @@ from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
 from trace_app.accounts.models import Organisation, OrganisationKind
 from trace_app.batches.models import Batch
+from trace_app.certificates.models import Certificate
 from trace_app.clock import today
 from trace_app.demo import build
 from trace_app.extensions import db
-from trace_app.flow.shipment_models import ShipmentLine
+from trace_app.flow.shipments.models import ShipmentLine
+from trace_app.laboratory import shown
+from trace_app.laboratory.models import TestReport
+from trace_app.laboratory.shown import ShownCertificate, ShownReport, ShownResult
 from trace_app.media.models import Photo
-from trace_app.quality import shown
-from trace_app.quality.models import Certificate, TestReport
-from trace_app.quality.shown import ShownCertificate, ShownReport, ShownResult
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
 from trace_app.records.shown import ShownRecord, records_shown

@@ -30,7 +30,7 @@ def _chain(world: World) -> tuple[Actor, int, int]:
     ham, code = world.labelled(maker, "ham", division="530381001", lot_number="HAM-1", quantity="100")
     cakes = world.batch(maker, "ham_mooncake", "530381001", lot_number="饼-1", quantity="50")
     client = world.client(maker)
-    client.post(f"/batches/{cakes}/flow", data={"code": code, "quantity": "3", "happened_on": "2025-11-06"})
+    client.post(f"/batches/{cakes}/genealogy", data={"code": code, "quantity": "3", "happened_on": "2025-11-06"})
     world.complete(maker, cakes)
     assert client.post(f"/batches/{cakes}/release").status_code == 302
     items, cases = world.run(maker, cakes, 3), world.run(maker, cakes, 1, layout="roll-100x100", level="case")

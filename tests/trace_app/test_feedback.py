@@ -12,7 +12,7 @@ from tests.world import World, photo
 from trace_app.extensions import db
 from trace_app.feedback import forms
 from trace_app.feedback.models import Feedback
-from trace_app.findings.models import Delivery
+from trace_app.messages.models import Delivery
 
 SAID = {"kind": "quality", "text": "袋子破了，姜有点干。", "bought_at": "罗平农贸市场", "contact": "13800000000"}
 

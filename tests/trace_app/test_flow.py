@@ -14,9 +14,9 @@ from tests.world import SPRAYED, Actor, World
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
-from trace_app.flow import service
-from trace_app.flow.models import LotLink
-from trace_app.flow.picture import MOST_NODES, draw
+from trace_app.flow.genealogy import service
+from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.genealogy.picture import MOST_NODES, draw
 from trace_app.recalls.models import Recall
 from trace_app.recalls.scope import RecallScope, affected
 
@@ -38,7 +38,9 @@ def _lots(world: World, actor: Actor, *names: str) -> list[int]:
 
 class TestLinking:
     def _post(self, client, target: int, **values: str):
-        return client.post(f"/batches/{target}/flow", data={"quantity": "10", "happened_on": "2025-11-07", **values})
+        return client.post(
+            f"/batches/{target}/genealogy", data={"quantity": "10", "happened_on": "2025-11-07", **values}
+        )
 
     def test_own_lots_by_choice_and_others_by_their_label(self, world: World) -> None:
         ham_works, bakery = world.producer("530381001"), world.producer("530381002")
@@ -50,8 +52,8 @@ class TestLinking:
         page = client.get(made.location).text
         assert "HAM-1" in page
         assert "40 只（腿）" in page
-        assert f'href="/batches/{ham}/flow"' not in page
-        assert "CAKE-1" in world.client(ham_works).get(f"/batches/{ham}/flow").text
+        assert f'href="/batches/{ham}/genealogy"' not in page
+        assert "CAKE-1" in world.client(ham_works).get(f"/batches/{ham}/genealogy").text
         world.complete(bakery, cakes)
         client.post(f"/batches/{cakes}/release")
         scanned = world.client().get("/" + world.code(world.run(bakery, cakes))).text
@@ -92,11 +94,11 @@ class TestLinking:
         assert "还剩 30" in self._post(client, two, source_id=str(source), quantity="31").text
         with world.app.app_context():
             link = db.session.scalars(db.select(LotLink.id)).one()
-        assert client.post(f"/flow/{link}/withdraw", data={"reason": ""}).status_code == 302
-        assert client.post(f"/flow/{link}/withdraw", data={"reason": "选错"}).status_code == 302
+        assert client.post(f"/genealogy/{link}/withdraw", data={"reason": ""}).status_code == 302
+        assert client.post(f"/genealogy/{link}/withdraw", data={"reason": "选错"}).status_code == 302
         assert self._post(client, two, source_id=str(source), quantity="100").status_code == 302
-        assert client.post(f"/flow/{link}/withdraw", data={"reason": "再来"}).status_code == 404
-        assert world.client(world.producer()).post("/flow/2/withdraw", data={"reason": "x"}).status_code == 404
+        assert client.post(f"/genealogy/{link}/withdraw", data={"reason": "再来"}).status_code == 404
+        assert world.client(world.producer()).post("/genealogy/2/withdraw", data={"reason": "x"}).status_code == 404
 
     def test_a_recalled_lot_goes_into_nothing(self, world: World) -> None:
         actor = world.producer()
@@ -136,7 +138,7 @@ class TestPicture:
             assert [fold.count for fold in picture.folds] == [31]
             boxes = [(node.x, node.y) for node in picture.nodes]
             assert len(set(boxes)) == len(boxes)
-        page = world.client(actor).get(f"/batches/{centre}/flow").text
+        page = world.client(actor).get(f"/batches/{centre}/genealogy").text
         assert "另有 31 批" in page
         assert page.count("<tr>") > 230
 
@@ -172,7 +174,7 @@ class TestScope:
 
     def test_an_input_lot_reaches_all_that_was_made_with_it_and_says_why(self, world: World) -> None:
         self._bad_pesticide(world)
-        page = world.client(world.regulator()).get("/recall?input_lot=N666").text
+        page = world.client(world.regulator()).get("/recalls/scope?input_lot=N666").text
         assert set(re.findall(r">((?:BAD|MERGED|PACK|CLEAN|APART)-\d)</a>", page)) == {
             "BAD-1",
             "BAD-2",
@@ -192,7 +194,7 @@ class TestScope:
     )  # fmt: skip
     def test_by_what_is_known(self, world: World, query: str, expected: int) -> None:
         self._bad_pesticide(world)
-        answer = world.client(world.regulator()).get(f"/recall?{query}")
+        answer = world.client(world.regulator()).get(f"/recalls/scope?{query}")
         if expected:
             assert f"<b>{expected}</b><small>批次" in answer.text
         else:
@@ -202,23 +204,23 @@ class TestScope:
     def test_a_scope_that_says_nothing_is_asked_for_more(self, world: World) -> None:
         self._bad_pesticide(world)
         client = world.client(world.regulator())
-        assert "范围太宽" in client.get("/recall?division=530324").text
-        assert "范围太宽" in client.get("/recall?begins=2025-01-01").text
-        assert client.get("/recall").status_code == 200
+        assert "范围太宽" in client.get("/recalls/scope?division=530324").text
+        assert "范围太宽" in client.get("/recalls/scope?begins=2025-01-01").text
+        assert client.get("/recalls/scope").status_code == 200
 
     def test_the_cause_lies_in_the_jurisdiction_and_the_recall_goes_wherever_it_went(self, world: World) -> None:
         ham_works, bakery = world.producer("530381001"), world.producer("530324001")
         ham, code = world.labelled(ham_works, "ham", division="530381001", lot_number="HAM-1")
         cakes = world.batch(bakery, "ham_mooncake", "530324001", lot_number="CAKE-1")
         world.client(bakery).post(
-            f"/batches/{cakes}/flow", data={"code": code, "quantity": "1", "happened_on": "2025-11-07"}
+            f"/batches/{cakes}/genealogy", data={"code": code, "quantity": "1", "happened_on": "2025-11-07"}
         )
         world.complete(bakery, cakes)
         world.client(bakery).post(f"/batches/{cakes}/release")
         scanned = world.code(world.run(bakery, cakes))
         stranger, officer = world.client(world.regulator("530324")), world.client(world.regulator("530381"))
-        assert "没有批次符合" in stranger.get("/recall?lots=HAM-1").text
-        assert officer.post("/recall", data=NOTICE | {"lots": "HAM-1", "count": "2"}).status_code == 302
+        assert "没有批次符合" in stranger.get("/recalls/scope?lots=HAM-1").text
+        assert officer.post("/recalls/scope", data=NOTICE | {"lots": "HAM-1", "count": "2"}).status_code == 302
         for each in (code, scanned):
             assert "正在召回，请勿食用" in world.client().get(f"/{each}").text
         assert ham
@@ -230,14 +232,14 @@ class TestScope:
         client = world.client(world.regulator())
         base = NOTICE | {"input_lot": "N666"}
         out = {"out": str(lots["PACK-2"])}
-        assert "须写明理由" in client.post("/recall", data=base | out | {"count": "4"}).text
+        assert "须写明理由" in client.post("/recalls/scope", data=base | out | {"count": "4"}).text
         out[f"why-{lots['PACK-2']}"] = "未出库，已封存"
-        assert "范围内现在有 4 批" in client.post("/recall", data=base | out | {"count": "5"}).text
-        assert client.post("/recall", data=base | {"count": "5", "reason": ""}).status_code == 422
+        assert "范围内现在有 4 批" in client.post("/recalls/scope", data=base | out | {"count": "5"}).text
+        assert client.post("/recalls/scope", data=base | {"count": "5", "reason": ""}).status_code == 422
         with world.app.app_context():
             assert db.session.scalar(db.select(db.func.count(Recall.id))) == 0
         before = world.version(lots["PACK-2"])
-        assert client.post("/recall", data=base | out | {"count": "4"}).status_code == 302
+        assert client.post("/recalls/scope", data=base | out | {"count": "4"}).status_code == 302
         with world.app.app_context():
             recall = db.session.scalars(db.select(Recall)).one()
             assert (recall.lot_count, recall.scope) == (4, {"input_lot": "N666"})
@@ -246,8 +248,8 @@ class TestScope:
             assert recalled == {"BAD-1", "BAD-2", "MERGED-1", "PACK-1"}
         assert world.version(lots["PACK-2"]) > before
         assert recall.number in client.get(f"/batches/{lots['BAD-1']}").text
-        assert client.post("/recall", data=NOTICE | {"lots": "PACK-1", "count": "0"}).status_code == 422
-        assert "没有新的批次" in client.post("/recall", data=NOTICE | {"lots": "PACK-1", "count": "1"}).text
+        assert client.post("/recalls/scope", data=NOTICE | {"lots": "PACK-1", "count": "0"}).status_code == 422
+        assert "没有新的批次" in client.post("/recalls/scope", data=NOTICE | {"lots": "PACK-1", "count": "1"}).text
 
     def test_two_officers_at_once_make_one_recall(self, world: World) -> None:
         self._bad_pesticide(world)
@@ -255,7 +257,7 @@ class TestScope:
         answers: list[int] = []
         data = NOTICE | {"input_lot": "N666", "count": "5"}
         threads = [
-            threading.Thread(target=lambda c=c: answers.append(c.post("/recall", data=data).status_code))
+            threading.Thread(target=lambda c=c: answers.append(c.post("/recalls/scope", data=data).status_code))
             for c in clients
         ]
         for thread in threads:

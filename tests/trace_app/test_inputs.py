@@ -8,8 +8,8 @@ from tests.world import SPRAYED, Actor, World
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
-from trace_app.quality import service as quality
 from trace_app.records.models import Record
+from trace_app.release import service as quality
 
 PRODUCT = {
     "type": "pesticide", "name": "苯醚甲环唑 10% 水分散粒剂", "registration_number": "PD20150123", "maker": "云农",
@@ -244,11 +244,11 @@ def test_a_bad_lot_of_pesticide_is_found_in_every_batch_it_touched(world: World)
     assert four
     for page in (
         client.get(f"/stock/{stock}").text,
-        world.client(world.regulator()).get("/inputs/trace?q=N20250803").text,
+        world.client(world.regulator()).get("/stock/trace?q=N20250803").text,
     ):
         assert {f"HIT-{n}" for n in range(4)} <= set(re.findall(r"HIT-\d", page))
         assert "MISS-1" not in page
         assert "FAR-1" not in page
     city = world.client(world.regulator("530300"))
-    assert "FAR-1" in city.get("/inputs/trace", query_string={"q": "苯醚甲环"}).text
-    assert "没有批次用过" in city.get("/inputs/trace?q=_zz_").text
+    assert "FAR-1" in city.get("/stock/trace", query_string={"q": "苯醚甲环"}).text
+    assert "没有批次用过" in city.get("/stock/trace?q=_zz_").text

@@ -11,11 +11,12 @@ import pytest
 from qr.reading import read_symbols
 from tests.world import SPRAYED, Actor, World, pdf
 from trace_app.batches.models import Batch
+from trace_app.certificates.models import Certificate, CommitmentCertificate
 from trace_app.clock import today
 from trace_app.extensions import db
 from trace_app.findings.models import Finding
-from trace_app.quality import service
-from trace_app.quality.models import Certificate, CommitmentCertificate, TestReport
+from trace_app.laboratory.models import TestReport
+from trace_app.release import service
 
 STRONG = SPRAYED | {"active_ingredient": "毒死蜱", "product_name": "毒死蜱 40% 乳油"}
 REPORT = {
@@ -55,7 +56,7 @@ class TestRelease:
         assert "请立即告知县级农业农村部门" in page.text
         english = world.client(actor, "en").get(f"/batches/{batch_id}").text
         assert "not allowed on vegetables" in english.replace("\n", " ")
-        assert "毒死蜱" in client.get("/to-do").text
+        assert "毒死蜱" in client.get("/findings/to-do").text
 
     def test_a_correction_lifts_it_and_the_history_stays(self, world: World) -> None:
         actor = world.producer()
@@ -127,20 +128,20 @@ class TestWarnings:
         world.record(far, other, "pesticide", **STRONG)
         world.client(far).get(f"/batches/{other}")
         county, city = world.client(world.regulator("530324")), world.client(world.regulator("530300"))
-        assert "毒死蜱" in county.get("/warnings").text
-        assert "FAR-1" not in county.get("/warnings").text
-        assert "FAR-1" in city.get("/warnings").text
-        assert "FAR-1" not in city.get("/warnings?division=530324").text
-        assert "FAR-1" not in city.get("/warnings?kind=honey").text
-        assert "FAR-1" not in city.get("/warnings?severity=warn").text
-        assert "FAR-1" in city.get("/warnings?rule=restricted&severity=block&kind=ginger&division=530323").text
-        assert city.get("/warnings?severity=nonsense&page=x&division=%27").status_code == 200
+        assert "毒死蜱" in county.get("/findings").text
+        assert "FAR-1" not in county.get("/findings").text
+        assert "FAR-1" in city.get("/findings").text
+        assert "FAR-1" not in city.get("/findings?division=530324").text
+        assert "FAR-1" not in city.get("/findings?kind=honey").text
+        assert "FAR-1" not in city.get("/findings?severity=warn").text
+        assert "FAR-1" in city.get("/findings?rule=restricted&severity=block&kind=ginger&division=530323").text
+        assert city.get("/findings?severity=nonsense&page=x&division=%27").status_code == 200
 
     def test_what_only_the_producer_has_to_complete_is_not_among_them(self, world: World) -> None:
         actor = world.producer()
         world.client(actor).get(f"/batches/{world.batch(actor, produced_on='')}")
-        assert "还没有填写采收" not in world.client(world.regulator()).get("/warnings").text
-        assert "缺少采收或生产日期" in world.client(actor).get("/to-do").text
+        assert "还没有填写采收" not in world.client(world.regulator()).get("/findings").text
+        assert "缺少采收或生产日期" in world.client(actor).get("/findings/to-do").text
 
     def test_what_was_done_about_one_is_noted_and_takes_it_off_the_list(self, world: World) -> None:
         actor = world.producer()
@@ -148,8 +149,8 @@ class TestWarnings:
         officer = world.client(world.regulator())
         assert officer.post(f"/findings/{finding_id}/handle", data={"note": ""}).status_code == 422
         assert officer.post(f"/findings/{finding_id}/handle", data={"note": "已电话核实"}).status_code == 302
-        assert "毒死蜱" not in officer.get("/warnings").text
-        assert "毒死蜱" in officer.get("/warnings?state=handled").text
+        assert "毒死蜱" not in officer.get("/findings").text
+        assert "毒死蜱" in officer.get("/findings?state=handled").text
         assert "已电话核实" in officer.get(f"/findings/{finding_id}").text
 
 
@@ -183,9 +184,9 @@ class TestReports:
         officer = world.client(world.regulator())
         made = self._enter(world, laboratory, batch_id, ("镉", "180", "µg/kg"))
         assert made.status_code == 302, made.text
-        assert "检测不合格" in officer.get("/warnings").text
-        assert "镉 180 µg/kg，标准 ≤ 0.1 mg/kg" in officer.get("/warnings").text
-        for page in (f"/batches/{batch_id}", re.findall(r"/findings/\d+", officer.get("/warnings").text)[0]):
+        assert "检测不合格" in officer.get("/findings").text
+        assert "镉 180 µg/kg，标准 ≤ 0.1 mg/kg" in officer.get("/findings").text
+        for page in (f"/batches/{batch_id}", re.findall(r"/findings/\d+", officer.get("/findings").text)[0]):
             assert f'<a href="{made.location}">看报告' in officer.get(page).text
         assert "不合格" in world.client().get(f"/{code}").text
         assert "无权" not in world.client(laboratory).get(made.location).text

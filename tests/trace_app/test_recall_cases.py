@@ -13,9 +13,11 @@ from qr.reading import read_symbols
 from tests.world import Actor, World, photo
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
-from trace_app.findings.models import Delivery
-from trace_app.recalls import clocks, tasks
-from trace_app.recalls.models import Recall, RecallNotice, RecallTask
+from trace_app.messages.models import Delivery
+from trace_app.recall_tasks import service as tasks
+from trace_app.recall_tasks.models import RecallTask
+from trace_app.recalls import clocks
+from trace_app.recalls.models import Recall, RecallNotice
 
 NOTICE = {
     "level": "2", "reason": "镉超标", "advice": "停止食用，退货", "reason_en": "Cadmium", "advice_en": "Do not eat",
@@ -100,10 +102,10 @@ class TestNotices:
         lots = [world.released(grower, lot_number=f"C-{n}") for n in range(3)]
         client = world.client(officer)
         data = NOTICE | {"lots": "C-0 C-1", "count": "2"}
-        number = client.post("/recall", data=data).location.split("/")[2]
+        number = client.post("/recalls/scope", data=data).location.split("/")[2]
         more = {"extends": number, "lots": "C-1 C-2", "note": "又查出一批"}
-        assert "范围内现在有 2 批" in client.post("/recall", data=more | {"count": "1"}).text
-        assert client.post("/recall", data=more | {"count": "2"}).status_code == 302
+        assert "范围内现在有 2 批" in client.post("/recalls/scope", data=more | {"count": "1"}).text
+        assert client.post("/recalls/scope", data=more | {"count": "2"}).status_code == 302
         fixed = NOTICE | {"level": "3", "reason": "镉 0.21 mg/kg", "note": "复检结果"}
         assert client.post(f"/recalls/{number}/correct", data=fixed).status_code == 302
         assert (
@@ -124,22 +126,22 @@ class TestNotices:
         assert "已于" in world.client().get(f"/recalls/{number}").text
         assert client.post(f"/recalls/{number}/end", data={"note": "再终止"}).status_code == 422
         # What was taken out comes in again.
-        again = client.post("/recall", data=NOTICE | {"lots": "C-0", "count": "1"})
+        again = client.post("/recalls/scope", data=NOTICE | {"lots": "C-0", "count": "1"})
         assert again.status_code == 302
 
     def test_a_lot_that_was_taken_out_can_be_taken_in_again(self, world: World) -> None:
         grower, client = world.producer(), world.client(world.regulator())
         lots = [world.released(grower, lot_number=f"C-{n}") for n in range(2)]
-        number = client.post("/recall", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
+        number = client.post("/recalls/scope", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
         client.post(f"/recalls/{number}/narrow", data={"out": str(lots[0]), "note": "复检合格"})
         more = {"extends": number, "lots": "C-0", "note": "复检有误", "count": "1"}
-        assert client.post("/recall", data=more).status_code == 302
+        assert client.post("/recalls/scope", data=more).status_code == 302
         assert _state(world, lots[0]) == "recalled"
 
     def test_what_cannot_be_is_refused_with_what_to_do(self, world: World) -> None:
         grower, client = world.producer(), world.client(world.regulator())
         lots = [world.released(grower, lot_number=f"C-{n}") for n in range(2)]
-        number = client.post("/recall", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
+        number = client.post("/recalls/scope", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
         for path, data, message in (
             ("correct", NOTICE | {"level": "1", "note": "更严重"}, "另发一级召回"),
             ("correct", NOTICE | {"note": ""}, "请填写此项"),
@@ -239,16 +241,16 @@ class TestVoluntary:
         ham, code = world.labelled(ham_works, "ham", division="530381001", lot_number="HAM-1")
         cakes = world.batch(bakery, "ham_mooncake", "530324001", lot_number="CAKE-1")
         world.client(bakery).post(
-            f"/batches/{cakes}/flow", data={"code": code, "quantity": "1", "happened_on": "2025-11-07"}
+            f"/batches/{cakes}/genealogy", data={"code": code, "quantity": "1", "happened_on": "2025-11-07"}
         )
         client = world.client(ham_works)
-        page = client.get("/recall?lots=HAM-1").text
+        page = client.get("/recalls/scope?lots=HAM-1").text
         assert "别家的，会通知" in page
-        assert "范围内现在有 1 批" in client.post("/recall", data=NOTICE | {"lots": "HAM-1", "count": "2"}).text
-        assert client.post("/recall", data=NOTICE | {"lots": "HAM-1", "count": "1"}).status_code == 302
+        assert "范围内现在有 1 批" in client.post("/recalls/scope", data=NOTICE | {"lots": "HAM-1", "count": "2"}).text
+        assert client.post("/recalls/scope", data=NOTICE | {"lots": "HAM-1", "count": "1"}).status_code == 302
         assert (_state(world, ham), _state(world, cakes)) == ("recalled", "draft")
         stranger = world.client(world.producer())
-        assert "没有批次符合" in stranger.get("/recall?lots=HAM-1").text
+        assert "没有批次符合" in stranger.get("/recalls/scope?lots=HAM-1").text
 
 
 def test_labels_lead_to_fields_of_their_own(world: World) -> None:
@@ -256,11 +258,13 @@ def test_labels_lead_to_fields_of_their_own(world: World) -> None:
     grower, officer = world.producer(name="姜社"), world.regulator()
     lots = [world.released(grower, lot_number=f"I-{n}") for n in range(2)]
     number = (
-        world.client(officer).post("/recall", data=NOTICE | {"lots": "I-0 I-1", "count": "2"}).location.split("/")[2]
+        world.client(officer)
+        .post("/recalls/scope", data=NOTICE | {"lots": "I-0 I-1", "count": "2"})
+        .location.split("/")[2]
     )
     for actor, path in (
         (officer, f"/recalls/{number}/manage"), (grower, f"/tasks/{_tasks(world, number)['姜社']}"),
-        (grower, f"/batches/{world.released(grower)}/flow"), (officer, "/recall?lots=I-0"), (None, "/recalls"),
+        (grower, f"/batches/{world.released(grower)}/genealogy"), (officer, "/recalls/scope?lots=I-0"), (None, "/recalls"),
         (grower, "/shipments/new"), (officer, "/desk"),
     ):  # fmt: skip
         page = world.client(actor).get(path).text
@@ -278,7 +282,7 @@ class TestWhatWasMadeOfIt:
         ham, code = world.labelled(ham_works, "ham", division="530381001", lot_number="HAM-1")
         cakes = world.batch(bakery, "ham_mooncake", "530324001", lot_number="CAKE-1")
         client = world.client(bakery)
-        client.post(f"/batches/{cakes}/flow", data={"code": code, "quantity": "1", "happened_on": "2025-11-06"})
+        client.post(f"/batches/{cakes}/genealogy", data={"code": code, "quantity": "1", "happened_on": "2025-11-06"})
         world.complete(bakery, cakes)
         assert client.post(f"/batches/{cakes}/release").status_code == 302
         return ham_works, ham, world.code(world.run(bakery, cakes, 1))
@@ -302,14 +306,14 @@ class TestWhatWasMadeOfIt:
         world.client(officer).post(f"/recalls/{number}/end", data={"note": "查清"})
         assert "暂停销售" not in consumer.get(f"/{scanned}").text
         data = NOTICE | {"lots": "HAM-1", "count": "1"}
-        number = world.client(maker).post("/recall", data=data).location.split("/")[2]
+        number = world.client(maker).post("/recalls/scope", data=data).location.split("/")[2]
         assert '<b class="bad">正在召回</b>' in consumer.get(f"/{scanned}").text
         world.client(officer).post(f"/recalls/{number}/end", data={"note": "查清"})
         assert "正在召回" not in consumer.get(f"/{scanned}").text
         with world.app.app_context():
             cakes = db.session.scalars(db.select(Batch.id).filter_by(lot_number="CAKE-1")).one()
         out = {"out": str(cakes), f"why-{cakes}": "未出库"}
-        assert world.client(officer).post("/recall", data=data | out).status_code == 302
+        assert world.client(officer).post("/recalls/scope", data=data | out).status_code == 302
         assert '<b class="bad">正在召回</b>' in consumer.get(f"/{scanned}").text
 
 
@@ -389,7 +393,7 @@ class TestFollowUp:
         more = world.released(grower, quantity="10", lot_number="F-2")
         _send(world, grower, more, "4", "新客户")
         data = {"extends": number, "lots": "F-2", "note": "同一地块", "count": "1"}
-        assert world.client(officer).post("/recall", data=data).status_code == 302
+        assert world.client(officer).post("/recalls/scope", data=data).status_code == 302
         after = _tasks(world, number)
         assert set(after) - set(found) == {"新客户"}
         assert after["云岭超市"] == found["云岭超市"]
@@ -518,12 +522,15 @@ def test_an_area_on_the_map_reaches_the_lots_of_its_sites(world: World) -> None:
     world.released(grower, site_id=inside, lot_number="IN-1")
     world.released(grower, site_id=outside, lot_number="OUT-1")
     area = "24.8, 104.2\n24.8, 104.4\n25.0, 104.4\n25.0, 104.2"
-    page = client.get("/recall", query_string={"area": area}).text
+    page = client.get("/recalls/scope", query_string={"area": area}).text
     assert "IN-1" in page
     assert "OUT-1" not in page
     assert page.count('class="site"') == 2
-    assert "交叉" in client.get("/recall", query_string={"area": "24.8,104.2\n25.0,104.4\n24.8,104.4\n25.0,104.2"}).text
-    assert client.post("/recall", data=NOTICE | {"area": area, "count": "1"}).status_code == 302
+    assert (
+        "交叉"
+        in client.get("/recalls/scope", query_string={"area": "24.8,104.2\n25.0,104.4\n24.8,104.4\n25.0,104.2"}).text
+    )
+    assert client.post("/recalls/scope", data=NOTICE | {"area": area, "count": "1"}).status_code == 302
 
 
 class TestDesk:

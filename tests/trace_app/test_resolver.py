@@ -10,7 +10,7 @@ import pytest
 from tests.world import World
 from trace_app.extensions import db
 from trace_app.labels.service import LabelRun, url_of
-from trace_app.public.digital_link import BadLink, DigitalLink, decompress
+from trace_app.public.resolver.digital_link import BadLink, DigitalLink, decompress
 
 GTIN = "06901234567892"
 LOT = "LP-J-2025-1"

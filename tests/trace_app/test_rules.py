@@ -6,18 +6,13 @@ from decimal import Decimal
 import pytest
 
 from tests.trace_app.lots import TODAY, lot, rules_found, stage, stocked, used
+from trace_app.certificates.models import Certificate, CertificateType
 from trace_app.findings.rules import RULES
-from trace_app.quality.models import (
-    Certificate,
-    CertificateType,
-    GiArea,
-    ProhibitedSubstance,
-    TestSubject,
-    Verdict,
-)
-from trace_app.quality.rules import inputs, stages
-from trace_app.quality.shown import ShownReport, ShownResult
-from trace_app.records.stock import Balance
+from trace_app.laboratory.models import TestSubject, Verdict
+from trace_app.laboratory.shown import ShownReport, ShownResult
+from trace_app.reference.models import GiArea, ProhibitedSubstance
+from trace_app.release.rules import inputs, stages
+from trace_app.stock.service import Balance
 
 PLANTED, HARVESTED = ("planting", "2026-03-12"), ("harvest", "2026-11-06")
 

@@ -38,6 +38,6 @@ def test_the_preview_of_a_recall_says_how_often_its_lots_were_scanned(world: Wor
     for _ in range(4):
         world.client().get(f"/{code}", headers=PHONE)
     assert _scans(world) == {lot: 4}
-    page = world.client(world.regulator()).get("/recall?lots=SC-1").text
+    page = world.client(world.regulator()).get("/recalls/scope?lots=SC-1").text
     assert "最近 30 天被扫" in page
     assert "地区不明 4" in page

@@ -7,7 +7,7 @@ import pytest
 import xlsxwriter
 
 from tests.world import World
-from trace_app import sheets
+from trace_app import spreadsheets as sheets
 from trace_app.catalogue.boundary import BadBoundary, area_mu, parse_boundary
 from trace_app.extensions import db
 from trace_app.records.models import RecordSeries

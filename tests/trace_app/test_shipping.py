@@ -12,7 +12,7 @@ from tests.world import Actor, World, photo
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.flow.balance import balance_of
-from trace_app.flow.shipment_models import Shipment
+from trace_app.flow.shipments.models import Shipment
 
 FORM = {
     "consignee": "云岭超市", "phone": "0874-1234567", "email": "shop@example.org", "division_code": "530302",
@@ -83,7 +83,7 @@ def test_a_difference_is_noted_and_shown(world: World) -> None:
     page = world.client(grower).get(f"/shipments/{shipment.id}").text
     assert "有差异" in page
     assert "破损一箱" in page
-    assert "实收 38.5" in world.client(grower).get(f"/batches/{lot}/flow").text
+    assert "实收 38.5" in world.client(grower).get(f"/batches/{lot}/genealogy").text
 
 
 def test_who_received_it_uses_and_sends_it_on_and_no_more(world: World) -> None:
@@ -107,7 +107,7 @@ def test_what_is_lost_is_gone(world: World) -> None:
     assert client.post(f"/batches/{lot}/lose", data={"quantity": "30", "reason": "霉变"}).status_code == 302
     assert _left(world, lot, grower) == 70
     client.post(f"/batches/{lot}/lose", data={"quantity": "71", "reason": "霉变"})
-    page = client.get(f"/batches/{lot}/flow").text
+    page = client.get(f"/batches/{lot}/genealogy").text
     assert "还剩 70" in page
     assert "霉变" in page
     assert _left(world, lot, grower) == 70

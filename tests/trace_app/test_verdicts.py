@@ -3,8 +3,9 @@ from decimal import Decimal
 
 import pytest
 
-from trace_app.quality.models import Limit, Verdict
-from trace_app.quality.verdicts import NotAResult, Reading, limit_for, read_result, verdict, verdict_of_all
+from trace_app.laboratory.models import Verdict
+from trace_app.laboratory.verdicts import NotAResult, Reading, limit_for, read_result, verdict, verdict_of_all
+from trace_app.reference.models import Limit
 
 
 @pytest.mark.parametrize(

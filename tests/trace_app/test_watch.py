@@ -15,9 +15,9 @@ from tests.world import World
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.extensions import db, limiter
-from trace_app.findings.models import Delivery
+from trace_app.messages.models import Delivery
 from trace_app.scans import log as scan_log
-from trace_app.scans import watch
+from trace_app.scans import suspicions as watch
 from trace_app.scans.clients import client_of, key_of_day, source_of
 from trace_app.scans.intake import Row, keep
 from trace_app.scans.models import Outcome, ScanItem, ScanMark, Suspicion, scans

@@ -31,7 +31,7 @@ views = Blueprint("accounts", __name__)
 def start() -> Any:
     """Where a user lands after signing in."""
     if the_user().role is RoleName.LABORATORY:
-        return redirect(url_for("reports.start"))
+        return redirect(url_for("laboratory.start"))
     if the_user().role is RoleName.BUYER:
         return redirect(url_for("shipments.index"))
     if the_user().role in SUPERVISORS:

@@ -29,20 +29,20 @@ from trace_app.labels import service as labels
 from trace_app.labels.forms import RangeForm, RunForm
 from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus
 from trace_app.labels.views import volume_response
+from trace_app.laboratory.shown import ShownReport, tests_of
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
-from trace_app.quality import service as quality
-from trace_app.quality.shown import ShownReport, tests_of
+from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls import service as recalls
 from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import lots_listed, published_recalls
-from trace_app.recalls.tasks import tell_everyone
 from trace_app.records import service as records
 from trace_app.records.forms import VALUE_PREFIX, form_for
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
-from trace_app.records.showing import amount, record_title, stage_values
+from trace_app.records.texts import amount, record_title, stage_values
+from trace_app.release import service as quality
 from trace_app.scans.items import scanned_item
 from trace_app.units import unit_name
 

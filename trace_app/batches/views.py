@@ -7,12 +7,26 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 
+from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.accounts.service import AUDIT_ACTIONS
 from trace_app.batches import service
+from trace_app.batches import service as batches
 from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchForm
+from trace_app.certificates.commitments import commitments_of
+from trace_app.certificates.texts import certificate_label
 from trace_app.clock import today
 from trace_app.db.session import transaction
+from trace_app.findings import service as findings
+from trace_app.findings.forms import SEVERITIES
+from trace_app.findings.rules import RULES, message_of
+from trace_app.laboratory.shown import certificates_shown, tests_of
+from trace_app.laboratory.texts import SUBJECTS
+from trace_app.records import service as records
+from trace_app.records.intervals import intervals
+from trace_app.records.texts import TYPES, details, record_title
+from trace_app.release import service as release
 from trace_app.templating import status_of
 
 views = Blueprint("batches", __name__)
@@ -38,7 +52,7 @@ def new() -> Any:
             batch = service.register_batch(the_user(), form.batch_facts)
         if not form.errors:
             flash(_("批次已登记。接着记录生产过程，放行后就能打印标签。"))
-            return redirect(url_for("quality.batch", batch_id=batch.id))
+            return redirect(url_for("batches.show", batch_id=batch.id))
     return render_template("batches/form.html", form=form, batch=None), status_of(form)
 
 
@@ -52,7 +66,7 @@ def edit(batch_id: int) -> Any:
             service.edit_batch(the_user(), service.own_batch(the_user(), batch_id), form.batch_facts)
         if not form.errors:
             flash(_("已保存。"))
-            return redirect(url_for("quality.batch", batch_id=batch_id))
+            return redirect(url_for("batches.show", batch_id=batch_id))
     return render_template("batches/form.html", form=form, batch=batch), status_of(form)
 
 
@@ -68,7 +82,7 @@ def correct(batch_id: int) -> Any:
             )
         if not form.errors:
             flash(_("更正已登记为新版本，原内容保留。"))
-            return redirect(url_for("quality.batch", batch_id=batch_id))
+            return redirect(url_for("batches.show", batch_id=batch_id))
     return render_template("batches/form.html", form=form, batch=batch, correcting=True), status_of(form)
 
 
@@ -78,4 +92,55 @@ def close(batch_id: int) -> Any:
     with transaction():
         service.close_batch(the_user(), service.own_batch(the_user(), batch_id))
     flash(_("批次已结束。追溯页继续保留。"))
-    return redirect(url_for("quality.batch", batch_id=batch_id))
+    return redirect(url_for("batches.show", batch_id=batch_id))
+
+
+@views.get("/batches/<int:batch_id>")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def show(batch_id: int) -> Any:
+    return _batch_page(batch_id)
+
+
+def _batch_page(batch_id: int, problem: str | None = None) -> str:
+    row = release.checked_batch(the_user(), batch_id)
+    shown = records.records_of(row)
+    standing = findings.standing(row)
+    return render_template(
+        "batches/show.html",
+        batch=row,
+        records=shown,
+        intervals=intervals(row, records.in_force(shown)),
+        own=the_user().role is RoleName.PRODUCER,
+        types=TYPES,
+        states=STATES,
+        record_title=record_title,
+        details=details,
+        history=audit.history(row),
+        actions=AUDIT_ACTIONS,
+        problem=problem,
+        standing=standing,
+        blocked=any(finding.stops_release for finding in standing),
+        gone=findings.gone(row),
+        rules=RULES,
+        severities=SEVERITIES,
+        message_of=message_of,
+        tests=tests_of(row),
+        subjects=SUBJECTS,
+        certificates=certificates_shown(row),
+        certificate_label=certificate_label,
+        commitments=commitments_of(row),
+    )
+
+
+@views.post("/batches/<int:batch_id>/release", endpoint="release")
+@allow(RoleName.PRODUCER)
+def release_lot(batch_id: int) -> Any:
+    try:
+        with transaction():
+            release.release_batch(the_user(), batches.own_batch(the_user(), batch_id))
+    except release.ReleaseBlocked:
+        return _batch_page(batch_id, str(_("还不能放行：请先处理下面标红的问题。"))), 409
+    except batches.NotReadyForRelease as problem:
+        return _batch_page(batch_id, problem.message), problem.status
+    flash(_("批次已放行，可以打印标签了。"))
+    return redirect(url_for("batches.show", batch_id=batch_id))

@@ -18,6 +18,7 @@ from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.catalogue.models import Product, Site
+from trace_app.certificates.models import CertificateType
 from trace_app.clock import SHANGHAI, today
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
@@ -26,22 +27,21 @@ from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketc
 from trace_app.demo.pictures import draw
 from trace_app.demo.seasons import SEASONS, Step, last_autumn
 from trace_app.extensions import db
-from trace_app.flow.service import link_lots
+from trace_app.flow.genealogy.service import link_lots
 from trace_app.labels import packing, printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
 from trace_app.media.models import Document, Photo
 from trace_app.media.service import media_store
-from trace_app.quality.models import CertificateType
-from trace_app.quality.service import check_due, release_batch
+from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import issue_recall
-from trace_app.recalls.tasks import tell_everyone
 from trace_app.records import service as records
 from trace_app.records.forms import form_for
 from trace_app.records.models import RecordType
 from trace_app.records.service import Scope
+from trace_app.release.service import check_due, release_batch
 
 PASSWORD = "qujing-demo"  # noqa: S105
 KEPT = {

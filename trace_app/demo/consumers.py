@@ -15,7 +15,7 @@ from trace_app.feedback.models import FeedbackKind
 from trace_app.labels.models import LabelLevel, LabelRun
 from trace_app.labels.service import code_of, label_of_code
 from trace_app.scans.intake import Row, keep
-from trace_app.scans.watch import watch
+from trace_app.scans.suspicions import watch
 
 REGIONS = (("云南曲靖", 30), ("云南昆明", 26), ("上海", 9), ("广东", 8), ("四川", 7), ("北京", 6), ("贵州", 5), ("", 9))
 CLIENTS = (("wechat", 80), ("phone", 12), ("alipay", 6), ("computer", 2))

@@ -13,12 +13,12 @@ from trace_app.clock import SHANGHAI, local, today
 from trace_app.db.base import utc_now
 from trace_app.demo.pictures import draw
 from trace_app.extensions import db
-from trace_app.flow import shipping
 from trace_app.flow.balance import balance_of
-from trace_app.flow.shipment_models import Shipment
-from trace_app.flow.shipping import ConsigneeFacts, Load, ShipmentFacts
+from trace_app.flow.shipments import service as shipping
+from trace_app.flow.shipments.models import Shipment
+from trace_app.flow.shipments.service import ConsigneeFacts, Load, ShipmentFacts
+from trace_app.recall_tasks import service as tasks
 from trace_app.recalls import service as recalls
-from trace_app.recalls import tasks
 from trace_app.recalls.models import Recall, RecallKind
 
 CONSIGNEES = (

@@ -13,17 +13,20 @@ from reportlab.pdfgen.canvas import Canvas
 
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
+from trace_app.certificates.models import CertificateType
+from trace_app.certificates.service import add_certificate
 from trace_app.clock import today
 from trace_app.extensions import db
 from trace_app.findings.service import standing, waive
 from trace_app.inputs import service as inputs
-from trace_app.inputs.forms import InputRowForm, StockForm
+from trace_app.inputs.forms import InputRowForm
 from trace_app.inputs.models import InputProduct, StockLot
-from trace_app.quality.certificates import add_certificate
-from trace_app.quality.laboratory import ResultFacts, add_report
-from trace_app.quality.models import CertificateType, TestSubject
-from trace_app.quality.service import check_lot
-from trace_app.quality.verdicts import Reading, read_result
+from trace_app.laboratory.models import TestSubject
+from trace_app.laboratory.service import ResultFacts, add_report
+from trace_app.laboratory.verdicts import Reading, read_result
+from trace_app.release.service import check_lot
+from trace_app.stock import service as stock
+from trace_app.stock.forms import StockForm
 
 CATALOGUE: list[dict[str, Any]] = [
     {"type": "pesticide", "name": "氯虫苯甲酰胺 200 克/升 悬浮剂", "registration_number": "PD20990001", "maker": "示例·云农药业",
@@ -83,7 +86,7 @@ def stock_up(user: User, values: dict[str, Any], day: date) -> None:
         },
         products=[product],
     )  # fmt: skip
-    inputs.receive(user, form.facts)
+    stock.receive(user, form.facts)
 
 
 def report_on(laboratory: User, batch: Batch, chance: Random, number: int, *, fails: bool = False) -> None:

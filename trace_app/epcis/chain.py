@@ -15,13 +15,13 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI
 from trace_app.extensions import db
-from trace_app.flow.models import LotLink
-from trace_app.flow.service import genealogy
-from trace_app.flow.shipment_models import Receipt, Shipment, ShipmentLine, ShippedCode
-from trace_app.flow.shipping import seen_by
+from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.genealogy.service import genealogy
+from trace_app.flow.shipments.models import Receipt, Shipment, ShipmentLine, ShippedCode
+from trace_app.flow.shipments.service import seen_by
 from trace_app.labels.models import LabelRun, Packing
-from trace_app.quality.models import TestReport
-from trace_app.quality.shown import not_corrected
+from trace_app.laboratory.models import TestReport
+from trace_app.laboratory.shown import not_corrected
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
 
 EventType = Literal["made", "transformed", "packed", "unpacked", "shipped", "received", "inspected", "recalled"]

@@ -10,7 +10,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
 from trace_app.db.base import utc_now
 from trace_app.epcis.chain import Chain, ChainEvent, gtin_of
-from trace_app.flow.shipment_models import Shipment
+from trace_app.flow.shipments.models import Shipment
 from trace_app.labels.models import LabelRun
 from trace_app.labels.service import code_of
 

@@ -15,7 +15,7 @@ from trace_app.clock import local
 from trace_app.epcis.chain import Chain, ChainEvent, gtin_of
 from trace_app.labels.service import code_of
 from trace_app.language import language, named
-from trace_app.sheets import without_formula
+from trace_app.spreadsheets import without_formula
 from trace_app.units import unit_name
 
 EVENTS = {

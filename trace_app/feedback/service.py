@@ -23,9 +23,9 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.feedback.forms import SHORT_KINDS
 from trace_app.feedback.models import TO_REGULATOR, Feedback, FeedbackKind, FeedbackReply
-from trace_app.findings.service import tell
 from trace_app.labels.service import ScannedLabel
 from trace_app.media.service import keep_photos
+from trace_app.messages.service import tell
 
 MOST_OF_A_LABEL = 10
 """In a day: more about one label is no news to anyone."""

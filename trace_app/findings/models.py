@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import enum
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +10,7 @@ from trace_app.accounts.models import Division, Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
-
-
-class Severity(enum.StrEnum):
-    """How much a finding weighs: a blocking one stops the lot's release."""
-
-    BLOCK = "block"
-    WARN = "warn"
-    INFO = "info"
+from trace_app.messages.models import Severity
 
 
 class Finding(Model):
@@ -86,61 +78,3 @@ class Waiver(Model):
     finding: Mapped[Finding] = relationship(back_populates="waiver")
     authority: Mapped[Organisation] = relationship()
     created_by: Mapped[User] = relationship()
-
-
-class ChannelType(enum.StrEnum):
-    EMAIL = "email"
-    WEBHOOK = "webhook"
-
-
-class Channel(Model):
-    """Where an organisation wants to be told of findings."""
-
-    __tablename__ = "channels"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
-    type: Mapped[ChannelType] = mapped_column(one_of(ChannelType, "type"))
-    target: Mapped[str] = mapped_column(sa.String(300))
-    """An address, or a URL."""
-    secret: Mapped[str] = mapped_column(sa.String(64), default="")
-    """Of a webhook: signs what is sent (HMAC-SHA256)."""
-    least_severity: Mapped[Severity] = mapped_column(one_of(Severity, "least_severity"), default=Severity.WARN)
-    active: Mapped[bool] = mapped_column(default=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-
-    organisation: Mapped[Organisation] = relationship()
-
-
-class DeliveryStatus(enum.StrEnum):
-    WAITING = "waiting"
-    SENT = "sent"
-    FAILED = "failed"
-
-
-class Delivery(Model):
-    """A finding, or a message of another feature, on its way through a channel or to an e-mail address."""
-
-    __tablename__ = "deliveries"
-    __table_args__ = (
-        sa.UniqueConstraint("finding_id", "channel_id"),
-        sa.CheckConstraint("(finding_id IS NULL) != (message IS NULL)", "one_content"),
-        sa.CheckConstraint("channel_id IS NOT NULL OR address != ''", "one_way"),
-        sa.Index("ix_deliveries_status_due_at", "status", "due_at"),
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    finding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("findings.id"))
-    message: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
-    """``subject``, ``lines`` and ``link`` for people, ``type`` and ``facts`` for machines."""
-    channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channels.id", ondelete="CASCADE"), index=True)
-    address: Mapped[str] = mapped_column(sa.String(255), default="")
-    """An e-mail address, for those who have no channel."""
-    status: Mapped[DeliveryStatus] = mapped_column(one_of(DeliveryStatus, "status"), default=DeliveryStatus.WAITING)
-    attempts: Mapped[int] = mapped_column(default=0)
-    due_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
-    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    failure: Mapped[str] = mapped_column(sa.String(300), default="")
-
-    finding: Mapped[Finding | None] = relationship()
-    channel: Mapped[Channel | None] = relationship()

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from flask_babel import LazyString
 
-from trace_app.findings.models import Finding, Severity
+from trace_app.findings.models import Finding
 from trace_app.language import language
+from trace_app.messages.models import Severity
 
 
 @dataclass(frozen=True, slots=True)

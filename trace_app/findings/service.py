@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -19,15 +17,21 @@ from trace_app.batches.models import Batch, BatchStatus
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.findings.models import Channel, ChannelType, Delivery, Finding, Severity, Waiver
+from trace_app.findings.models import Finding, Waiver
 from trace_app.findings.rules import RULES, Found
+from trace_app.messages.models import Channel, Delivery, Severity
 
 PER_PAGE = 30
+
+
 WEIGHT = {Severity.INFO: 0, Severity.WARN: 1, Severity.BLOCK: 2}
+
 
 shown_on_trace_pages(
     Waiver, lambda waiver: Batch.id.in_(sa.select(Finding.batch_id).where(Finding.id == waiver.finding_id))
 )
+
+
 shown_on_trace_pages(
     Finding, lambda finding: Batch.id == finding.batch_id if finding.waiver is not None else sa.false()
 )
@@ -46,15 +50,6 @@ class NotTheRegulator(Problem):
     status = 403
     code = "not-the-regulator"
     title = _("只有辖区内的主管部门可以准予放行或处理预警。")
-
-
-class TooManyChannels(Problem):
-    status = 422
-    code = "too-many-channels"
-    title = _("通知方式最多 %(most)s 个，请先删除不用的。")
-
-
-MAX_CHANNELS = 10
 
 
 def reconcile(
@@ -134,25 +129,6 @@ def _tell(finding: Finding) -> None:
         )
         if near and WEIGHT[finding.severity] >= WEIGHT[channel.least_severity]:
             db.session.add(Delivery(finding_id=finding.id, channel_id=channel.id))
-
-
-def tell(organisation: Organisation, message: dict[str, Any]) -> None:
-    """Queue a message for an organisation: through its channels, or to its users' addresses where it has none.
-
-    :param message: see `Delivery.message`.
-    """
-    channels = [channel for channel in channels_of(organisation) if channel.active]
-    for channel in channels:
-        db.session.add(Delivery(message=message, channel_id=channel.id))
-    if not channels:
-        for user in organisation.users:
-            if user.active:
-                tell_address(user.email, message)
-
-
-def tell_address(address: str, message: dict[str, Any]) -> None:
-    """Queue a message for an e-mail address."""
-    db.session.add(Delivery(message=message, address=address))
 
 
 def standing(batch: Batch) -> list[Finding]:
@@ -315,51 +291,3 @@ def to_do(user: User) -> list[tuple[Batch | None, list[Finding]]]:
     for _batch, rows in lots.values():
         rows.sort(key=lambda row: -WEIGHT[row.severity])
     return sorted(lots.values(), key=lambda lot: lot[0] is not None and lot[0].status is not BatchStatus.DRAFT)
-
-
-def channels_of(organisation: Organisation) -> list[Channel]:
-    return list(db.session.scalars(db.select(Channel).filter_by(organisation_id=organisation.id).order_by(Channel.id)))
-
-
-def add_channel(user: User, channel_type: ChannelType, target: str, least_severity: Severity) -> Channel:
-    """Have an organisation told of findings by e-mail or webhook.
-
-    :raises TooManyChannels:
-    """
-    if len(channels_of(user.organisation)) >= MAX_CHANNELS:
-        raise TooManyChannels(most=MAX_CHANNELS)
-    channel = Channel(
-        organisation_id=user.organisation_id,
-        type=channel_type,
-        target=target,
-        secret=secrets.token_urlsafe(32) if channel_type is ChannelType.WEBHOOK else "",
-        least_severity=least_severity,
-    )
-    db.session.add(channel)
-    db.session.flush()
-    audit.note(user, "add", channel, type=channel_type.value, target=target)
-    return channel
-
-
-def remove_channel(user: User, channel_id: int) -> None:
-    """:raises NotFound: where the organisation has no such channel."""
-    channel = db.session.get(Channel, channel_id)
-    if channel is None or channel.organisation_id != user.organisation_id:
-        raise NotFound
-    audit.note(user, "remove", channel, type=channel.type.value, target=channel.target)
-    db.session.execute(sa.delete(Delivery).where(Delivery.channel_id == channel.id))
-    db.session.delete(channel)
-    db.session.flush()
-
-
-def deliveries_of(organisation: Organisation) -> list[Delivery]:
-    """The latest deliveries to an organisation."""
-    query = (
-        db.select(Delivery)
-        .join(Delivery.channel)
-        .where(Channel.organisation_id == organisation.id)
-        .options(joinedload(Delivery.finding), joinedload(Delivery.channel))
-        .order_by(Delivery.id.desc())
-        .limit(30)
-    )
-    return list(db.session.scalars(query))

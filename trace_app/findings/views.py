@@ -10,24 +10,22 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, the_user, within_jurisdiction
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName
+from trace_app.batches.forms import STATES
 from trace_app.batches.forms import STATES as BATCH_STATES
+from trace_app.batches.models import Batch
 from trace_app.db.session import transaction
-from trace_app.findings import delivery, service
-from trace_app.findings.forms import CHANNEL_TYPES, SEVERITIES, ChannelForm, HandleForm, WaiverForm, WarningsForm
-from trace_app.findings.models import ChannelType, DeliveryStatus, Severity
+from trace_app.findings import service
+from trace_app.findings import service as findings
+from trace_app.findings.forms import SEVERITIES, HandleForm, WaiverForm, WarningsForm
 from trace_app.findings.rules import RULES, message_of
+from trace_app.messages.models import Severity
+from trace_app.release import service as release
 from trace_app.templating import status_of
 
 views = Blueprint("findings", __name__)
 
-DELIVERY_STATES = {
-    DeliveryStatus.WAITING: _("等待发送"),
-    DeliveryStatus.SENT: _("已发送"),
-    DeliveryStatus.FAILED: _("发送失败"),
-}
 
-
-@views.get("/warnings")
+@views.get("/findings")
 @allow(*SUPERVISORS)
 def index() -> Any:
     """A regulator's warnings, by jurisdiction, kind and severity."""
@@ -84,32 +82,13 @@ def _page(finding_id: int, waiver_form: WaiverForm | None = None, handle_form: H
     return page, max(map(status_of, forms), default=200)
 
 
-@views.route("/channels", methods=["GET", "POST"])
-@allow(RoleName.PRODUCER, *SUPERVISORS)
-def channels() -> Any:
-    """Where the organisation is told of findings, and how that went."""
-    form = ChannelForm()
-    if form.validate_on_submit():
-        with form.refusals(), transaction():
-            service.add_channel(
-                the_user(), ChannelType(form.type.data), form.target.data, Severity(form.least_severity.data)
-            )
-        if not form.errors:
-            flash(_("已添加通知方式。"))
-            return redirect(url_for("findings.channels"))
-    organisation = the_user().organisation
-    page = render_template(
-        "findings/channels.html", form=form, channels=service.channels_of(organisation), types=CHANNEL_TYPES,
-        severities=SEVERITIES, deliveries=service.deliveries_of(organisation), states=DELIVERY_STATES,
-        title_of=delivery.title_of, page_of=delivery.page_of, mail=delivery.mail_is_set(), most=service.MAX_CHANNELS,
+@views.get("/findings/to-do")
+@allow(RoleName.PRODUCER)
+def to_do() -> Any:
+    """What a producer has to do before its lots can be released, and what else was found."""
+    release.check_due_of(the_user())
+    lots: list[tuple[Batch | None, Any]] = findings.to_do(the_user())
+    return render_template(
+        "findings/to_do.html", lots=lots, rules=RULES, message_of=message_of, severities=SEVERITIES, states=STATES,
+        block=Severity.BLOCK,
     )  # fmt: skip
-    return page, status_of(form)
-
-
-@views.post("/channels/<int:channel_id>/remove")
-@allow(RoleName.PRODUCER, *SUPERVISORS)
-def remove_channel(channel_id: int) -> Any:
-    with transaction():
-        service.remove_channel(the_user(), channel_id)
-    flash(_("已删除通知方式。"))
-    return redirect(url_for("findings.channels"))

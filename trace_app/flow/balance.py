@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
 from trace_app.batches.models import Batch
-from trace_app.db.ids import chosen
+from trace_app.db.reachability import chosen
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.flow.models import LotLink
-from trace_app.flow.shipment_models import Consignee, LotLoss, Receipt, ReceiptLine, Shipment, ShipmentLine
+from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.shipments.models import Consignee, LotLoss, Receipt, ReceiptLine, Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.units import unit_name
 

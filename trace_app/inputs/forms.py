@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _
@@ -11,7 +10,6 @@ from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.catalogue.service import kinds
 from trace_app.forms import (
-    DateField,
     DecimalField,
     Form,
     IntegerField,
@@ -20,12 +18,11 @@ from trace_app.forms import (
     at_most,
     between,
     choices,
-    not_future,
     optional,
     plain_decimal,
     required,
 )
-from trace_app.inputs.models import InputProduct, InputType, StockOutReason
+from trace_app.inputs.models import InputType
 from trace_app.language import named
 from trace_app.units import UNITS
 
@@ -36,6 +33,8 @@ INPUT_TYPES = {
     InputType.FEED: _("饲料"),
     InputType.INGREDIENT: _("原料"),
 }
+
+
 REGISTRATION = {
     InputType.PESTICIDE: r"^(PD|LS|WP|EX|WL)\d{4,13}(-\d{1,5})?([FA-Z]\d*)*$",
     InputType.VETERINARY: r"^[（(]?\d{0,4}[）)]?(进口)?兽药[字生添原试]字?[（(]?\d{0,4}[）)]?\s?\d{5,12}.*$",
@@ -44,6 +43,8 @@ REGISTRATION = {
     InputType.INGREDIENT: r"^SC\d{14}$",
 }
 """Shapes of registration and licence numbers, by type."""
+
+
 REGISTRATION_EXAMPLES = {
     InputType.PESTICIDE: "PD20150123",
     InputType.VETERINARY: "兽药字 250012345",
@@ -51,15 +52,13 @@ REGISTRATION_EXAMPLES = {
     InputType.FEED: "滇饲证（2019）01001",
     InputType.INGREDIENT: "SC10153038100000",
 }
-STOCK_UNITS = ("kg", "g", "t", "L", "mL", "bottle", "piece")
+
+
 DOSE_UNITS = (
     "g_per_mu", "mL_per_mu", "kg_per_mu", "times_dilution", "g_per_kg", "m3_per_mu", "mg_per_kg", "strip_per_colony", "kg",
 )  # fmt: skip
-OUT_REASONS = {
-    StockOutReason.RETURNED: _("退回供应商"),
-    StockOutReason.DISPOSED: _("销毁或处置"),
-    StockOutReason.LOST: _("损耗"),
-}
+
+
 _CONTENT = re.compile(
     r"^(?P<name>.+?)[\s:：]*(?P<content>[\d.]+\s*(%|％|克/升|g/L|克/千克|g/kg|亿\S*|IU/?\S*|mg/\S*)?)?$"
 )
@@ -181,28 +180,6 @@ class InputRowForm(InputProductForm, LabelUseForm):
         [_needed_of_drugs(_("请按标签填写安全间隔期或休药期。")), optional(), between(0, 365)],
         description=_("农药、兽药须填"),
     )
-
-
-class StockForm(Form):
-    product_id = SelectField(_("投入品"), [required()], coerce=int)
-    lot_number = StringField(_("批号"), [required(), at_most(40)], description=_("包装上的生产批号"))
-    supplier = StringField(_("购自"), [required(), at_most(80)])
-    received_on = DateField(_("入库日期"), [required(), not_future])
-    expires_on = DateField(_("有效期至"), [optional()])
-    quantity = DecimalField(_("数量"), [required(), between(0.001, 10_000_000)])
-    unit = SelectField(_("单位"), [required()], choices=choices((code, UNITS[code]) for code in STOCK_UNITS))
-
-    def __init__(self, *args: Any, products: Sequence[InputProduct], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        pairs = [(row.id, f"{row.name} {row.registration_number}".strip()) for row in products]
-        self.product_id.choices = choices(pairs)
-
-
-class StockOutForm(Form):
-    happened_on = DateField(_("日期"), [required(), not_future])
-    quantity = DecimalField(_("数量"), [required(), between(0.001, 10_000_000)])
-    reason = SelectField(_("去向"), [required()], choices=choices((r.value, n) for r, n in OUT_REASONS.items()))
-    note = StringField(_("备注"), [optional(), at_most(200)])
 
 
 class InputSearchForm(Form):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from trace_app.accounts.access import SUPERVISORS, NotFound
 from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.inputs.models import InputProduct, LabelUse, StockLot, StockOut, StockOutReason
+from trace_app.inputs.models import InputProduct, LabelUse, StockLot
 
 
 class InputKnown(Problem):
@@ -27,19 +26,6 @@ class InputKnown(Problem):
 class UseKnown(Problem):
     code = "label-use-known"
     title = _("这种产品的用法已登记过，请先删除再添加。")
-
-
-class StockKnown(Problem):
-    code = "stock-known"
-    title = _("批号“%(lot)s”已入库，请换一个，或核对后修改数量。")
-
-
-class MoreThanLeft(Problem):
-    """More can't leave a stock lot than there is."""
-
-    status = 422
-    code = "more-than-left"
-    title = _("库存只剩 %(left)s，不能出库 %(wanted)s。请核对数量。")
 
 
 def offered_products(user: User, search: str = "") -> list[InputProduct]:
@@ -146,41 +132,6 @@ def remove_use(user: User, product: InputProduct, use_id: int) -> None:
             product.uses.remove(use)
             audit.note(user, "remove-use", product, kind=use.kind_code, interval_days=use.interval_days)
     db.session.flush()
-
-
-def receive(user: User, facts: dict[str, Any]) -> StockLot:
-    """Take a lot of an input into stock.
-
-    :raises StockKnown: where the producer has it already.
-    """
-    product = product_for(user, facts["product_id"])
-    keys = {"producer_id": user.organisation_id, "product_id": product.id, "lot_number": facts["lot_number"]}
-    if db.session.scalar(db.select(StockLot.id).filter_by(**keys)):
-        raise StockKnown(lot=facts["lot_number"])
-    lot = StockLot(producer_id=user.organisation_id, created_by_id=user.id, **facts)
-    db.session.add(lot)
-    db.session.flush()
-    audit.note(user, "receive", lot, lot=lot.lot_number, quantity=str(lot.quantity), unit=lot.unit)
-    return lot
-
-
-def take_out(user: User, lot: StockLot, facts: dict[str, Any], left: Decimal | None) -> StockOut:
-    """Note what left a stock lot otherwise than by use.
-
-    :param left: what is left of it, where that can be told.
-    :raises MoreThanLeft:
-    """
-    if left is not None and facts["quantity"] > left:
-        raise MoreThanLeft(left=f"{left:f}", wanted=f"{facts['quantity']:f}")
-    out = StockOut(
-        stock_id=lot.id,
-        created_by_id=user.id,
-        **(facts | {"reason": StockOutReason(facts["reason"]), "note": facts["note"] or ""}),
-    )
-    db.session.add(out)
-    db.session.flush()
-    audit.note(user, "take-out", lot, quantity=str(out.quantity), reason=out.reason.value)
-    return out
 
 
 def stock_of(producer: Organisation, input_type: str | None = None) -> list[StockLot]:

@@ -8,23 +8,24 @@ from flask import Response, current_app, render_template, request
 from flask_babel import lazy_gettext as _
 
 from qr.codes import format_code
+from trace_app.certificates.texts import certificate_label
 from trace_app.extensions import limiter
 from trace_app.findings.rules import RULES, message_of
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.packing import contents_of
 from trace_app.labels.service import CONTAINERS, ScannedLabel, never_made
+from trace_app.laboratory.texts import SUBJECTS, limit_text, outcome
 from trace_app.language import language
 from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
 from trace_app.public.item import HIDDEN, SHOWN, is_unusual, item_line
+from trace_app.public.json_ld import LINKSET_JSON, MEDIA_TYPES, accepted_media, json_text, product_document
 from trace_app.public.kept_pages import CUT_MARK, ITEM_MARK, MARK, PRINTED_MARK, QUIET_MARK
-from trace_app.public.machine import LINKSET_JSON, MEDIA_TYPES, accepted_media, json_text, product_document
-from trace_app.public.resolver import linkset_of_label
+from trace_app.public.resolver.service import linkset_of_label
 from trace_app.public.scan_layer import MARKED, Label
 from trace_app.public.trace import Trace, trace_of_batch
-from trace_app.quality.showing import SUBJECTS, certificate_label, limit_text, outcome
 from trace_app.recalls.forms import LEVELS
 from trace_app.records.models import INPUT_TYPES, RecordType
-from trace_app.records.showing import amount, record_title, stage_values
+from trace_app.records.texts import amount, record_title, stage_values
 from trace_app.scans.items import scanned_item
 from trace_app.scans.models import Outcome
 from trace_app.security_headers import allow_inline_style

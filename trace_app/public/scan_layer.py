@@ -29,9 +29,9 @@ from trace_app.db.leases import StopLease
 from trace_app.labels.service import is_void
 from trace_app.language import COOKIE, preferred
 from trace_app.public.item import HIDDEN, SHOWN
+from trace_app.public.json_ld import MEDIA_TYPES
 from trace_app.public.kept_pages import Headers, Inserts, Kept, KeptPage, TracePages
 from trace_app.public.label_states import UNSCANNED, Item, Run, StateReader, States
-from trace_app.public.machine import MEDIA_TYPES
 from trace_app.scans.log import ScanLog
 from trace_app.scans.models import Outcome
 

@@ -18,26 +18,27 @@ from trace_app.accounts.models import Division, Organisation
 from trace_app.batches.models import Batch, BatchState
 from trace_app.catalogue.kept_kinds import kept_kind
 from trace_app.catalogue.models import Product, ProductKind, Site
+from trace_app.certificates.models import Certificate
 from trace_app.clock import local
 from trace_app.extensions import db
 from trace_app.findings.models import Finding, Waiver
 from trace_app.findings.service import waivers_of
-from trace_app.flow.models import LotLink
-from trace_app.flow.service import sources_shown
-from trace_app.flow.shipment_models import ShipmentLine
-from trace_app.flow.shipping import Sending, places_sent_to
+from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.genealogy.service import sources_shown
+from trace_app.flow.shipments.models import ShipmentLine
+from trace_app.flow.shipments.service import Sending, places_sent_to
 from trace_app.forms import plain_decimal
+from trace_app.laboratory.models import TestReport, Verdict
+from trace_app.laboratory.shown import ShownCertificate, ShownReport, certificates_shown, tests_of
 from trace_app.language import language, named
 from trace_app.media.models import Photo
-from trace_app.quality.models import Certificate, TestReport, Verdict
-from trace_app.quality.shown import ShownCertificate, ShownReport, certificates_shown, tests_of
 from trace_app.recalls.models import Recall, RecallMember, RecallStatus
 from trace_app.recalls.published import hold_on, recalls_of
 from trace_app.records.intervals import Interval, harvest_days, intervals
 from trace_app.records.models import INPUT_TYPES, RecordType
 from trace_app.records.service import stage_of
-from trace_app.records.showing import field_text
 from trace_app.records.shown import ShownRecord, records_shown
+from trace_app.records.texts import field_text
 from trace_app.units import unit_name
 
 FACTS_SHOWN = 3

@@ -22,9 +22,9 @@ from trace_app.labels.packing import code_from_scan
 from trace_app.labels.pins import check_pin
 from trace_app.labels.service import ScannedLabel, label_of_code
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
-from trace_app.public.digital_link import BadLink, decompress
 from trace_app.public.pages import trace_page, unknown_page
-from trace_app.public.resolver_views import answer_link
+from trace_app.public.resolver.digital_link import BadLink, decompress
+from trace_app.public.resolver.views import answer_link
 from trace_app.public.scan_layer import MARKED, Label
 from trace_app.recalls import feeds
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES, CheckForm, RecallSearchForm

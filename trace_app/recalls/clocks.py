@@ -11,8 +11,8 @@ from flask_babel import lazy_gettext as _
 from trace_app.clock import local
 from trace_app.extensions import db
 from trace_app.forms import DateField, SelectField, StringField, at_most, choices, optional, required
-from trace_app.quality.reference_tables import ReferenceTable, RowForm, register
 from trace_app.recalls.models import Holiday
+from trace_app.reference.service import ReferenceTable, RowForm, register
 
 START_HOURS = {1: 24, 2: 48, 3: 72}
 FINISH_DAYS = {1: 10, 2: 20, 3: 30}

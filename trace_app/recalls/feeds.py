@@ -14,7 +14,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import local
 from trace_app.extensions import db
-from trace_app.flow.shipment_models import Consignee, Shipment, ShipmentLine
+from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.recalls.forms import LEVELS, STATUSES

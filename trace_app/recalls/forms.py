@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import MultipleFileField
 
 from trace_app.catalogue.boundary import boundary_text
 from trace_app.catalogue.forms import BoundaryField
@@ -31,18 +30,26 @@ LEVELS = {
     2: _("二级召回"),
     3: _("三级召回"),
 }
+
+
 LEVEL_MEANINGS = {
     1: _("一级：食用后已经或可能导致严重健康损害甚至死亡；24 小时内启动，10 个工作日内完成"),
     2: _("二级：食用后已经或可能导致一般健康损害；48 小时内启动，20 个工作日内完成"),
     3: _("三级：标签、标识存在虚假标注等；72 小时内启动，30 个工作日内完成"),
 }
+
+
 KINDS = {RecallKind.RECALL: _("召回"), RecallKind.HOLD: _("暂停销售"), RecallKind.DRILL: _("演练")}
+
+
 STATUSES = {
     RecallStatus.PENDING: _("等待批准"),
     RecallStatus.ACTIVE: _("进行中"),
     RecallStatus.ENDED: _("已终止"),
     RecallStatus.REJECTED: _("未获批准"),
 }
+
+
 NOTICE_TYPES = {
     NoticeType.ISSUE: _("发布"),
     NoticeType.APPROVE: _("批准"),
@@ -179,15 +186,3 @@ class CheckForm(Form):
 
     code = StringField(_("追溯码"), [optional(), at_most(200)], description=_("标签上 13 位字符"))
     lot = StringField(_("或批次号"), [optional(), at_most(40)])
-
-
-class AcknowledgeForm(Form):
-    name = StringField(_("您的姓名"), [required(), at_most(60)])
-
-
-class ReportForm(Form):
-    """What has become of recalled lots; the quantities come beside it, by lot."""
-
-    name = StringField(_("您的姓名"), [required(), at_most(60)])
-    note = TextField(_("说明"), [optional(), at_most(300)], description=_("如 存放地点、销毁方式、退给谁"))
-    photos = MultipleFileField(_("证据照片"))

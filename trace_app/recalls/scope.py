@@ -25,16 +25,16 @@ from trace_app.batches.models import HOLDING, IN_FORCE, Batch, stopped_lots
 from trace_app.catalogue.boundary import contains, parse_boundary
 from trace_app.catalogue.models import Product, Site
 from trace_app.clock import today
-from trace_app.db.ids import ReachedIds
+from trace_app.db.reachability import ReachedIds
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.flow.models import LotLink
-from trace_app.flow.service import reached_from
-from trace_app.flow.shipment_models import Consignee, Shipment, ShipmentLine
+from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.genealogy.service import reached_from
+from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
+from trace_app.laboratory.models import TestReport, TestResult, Verdict
+from trace_app.laboratory.shown import not_corrected
 from trace_app.language import language, named
-from trace_app.quality.models import TestReport, TestResult, Verdict
-from trace_app.quality.shown import not_corrected
 from trace_app.recalls.models import Recall
 from trace_app.records.models import Record
 from trace_app.records.service import not_replaced, touches

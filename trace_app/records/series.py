@@ -15,7 +15,7 @@ from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.media.service import keep_document
 from trace_app.records.models import RecordSeries
-from trace_app.sheets import cell_text, read_tables
+from trace_app.spreadsheets import cell_text, read_tables
 
 STRETCHES = 120
 """Of a series that are kept, each with its least and most."""

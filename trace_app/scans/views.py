@@ -14,9 +14,9 @@ from trace_app.accounts.models import RoleName
 from trace_app.scans import charts
 from trace_app.scans.figures import figures_for, rows_for, suspicions_for
 from trace_app.scans.models import ScanClient
-from trace_app.scans.watch import KINDS, code_of_suspicion
+from trace_app.scans.suspicions import KINDS, code_of_suspicion
 
-views = Blueprint("scan_figures", __name__)
+views = Blueprint("scans", __name__)
 SPANS = (7, 30, 90, 365)
 CLIENTS = {
     ScanClient.WECHAT: _("微信"),

@@ -11,19 +11,20 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.service import place_name
 from trace_app.batches.forms import STATES
 from trace_app.batches.models import Batch
+from trace_app.certificates.commitments import commitments_of
+from trace_app.certificates.texts import certificate_label
 from trace_app.clock import local
 from trace_app.findings.forms import SEVERITIES
 from trace_app.findings.rules import RULES, message_of
 from trace_app.findings.service import gone, standing
 from trace_app.forms import plain_decimal
+from trace_app.laboratory.shown import ShownResult, certificates_shown, tests_of
+from trace_app.laboratory.texts import SUBJECTS, VERDICTS, limit_text, outcome
 from trace_app.language import language, named
-from trace_app.quality.commitments import commitments_of
-from trace_app.quality.showing import SUBJECTS, VERDICTS, certificate_label, limit_text, outcome
-from trace_app.quality.shown import ShownResult, certificates_shown, tests_of
 from trace_app.records.intervals import intervals
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
-from trace_app.records.showing import details, record_title
+from trace_app.records.texts import details, record_title
 from trace_app.units import unit_name
 
 

@@ -14,7 +14,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.records.forms import NOT_FACTS, RecordForm, form_for
 from trace_app.records.models import RecordType
-from trace_app.records.showing import title_of
+from trace_app.records.texts import title_of
 
 LOT_HEADING = _("批次号")
 LOTS_SHEET = _("批次")

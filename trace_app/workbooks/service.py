@@ -23,16 +23,16 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import count_written, transaction
 from trace_app.errors import InvalidInput, Problem
 from trace_app.extensions import db, jobs
-from trace_app.flow.forms import OrderForm
-from trace_app.flow.shipping import ship_order
+from trace_app.flow.shipments.forms import OrderForm
+from trace_app.flow.shipments.service import ship_order
 from trace_app.inputs import service as inputs
 from trace_app.inputs.forms import InputRowForm
 from trace_app.media.service import keep_document, open_document
 from trace_app.records import service as records
 from trace_app.records.service import Scope
-from trace_app.sheets import read_tables
+from trace_app.spreadsheets import read_tables
+from trace_app.workbooks.dry_run import DryRun, RecordRow, read_inputs, read_orders, read_records
 from trace_app.workbooks.models import Import, ImportStatus
-from trace_app.workbooks.reading import DryRun, RecordRow, read_inputs, read_orders, read_records
 
 INPUTS = "inputs"
 ORDERS = "orders"

@@ -14,12 +14,12 @@ from wtforms.validators import Length, NumberRange
 from trace_app.accounts.models import User
 from trace_app.catalogue.models import ProductKind
 from trace_app.clock import today
-from trace_app.flow.forms import OrderForm
+from trace_app.flow.shipments.forms import OrderForm
 from trace_app.inputs.forms import InputRowForm
 from trace_app.language import named
 from trace_app.records.service import open_lots
+from trace_app.workbooks.dry_run import input_fields, lot_fields, lot_form
 from trace_app.workbooks.plan import EXAMPLE, IGNORED_SHEETS, LOT_HEADING, LOTS_SHEET, heading, sheet_name, sheets_of
-from trace_app.workbooks.reading import input_fields, lot_fields, lot_form
 
 ROWS = 2000
 """That drop-downs and checks reach down to."""

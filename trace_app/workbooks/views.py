@@ -19,7 +19,7 @@ from trace_app.db.session import transaction
 from trace_app.forms import Form, SelectField, choices, required
 from trace_app.language import named
 from trace_app.media.service import DOCUMENT_TYPES
-from trace_app.sheets import without_formula
+from trace_app.spreadsheets import without_formula
 from trace_app.templating import status_of
 from trace_app.uploads import upload
 from trace_app.workbooks import service

@@ -1,0 +1,135 @@
+"""Commitment certificates of compliance (承诺达标合格证) for a lot or a part of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload
+
+from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound, may_see
+from trace_app.accounts.models import Organisation, User
+from trace_app.accounts.service import place_name
+from trace_app.batches import service as batches
+from trace_app.batches.models import Batch
+from trace_app.certificates.models import CommitmentCertificate
+from trace_app.clock import today
+from trace_app.db.base import utc_now
+from trace_app.errors import Problem
+from trace_app.extensions import db
+from trace_app.forms import plain_decimal
+from trace_app.labels.models import LabelLevel
+from trace_app.labels.service import is_void, request_run, url_of, void_labels
+from trace_app.laboratory.models import TestSubject, Verdict
+from trace_app.laboratory.shown import tests_of
+from trace_app.units import UNITS
+
+TESTED = frozenset({"commissioned_test", "own_test"})
+"""Bases that stand on a test report."""
+
+
+class MoreThanTheLot(Problem):
+    status = 422
+    code = "more-than-the-lot"
+    title = _("本批 %(quantity)s %(unit)s，已开具 %(issued)s %(unit)s，最多还能开具 %(left)s %(unit)s。")
+
+
+class NoTestBehindIt(Problem):
+    status = 422
+    code = "no-test-behind-it"
+    title = _("承诺依据选了检测，但本批没有合格的检测报告。请先录入报告，或改选其他依据。")
+
+
+def issue_commitment(
+    user: User, batch: Batch, *, quantity: Decimal, bases: list[str], consignee: str = ""
+) -> CommitmentCertificate:
+    """Give out a numbered certificate with a code of its own.
+
+    Agricultural Product Quality and Safety Law (2022), article 39.
+
+    :param quantity: in the lot's unit.
+    :param bases: of `CommitmentCertificate.bases`.
+    :raises MoreThanTheLot, NoTestBehindIt, NotReleased, UnderRecall, AlreadyClosed:
+    """
+    batches.must_be_on_sale(batch)
+    # Numbers run by producer and year: holding the producer holds the number.
+    db.session.refresh(batch.producer, with_for_update={"of": Organisation})
+    issued = sum((row.quantity for row in commitments_of(batch) if row.withdrawn_at is None), Decimal(0))
+    if issued + quantity > batch.quantity:
+        raise MoreThanTheLot(
+            quantity=plain_decimal(batch.quantity), issued=plain_decimal(issued),
+            left=plain_decimal(max(batch.quantity - issued, Decimal(0))), unit=UNITS.get(batch.unit, batch.unit),
+        )  # fmt: skip
+    passed = any(
+        report.subject is TestSubject.PRODUCT and report.verdict is not Verdict.FAIL for report in tests_of(batch)
+    )
+    if TESTED & set(bases) and not passed:
+        raise NoTestBehindIt
+    run = request_run(user, batch, count=1, level=LabelLevel.BATCH)
+    row = CommitmentCertificate(
+        number=_next_number(batch.producer),
+        batch_id=batch.id,
+        quantity=quantity,
+        unit=batch.unit,
+        consignee=consignee,
+        bases=bases,
+        issued_on=today(),
+        facts=_facts(batch) | {"url": url_of(run, 0)},
+        run_id=run.id,
+        created_by_id=user.id,
+    )
+    db.session.add(row)
+    db.session.flush()
+    audit.note(user, "issue", row, number=row.number, batch=batch.id, quantity=str(quantity))
+    return row
+
+
+def _facts(batch: Batch) -> dict[str, str]:
+    producer = batch.producer
+    return {
+        "product": batch.product.name,
+        "lot_number": batch.lot_number,
+        "origin": place_name(batch.division, "zh"),
+        "producer": producer.name,
+        "credit_code": producer.credit_code or "",
+        "phone": producer.phone,
+        "address": producer.address,
+    }
+
+
+def _next_number(producer: Organisation) -> str:
+    """County, year, producer and counter: 530324-2026-00012-0001."""
+    stem = f"{producer.division_code[:6]}-{today().year}-{producer.id:05d}-"
+    latest = db.session.scalar(
+        db.select(sa.func.max(CommitmentCertificate.number)).where(CommitmentCertificate.number.startswith(stem))
+    )
+    return f"{stem}{int(latest.rpartition('-')[2]) + 1 if latest else 1:04d}"
+
+
+def commitments_of(batch: Batch) -> list[CommitmentCertificate]:
+    """A lot's certificates, the latest first, with those taken back."""
+    query = db.select(CommitmentCertificate).filter_by(batch_id=batch.id).order_by(CommitmentCertificate.id.desc())
+    return list(db.session.scalars(query))
+
+
+def commitment_for(user: User, commitment_id: int) -> CommitmentCertificate:
+    """A certificate of a lot that the user may see.
+
+    :raises NotFound:
+    """
+    row = db.session.get(CommitmentCertificate, commitment_id, options=[joinedload(CommitmentCertificate.batch)])
+    if row is None or not may_see(user, row.batch.producer_id, row.batch.division_code):
+        raise NotFound
+    return row
+
+
+def withdraw_commitment(user: User, row: CommitmentCertificate, reason: str) -> None:
+    """Take a certificate back, after a mistake: who scans its code is told. It stays on record; its quantity is free."""
+    if row.withdrawn_at is None:
+        if not is_void(row.run.voided, 0):
+            void_labels(user, row.run, 0, 0, reason)
+        row.withdrawn_at, row.withdrawn_reason = utc_now(), reason
+        db.session.flush()
+        audit.note(user, "withdraw", row, number=row.number, reason=reason)

@@ -1,0 +1,80 @@
+"""Forms of test reports, certificates, commitment certificates and reference tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from flask_wtf.file import FileField
+from wtforms import SelectMultipleField
+from wtforms.validators import ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from trace_app.catalogue.models import Product
+from trace_app.certificates.models import CertificateType
+from trace_app.certificates.texts import certificate_label
+from trace_app.forms import (
+    DateField,
+    DecimalField,
+    Form,
+    SelectField,
+    StringField,
+    at_most,
+    between,
+    choices,
+    number_or_none,
+    optional,
+    required,
+)
+from trace_app.language import named
+
+BASES = {
+    "commissioned_test": _("委托检测"),
+    "own_test": _("自我检测"),
+    "own_control": _("内部质量控制"),
+    "own_word": _("自我承诺"),
+}
+
+
+class CertificateForm(Form):
+    type = SelectField(_("类型"), [required()])
+    number = StringField(_("证书编号"), [required(), at_most(60)])
+    issuer = StringField(_("发证机构"), [required(), at_most(100)])
+    product_id = SelectField(_("适用产品"), coerce=number_or_none)
+    valid_from = DateField(_("有效期自"), [required()])
+    valid_until = DateField(_("有效期至"), [required()])
+    pdf = FileField(_("证书扫描件（PDF）"))
+
+    def __init__(self, *args: Any, products: Sequence[Product] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.type.choices = choices((kind.value, certificate_label(kind)) for kind in CertificateType)
+        self.product_id.choices = choices([(row.id, named(row)) for row in products], blank=_("全部产品"))
+
+    def validate_valid_until(self, field: Any) -> None:
+        if field.data and self.valid_from.data and field.data < self.valid_from.data:
+            raise ValidationError(_("不能早于开始日期。"))
+
+    @property
+    def certificate_facts(self) -> dict[str, Any]:
+        names = ("number", "issuer", "product_id", "valid_from", "valid_until")
+        return {name: self[name].data for name in names} | {"type": CertificateType(self.type.data)}
+
+
+class CommitmentForm(Form):
+    quantity = DecimalField(_("数量（重量）"), [required(), between(0.001, 100_000_000)])
+    bases = SelectMultipleField(
+        _("承诺依据"),
+        choices=choices(BASES.items()),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
+    consignee = StringField(_("收货方"), [optional(), at_most(100)], description=_("可不填"))
+
+    def validate_bases(self, field: Any) -> None:
+        if not field.data:
+            raise ValidationError(_("请至少选一项承诺依据。"))
+
+
+class WithdrawForm(Form):
+    reason = StringField(_("原因"), [required(), at_most(300)])

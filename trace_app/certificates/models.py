@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import enum
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.accounts.models import Organisation
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Product
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import Model
+from trace_app.labels.models import LabelRun
+from trace_app.media.models import Document
+
+
+class CertificateType(enum.StrEnum):
+    GREEN_FOOD = "green_food"
+    ORGANIC = "organic"
+    GI = "gi"
+    FAMOUS = "famous"
+    GAP = "gap"
+    HACCP = "haccp"
+    ISO22000 = "iso22000"
+    FOOD_LICENCE = "food_licence"
+    OTHER = "other"
+
+
+class Certificate(Model):
+    """A certificate that a producer holds, for all of its products or for one."""
+
+    __tablename__ = "certificates"
+    __table_args__ = (
+        sa.UniqueConstraint("producer_id", "type", "number"),
+        sa.CheckConstraint("valid_until >= valid_from", "valid"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    product_id: Mapped[int | None] = mapped_column(sa.ForeignKey("products.id"))
+    type: Mapped[CertificateType] = mapped_column(one_of(CertificateType, "type"))
+    number: Mapped[str] = mapped_column(sa.String(60))
+    issuer: Mapped[str] = mapped_column(sa.String(100))
+    valid_from: Mapped[date]
+    valid_until: Mapped[date] = mapped_column(index=True)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Taken back by its holder, after a mistake or a revocation."""
+    checked_on: Mapped[date | None] = mapped_column(index=True)
+    """The day of the latest look at its expiry; None from a change until the next."""
+    document_id: Mapped[int | None] = mapped_column(sa.ForeignKey("documents.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+
+    producer: Mapped[Organisation] = relationship()
+    product: Mapped[Product | None] = relationship()
+    document: Mapped[Document | None] = relationship(lazy="joined")
+
+    def valid_on(self, day: date) -> bool:
+        return self.withdrawn_at is None and self.valid_from <= day <= self.valid_until
+
+
+class CommitmentCertificate(Model):
+    """A commitment certificate of compliance (承诺达标合格证) that goes with a lot or a part of it. Kept for good.
+
+    Agricultural Product Quality and Safety Law (2022), article 39.
+    """
+
+    __tablename__ = "commitment_certificates"
+    __table_args__ = (sa.CheckConstraint("quantity > 0", "quantity"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(sa.String(30), unique=True)
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), index=True)
+    quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    unit: Mapped[str] = mapped_column(sa.String(10))
+    consignee: Mapped[str] = mapped_column(sa.String(100), default="")
+    bases: Mapped[list[str]] = mapped_column(sa.JSON)
+    """On what the commitment rests: commissioned_test, own_test, own_control, own_word."""
+    issued_on: Mapped[date]
+    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    """What is printed, as it stood on the day."""
+    run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"))
+    """Of which the printed code is."""
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn_reason: Mapped[str] = mapped_column(sa.String(300), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+
+    batch: Mapped[Batch] = relationship()
+    run: Mapped[LabelRun] = relationship()

@@ -1,0 +1,84 @@
+"""Certificates that producers hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload
+
+from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound, visible_to
+from trace_app.accounts.models import Organisation, User
+from trace_app.certificates.models import Certificate
+from trace_app.certificates.reminders import check_certificate
+from trace_app.db.base import utc_now
+from trace_app.errors import Problem
+from trace_app.extensions import db
+from trace_app.media.service import keep_pdf
+
+
+class CertificateKnown(Problem):
+    code = "certificate-known"
+    title = _("证书 %(number)s 已登记。换了新证请填新的编号，或先撤下旧的。")
+
+
+def add_certificate(user: User, facts: dict[str, Any], pdf: tuple[str, bytes] | None = None) -> Certificate:
+    """Register a certificate.
+
+    :raises CertificateKnown, NotAPdf, DocumentTooLarge:
+    """
+    keys = {"producer_id": user.organisation_id, "type": facts["type"], "number": facts["number"]}
+    if db.session.scalar(db.select(Certificate.id).filter_by(**keys)):
+        raise CertificateKnown(number=facts["number"])
+    certificate = Certificate(producer_id=user.organisation_id, created_by_id=user.id, **facts)
+    if pdf is not None:
+        certificate.document_id = keep_pdf(user, *pdf).id
+    db.session.add(certificate)
+    db.session.flush()
+    _look_again(certificate)
+    check_certificate(certificate)
+    audit.note(user, "add", certificate, type=certificate.type.value, number=certificate.number)
+    return certificate
+
+
+def withdraw_certificate(user: User, certificate_id: int) -> None:
+    """Take a certificate back: it counts no longer.
+
+    :raises NotFound:
+    """
+    certificate = db.session.get(Certificate, certificate_id)
+    if certificate is None or certificate.producer_id != user.organisation_id:
+        raise NotFound
+    if certificate.withdrawn_at is None:
+        certificate.withdrawn_at = utc_now()
+        db.session.flush()
+        _look_again(certificate)
+        check_certificate(certificate)
+        audit.note(user, "withdraw", certificate, type=certificate.type.value, number=certificate.number)
+
+
+def _look_again(certificate: Certificate) -> None:
+    """Have the producer's other certificates of the type looked at: one may outlive another."""
+    db.session.execute(
+        sa.update(Certificate)
+        .where(Certificate.producer_id == certificate.producer_id, Certificate.type == certificate.type)
+        .values(checked_on=None),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def certificates_for(user: User) -> list[Certificate]:
+    """The certificates that a user may see, those that end first in front."""
+    query = (
+        db.select(Certificate)
+        .join(Certificate.producer)
+        .where(
+            visible_to(user, Certificate.producer_id, Organisation.division_code), Certificate.withdrawn_at.is_(None)
+        )
+        .options(joinedload(Certificate.producer), joinedload(Certificate.product))
+        .order_by(Certificate.valid_until, Certificate.id)
+        .limit(500)
+    )
+    return list(db.session.scalars(query))

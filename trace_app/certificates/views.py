@@ -1,0 +1,102 @@
+"""Certificates that producers hold, and the commitment certificates that they give out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.batches import service as batches
+from trace_app.catalogue.service import products_of
+from trace_app.certificates import commitments, service
+from trace_app.certificates.forms import BASES, CertificateForm, CommitmentForm, WithdrawForm
+from trace_app.certificates.reminders import REMINDERS
+from trace_app.certificates.texts import certificate_label
+from trace_app.clock import today
+from trace_app.db.session import transaction
+from trace_app.templating import status_of
+from trace_app.uploads import upload
+
+views = Blueprint("certificates", __name__)
+
+
+@views.route("/certificates", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def index() -> Any:
+    own = the_user().role is RoleName.PRODUCER
+    form = CertificateForm(products=products_of(the_user().organisation) if own else ())
+    if own and form.validate_on_submit():
+        pdf = upload(form.pdf)
+        with form.refusals(number=service.CertificateKnown), transaction():
+            service.add_certificate(the_user(), form.certificate_facts, pdf)
+        if not form.errors:
+            flash(_("证书已登记。到期前会提醒您。"))
+            return redirect(url_for("certificates.index"))
+    page = render_template(
+        "certificates/index.html", form=form, certificates=service.certificates_for(the_user()), own=own,
+        label=certificate_label, today=today(), soon=today() + timedelta(days=max(REMINDERS)),
+    )  # fmt: skip
+    return page, status_of(form) if own else 200
+
+
+@views.post("/certificates/<int:certificate_id>/withdraw")
+@allow(RoleName.PRODUCER)
+def withdraw(certificate_id: int) -> Any:
+    with transaction():
+        service.withdraw_certificate(the_user(), certificate_id)
+    flash(_("证书已撤下。"))
+    return redirect(url_for("certificates.index"))
+
+
+@views.route("/batches/<int:batch_id>/commitments", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def commit(batch_id: int) -> Any:
+    """Give out a commitment certificate for a lot or a shipment of it."""
+    batch = batches.own_batch(the_user(), batch_id)
+    form = CommitmentForm()
+    if form.validate_on_submit():
+        with form.refusals(quantity=commitments.MoreThanTheLot, bases=commitments.NoTestBehindIt), transaction():
+            row = commitments.issue_commitment(
+                the_user(), batches.own_batch(the_user(), batch_id), quantity=form.quantity.data,
+                bases=form.bases.data, consignee=form.consignee.data or "",
+            )  # fmt: skip
+        if not form.errors:
+            flash(_("合格证 %(number)s 已开具，可以下载打印。", number=row.number))
+            return redirect(url_for("certificates.commit", batch_id=batch_id))
+    batch = batches.own_batch(the_user(), batch_id)
+    page = render_template(
+        "certificates/commitments.html", form=form, batch=batch, rows=commitments.commitments_of(batch), bases=BASES,
+        withdraw_form=WithdrawForm(formdata=None),
+    )  # fmt: skip
+    return page, status_of(form)
+
+
+@views.get("/commitments/<int:commitment_id>.pdf")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def commitment(commitment_id: int) -> Any:
+    from trace_app.certificates.commitment_pdf import commitment_pdf
+
+    row = commitments.commitment_for(the_user(), commitment_id)
+    return Response(
+        commitment_pdf(row), mimetype="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{row.number}.pdf"'},
+    )  # fmt: skip
+
+
+@views.post("/commitments/<int:commitment_id>/withdraw")
+@allow(RoleName.PRODUCER)
+def withdraw_commitment(commitment_id: int) -> Any:
+    form = WithdrawForm()
+    row = commitments.commitment_for(the_user(), commitment_id)
+    if form.validate():
+        with transaction():
+            row = commitments.commitment_for(the_user(), commitment_id)
+            commitments.withdraw_commitment(the_user(), row, form.reason.data)
+        flash(_("合格证 %(number)s 已作废。", number=row.number))
+    else:
+        flash(_("请填写作废原因。"))
+    return redirect(url_for("certificates.commit", batch_id=row.batch_id))

@@ -1,0 +1,182 @@
+"""Finding lots, codes, producers, sites, inputs, vehicles, buyers and recalls from a few characters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import sqlalchemy as sa
+from flask import url_for
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.base import ExecutableOption
+
+from qr.codes import InvalidCode, format_code
+from trace_app.accounts.access import visible_to
+from trace_app.accounts.models import Organisation, OrganisationKind, User
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Site
+from trace_app.db.text import begins_with, has_text
+from trace_app.extensions import db
+from trace_app.flow.shipments.models import Consignee, Shipment
+from trace_app.flow.shipments.service import is_seen_by, ways_seen_by
+from trace_app.labels.packing import code_from_scan
+from trace_app.labels.service import label_of_code
+from trace_app.language import named
+from trace_app.recalls.models import Recall
+from trace_app.recalls.service import may_manage
+from trace_app.records.models import Record
+
+EACH = 8
+"""Hits of one sort."""
+LEAST = 2
+"""Characters before anything is looked for."""
+
+Named = TypeVar("Named", Organisation, Site)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    text: str
+    note: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    title: LazyString
+    hits: list[Hit]
+
+
+def search(user: User, text: str) -> list[Hits]:
+    """What begins with, or where names are short, contains the text, by sort; nothing of fewer than two characters."""
+    text = " ".join(text.split())[:60]
+    if len(text) < LEAST:
+        return []
+    found = [
+        Hits(_("追溯码"), _codes(user, text)),
+        Hits(_("批次"), _lots(user, text)),
+        Hits(_("召回"), _recalls(user, text)),
+        Hits(_("生产者"), _producers(user, text)),
+        Hits(_("基地"), _sites(user, text)),
+        Hits(_("投入品批号"), _inputs(text)),
+        Hits(_("收货方"), _buyers(user, text)),
+        Hits(_("车辆和运单"), _vehicles(user, text)),
+    ]
+    return [hits for hits in found if hits.hits]
+
+
+def _codes(user: User, text: str) -> list[Hit]:
+    try:
+        label = label_of_code(code_from_scan(text))
+    except InvalidCode:
+        return []
+    batch = db.session.get_one(Batch, label.batch_id)
+    return [
+        Hit(
+            format_code(label.code),
+            f"{batch.lot_number} {named(batch.product)}",
+            url_for("shipments.journey", code=label.code),
+        )
+    ]
+
+
+def _lots(user: User, text: str) -> list[Hit]:
+    query = (
+        db.select(Batch)
+        .where(begins_with(Batch.lot_number, text), visible_to(user, Batch.producer_id, Batch.division_code))
+        .options(joinedload(Batch.product), joinedload(Batch.producer))
+        .limit(EACH)
+    )
+    return [
+        Hit(lot.lot_number, f"{named(lot.product)} · {named(lot.producer)}", url_for("batches.show", batch_id=lot.id))
+        # Sorted here: the database would sort all that begin so before it gave the first.
+        for lot in sorted(db.session.scalars(query), key=lambda lot: lot.lot_number)
+    ]
+
+
+def _recalls(user: User, text: str) -> list[Hit]:
+    query = db.select(Recall).where(has_text(Recall.number, text)).order_by(Recall.id.desc()).limit(EACH)
+    return [
+        Hit(row.number, row.reason if row.notices else "", url_for("recalls.show", number=row.number))
+        for row in db.session.scalars(query)
+        if may_manage(user, row)
+    ]
+
+
+def _producers(user: User, text: str) -> list[Hit]:
+    rows = _named_so(
+        Organisation, text, Organisation.kind == OrganisationKind.PRODUCER,
+        visible_to(user, Organisation.id, Organisation.division_code),
+    )  # fmt: skip
+    return [Hit(named(row), row.phone or row.address, url_for("batches.index", q=row.name)) for row in rows]
+
+
+def _sites(user: User, text: str) -> list[Hit]:
+    rows = _named_so(
+        Site, text, visible_to(user, Site.producer_id, Site.division_code), options=[joinedload(Site.producer)]
+    )
+    return [
+        Hit(named(row), named(row.producer), url_for("recalls.scope", site=row.name, producer=row.producer.name))
+        for row in rows
+    ]
+
+
+def _inputs(text: str) -> list[Hit]:
+    query = (
+        sa.select(Record.input_lot, sa.func.min(Record.product_name))
+        .where(begins_with(Record.input_lot, text))
+        .group_by(Record.input_lot)
+        .order_by(Record.input_lot)
+        .limit(EACH)
+    )
+    return [
+        Hit(lot or "", name or "", url_for("recalls.scope", input_lot=lot)) for lot, name in db.session.execute(query)
+    ]
+
+
+def _buyers(user: User, text: str) -> list[Hit]:
+    # A buyer stands in the address books of many: put together here, where only so many are given.
+    query = (
+        sa.select(Consignee.name, Consignee.phone)
+        .where(has_text(Consignee.name, text), is_seen_by(user, Consignee.sender_id))
+        .order_by(sa.func.length(Consignee.name), Consignee.id)
+        .limit(50 * EACH)
+    )
+    phones: dict[str, str] = {}
+    for name, phone in db.session.execute(query):
+        phones[name] = max(phone, phones.get(name, ""))
+    return [Hit(name, phones[name], url_for("shipments.index", q=name)) for name in itertools.islice(phones, EACH)]
+
+
+def _vehicles(user: User, text: str) -> list[Hit]:
+    query = (
+        db.select(Shipment)
+        .where(begins_with(Shipment.vehicle, text.upper()))
+        .options(joinedload(Shipment.sender), joinedload(Shipment.consignee))
+        .limit(EACH)
+    )
+    # Each way by itself: for both at once PostgreSQL gathers all lots of the place first.
+    found = {row.id: row for way in ways_seen_by(user) for row in db.session.scalars(query.where(way))}
+    return [
+        Hit(
+            row.vehicle,
+            f"{row.number} · {named(row.sender)} → {row.consignee.name}",
+            url_for("shipments.show", shipment_id=row.id),
+        )
+        for row in sorted(found.values(), key=lambda row: (row.vehicle, -row.id))[:EACH]
+    ]
+
+
+def _named_so(
+    model: type[Named], text: str, *conditions: sa.ColumnElement[bool], options: Sequence[ExecutableOption] = ()
+) -> list[Named]:
+    """Rows with a text in their Chinese or English name, those first of whose name it is most."""
+    where = (sa.or_(has_text(model.name, text), has_text(model.name_en, text)), *conditions)
+    order = (sa.func.length(model.name), model.id)
+    # What goes with a row is read for the few that are given, not for all who are sorted.
+    closest = sa.select(model.id).where(*where).order_by(*order).limit(EACH)
+    return list(db.session.scalars(sa.select(model).where(model.id.in_(closest)).order_by(*order).options(*options)))

@@ -1,0 +1,37 @@
+"""The regulator's desk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template, request
+
+from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.clock import today
+from trace_app.db.base import utc_now
+from trace_app.desk.search import search
+from trace_app.desk.service import desk_of
+from trace_app.findings.service import open_counts
+from trace_app.recall_tasks.service import party_name, party_phone
+from trace_app.recalls.forms import KINDS, LEVELS, STATUSES
+
+views = Blueprint("desk", __name__)
+
+
+@views.get("/desk")
+@allow(*SUPERVISORS)
+def show() -> Any:
+    typed = request.args.get("q", "").strip()[:60]
+    return render_template(
+        "desk/show.html", desk=desk_of(the_user()), typed=typed, groups=search(the_user(), typed), now=utc_now(),
+        today=today(), levels=LEVELS, kinds=KINDS, statuses=STATUSES, party_name=party_name, party_phone=party_phone,
+        counts=open_counts(the_user()),
+    )  # fmt: skip
+
+
+@views.get("/desk/search")
+@allow(*SUPERVISORS)
+def hits() -> Any:
+    """The hits alone, as the page shows them while one types."""
+    typed = request.args.get("q", "").strip()[:60]
+    return render_template("desk/hits.html", typed=typed, groups=search(the_user(), typed))

@@ -1,0 +1,222 @@
+"""Making records, in the field and at the desk; a record's story of corrections; loggers' readings.
+
+The entry pages stand under ``/field/``: the service worker keeps them, so that they open without a network. What was
+entered then is sent later by ``field.js``, which asks for JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+from flask_wtf.csrf import generate_csrf
+
+from trace_app.accounts.access import NotFound, allow, public, signed_in, the_user
+from trace_app.accounts.models import Author, RoleName
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import ProductKind, Stage
+from trace_app.catalogue.service import kind_named, sites_of
+from trace_app.clock import today
+from trace_app.db.session import transaction
+from trace_app.inputs.service import stock_of
+from trace_app.media.service import MAX_PHOTOS
+from trace_app.records import service
+from trace_app.records.forms import RecordForm, ScopeForm, form_for, values_of
+from trace_app.records.models import INPUT_TYPES, Record, RecordType
+from trace_app.records.texts import TYPES, differences, record_title, title_of
+from trace_app.templating import STATIC, asset, status_of
+from trace_app.uploads import upload, uploads
+
+views = Blueprint("field", __name__)
+
+
+PLAIN_TYPES = (RecordType.CARE, RecordType.VIDEO)
+
+
+@views.get("/field/")
+@allow(RoleName.PRODUCER)
+def home() -> Any:
+    """Where a day in the field begins: what can be recorded, and what still waits to be sent."""
+    lots = service.open_lots(the_user())
+    by_kind: dict[str, list[Batch]] = {}
+    for lot in lots:
+        by_kind.setdefault(lot.product.kind_code, []).append(lot)
+    kinds = [lots[0].product.kind for lots in by_kind.values()]
+    return render_template(
+        "field/home.html", kinds=sorted(kinds, key=lambda kind: kind.position), lots=by_kind, types=TYPES,
+        plain_types=PLAIN_TYPES, site_records=service.site_records(the_user())[:10], record_title=record_title,
+    )  # fmt: skip
+
+
+@views.get("/field/session")
+@signed_in
+def session() -> Any:
+    """Who is signed in, with a token to send entries with."""
+    return jsonify(user=the_user().username, csrf_token=generate_csrf())
+
+
+@views.get("/field/sw.js")
+@public
+def service_worker() -> Any:
+    """The service worker, with the files of this version that it keeps."""
+    kept = [asset(name) for name in ("public.css", "app.css", "field.js", "position.js", "icon.svg")]
+    text = (STATIC / "sw.js").read_text("utf-8").replace("/* KEPT */", ", ".join(f'"{path}"' for path in kept))
+    return Response(text, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
+
+
+@views.get("/field/manifest.webmanifest")
+@public
+def manifest() -> Any:
+    """What lets a phone put the entry pages on its home screen."""
+    icons = [
+        {"src": asset(f"icon-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+        for size in (192, 512)
+        for purpose in ("any", "maskable")
+    ]
+    facts = {
+        "name": str(_("田间记录 · 曲靖农产品追溯")), "short_name": str(_("田间记录")), "start_url": "/field/", "scope": "/field/",
+        "display": "standalone", "background_color": "#f7f4ec", "theme_color": "#1b5a43", "icons": icons,
+    }  # fmt: skip
+    response = jsonify(facts)
+    response.mimetype = "application/manifest+json"
+    return response
+
+
+@views.route("/field/<kind_code>/<record_type>", methods=["GET", "POST"])
+@views.route("/field/<kind_code>/<record_type>/<stage_code>", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Any:
+    kind = kind_named(kind_code)
+    wanted = _record_type(record_type)
+    stage = service.check_applies(kind, wanted, stage_code)
+    last = service.last_like(the_user(), kind, wanted, stage_code)
+    offered = values_of(last) if last else {}
+    form = _record_form(wanted, stage, offered | {"happened_on": today()})
+    scope_form = _scope_form(kind)
+    if request.method == "POST" and scope_form.validate() & form.validate():
+        record_id = None
+        entry, scope, author = (
+            service.entry_for(kind, wanted, stage_code, form.facts),
+            scope_form.chosen,
+            Author.of(the_user()),
+        )
+        photos, series = uploads(form.photos), _series_of(form)
+        with form.refusals(), transaction():
+            record_id = service.add_record(
+                author, scope, entry, photos=photos, series=series, entry_key=scope_form.entry_key.data or None
+            )
+        if record_id is not None and not form.errors:
+            return _kept(service.own_record(the_user(), record_id))
+    if _wants_json() and request.method == "POST":
+        return _refused(form, scope_form)
+    return _form_page(form, kind, wanted, stage, scope_form=scope_form, last=last)
+
+
+@views.route("/field/records/<int:record_id>/correct", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def correct(record_id: int) -> Any:
+    record = service.own_record(the_user(), record_id)
+    stage = service.stage_of(record.kind, record.stage_code)
+    form = _record_form(record.type, stage, values_of(record, whole=True))
+    newer_id = None
+    if form.validate_on_submit() and form.has_reason():
+        with form.refusals():
+            try:
+                with transaction():
+                    correction = service.correct_record(
+                        the_user(), service.own_record(the_user(), record_id), form.facts,
+                        form.correction_reason.data or "", uploads(form.photos),
+                        series=_series_of(form), entry_key=(request.form.get("entry_key") or "")[:40] or None,
+                    )  # fmt: skip
+            except service.AlreadyCorrected as problem:
+                newer_id = problem.newer_id
+        if newer_id is not None:
+            return _conflict(form, record_id, service.own_record(the_user(), newer_id))
+        if not form.errors:
+            return _kept(correction)
+    if _wants_json() and request.method == "POST":
+        return _refused(form)
+    record = service.own_record(the_user(), record_id)
+    return _form_page(form, record.kind, record.type, stage, correcting=record)
+
+
+def _record_type(text: str) -> RecordType:
+    try:
+        return RecordType(text)
+    except ValueError as error:
+        raise NotFound from error
+
+
+def _record_form(record_type: RecordType, stage: Stage | None, offered: dict[str, Any]) -> RecordForm:
+    stock = stock_of(the_user().organisation, record_type.value) if record_type in INPUT_TYPES else []
+    return form_for(record_type, stage)(data=offered, stock=stock)
+
+
+def _scope_form(kind: ProductKind) -> ScopeForm:
+    chosen = request.args.get("batch", type=int)
+    lots = [lot for lot in service.open_lots(the_user()) if lot.product.kind_code == kind.code]
+    # A lot that has been closed or recalled since the page was opened is told of by name.
+    meant = service.lots_named(the_user(), request.form.getlist("batch_ids", type=int))
+    return ScopeForm(
+        lots=lots, meant=[*lots, *meant], sites=sites_of(the_user().organisation),
+        data={"scope": "lots", "batch_ids": [chosen] if chosen else [lot.id for lot in lots][:1], "entry_key": str(uuid4())},
+    )  # fmt: skip
+
+
+def _series_of(form: RecordForm) -> tuple[str, bytes] | None:
+    return upload(form["series"]) if "series" in form else None
+
+
+def _wants_json() -> bool:
+    return request.accept_mimetypes.best == "application/json"
+
+
+def _kept(record: Record) -> Any:
+    place = url_for("batches.show", batch_id=record.batch_id) if record.batch_id else url_for("field.home")
+    # Who sends what was entered earlier is not going to a page that could tell of it.
+    if not _wants_json() or request.headers.get("X-Watched"):
+        flash(_("更正已记下，原记录保留。") if record.replaces_id else _("已记下。"))
+    return (jsonify(id=record.id, url=place), 201) if _wants_json() else redirect(place)
+
+
+def _refused(*forms: Any) -> Any:
+    """The messages by field, for who sends entries later."""
+    labels = {field.name: str(field.label.text) for form in forms for field in form}
+    errors = {
+        labels.get(name, name): [str(message) for message in messages]
+        for form in forms
+        for name, messages in form.errors.items()
+        if name
+    }
+    general = [str(message) for form in forms for message in form.form_errors]
+    return jsonify(errors=errors, messages=general), 422
+
+
+def _conflict(form: RecordForm, record_id: int, newer: Record) -> Any:
+    """Someone else corrected the record first: show both, keep neither in silence."""
+    old = service.own_record(the_user(), record_id)
+    mine = service.unsaved(old, form.facts)
+    found = [{"label": label, "theirs": theirs, "mine": own} for label, theirs, own in differences(newer, mine)]
+    message = _("这条记录刚刚被 %(who)s 更正过。", who=newer.created_by.full_name if newer.created_by else "—")
+    if _wants_json():
+        url = url_for("field.correct", record_id=newer.id)
+        return jsonify(message=str(message), differences=found, newer=url, title=record_title(newer)), 409
+    form.form_errors = [*form.form_errors, message]
+    stage = service.stage_of(newer.kind, newer.stage_code)
+    page = _form_page(form, newer.kind, newer.type, stage, correcting=newer, differences=found)
+    return page[0], 409
+
+
+def _form_page(
+    form: RecordForm, kind: ProductKind, record_type: RecordType, stage: Stage | None, *,
+    scope_form: ScopeForm | None = None, last: Record | None = None, correcting: Record | None = None,
+    differences: list[dict[str, str]] | None = None,
+) -> Any:  # fmt: skip
+    page = render_template(
+        "field/form.html", form=form, scope_form=scope_form, kind=kind, type=record_type,
+        title=title_of(record_type, stage), last=last, correcting=correcting, most_photos=MAX_PHOTOS,
+        differences=differences or [], today=today(), entry_key=str(uuid4()),
+    )  # fmt: skip
+    return page, max(status_of(form), status_of(scope_form) if scope_form else 200)

@@ -1,0 +1,102 @@
+"""A lot's genealogy: picture and table, adding and withdrawing what it was made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+
+from qr.codes import InvalidCode
+from trace_app.accounts.access import SUPERVISORS, allow, may_see, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.batches import service as batches
+from trace_app.batches.forms import STATES
+from trace_app.batches.models import Batch
+from trace_app.clock import today
+from trace_app.db.session import transaction
+from trace_app.errors import Problem
+from trace_app.extensions import db
+from trace_app.flow.balance import MoreThanLeft, balance_of, intake_of
+from trace_app.flow.genealogy import service
+from trace_app.flow.genealogy.forms import LinkForm
+from trace_app.flow.genealogy.picture import NODE_HEIGHT, NODE_WIDTH, draw
+from trace_app.flow.shipments.forms import LossForm, WithdrawForm
+from trace_app.flow.shipments.service import losses_of, shipments_of
+from trace_app.labels.packing import code_from_scan
+from trace_app.labels.service import label_of_code
+from trace_app.templating import status_of
+
+views = Blueprint("genealogy", __name__)
+
+
+@views.get("/batches/<int:batch_id>/genealogy")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def show(batch_id: int) -> Any:
+    return _page(batch_id, None)
+
+
+@views.post("/batches/<int:batch_id>/genealogy")
+@allow(RoleName.PRODUCER)
+def link(batch_id: int) -> Any:
+    form = _form(batches.own_batch(the_user(), batch_id))
+    if form.validate():
+        with form.refusals(quantity=MoreThanLeft, source_id=(service.SameLot, service.Circle)), transaction():
+            service.link_lots(
+                the_user(), _source(form), batches.own_batch(the_user(), batch_id), quantity=form.quantity.data,
+                happened_on=form.happened_on.data, note=form.note.data or "",
+            )  # fmt: skip
+        if not form.errors:
+            flash(_("已记下来源。"))
+            return redirect(url_for("genealogy.show", batch_id=batch_id))
+    return _page(batch_id, form)
+
+
+@views.post("/genealogy/<int:link_id>/withdraw")
+@allow(RoleName.PRODUCER)
+def withdraw(link_id: int) -> Any:
+    form = WithdrawForm()
+    batch_id = service.own_link(the_user(), link_id).target_id
+    if form.validate():
+        with transaction():
+            service.withdraw_link(the_user(), service.own_link(the_user(), link_id), form.reason.data)
+        flash(_("已撤销这条来源。"))
+    else:
+        flash(_("请填写原因。"))
+    return redirect(url_for("genealogy.show", batch_id=batch_id))
+
+
+def _form(batch: Batch) -> LinkForm:
+    lots = batches.find_batches(the_user(), per_page=100).items
+    return LinkForm(lots=[lot for lot in lots if lot.id != batch.id], data={"happened_on": today()})
+
+
+def _source(form: LinkForm) -> Batch:
+    """The lot that is meant: by a label's code, which whoever holds the goods can read, else one's own."""
+    typed = (form.code.data or "").strip()
+    if not typed:
+        return batches.own_batch(the_user(), form.source_id.data)
+    try:
+        return db.session.get_one(Batch, label_of_code(code_from_scan(typed)).batch_id)
+    except InvalidCode as error:
+        raise UnknownLot(code=typed[:40]) from error
+
+
+class UnknownLot(Problem):
+    status = 422
+    code = "unknown-lot"
+    title = _("没有“%(code)s”这个追溯码，请对准标签再扫一次，或核对 13 位字符。")
+
+
+def _page(batch_id: int, form: LinkForm | None) -> Any:
+    batch = batches.batch_for(the_user(), batch_id)
+    own = the_user().role is RoleName.PRODUCER
+    found = service.genealogy(batch)
+    page = render_template(
+        "genealogy/show.html", batch=batch, found=found, picture=draw(found), sources=service.sources_of(batch), states=STATES,
+        balance=balance_of(batch), intake=intake_of(batch), shipped=shipments_of(batch), losses=losses_of(batch),
+        loss_form=LossForm(formdata=None).apart("loss"), form=form or (_form(batch) if own else None), own=own,
+        node_width=NODE_WIDTH, node_height=NODE_HEIGHT, today=today(),
+        open_to_me=lambda lot: may_see(the_user(), lot.producer_id, lot.division_code),
+    )  # fmt: skip
+    return page, status_of(form) if form else 200

@@ -1,0 +1,618 @@
+"""Sending goods to a consignee, confirming what arrived, and finding what went where."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+from flask_sqlalchemy.pagination import Pagination
+from sqlalchemy.orm import joinedload, selectinload
+
+from qr.codes import ALPHABET, CODE_LENGTH, InvalidCode, format_code, normalise_code
+from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound, visible_to
+from trace_app.accounts.models import Division, Organisation, RoleName, User
+from trace_app.batches import service as batches
+from trace_app.batches.freshness import shown_on_trace_pages
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Product
+from trace_app.clock import SHANGHAI, local
+from trace_app.db.base import utc_now
+from trace_app.errors import Problem
+from trace_app.extensions import db
+from trace_app.flow.balance import must_have, was_sent
+from trace_app.flow.shipments.forms import OrderForm
+from trace_app.flow.shipments.models import (
+    Consignee,
+    LotLoss,
+    Receipt,
+    ReceiptLine,
+    Shipment,
+    ShipmentLine,
+    ShippedCode,
+    Temperature,
+    TemperatureSource,
+)
+from trace_app.forms import plain_decimal
+from trace_app.labels.models import LabelLevel, Packing
+from trace_app.labels.packing import LabelIsVoid, label_from_scan
+from trace_app.labels.service import CONTAINERS, ScannedLabel
+from trace_app.media.service import keep_document, keep_photos
+from trace_app.records.series import read_series, stretches
+from trace_app.units import unit_name
+
+PER_PAGE = 30
+MOST_CODES = 2000
+"""Of one shipment."""
+COUNTED = {"piece", "box", "bottle", "leg"}
+"""Units of which a label stands on one."""
+
+
+def _in(shipments: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The lots in the shipments that a condition names."""
+    return Batch.id.in_(sa.select(ShipmentLine.batch_id).join(ShipmentLine.shipment).where(shipments))
+
+
+shown_on_trace_pages(Shipment, lambda shipment: _in(Shipment.id == shipment.id))
+shown_on_trace_pages(Consignee, lambda consignee: _in(Shipment.consignee_id == consignee.id))
+
+
+class NotYours(Problem):
+    """Only what one made or was sent can be sent on."""
+
+    status = 422
+    code = "not-yours"
+    title = _("批次 %(lot)s 不是您的，也没有发给过您，不能发货。请核对批次或追溯码。")
+
+
+class NeedsQuantity(Problem):
+    status = 422
+    code = "needs-quantity"
+    title = _("请填写批次 %(lot)s 的数量（%(unit)s）：扫的码不能说明有多少。")
+
+
+class NothingToSend(Problem):
+    status = 422
+    code = "nothing-to-send"
+    title = _("请选择批次并填写数量，或扫描标签。")
+
+
+class AlreadySent(Problem):
+    """A label is on one way at a time."""
+
+    code = "already-sent"
+    title = _("%(code)s 已在发货单 %(number)s 里发出，不能再发。如登记错了，请先撤销那张发货单。")
+
+
+class AlreadyReceived(Problem):
+    code = "already-received"
+    title = _("发货单 %(number)s 已经确认收货，不能再改。")
+
+
+class WithdrawnShipment(Problem):
+    code = "withdrawn-shipment"
+    title = _("发货单 %(number)s 已由发货方撤销，请与发货方联系。")
+
+
+class MoreThanSent(Problem):
+    status = 422
+    code = "more-than-sent"
+    title = _("批次 %(lot)s 只发出 %(sent)s，收到的不能多于发出的。多出来的货请与发货方联系，另开发货单。")
+
+
+class DifferenceNeedsNote(Problem):
+    status = 422
+    code = "difference-needs-note"
+    title = _("收到的与发出的不一样，请在备注里写明差在哪里。")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsigneeFacts:
+    """To whom: by name; the other facts are kept in the sender's address book."""
+
+    name: str
+    phone: str = ""
+    email: str = ""
+    division_code: str | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShipmentFacts:
+    """When and how. Temperatures are what the goods may be carried at, in degrees Celsius; None without cold chain."""
+
+    departed_at: datetime
+    carrier: str = ""
+    vehicle: str = ""
+    driver: str = ""
+    driver_phone: str = ""
+    least_celsius: float | None = None
+    most_celsius: float | None = None
+    platform: str = ""
+    order_number: str = ""
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Load:
+    """What a shipment carries: quantities by lot, and the labels that were scanned."""
+
+    quantities: dict[int, Decimal] = field(default_factory=dict)
+    labels: list[ScannedLabel] = field(default_factory=list)
+
+
+def ship(
+    user: User, consignee: ConsigneeFacts, facts: ShipmentFacts, load: Load, photos: Sequence[tuple[str, bytes]] = ()
+) -> Shipment:
+    """Note that goods were sent.
+
+    :param photos: file name and content of each.
+    :raises NothingToSend, NotYours, NeedsQuantity, MoreThanLeft, AlreadySent, LabelIsVoid:
+    :raises NotReleased, AlreadyClosed: of one's own lots.
+    :raises UnderRecall, OnHold: with whom to call.
+    """
+    by_lot: dict[int, list[ScannedLabel]] = {lot_id: [] for lot_id in load.quantities}
+    for label in {(label.run_id, label.index): label for label in load.labels}.values():
+        by_lot.setdefault(label.batch_id, []).append(label)
+    if not by_lot:
+        raise NothingToSend
+    kept = keep_photos(user, list(photos))
+    shipment = Shipment(
+        number=_next_number(user, facts.departed_at),
+        receipt_code="".join(secrets.choice(ALPHABET) for _n in range(CODE_LENGTH)),
+        sender_id=user.organisation_id,
+        consignee=_consignee(user, consignee),
+        created_by_id=user.id,
+        **{name: getattr(facts, name) for name in ShipmentFacts.__dataclass_fields__},
+    )
+    shipment.photos = kept
+    for lot_id in sorted(by_lot):
+        shipment.lines.append(_line(user, lot_id, load.quantities.get(lot_id), by_lot[lot_id]))
+    db.session.add(shipment)
+    db.session.flush()
+    lots = {str(line.batch_id): str(line.quantity) for line in shipment.lines}
+    audit.note(user, "ship", shipment, number=shipment.number, to=consignee.name, lots=lots)
+    return shipment
+
+
+def _line(user: User, lot_id: int, quantity: Decimal | None, labels: list[ScannedLabel]) -> ShipmentLine:
+    batch = db.session.get(Batch, lot_id)
+    if batch is None:
+        raise NotFound
+    if batch.producer_id == user.organisation_id:
+        batches.must_be_on_sale(batch)
+    elif was_sent(batch, user.organisation_id):
+        batches.must_not_be_stopped(batch)
+    else:
+        raise NotYours(lot=batch.lot_number)
+    for label in labels:
+        _must_be_here(user, label)
+    if quantity is None:
+        quantity = Decimal(sum(map(_items_in, labels))) if batch.unit in COUNTED else Decimal(0)
+        if not quantity:
+            raise NeedsQuantity(lot=batch.lot_number, unit=unit_name(batch.unit))
+    must_have(batch, quantity, user.organisation_id)
+    codes = [ShippedCode(run_id=label.run_id, index=label.index) for label in labels]
+    return ShipmentLine(batch_id=lot_id, quantity=quantity, codes=codes)
+
+
+def _must_be_here(user: User, label: ScannedLabel) -> None:
+    """Raise where a label is void, or on its way already: itself, or in what it lies in."""
+    if label.void:
+        raise LabelIsVoid(code=format_code(label.code))
+    holders = [(label.run_id, label.index), *_containers(label.run_id, label.index)]
+    query = (
+        sa.select(Shipment.number)
+        .join(ShipmentLine, ShipmentLine.shipment_id == Shipment.id)
+        .join(ShippedCode, ShippedCode.line_id == ShipmentLine.id)
+        .where(
+            Shipment.sender_id == user.organisation_id,
+            Shipment.withdrawn_at.is_(None),
+            sa.tuple_(ShippedCode.run_id, ShippedCode.index).in_(holders),
+        )
+    )
+    if number := db.session.scalar(query.limit(1)):
+        raise AlreadySent(code=format_code(label.code), number=number)
+
+
+def _containers(run_id: int, index: int) -> list[tuple[int, int]]:
+    """The case that a label lies in, the pallet that this stands on, and so on."""
+    found: list[tuple[int, int]] = []
+    while True:
+        query = sa.select(Packing.container_run_id, Packing.container_index).where(
+            Packing.run_id == run_id, Packing.index == index, Packing.unpacked_at.is_(None)
+        )
+        row = db.session.execute(query).first()
+        if row is None:
+            return found
+        run_id, index = row
+        found.append((run_id, index))
+
+
+def _items_in(label: ScannedLabel) -> int:
+    """How many items a label stands for: itself, or all that was packed below it."""
+    if label.level not in CONTAINERS:
+        return 1 if label.level is LabelLevel.ITEM else 0
+    found, edge = 0, [(label.run_id, label.index)]
+    while edge:
+        query = sa.select(Packing).where(
+            sa.tuple_(Packing.container_run_id, Packing.container_index).in_(edge), Packing.unpacked_at.is_(None)
+        )
+        inside = list(db.session.scalars(query.options(joinedload(Packing.run))))
+        found += sum(row.run.level is LabelLevel.ITEM for row in inside)
+        edge = [(row.run_id, row.index) for row in inside if row.run.level in CONTAINERS]
+    return found
+
+
+def _next_number(user: User, departed_at: datetime) -> str:
+    # The organisation's row is its counter's lock.
+    db.session.refresh(user.organisation, with_for_update=True)
+    stem = f"{user.organisation_id}-{local(departed_at):%Y%m%d}-"
+    count = sa.select(sa.func.count()).where(Shipment.number.startswith(stem, autoescape=True))
+    return f"{stem}{int(db.session.scalar(count) or 0) + 1:03d}"
+
+
+def _consignee(user: User, facts: ConsigneeFacts) -> Consignee:
+    """The entry of the address book, begun or brought up to date; linked to the organisation of that name."""
+    row: Consignee | None = db.session.scalar(
+        db.select(Consignee).filter_by(sender_id=user.organisation_id, name=facts.name)
+    )
+    if row is None:
+        row = Consignee(sender_id=user.organisation_id, name=facts.name)
+        db.session.add(row)
+    row.organisation_id = db.session.scalar(
+        db.select(Organisation.id).where(Organisation.name == facts.name, Organisation.id != user.organisation_id)
+    )
+    for name in ("phone", "email", "division_code", "address"):
+        if value := getattr(facts, name):
+            setattr(row, name, value)
+    db.session.flush()
+    return row
+
+
+def withdraw(user: User, shipment: Shipment, reason: str) -> None:
+    """Take back a shipment that was entered wrongly. It stays on record.
+
+    :raises AlreadyReceived:
+    """
+    db.session.refresh(shipment, with_for_update={"of": Shipment})
+    if shipment.receipt is not None:
+        raise AlreadyReceived(number=shipment.number)
+    shipment.withdrawn_at, shipment.withdrawn_reason = utc_now(), reason
+    audit.note(user, "withdraw", shipment, reason=reason)
+
+
+def receive(
+    shipment: Shipment, quantities: Mapping[int, Decimal], *, received_at: datetime, received_by: str, note: str = "",
+    user: User | None = None,
+) -> Receipt:  # fmt: skip
+    """Note what arrived of a shipment, once.
+
+    :param quantities: by line.
+    :raises WithdrawnShipment, AlreadyReceived, MoreThanSent, DifferenceNeedsNote:
+    """
+    db.session.refresh(shipment, with_for_update={"of": Shipment})
+    if shipment.withdrawn_at is not None:
+        raise WithdrawnShipment(number=shipment.number)
+    if shipment.receipt is not None:
+        raise AlreadyReceived(number=shipment.number)
+    for line in shipment.lines:
+        if quantities[line.id] > line.quantity:
+            raise MoreThanSent(
+                lot=line.batch.lot_number, sent=f"{plain_decimal(line.quantity)} {unit_name(line.batch.unit)}"
+            )
+    if not note and any(quantities[line.id] != line.quantity for line in shipment.lines):
+        raise DifferenceNeedsNote
+    receipt = Receipt(
+        shipment_id=shipment.id, received_at=received_at, received_by=received_by, note=note,
+        user_id=user.id if user else None,
+        lines=[ReceiptLine(line_id=line.id, quantity=quantities[line.id]) for line in shipment.lines],
+    )  # fmt: skip
+    db.session.add(receipt)
+    shipment.arrived_at = shipment.arrived_at or received_at
+    db.session.flush()
+    audit.note(user, "receive", shipment, by=received_by, note=note)
+    return receipt
+
+
+def note_temperature(user: User, shipment: Shipment, celsius: float, at: datetime) -> Temperature:
+    """A reading by hand."""
+    row = Temperature(
+        shipment_id=shipment.id, source=TemperatureSource.MANUAL, starts_at=at, ends_at=at, least=celsius, most=celsius,
+        noted_by=user.full_name,
+    )  # fmt: skip
+    db.session.add(row)
+    db.session.flush()
+    return row
+
+
+def note_logger(user: User, shipment: Shipment, file_name: str, data: bytes) -> Temperature:
+    """A logger's file, kept as it is, with its series thinned out.
+
+    :raises SheetProblem, BadSeries:
+    """
+    readings = [(r.at, r.values["temperature"]) for r in read_series(file_name, data) if "temperature" in r.values]
+    outside = None
+    least, most = shipment.least_celsius, shipment.most_celsius
+    if least is not None and most is not None:
+        # A reading holds until the next one.
+        pairs = itertools.pairwise(readings)
+        seconds = [(then - at).total_seconds() for (at, value), (then, _next) in pairs if not least <= value <= most]
+        outside = sum(seconds) / 60
+    document = keep_document(user, file_name, data, "xlsx" if data.startswith(b"PK") else "csv")
+    values = [value for _at, value in readings]
+    row = Temperature(
+        shipment_id=shipment.id, source=TemperatureSource.LOGGER, starts_at=readings[0][0], ends_at=readings[-1][0],
+        count=len(readings), least=min(values), most=max(values), outside_minutes=outside, points=stretches(readings),
+        document_id=document.id, noted_by=user.full_name,
+    )  # fmt: skip
+    db.session.add(row)
+    db.session.flush()
+    return row
+
+
+def lose(user: User, batch: Batch, quantity: Decimal, reason: str) -> LotLoss:
+    """Note that some of a lot was lost where the user's organisation has it.
+
+    :raises MoreThanLeft, NotYours:
+    """
+    db.session.refresh(batch, with_for_update={"of": Batch})
+    if batch.producer_id != user.organisation_id and not was_sent(batch, user.organisation_id):
+        raise NotYours(lot=batch.lot_number)
+    must_have(batch, quantity, user.organisation_id)
+    row = LotLoss(
+        batch_id=batch.id, holder_id=user.organisation_id, quantity=quantity, reason=reason, created_by_id=user.id
+    )
+    db.session.add(row)
+    db.session.flush()
+    audit.note(user, "lose", batch, quantity=str(quantity), reason=reason)
+    return row
+
+
+def losses_of(batch: Batch) -> list[LotLoss]:
+    query = db.select(LotLoss).filter_by(batch_id=batch.id).where(LotLoss.withdrawn_at.is_(None)).order_by(LotLoss.id)
+    return list(db.session.scalars(query))
+
+
+def scanned(texts: Sequence[str]) -> list[ScannedLabel]:
+    """The labels of what was scanned, one in each line.
+
+    :raises NoSuchLabel:
+    """
+    return [label_from_scan(text) for text in dict.fromkeys(texts)]
+
+
+def _whole(query: sa.Select[Any]) -> sa.Select[Any]:
+    return query.options(
+        joinedload(Shipment.sender),
+        joinedload(Shipment.consignee),
+        joinedload(Shipment.receipt),
+        selectinload(Shipment.lines).joinedload(ShipmentLine.batch).joinedload(Batch.product).joinedload(Product.kind),
+    )
+
+
+def seen_by(user: User) -> sa.ColumnElement[bool]:
+    """The shipments that a user may see: its own, those sent to it, and a regulator those of lots or people of its
+    place."""
+    return sa.or_(*ways_seen_by(user))
+
+
+def ways_seen_by(user: User) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """The conditions of which one must hold for a user to see a shipment."""
+    # By EXISTS: looked up for the shipments at hand, where IN would first gather all that the user may see.
+    if user.role in (RoleName.PRODUCER, RoleName.BUYER):
+        mine = sa.exists().where(
+            Consignee.id == Shipment.consignee_id, Consignee.organisation_id == user.organisation_id
+        )
+        return sa.and_(Shipment.sender_id == user.organisation_id), mine.correlate(Shipment)
+    lots = sa.exists().where(
+        ShipmentLine.shipment_id == Shipment.id,
+        Batch.id == ShipmentLine.batch_id,
+        visible_to(user, Batch.producer_id, Batch.division_code),
+    )
+    return is_seen_by(user, Shipment.sender_id), lots.correlate(Shipment)
+
+
+def is_seen_by(user: User, organisation_id: Any) -> sa.ColumnElement[bool]:
+    """Whether a column names an organisation that the user may see."""
+    found = sa.exists().where(
+        Organisation.id == organisation_id, visible_to(user, Organisation.id, Organisation.division_code)
+    )
+    return found.correlate_except(Organisation)
+
+
+def find_shipments(user: User, *, search: str = "", direction: str = "", page: int = 1) -> Pagination:
+    """The shipments that a user may see, the latest first.
+
+    :param search: part of a number, consignee, vehicle, order or lot number.
+    :param direction: ``out`` or ``in``; empty for both.
+    """
+    query = _whole(db.select(Shipment).where(seen_by(user))).order_by(Shipment.departed_at.desc(), Shipment.id.desc())
+    if search:
+        lots = (
+            sa.select(ShipmentLine.shipment_id).join(Batch).where(Batch.lot_number.icontains(search, autoescape=True))
+        )
+        query = query.join(Shipment.consignee).where(
+            sa.or_(
+                *(
+                    column.icontains(search, autoescape=True)
+                    for column in (Shipment.number, Consignee.name, Shipment.vehicle, Shipment.order_number)
+                ),
+                Shipment.id.in_(lots),
+            )
+        )
+    if direction == "out":
+        query = query.where(Shipment.sender_id == user.organisation_id)
+    elif direction == "in":
+        query = query.where(Shipment.sender_id != user.organisation_id)
+    return db.paginate(query, page=page, per_page=PER_PAGE, error_out=False)
+
+
+def shipment_for(user: User, shipment_id: int) -> Shipment:
+    """A shipment that the user may see.
+
+    :raises NotFound:
+    """
+    shipment: Shipment | None = db.session.scalar(
+        _whole(db.select(Shipment).where(Shipment.id == shipment_id, seen_by(user)))
+    )
+    if shipment is None:
+        raise NotFound
+    return shipment
+
+
+def own_shipment(user: User, shipment_id: int) -> Shipment:
+    """A standing shipment that the user's organisation has sent.
+
+    :raises NotFound:
+    """
+    shipment = shipment_for(user, shipment_id)
+    if shipment.sender_id != user.organisation_id or shipment.withdrawn_at is not None:
+        raise NotFound
+    return shipment
+
+
+def shipment_by_code(code: str) -> Shipment:
+    """The shipment of a receipt code, as it was typed or came in a link.
+
+    :raises NotFound:
+    """
+    try:
+        plain = normalise_code(code)
+    except InvalidCode as error:
+        raise NotFound from error
+    shipment: Shipment | None = db.session.scalar(_whole(db.select(Shipment).filter_by(receipt_code=plain)))
+    if shipment is None:
+        raise NotFound
+    return shipment
+
+
+def shipments_of(batch: Batch) -> list[ShipmentLine]:
+    """Where a lot went, line by line: who made it sent it first, whoever had it then sent it on."""
+    query = (
+        db.select(ShipmentLine)
+        .join(ShipmentLine.shipment)
+        .where(ShipmentLine.batch_id == batch.id)
+        .options(
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.consignee),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.receipt).selectinload(Receipt.lines),
+        )
+        .order_by(Shipment.departed_at, ShipmentLine.id)
+    )
+    return list(db.session.scalars(query))
+
+
+class Sending(NamedTuple):
+    """A day on which a lot was sent to a place."""
+
+    day: date
+    division: Division
+
+
+MOST_PLACES = 6
+
+
+def places_sent_to(batch: Batch) -> list[Sending]:
+    """Where a lot was sent to, the latest first, for its trace page: days and places, not to whom."""
+    query = (
+        db.select(Shipment.departed_at, Division)
+        .join(ShipmentLine, ShipmentLine.shipment_id == Shipment.id)
+        .join(Shipment.consignee)
+        .join(Consignee.division)
+        .where(ShipmentLine.batch_id == batch.id, Shipment.withdrawn_at.is_(None))
+        .order_by(Shipment.departed_at.desc())
+        .limit(50)
+    )
+    found = {Sending(local(at).date(), division): None for at, division in db.session.execute(query)}
+    return list(found)[:MOST_PLACES]
+
+
+def journey_of(label: ScannedLabel) -> list[ShipmentLine]:
+    """The shipments that a label was in, itself or in what it lies in; where none was scanned, none are known."""
+    holders = [(label.run_id, label.index), *_containers(label.run_id, label.index)]
+    lines = (
+        sa.select(ShippedCode.line_id).where(sa.tuple_(ShippedCode.run_id, ShippedCode.index).in_(holders)).distinct()
+    )
+    query = (
+        db.select(ShipmentLine)
+        .join(ShipmentLine.shipment)
+        .where(ShipmentLine.id.in_(lines), Shipment.withdrawn_at.is_(None))
+        .options(
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.consignee),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.receipt).selectinload(Receipt.lines),
+        )
+        .order_by(Shipment.departed_at)
+    )
+    return list(db.session.scalars(query))
+
+
+def _at_hand(user: User) -> sa.Select[Any]:
+    """Lots that can be sent: one's own that are on sale, and those received; the newest first."""
+    received = (
+        sa.select(ShipmentLine.batch_id)
+        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
+        .join(Consignee, Consignee.id == Shipment.consignee_id)
+        .where(Consignee.organisation_id == user.organisation_id, Shipment.withdrawn_at.is_(None))
+    )
+    own = sa.and_(Batch.producer_id == user.organisation_id, Batch.released_at.is_not(None), Batch.closed_at.is_(None))
+    query: sa.Select[Any] = (
+        db.select(Batch)
+        .where(sa.or_(own, Batch.id.in_(received)), ~Batch.recalled, ~Batch.held)
+        .order_by(Batch.created_at.desc(), Batch.id.desc())
+    )
+    return query
+
+
+def lots_at_hand(user: User, most: int = 100) -> list[Batch]:
+    """The newest lots that can be sent."""
+    query = _at_hand(user).options(joinedload(Batch.product), joinedload(Batch.producer)).limit(most)
+    return list(db.session.scalars(query))
+
+
+def consignees_of(user: User) -> list[Consignee]:
+    query = db.select(Consignee).filter_by(sender_id=user.organisation_id).order_by(Consignee.name).limit(500)
+    return list(db.session.scalars(query))
+
+
+def numbers_at_hand(user: User) -> set[str]:
+    """The numbers of all lots that can be sent now."""
+    return set(db.session.scalars(_at_hand(user).with_only_columns(Batch.lot_number)))
+
+
+def sent_orders(user: User, platform: str, order_number: str) -> list[str]:
+    """The numbers of standing shipments for an online order."""
+    query = db.select(Shipment.number).filter_by(
+        sender_id=user.organisation_id, platform=platform, order_number=order_number
+    )
+    return list(db.session.scalars(query.where(Shipment.withdrawn_at.is_(None))))
+
+
+def ship_order(user: User, form: OrderForm) -> Shipment:
+    """Note that one lot of an online order was sent. What the form says was checked.
+
+    :raises NotFound, NotYours, MoreThanLeft, UnderRecall, OnHold:
+    """
+    facts = form.facts
+    query = _at_hand(user).where(Batch.lot_number == facts["lot_number"]).order_by(Batch.id.desc()).limit(1)
+    batch = db.session.scalar(query)
+    if batch is None:
+        raise NotFound
+    noon = datetime.combine(facts["departed_on"], time(12), SHANGHAI)
+    return ship(
+        user,
+        ConsigneeFacts(facts["consignee"], phone=facts["phone"] or "", address=facts["address"] or ""),
+        ShipmentFacts(
+            departed_at=min(noon, utc_now()), carrier=facts["carrier"] or "", vehicle=facts["vehicle"] or "",
+            platform=facts["platform"], order_number=facts["order_number"],
+        ),
+        Load({batch.id: facts["quantity"]}),
+    )  # fmt: skip

@@ -1,0 +1,274 @@
+"""Sending goods, confirming their receipt by link or code, and where a label has been."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, may_see, public, the_user
+from trace_app.accounts.forms import division_choices
+from trace_app.accounts.models import RoleName
+from trace_app.batches import service as batches
+from trace_app.batches.forms import STATES
+from trace_app.batches.models import Batch
+from trace_app.clock import today
+from trace_app.db.base import utc_now
+from trace_app.db.session import transaction
+from trace_app.extensions import db, limiter
+from trace_app.flow.balance import MoreThanLeft
+from trace_app.flow.shipments import service as shipping
+from trace_app.flow.shipments.forms import (
+    LossForm,
+    ReceiptCodeForm,
+    ReceiptForm,
+    ShipmentForm,
+    TemperatureForm,
+    WithdrawForm,
+)
+from trace_app.flow.shipments.models import Shipment
+from trace_app.forms import Form, plain_number
+from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
+from trace_app.labels.service import code_of
+from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
+from trace_app.records.series import chart_points
+from trace_app.templating import status_of
+from trace_app.uploads import upload, uploads
+
+views = Blueprint("shipments", __name__)
+PARTIES = (RoleName.PRODUCER, RoleName.BUYER)
+_OF_CODES = (NoSuchLabel, LabelIsVoid, shipping.AlreadySent)
+_OF_PHOTOS = (PhotoRefused, PhotoOversized, TooManyPhotos)
+
+
+@views.get("/shipments")
+@allow(*PARTIES, *SUPERVISORS)
+def index() -> Any:
+    search = request.args.get("q", "").strip()[:60]
+    direction = request.args.get("direction", "")
+    page = shipping.find_shipments(
+        the_user(), search=search, direction=direction, page=request.args.get("page", 1, type=int)
+    )
+    return render_template("shipments/index.html", page=page, search=search, direction=direction)
+
+
+@views.route("/shipments/new", methods=["GET", "POST"])
+@allow(*PARTIES)
+def new() -> Any:
+    form = ShipmentForm(places=division_choices(levels=("city", "county")), data={"departed_at": utc_now()})
+    faults: dict[int, str] = {}
+    if form.is_submitted():
+        quantities, faults = _quantities("q-")
+        if form.validate() and not faults:
+            with form.refusals(codes=_OF_CODES, photos=_OF_PHOTOS), transaction():
+                shipment = _ship(form, quantities)
+            if not form.errors:
+                flash(_("已登记发货。请打印发货单随货同行，收货方扫码或凭收货码确认。"))
+                return redirect(url_for("shipments.show", shipment_id=shipment.id))
+    lots = shipping.lots_at_hand(the_user())
+    wanted = request.args.get("batch", type=int)
+    page = render_template(
+        "shipments/ship.html", form=form, lots=sorted(lots, key=lambda lot: lot.id != wanted), faults=faults,
+        typed=request.form, wanted=wanted, consignees=shipping.consignees_of(the_user()), most_photos=MAX_PHOTOS,
+    )  # fmt: skip
+    return page, 422 if faults else status_of(form)
+
+
+def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:
+    facts = form.facts
+    labels = shipping.scanned(
+        [line for line in (facts["codes"] or "").splitlines() if line.strip()][: shipping.MOST_CODES]
+    )
+    names = shipping.ConsigneeFacts.__dataclass_fields__.keys() - {"name"}
+    return shipping.ship(
+        the_user(),
+        shipping.ConsigneeFacts(facts["consignee"], **{name: facts[name] or "" for name in names if name != "division_code"},
+                                division_code=facts["division_code"]),
+        shipping.ShipmentFacts(
+            departed_at=facts["departed_at"],
+            least_celsius=float(facts["least_celsius"]) if facts["least_celsius"] is not None else None,
+            most_celsius=float(facts["most_celsius"]) if facts["most_celsius"] is not None else None,
+            **{name: facts[name] or "" for name in ("carrier", "vehicle", "driver", "driver_phone", "platform", "order_number", "note")},
+        ),
+        shipping.Load(quantities, labels),
+        uploads(form.photos),
+    )  # fmt: skip
+
+
+def _quantities(prefix: str, *, least: Decimal = Decimal("0.001")) -> tuple[dict[int, Decimal], dict[int, str]]:
+    """What was typed beside each row, by its id, and what is wrong with it."""
+    found: dict[int, Decimal] = {}
+    faults: dict[int, str] = {}
+    for name, text in request.form.items():
+        row = name.removeprefix(prefix)
+        if row == name or not row.isdigit() or not text.strip():
+            continue
+        number = plain_number(text)
+        if number is None or not least <= number <= 100_000_000:
+            faults[int(row)] = str(_("请填写数字，例如 12.5。"))
+        else:
+            found[int(row)] = number
+    return found, faults
+
+
+@views.get("/shipments/<int:shipment_id>")
+@allow(*PARTIES, *SUPERVISORS)
+def show(shipment_id: int) -> Any:
+    return _page(shipment_id)
+
+
+@views.post("/shipments/<int:shipment_id>/withdraw")
+@allow(*PARTIES)
+def withdraw(shipment_id: int) -> Any:
+    form = WithdrawForm()
+    if form.validate():
+        with form.refusals(), transaction():
+            shipping.withdraw(the_user(), shipping.own_shipment(the_user(), shipment_id), form.reason.data)
+        if not form.errors:
+            flash(_("已撤销发货单。"))
+            return redirect(url_for("shipments.show", shipment_id=shipment_id))
+    return _page(shipment_id, withdraw_form=form)
+
+
+@views.post("/shipments/<int:shipment_id>/temperature")
+@allow(*PARTIES)
+def temperature(shipment_id: int) -> Any:
+    form = TemperatureForm()
+    if form.validate():
+        file = upload(form.file)
+        with form.refusals(), transaction():
+            shipment = shipping.shipment_for(the_user(), shipment_id)
+            if file:
+                shipping.note_logger(the_user(), shipment, *file)
+            else:
+                shipping.note_temperature(the_user(), shipment, float(form.celsius.data), form.at.data)
+        if not form.errors:
+            flash(_("已记下温度。"))
+            return redirect(url_for("shipments.show", shipment_id=shipment_id))
+    return _page(shipment_id, temperature_form=form)
+
+
+@views.get("/shipments/<int:shipment_id>/note.pdf")
+@allow(*PARTIES)
+def note(shipment_id: int) -> Any:
+    """The delivery note that goes with the goods."""
+    shipment = shipping.own_shipment(the_user(), shipment_id)
+    headers = {"Content-Disposition": f'attachment; filename="{shipment.number}.pdf"'}
+    link = url_for("shipments.receive", code=shipment.receipt_code, _external=True)
+    # Here: what makes papers takes 13 MB, which most workers never need.
+    from trace_app.flow.shipments.delivery_note import delivery_note
+
+    return Response(delivery_note(shipment, link), mimetype="application/pdf", headers=headers)
+
+
+def _page(
+    shipment_id: int, *, withdraw_form: WithdrawForm | None = None, temperature_form: TemperatureForm | None = None
+) -> Any:
+    shipment = shipping.shipment_for(the_user(), shipment_id)
+    mine = the_user().organisation_id == shipment.sender_id
+    forms: list[Form] = [form for form in (withdraw_form, temperature_form) if form is not None]
+    page = render_template(
+        "shipments/show.html", shipment=shipment, mine=mine, states=STATES, code_of=code_of, chart_points=chart_points,
+        received={line.line_id: line.quantity for line in shipment.receipt.lines} if shipment.receipt else {},
+        withdraw_form=withdraw_form or WithdrawForm(formdata=None), may_note=the_user().role in PARTIES,
+        to_me=shipment.consignee.organisation_id == the_user().organisation_id,
+        temperature_form=temperature_form or TemperatureForm(formdata=None, data={"at": utc_now()}),
+        open_to_me=lambda lot: may_see(the_user(), lot.producer_id, lot.division_code),
+    )  # fmt: skip
+    return page, max(map(status_of, forms), default=200)
+
+
+@views.get("/receive")
+@public
+def receive_start() -> Any:
+    """For who has the paper and no way to scan it: type the code."""
+    form = ReceiptCodeForm(formdata=None)
+    typed = request.args.get("code", "").strip()
+    if typed:
+        try:
+            code = shipping.shipment_by_code(typed).receipt_code
+            return redirect(url_for("shipments.receive", code=code))
+        except NotFound:
+            form.code.data = typed[:60]
+            form.refuse("code", str(_("没有这个收货码，请核对发货单上的 13 位字符。")))
+    return render_template("shipments/receive_start.html", form=form), status_of(form)
+
+
+@views.route("/receive/<code>", methods=["GET", "POST"])
+@public
+@limiter.limit("30/minute", methods=["POST"])
+def receive(code: str) -> Any:
+    """The buyer says what arrived. Whoever has the code may: it is on the paper that came with the goods."""
+    shipment = shipping.shipment_by_code(code)
+    form = ReceiptForm(data={"received_at": utc_now()})
+    faults: dict[int, str] = {}
+    if form.is_submitted():
+        quantities, faults = _quantities("q-", least=Decimal(0))
+        for line in shipment.lines:
+            if line.id not in quantities:
+                faults.setdefault(line.id, str(_("请填写收到的数量，没收到的填 0。")))
+        if form.validate() and not faults:
+            with form.refusals(note=shipping.DifferenceNeedsNote), transaction():
+                shipment = shipping.shipment_by_code(code)
+                user = acting_user()
+                mine = user is not None and user.organisation_id == shipment.consignee.organisation_id
+                shipping.receive(
+                    shipment, quantities, received_at=form.received_at.data, received_by=form.received_by.data,
+                    note=form.note.data or "", user=user if mine else None,
+                )  # fmt: skip
+            if not form.errors:
+                flash(_("已确认收货，谢谢。"))
+                return redirect(url_for("shipments.receive", code=shipment.receipt_code))
+            shipment = shipping.shipment_by_code(code)
+    page = render_template(
+        "shipments/receive.html", shipment=shipment, form=form, faults=faults, typed=request.form,
+        received={line.line_id: line.quantity for line in shipment.receipt.lines} if shipment.receipt else {},
+    )  # fmt: skip
+    return page, 422 if faults else status_of(form)
+
+
+@views.post("/batches/<int:batch_id>/lose")
+@allow(RoleName.PRODUCER)
+def lose(batch_id: int) -> Any:
+    form = LossForm()
+    if form.validate():
+        with form.refusals(quantity=MoreThanLeft), transaction():
+            batch = batches.own_batch(the_user(), batch_id)
+            shipping.lose(the_user(), batch, form.quantity.data, form.reason.data)
+    flash(
+        _("已记下损耗。")
+        if not form.errors
+        else " ".join(str(m) for messages in form.errors.values() for m in messages)
+    )
+    return redirect(url_for("genealogy.show", batch_id=batch_id))
+
+
+@views.get("/journey")
+@allow(*PARTIES, *SUPERVISORS)
+def journey() -> Any:
+    """One step back and every step forward of a label that is in one's hands."""
+    typed = request.args.get("code", "").strip()
+    label = batch = problem = None
+    lines: list[Any] = []
+    if typed:
+        try:
+            label = label_from_scan(typed)
+            batch = db.session.get_one(Batch, label.batch_id)
+            lines = shipping.journey_of(label)
+        except NoSuchLabel as trouble:
+            problem = trouble.message
+    if label and batch and not _concerns(batch, lines):
+        problem, label, lines = str(_("这个码的批次与您无关，看不到它的流向。")), None, []
+    page = render_template(
+        "shipments/journey.html", typed=typed, label=label, batch=batch, lines=lines, problem=problem, states=STATES,
+        today=today(),
+    )  # fmt: skip
+    return page, 422 if problem else 200
+
+
+def _concerns(batch: Batch, lines: list[Any]) -> bool:
+    user = the_user()
+    parties = {line.shipment.sender_id for line in lines} | {line.shipment.consignee.organisation_id for line in lines}
+    return may_see(user, batch.producer_id, batch.division_code) or user.organisation_id in parties

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import enum
+from datetime import date, datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.accounts.models import Organisation, User
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Site
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import Model
+from trace_app.media.models import Document
+
+
+class TestSubject(enum.StrEnum):
+    PRODUCT = "product"
+    SOIL = "soil"
+    WATER = "water"
+
+    __test__ = False
+
+
+class Verdict(enum.StrEnum):
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    OPEN = "open"
+    """No limit in force, or the result can't be compared with it."""
+
+
+class TestReport(Model):
+    """A laboratory's report on a lot, or on a site's soil or water. A correction is a new report that names the old."""
+
+    __tablename__ = "test_reports"
+    __table_args__ = (sa.CheckConstraint("(batch_id IS NULL) = (site_id IS NOT NULL)", "place"),)
+    __test__ = False
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subject: Mapped[TestSubject] = mapped_column(one_of(TestSubject, "subject"))
+    batch_id: Mapped[int | None] = mapped_column(sa.ForeignKey("batches.id"), index=True)
+    site_id: Mapped[int | None] = mapped_column(sa.ForeignKey("sites.id"), index=True)
+    report_number: Mapped[str] = mapped_column(sa.String(60))
+    laboratory: Mapped[str] = mapped_column(sa.String(100))
+    cma_number: Mapped[str] = mapped_column(sa.String(20), default="")
+    """China Metrology Accreditation (检验检测机构资质认定) number, on the report's head."""
+    sample: Mapped[str] = mapped_column(sa.String(100), default="")
+    """The sample's number and state."""
+    sampled_on: Mapped[date]
+    issued_on: Mapped[date]
+    verdict: Mapped[Verdict] = mapped_column(one_of(Verdict, "verdict"))
+    """Ours, from the results and the limits in force on the day of sampling."""
+    document_id: Mapped[int | None] = mapped_column(sa.ForeignKey("documents.id"))
+    replaces_id: Mapped[int | None] = mapped_column(sa.ForeignKey("test_reports.id"), unique=True)
+    correction_reason: Mapped[str] = mapped_column(sa.String(300), default="")
+    entered_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    entered_for_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    """The producer, or the laboratory itself."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    batch: Mapped[Batch | None] = relationship()
+    site: Mapped[Site | None] = relationship()
+    document: Mapped[Document | None] = relationship(lazy="joined")
+    entered_by: Mapped[User] = relationship()
+    entered_for: Mapped[Organisation] = relationship(lazy="joined")
+    replaces: Mapped[TestReport | None] = relationship(remote_side=[id], back_populates="replaced_by")
+    replaced_by: Mapped[TestReport | None] = relationship(back_populates="replaces", uselist=False)
+    results: Mapped[list[TestResult]] = relationship(
+        back_populates="report", order_by="TestResult.id", lazy="selectin", cascade="all, delete-orphan"
+    )
+
+
+class TestResult(Model):
+    """What was found of one analyte, and the limit it was held against."""
+
+    __tablename__ = "test_results"
+    __test__ = False
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    report_id: Mapped[int] = mapped_column(sa.ForeignKey("test_reports.id", ondelete="CASCADE"), index=True)
+    analyte: Mapped[str] = mapped_column(sa.String(60))
+    analyte_en: Mapped[str] = mapped_column(sa.String(80), default="")
+    method: Mapped[str] = mapped_column(sa.String(60), default="")
+    detected: Mapped[bool]
+    value: Mapped[Decimal | None] = mapped_column(sa.Numeric(18, 6))
+    """What was measured; where nothing was detected, the limit of detection if it is known."""
+    unit: Mapped[str] = mapped_column(sa.String(20))
+    limit_op: Mapped[str] = mapped_column(sa.String(12), default="")
+    limit_value: Mapped[Decimal | None] = mapped_column(sa.Numeric(14, 6))
+    limit_unit: Mapped[str] = mapped_column(sa.String(20), default="")
+    limit_standard: Mapped[str] = mapped_column(sa.String(80), default="")
+    verdict: Mapped[Verdict] = mapped_column(one_of(Verdict, "verdict"))
+
+    report: Mapped[TestReport] = relationship(back_populates="results")

@@ -1,0 +1,58 @@
+"""Findings: a regulator's list of warnings, one finding with waiver and handling, where to be told of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.db.session import transaction
+from trace_app.findings.forms import SEVERITIES
+from trace_app.messages import delivery
+from trace_app.messages import service as messages
+from trace_app.messages.forms import CHANNEL_TYPES, ChannelForm
+from trace_app.messages.models import ChannelType, DeliveryStatus, Severity
+from trace_app.templating import status_of
+
+views = Blueprint("messages", __name__)
+
+
+DELIVERY_STATES = {
+    DeliveryStatus.WAITING: _("等待发送"),
+    DeliveryStatus.SENT: _("已发送"),
+    DeliveryStatus.FAILED: _("发送失败"),
+}
+
+
+@views.route("/messages", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def channels() -> Any:
+    """Where the organisation is told of findings, and how that went."""
+    form = ChannelForm()
+    if form.validate_on_submit():
+        with form.refusals(), transaction():
+            messages.add_channel(
+                the_user(), ChannelType(form.type.data), form.target.data, Severity(form.least_severity.data)
+            )
+        if not form.errors:
+            flash(_("已添加通知方式。"))
+            return redirect(url_for("messages.index"))
+    organisation = the_user().organisation
+    page = render_template(
+        "messages/index.html", form=form, channels=messages.channels_of(organisation), types=CHANNEL_TYPES,
+        severities=SEVERITIES, deliveries=messages.deliveries_of(organisation), states=DELIVERY_STATES,
+        title_of=delivery.title_of, page_of=delivery.page_of, mail=delivery.mail_is_set(), most=messages.MAX_CHANNELS,
+    )  # fmt: skip
+    return page, status_of(form)
+
+
+@views.post("/messages/<int:channel_id>/remove")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def remove_channel(channel_id: int) -> Any:
+    with transaction():
+        messages.remove_channel(the_user(), channel_id)
+    flash(_("已删除通知方式。"))
+    return redirect(url_for("messages.index"))

@@ -1,0 +1,101 @@
+"""The trace page for machines: JSON-LD in schema.org's words and those of the GS1 Web Vocabulary."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import current_app, request, url_for
+from werkzeug.datastructures import MIMEAccept
+
+from trace_app.batches.models import Batch
+from trace_app.laboratory.models import Verdict
+from trace_app.laboratory.shown import ShownCertificate
+from trace_app.language import named
+from trace_app.public.trace import Trace
+
+LINKSET_JSON = "application/linkset+json"
+MEDIA_TYPES = ["text/html", "application/ld+json", "application/json", LINKSET_JSON]
+"""What a trace page comes as; the first where a client takes anything."""
+CONTEXT = {"@vocab": "https://schema.org/", "gs1": "https://ref.gs1.org/voc/"}
+
+
+def accepted_media() -> MIMEAccept:
+    """What the reader takes: as the address says (``mediaType``, as resolvers pass it on), else as its program does."""
+    wished = request.args.get("mediaType")
+    return MIMEAccept([(wished, 1)]) if wished else request.accept_mimetypes
+
+
+def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]:
+    """A lot's product, or a single item of it, as JSON-LD.
+
+    :param code: as it stands in the address; empty in the page itself, whose address it is.
+    :param serial: whether the code is a single item's.
+    """
+    batch, product = trace.batch, trace.batch.product
+    base = str(current_app.config["SETTINGS"].public_url)
+    document: dict[str, Any] = {
+        "@context": CONTEXT,
+        "@type": ["IndividualProduct" if serial else "Product", "gs1:FoodBeverageTobaccoProduct"],
+        "@id": f"{base}{code}" if code else "",
+        "name": named(product),
+        "gs1:hasBatchLotNumber": batch.lot_number,
+        "countryOfOrigin": {"@type": "Country", "name": "CN"},
+        "gs1:countryOfOrigin": {"gs1:countryCode": "CN"},
+        "manufacturer": _organisation(batch),
+    }
+    if serial and code:
+        document["serialNumber"] = code
+    if product.gtin:
+        document |= {"gtin": product.gtin, "gs1:gtin": product.gtin}
+    if trace.produced_on:
+        document["productionDate"] = document["gs1:productionDate"] = trace.produced_on.isoformat()
+    if batch.best_before:
+        document["gs1:bestBeforeDate"] = batch.best_before.isoformat()
+    if product.photos:
+        document["image"] = url_for("public.photo", name=product.photos[0].name, _external=True)
+    if trace.certificates:
+        document["gs1:certification"] = [_certificate(certificate) for certificate in trace.certificates]
+    properties = [_property(label, value) for value, label, _good in trace.facts]
+    properties.append(_property("state", trace.state))
+    judged = [report for report in trace.tests if report.verdict is not Verdict.OPEN]
+    properties += [_property("test", report.report_number, report.verdict.value) for report in judged]
+    document["additionalProperty"] = properties
+    if trace.recall is not None:
+        document["subjectOf"] = {
+            "@type": "SpecialAnnouncement",
+            "name": trace.recall.number,
+            "text": named(trace.recall, "advice"),
+            "datePosted": trace.recall.issued_at.isoformat(),
+            "url": url_for("public.recall", number=trace.recall.number, _external=True),
+        }
+    return document
+
+
+def _organisation(batch: Batch) -> dict[str, Any]:
+    producer = batch.producer
+    document = {
+        "@type": ["Organization", "gs1:Organization"],
+        "name": named(producer),
+        "address": {"@type": "PostalAddress", "addressCountry": "CN", "addressLocality": named(batch.division)},
+    }
+    if producer.phone:
+        document["telephone"] = producer.phone
+    return document
+
+
+def _certificate(certificate: ShownCertificate) -> dict[str, str]:
+    return {
+        "@type": "gs1:CertificationDetails",
+        "gs1:certificationAgency": certificate.issuer,
+        "gs1:certificationIdentification": certificate.number,
+        "gs1:certificationEndDate": certificate.valid_until.isoformat(),
+    }
+
+
+def _property(name: str, *values: str) -> dict[str, Any]:
+    return {"@type": "PropertyValue", "name": name, "value": " ".join(str(value) for value in values)}
+
+
+def json_text(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,171 @@
+"""The resolver of GS1 Digital Links, and the pages of products, lots and places that have no label's code."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import NotFound, public
+from trace_app.catalogue.forms import SITE_KINDS
+from trace_app.certificates.texts import certificate_label
+from trace_app.errors import Problem
+from trace_app.laboratory.shown import certificates_of_product
+from trace_app.language import LOCALES
+from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
+from trace_app.public.json_ld import LINKSET_JSON, accepted_media, json_text
+from trace_app.public.pages import NEVER_SHARED, trace_response
+from trace_app.public.resolver.digital_link import BadLink, DigitalLink, read_path
+from trace_app.public.resolver.service import (
+    HTML,
+    Resolved,
+    Unknown,
+    description_file,
+    link_header,
+    link_type,
+    linkset,
+    lot_by_link,
+    product_by_gtin,
+    resolve,
+    site_by_gln,
+)
+from trace_app.public.trace import trace_of_batch
+
+views = Blueprint("resolver", __name__)
+FOR_ALL_ORIGINS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Accept-Language",
+    "Access-Control-Expose-Headers": "Link, Location",
+}
+LISTS = [LINKSET_JSON, "application/json", HTML]
+
+
+class MalformedLink(Problem):
+    """A GS1 Digital Link that can't be right: length, characters or check digit."""
+
+    status = 400
+    code = "malformed-link"
+    title = _("GS1 数字链接有误：请核对位数和校验码，或直接扫码。")
+
+
+class NoSuchLink(Problem):
+    status = 404
+    code = "unknown-link"
+    title = _("本平台没有登记这个 GS1 标识。请核对，或扫标签上的二维码。")
+
+
+@views.after_request
+def _for_all_origins(response: Response) -> Response:
+    """Programs of other sites may ask (CORS): all of it is public."""
+    response.headers.update(FOR_ALL_ORIGINS)
+    return response
+
+
+@views.get("/<any('00', '01', '414'):key>/<path:rest>")
+@public
+def digital_link(key: str, rest: str) -> Any:
+    try:
+        return answer_link(read_path(f"{key}/{rest}"))
+    except BadLink as error:
+        raise MalformedLink from error
+
+
+@views.get("/.well-known/gs1resolver")
+@public
+def description() -> Any:
+    return Response(json_text(description_file()), mimetype="application/json")
+
+
+def answer_link(link: DigitalLink, *, compressed: bool = False) -> Response:
+    """The answer to a GS1 Digital Link: on to where it leads, or all of its links.
+
+    :raises NoSuchLink:
+    """
+    try:
+        resolved = resolve(link)
+    except Unknown as error:
+        raise NoSuchLink from error
+    response = _lead(resolved)
+    response.headers["Link"] = link_header(resolved, resolved.anchor if compressed else "")
+    response.headers["Cache-Control"] = NEVER_SHARED
+    response.headers.update(FOR_ALL_ORIGINS)
+    response.vary.update(["Accept", "Accept-Language"])
+    return response
+
+
+def _lead(resolved: Resolved) -> Response:
+    wished = request.args.get("linkType", "")
+    accepted = accepted_media()
+    if wished in ("all", "linkset") or (not wished and accepted.best_match([HTML, LINKSET_JSON], HTML) == LINKSET_JSON):
+        if accepted.best_match(LISTS, LINKSET_JSON) == HTML and accepted.best != "*/*":
+            return Response(render_template("public/links.html", levels=list(resolved.levels())), mimetype=HTML)
+        kind = accepted.best_match(LISTS, LINKSET_JSON)
+        return Response(json_text(linkset(resolved)), mimetype=LINKSET_JSON if kind == HTML else kind)
+    name = link_type(wished) if wished else "defaultLink"
+    fitting = resolved.of_type(name) if name else []
+    if not fitting:
+        raise NoSuchLink
+    kind = accepted.best_match([target.media for target in fitting], fitting[0].media)
+    target = next(target for target in fitting if target.media == kind)
+    return redirect(_with_query(target.href), 307)  # type: ignore[return-value]
+
+
+def _with_query(href: str) -> str:
+    """The address with all that was asked: the standard leaves nothing out, and a page may heed language and type."""
+    asked = urlencode(list(request.args.items(multi=True)), safe=":/")
+    return f"{href}{'&' if '?' in href else '?'}{asked}" if asked else href
+
+
+@views.get("/p/<gtin>")
+@public
+def product_page(gtin: str) -> Any:
+    """A product by its GTIN, without a lot."""
+    try:
+        row = product_by_gtin(gtin)
+    except Unknown as error:
+        raise NotFound from error
+    return render_template(
+        "public/product.html",
+        product=row,
+        certificates=certificates_of_product(row),
+        certificate_label=certificate_label,
+    )
+
+
+@views.get("/p/<gtin>/<any(certificates):part>", defaults={"page": "resolver.product_page"})
+@views.get("/l/<gtin>/<lot>/<any(tests, inputs, journey):part>", defaults={"page": "resolver.lot_page"})
+@views.get("/<code>/<any(tests, inputs, journey):part>", defaults={"page": "public.trace"})
+@public
+def part_of_page(page: str, part: str, **keys: str) -> Any:
+    """A part of a page under an address of its own, which a link of a type can lead to."""
+    language = request.args.get("lang")
+    return redirect(url_for(page, lang=language if language in LOCALES else None, _anchor=part, **keys))  # type: ignore[arg-type]
+
+
+@views.get("/l/<gtin>/<lot>")
+@public
+def lot_page(gtin: str, lot: str) -> Any:
+    """A lot's trace page, where no label's code is known."""
+    try:
+        batch = lot_by_link(gtin, lot)
+    except Unknown as error:
+        raise NotFound from error
+    return trace_response(trace_of_batch(batch.id))
+
+
+@views.get("/places/<gln>")
+@public
+def place_page(gln: str) -> Any:
+    """A site by its GLN."""
+    try:
+        site = site_by_gln(gln)
+    except Unknown as error:
+        raise NotFound from error
+    position = (float(site.longitude), float(site.latitude)) if site.longitude and site.latitude else (None, None)
+    return render_template(
+        "public/place.html", site=site, kinds=SITE_KINDS, counties=counties, map_size=(WIDTH, HEIGHT),
+        site_mark=mark(*position),
+    )  # fmt: skip

@@ -1,1 +1,0 @@
-"""Compliance rules, test reports, certificates, commitment certificates; the release gate."""

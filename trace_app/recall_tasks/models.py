@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from trace_app.accounts.models import Organisation
+from trace_app.batches.models import Batch
+from trace_app.db.base import UtcDateTime, utc_now
+from trace_app.extensions import Model
+from trace_app.flow.shipments.models import Consignee
+from trace_app.media.models import Photo
+from trace_app.recalls.models import Recall
+
+
+class RecallTask(Model):
+    """What one producer or consignee has to do in a recall: confirm, stop, bring back, report."""
+
+    __tablename__ = "recall_tasks"
+    __table_args__ = (
+        sa.CheckConstraint("(organisation_id IS NULL) != (consignee_id IS NULL)", "one_party"),
+        sa.UniqueConstraint("recall_id", "organisation_id"),
+        sa.UniqueConstraint("recall_id", "consignee_id"),
+        sa.Index("ix_recall_tasks_due", "start_due_at", sqlite_where=sa.text("acknowledged_at IS NULL"),
+                 postgresql_where=sa.text("acknowledged_at IS NULL")),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"))
+    organisation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    consignee_id: Mapped[int | None] = mapped_column(sa.ForeignKey("consignees.id"))
+    token: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    """Random: the address under which those without an account report."""
+    sent_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    start_due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finish_due_on: Mapped[date]
+    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    acknowledged_by: Mapped[str] = mapped_column(sa.String(60), default="")
+    escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the regulator was told that it is late."""
+
+    recall: Mapped[Recall] = relationship()
+    organisation: Mapped[Organisation | None] = relationship()
+    consignee: Mapped[Consignee | None] = relationship()
+    reports: Mapped[list[RecallReport]] = relationship(back_populates="task", order_by="RecallReport.id")
+
+
+recall_report_photos = sa.Table(
+    "recall_report_photos",
+    Model.metadata,
+    sa.Column("report_id", sa.ForeignKey("recall_reports.id"), primary_key=True),
+    sa.Column("photo_id", sa.ForeignKey("photos.id"), primary_key=True),
+)
+
+
+class RecallReport(Model):
+    """What a party says has become of a recalled lot, in the lot's unit. The latest of a lot counts; all stay."""
+
+    __tablename__ = "recall_reports"
+    __table_args__ = (
+        sa.CheckConstraint("sealed >= 0 AND returned >= 0 AND destroyed >= 0 AND gone >= 0", "quantities"),
+        sa.Index("ix_recall_reports_task_id", "task_id", "batch_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task_id: Mapped[int] = mapped_column(sa.ForeignKey("recall_tasks.id"))
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
+    sealed: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    """In stock and blocked."""
+    returned: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    destroyed: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    gone: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    """Sold to consumers or eaten: known, and not to be had back."""
+    note: Mapped[str] = mapped_column(sa.String(300), default="")
+    reported_by: Mapped[str] = mapped_column(sa.String(60))
+    reported_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    task: Mapped[RecallTask] = relationship(back_populates="reports")
+    batch: Mapped[Batch] = relationship()
+    photos: Mapped[list[Photo]] = relationship(secondary=recall_report_photos, order_by=Photo.id)

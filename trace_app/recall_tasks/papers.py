@@ -1,0 +1,101 @@
+"""Recalls on paper: the notice to be sealed, the poster for shops, the final report. A4, in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from reportlab.lib.units import mm
+from reportlab.platypus import Spacer
+
+from trace_app.clock import local
+from trace_app.db.base import utc_now
+from trace_app.forms import plain_decimal
+from trace_app.language import named
+from trace_app.paper import Styles, document
+from trace_app.recall_tasks.service import Progress, party_name
+from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES
+from trace_app.recalls.models import Recall, RecallKind
+from trace_app.recalls.papers import _amount, _day, _drill, _of
+
+
+def _percent(value: float | None) -> str:
+    return "—" if value is None else f"{value:.0f}%"
+
+
+def report_pdf(recall: Recall, progress: Progress) -> bytes:
+    """What was done: notices, those concerned with their times, quantities by lot, effectiveness."""
+    title = str(_("%(kind)s报告 %(number)s", kind=KINDS[recall.kind], number=recall.number))
+    hours = progress.hours_to_contact
+    facts = [
+        (str(_("发布")), named(recall.authority)),
+        (str(_("级别")), str(LEVELS[recall.level]) if recall.kind is RecallKind.RECALL else ""),
+        (str(_("状态")), str(STATUSES[recall.status])),
+        (str(_("开始")), _day(recall.issued_at)),
+        (str(_("范围确定")) if recall.kind is RecallKind.DRILL else str(_("生效")), _day(recall.in_force_at)),
+        (str(_("确定范围用时")), _seconds(recall) if recall.kind is RecallKind.DRILL else ""),
+        (str(_("终止")), _day(recall.ended_at)),
+        (str(_("批次")), str(recall.lot_count)),
+        (
+            str(_("有关各方")),
+            str(_("%(all)d 家，%(confirmed)d 家已确认", all=len(progress.parties), confirmed=progress.confirmed)),
+        ),
+        (str(_("最后一家确认用时")), "" if hours is None else str(_("%(hours)s 小时", hours=f"{hours:.1f}"))),
+        (str(_("已控制")), _percent(progress.secured)),
+        (str(_("已核清")), _percent(progress.known)),
+    ]
+    tables: list[tuple[str, list[str], list[list[str]], list[float]]] = [
+        (
+            str(_("通知")),
+            [str(p) for p in (_("编号"), _("类型"), _("时间"), _("批次"), _("内容"))],
+            [[n.number, str(NOTICE_TYPES[n.type]), _day(n.issued_at), str(n.lot_count), n.note or _of(n, "reason")] for n in recall.notices],
+            [3, 1.6, 2.2, 1, 6],
+        ),
+        (
+            str(_("有关各方")),
+            [str(p) for p in (_("单位"), _("确认"), _("确认人"), _("批次"), _("已控制"), _("已核清"))],
+            [
+                [party_name(p.task), _day(p.task.acknowledged_at) or str(_("未确认")), p.task.acknowledged_by, str(p.lots), _percent(p.secured), _percent(p.known)]
+                for p in progress.parties
+            ],
+            [5, 2.4, 2, 1, 1.3, 1.3],
+        ),
+        (
+            str(_("各批次的去向")),
+            [str(p) for p in (_("批次号"), _("产品"), _("涉及数量"), _("已封存"), _("已退回"), _("已销毁"), _("已售出或食用"), _("已控制"))],
+            [
+                [lot.batch.lot_number, named(lot.batch.product), _amount(lot.supplied, lot.batch), *(plain_decimal(x) for x in (lot.sealed, lot.returned, lot.destroyed, lot.gone)), _percent(lot.secured)]
+                for lot in progress.lots
+            ],
+            [3, 3, 2, 1.4, 1.4, 1.4, 1.8, 1.3],
+        ),
+        (
+            str(_("处置记录")),
+            [str(p) for p in (_("时间"), _("单位"), _("批次号"), _("报告人"), _("说明"), _("照片"))],
+            [
+                [_day(r.reported_at), party_name(p.task), r.batch.lot_number, r.reported_by, r.note, str(len(r.photos))]
+                for p in progress.parties for r in p.task.reports
+            ],
+            [2.2, 3.4, 2.6, 1.8, 4, 0.9],
+        ),
+    ]  # fmt: skip
+    nothing = str(_("没有记录。"))
+    foot = str(_("由曲靖市农产品质量安全追溯平台生成于 %(moment)s", moment=f"{local(utc_now()):%Y-%m-%d %H:%M}"))
+    texts = [nothing, *(t for pair in facts for t in pair)]
+    for name, head, rows, _widths in tables:
+        texts += [name, *head, *(text for row in rows for text in row)]
+
+    def story(styles: Styles) -> list[Any]:
+        made: list[Any] = [Spacer(1, 4 * mm), styles.facts(facts)]
+        for name, head, rows, widths in tables:
+            made.append(styles.paragraph(name, styles.heading))
+            made.append(styles.grid(head, rows, widths) if rows else styles.paragraph(nothing, styles.cell))
+        return made
+
+    return document(title, texts, story, foot=foot, across=_drill(recall))
+
+
+def _seconds(recall: Recall) -> str:
+    if recall.in_force_at is None:
+        return ""
+    return str(_("%(seconds)d 秒", seconds=round((recall.in_force_at - recall.issued_at).total_seconds())))

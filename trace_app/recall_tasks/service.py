@@ -1,0 +1,516 @@
+"""Follow-up: everyone concerned is told and given a task, says that it began, and reports what became of the goods."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from flask import current_app
+from flask_babel import force_locale
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload, selectinload
+
+from trace_app.accounts.access import NotFound, division_prefix
+from trace_app.accounts.models import Author, Organisation, OrganisationKind, User
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Product
+from trace_app.clock import local, today
+from trace_app.db.base import utc_now
+from trace_app.db.session import transaction
+from trace_app.errors import Problem
+from trace_app.extensions import db, jobs
+from trace_app.flow.balance import balances_of, received_of
+from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
+from trace_app.forms import plain_decimal
+from trace_app.language import named
+from trace_app.media.service import keep_photos
+from trace_app.messages.service import tell, tell_address
+from trace_app.recall_tasks.models import RecallReport, RecallTask
+from trace_app.recalls import clocks
+from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
+from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
+from trace_app.units import unit_name
+
+LOTS_IN_MESSAGE = 50
+MOST_LOTS = 500
+"""Of a task, that are listed and reported on one by one."""
+
+log = structlog.get_logger()
+
+
+class MoreThanSupplied(Problem):
+    status = 422
+    code = "more-than-supplied"
+    title = _("批次 %(lot)s 在您那里的只有 %(supplied)s，几项加起来不能更多。")
+
+
+class NothingReported(Problem):
+    status = 422
+    code = "nothing-reported"
+    title = _("请至少填写一个批次的数量；没有存货的填 0。")
+
+
+class RecallOver(Problem):
+    code = "recall-over"
+    title = _("%(number)s 已经终止，不再需要报告。")
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What has become of a lot at one party, in the lot's unit. ``supplied`` is what was in its hands."""
+
+    batch: Batch
+    supplied: Decimal
+    report: RecallReport | None
+
+    @property
+    def secured(self) -> Decimal:
+        """Blocked, brought back or destroyed."""
+        report = self.report
+        return report.sealed + report.returned + report.destroyed if report is not None else Decimal(0)
+
+    @property
+    def known(self) -> Decimal:
+        """Secured, or known to be gone."""
+        return self.secured + (self.report.gone if self.report is not None else Decimal(0))
+
+
+def share(part: Decimal, whole: Decimal) -> float | None:
+    """In percent, at most 100; None of nothing."""
+    return min(float(part / whole * 100), 100.0) if whole > 0 else None
+
+
+# ---- telling
+
+
+@jobs.every_minute
+def follow_up() -> None:
+    """Tell those concerned of what nobody has told them yet, and the regulators of what is late."""
+    query = db.select(Recall.id).where(Recall.tasks_made_at.is_(None), Recall.notices.any())
+    for recall_id in db.session.scalars(query).all():
+        tell_everyone(recall_id)
+    escalate()
+
+
+@jobs.task
+def tell_everyone(recall_id: int) -> None:
+    """Give tasks to those who have none yet, and send everyone the latest notice. Once for each notice."""
+    with transaction():
+        recall = db.session.get(Recall, recall_id, with_for_update={"of": Recall})
+        if recall is None or recall.tasks_made_at is not None or not recall.notices:
+            return
+        known = {(task.organisation_id, task.consignee_id): task for task in tasks_of(recall)}
+        for organisation_id, consignee_id in sorted(_parties(recall), key=str):
+            task = known.get((organisation_id, consignee_id))
+            if task is None and recall.status is RecallStatus.ACTIVE:
+                known[organisation_id, consignee_id] = task = _task(recall, organisation_id, consignee_id)
+            elif task is None and recall.status is RecallStatus.PENDING and organisation_id is not None:
+                # Nothing to report yet, but the sale is stopped.
+                tell(db.session.get_one(Organisation, organisation_id), _message(recall, None))
+        db.session.flush()
+        for task in known.values():
+            _send(task)
+        if recall.voluntary or recall.status is RecallStatus.PENDING:
+            for regulator in _regulators(recall):
+                tell(regulator, _message(recall, None))
+        # Past the session: the lots' pages show nothing of it.
+        db.session.execute(
+            sa.update(Recall).where(Recall.id == recall_id).values(tasks_made_at=utc_now()),
+            execution_options={"synchronize_session": False},
+        )
+    log.info("told", recall=recall_id, parties=len(known))
+
+
+def _parties(recall: Recall) -> set[tuple[int | None, int | None]]:
+    """Who made or was sent any of a recall's lots: organisations, and consignees that are not on the platform."""
+    members = sa.select(RecallMember.batch_id).where(
+        RecallMember.recall_id == recall.id, RecallMember.removed_in.is_(None)
+    )
+    makers = sa.select(Batch.producer_id).where(Batch.id.in_(members)).distinct()
+    found: set[tuple[int | None, int | None]] = {(maker, None) for maker in db.session.scalars(makers)}
+    holders = (
+        sa.select(Consignee.id, Consignee.organisation_id)
+        .join(Shipment, Shipment.consignee_id == Consignee.id)
+        .join(ShipmentLine, ShipmentLine.shipment_id == Shipment.id)
+        .where(ShipmentLine.batch_id.in_(members), Shipment.withdrawn_at.is_(None))
+        .distinct()
+    )
+    for consignee_id, organisation_id in db.session.execute(holders):
+        found.add((organisation_id, None) if organisation_id is not None else (None, consignee_id))
+    return found
+
+
+def _task(recall: Recall, organisation_id: int | None, consignee_id: int | None) -> RecallTask:
+    now = utc_now()
+    # Who is told later, by an extension, has as long as the others had.
+    begun = recall.in_force_at if recall.in_force_at and len(recall.notices) == 1 else now
+    task = RecallTask(
+        recall_id=recall.id,
+        organisation_id=organisation_id,
+        consignee_id=consignee_id,
+        token=secrets.token_hex(16),
+        sent_at=now,
+        start_due_at=clocks.start_due(recall.level, begun or now),
+        finish_due_on=clocks.finish_due(recall.level, begun or now),
+    )
+    db.session.add(task)
+    return task
+
+
+def _send(task: RecallTask) -> None:
+    message = _message(task.recall, task)
+    if task.organisation is not None:
+        tell(task.organisation, message)
+    elif task.consignee is not None and task.consignee.email:
+        tell_address(task.consignee.email, message)
+
+
+def link_of(task: RecallTask) -> str:
+    """The address under which a party confirms and reports."""
+    return f"{_home()}/tasks/{task.token}"
+
+
+def _home() -> str:
+    return str(current_app.config["SETTINGS"].public_url).rstrip("/")
+
+
+def _message(recall: Recall, task: RecallTask | None) -> dict[str, Any]:
+    """The latest notice in words, in Chinese as the law gives them, with facts for machines."""
+    notice = recall.notice
+    with force_locale("zh_CN"):
+        kind = f"{LEVELS[recall.level]}" if recall.kind is RecallKind.RECALL else f"{KINDS[recall.kind]}"
+        drill = "【演练】" if recall.kind is RecallKind.DRILL else ""
+        lots = [counted.batch for counted in counted_lots(task, LOTS_IN_MESSAGE)] if task is not None else []
+        lines = [
+            f"{_('编号：')}{notice.number}",
+            f"{_('发布：')}{recall.authority.name}　{recall.authority.phone}",
+            f"{_('原因：')}{notice.reason}",
+        ]
+        if recall.kind is RecallKind.DRILL:
+            lines.insert(0, str(_("这是演练，不是真的召回：请照实核对数量，不要动货，不要通知消费者。")))
+        if notice.note:
+            lines.append(f"{_('说明：')}{notice.note}")
+        lines += [f"{lot.lot_number} {lot.product.name}（{lot.producer.name}）" for lot in lots]
+        if task is not None and recall.status is RecallStatus.ACTIVE:
+            lines.append(
+                str(
+                    _(
+                        "请在 %(start)s 前确认并停止销售，在 %(finish)s 前报告封存、退回和销毁的数量。",
+                        start=f"{local(task.start_due_at):%Y-%m-%d %H:%M}", finish=f"{task.finish_due_on}",
+                    )
+                )
+            )  # fmt: skip
+        subject = f"{drill}[{kind}·{NOTICE_TYPES[notice.type]}] {recall.number}"
+    return {
+        "subject": subject,
+        "lines": lines,
+        "link": link_of(task) if task is not None else f"{_home()}/recalls/{recall.number}/manage",
+        "type": recall.kind.value,
+        "facts": {
+            "number": notice.number,
+            "notice": notice.type.value,
+            "status": recall.status.value,
+            "level": recall.level,
+            "drill": recall.kind is RecallKind.DRILL,
+            "reason": notice.reason,
+            "reason_en": notice.reason_en,
+            "lot_count": recall.lot_count,
+            "lots": [lot.lot_number for lot in lots],
+            "start_due_at": task.start_due_at.isoformat() if task is not None else None,
+            "finish_due_on": task.finish_due_on.isoformat() if task is not None else None,
+        },
+    }
+
+
+def _regulators(recall: Recall) -> list[Organisation]:
+    """The regulators of the place of who issued a recall."""
+    place = recall.authority.jurisdiction_code or recall.authority.division_code
+    query = db.select(Organisation).where(
+        Organisation.kind == OrganisationKind.REGULATOR, Organisation.jurisdiction_code.is_not(None)
+    )
+    return [
+        row for row in db.session.scalars(query) if place.startswith(division_prefix(row.jurisdiction_code or "none"))
+    ]
+
+
+def escalate() -> None:
+    """Tell the regulators, once, of everyone who has not begun in time."""
+    with transaction():
+        late = (
+            _with_parties(db.select(RecallTask))
+            .join(RecallTask.recall)
+            .where(
+                RecallTask.acknowledged_at.is_(None), RecallTask.escalated_at.is_(None),
+                RecallTask.start_due_at < utc_now(), Recall.status == RecallStatus.ACTIVE,
+            )
+            .with_for_update(of=RecallTask)
+        )  # fmt: skip
+        for task in db.session.scalars(late).all():
+            task.escalated_at = utc_now()
+            message = _message(task.recall, task)
+            with force_locale("zh_CN"):
+                message["subject"] = f"[{_('逾期未确认')}] {task.recall.number} {party_name(task)}"
+            message["link"] = f"{_home()}/recalls/{task.recall.number}/manage"
+            for regulator in _regulators(task.recall):
+                tell(regulator, message)
+
+
+# ---- confirming and reporting
+
+
+def _with_parties(query: sa.Select[Any]) -> sa.Select[Any]:
+    return query.options(
+        joinedload(RecallTask.recall).selectinload(Recall.notices),
+        joinedload(RecallTask.recall).joinedload(Recall.authority),
+        joinedload(RecallTask.organisation),
+        joinedload(RecallTask.consignee),
+        selectinload(RecallTask.reports).selectinload(RecallReport.photos),
+    )
+
+
+def party_name(task: RecallTask) -> str:
+    if task.organisation is not None:
+        return named(task.organisation)
+    return task.consignee.name if task.consignee is not None else ""
+
+
+def party_phone(task: RecallTask) -> str:
+    if task.organisation is not None:
+        return task.organisation.phone
+    return task.consignee.phone if task.consignee is not None else ""
+
+
+def task_by_token(token: str) -> RecallTask:
+    """:raises NotFound:"""
+    task: RecallTask | None = db.session.scalar(_with_parties(db.select(RecallTask).filter_by(token=token)))
+    if task is None:
+        raise NotFound
+    return task
+
+
+def tasks_of(recall: Recall) -> list[RecallTask]:
+    """Of everyone concerned, those first who have not confirmed."""
+    query = (
+        _with_parties(db.select(RecallTask).filter_by(recall_id=recall.id))
+        .order_by(RecallTask.acknowledged_at.is_not(None), RecallTask.start_due_at, RecallTask.id)
+    )  # fmt: skip
+    return list(db.session.scalars(query))
+
+
+def open_tasks(user: User) -> list[RecallTask]:
+    """What an organisation still has to do in recalls, holds and drills."""
+    query = (
+        _with_parties(db.select(RecallTask))
+        .join(RecallTask.recall)
+        .where(RecallTask.organisation_id == user.organisation_id, Recall.status == RecallStatus.ACTIVE)
+        .order_by(RecallTask.acknowledged_at.is_not(None), RecallTask.start_due_at)
+    )
+    return list(db.session.scalars(query))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Something that waits for an organisation's confirmation."""
+
+    drill: bool
+
+
+def calls_for(user: User) -> list[Call]:
+    """At most one call for what is real, and one for drills."""
+    query = (
+        sa.select(Recall.kind)
+        .join(RecallTask, RecallTask.recall_id == Recall.id)
+        .where(
+            RecallTask.organisation_id == user.organisation_id, RecallTask.acknowledged_at.is_(None),
+            Recall.status == RecallStatus.ACTIVE,
+        )
+        .distinct()
+    )  # fmt: skip
+    drills = {kind is RecallKind.DRILL for kind in db.session.scalars(query)}
+    return [Call(drill) for drill in sorted(drills)]
+
+
+def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
+    """The recall's lots that a party made or was sent, at most so many."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if task.organisation_id is not None:
+        conditions.append(Batch.producer_id == task.organisation_id)
+        sent_to = Consignee.organisation_id == task.organisation_id
+    else:
+        sent_to = Consignee.id == task.consignee_id
+    sent = (
+        sa.select(ShipmentLine.batch_id)
+        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
+        .join(Consignee, Consignee.id == Shipment.consignee_id)
+        .where(sent_to, Shipment.withdrawn_at.is_(None))
+    )
+    query = (
+        db.select(Batch)
+        .join(RecallMember, RecallMember.batch_id == Batch.id)
+        .where(
+            RecallMember.recall_id == task.recall_id, RecallMember.removed_in.is_(None),
+            sa.or_(*conditions, Batch.id.in_(sent)),
+        )
+        .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer))
+        .order_by(Batch.id)
+        .limit(most)
+    )  # fmt: skip
+    return list(db.session.scalars(query))
+
+
+def counted_lots(task: RecallTask, most: int = MOST_LOTS) -> list[Counted]:
+    """A party's lots with what was in its hands and its latest word on each."""
+    lots = lots_of(task, most)
+    if task.organisation_id is not None:
+        supplied = {lot_id: balance.left for lot_id, balance in balances_of(lots, task.organisation_id).items()}
+    else:
+        supplied = received_of([lot.id for lot in lots], Consignee.id == task.consignee_id)
+    latest = {report.batch_id: report for report in task.reports}
+    return [Counted(lot, max(supplied.get(lot.id, Decimal(0)), Decimal(0)), latest.get(lot.id)) for lot in lots]
+
+
+def acknowledge(task: RecallTask, name: str) -> None:
+    """Note that a party knows and has begun. The first word counts."""
+    db.session.refresh(task, with_for_update={"of": RecallTask})
+    if task.acknowledged_at is None:
+        task.acknowledged_at, task.acknowledged_by = utc_now(), name
+
+
+QUANTITIES = ("sealed", "returned", "destroyed", "gone")
+
+
+def report(
+    task: RecallTask, amounts: Mapping[int, Mapping[str, Decimal]], *, name: str, note: str = "",
+    photos: Sequence[tuple[str, bytes]] = (),
+) -> list[RecallReport]:  # fmt: skip
+    """Note what became of lots at a party.
+
+    :param amounts: by lot: ``sealed``, ``returned``, ``destroyed``, ``gone``; what is missing is 0.
+    :param photos: file name and content of each.
+    :raises RecallOver, NothingReported, MoreThanSupplied:
+    """
+    db.session.refresh(task, with_for_update={"of": RecallTask})
+    if task.recall.status is not RecallStatus.ACTIVE:
+        raise RecallOver(number=task.recall.number)
+    lots = {counted.batch.id: counted for counted in counted_lots(task)}
+    if not amounts.keys() & lots.keys():
+        raise NothingReported
+    author = Author(None, task.organisation_id or task.recall.authority_id)
+    kept = keep_photos(author, list(photos))
+    made = []
+    for lot_id, parts in amounts.items():
+        counted = lots.get(lot_id)
+        if counted is None:
+            continue
+        values = {quantity: parts.get(quantity, Decimal(0)) for quantity in QUANTITIES}
+        if sum(values.values()) > counted.supplied:
+            unit = unit_name(counted.batch.unit)
+            raise MoreThanSupplied(lot=counted.batch.lot_number, supplied=f"{plain_decimal(counted.supplied)} {unit}")
+        row = RecallReport(
+            task_id=task.id, batch_id=lot_id, note=note, reported_by=name, reported_at=utc_now(), **values
+        )
+        row.photos = list(kept)
+        db.session.add(row)
+        made.append(row)
+    acknowledge(task, name)
+    db.session.flush()
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class PartyProgress:
+    """How far one party is. Percentages are means over its lots; None where nothing was in its hands."""
+
+    task: RecallTask
+    lots: int
+    secured: float | None
+    known: float | None
+
+    @property
+    def late(self) -> bool:
+        """Whether it has not begun in time, or not finished."""
+        if self.task.recall.status is not RecallStatus.ACTIVE:
+            return False
+        if self.task.acknowledged_at is None:
+            return self.task.start_due_at < utc_now()
+        return self.task.finish_due_on < today() and (self.known or 0) < 100 and self.known is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LotProgress:
+    """What has become of a lot at all parties together, in its unit."""
+
+    batch: Batch
+    supplied: Decimal
+    sealed: Decimal
+    returned: Decimal
+    destroyed: Decimal
+    gone: Decimal
+
+    @property
+    def secured(self) -> float | None:
+        return share(self.sealed + self.returned + self.destroyed, self.supplied)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a recall is. ``known`` is the mean share of goods of which it is known what became of them."""
+
+    parties: list[PartyProgress]
+    lots: list[LotProgress]
+    secured: float | None
+    known: float | None
+    hours_to_contact: float | None
+    """Until the last of those who confirmed did; None where no one has."""
+
+    @property
+    def confirmed(self) -> int:
+        return sum(party.task.acknowledged_at is not None for party in self.parties)
+
+
+def progress_of(recall: Recall) -> Progress:
+    """How far everyone is, by party and by lot."""
+    parties: list[PartyProgress] = []
+    by_lot: dict[int, dict[str, Any]] = {}
+    for task in tasks_of(recall):
+        counted = counted_lots(task)
+        for one in counted:
+            sums = by_lot.setdefault(
+                one.batch.id, {"batch": one.batch, "supplied": Decimal(0), **dict.fromkeys(QUANTITIES, Decimal(0))}
+            )
+            sums["supplied"] += one.supplied
+            if one.report is not None:
+                for quantity in QUANTITIES:
+                    sums[quantity] += getattr(one.report, quantity)
+        parties.append(
+            PartyProgress(
+                task,
+                len(counted),
+                _mean(share(one.secured, one.supplied) for one in counted),
+                _mean(share(one.known, one.supplied) for one in counted),
+            )
+        )
+    lots = [LotProgress(**sums) for sums in by_lot.values()]
+    moments = [party.task.acknowledged_at for party in parties if party.task.acknowledged_at is not None]
+    return Progress(
+        parties,
+        lots,
+        _mean(lot.secured for lot in lots),
+        _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in lots),
+        _hours(recall.in_force_at, max(moments)) if moments else None,
+    )
+
+
+def _mean(values: Any) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _hours(begun: datetime | None, done: datetime) -> float | None:
+    return (done - begun).total_seconds() / 3600 if begun is not None else None

@@ -1,0 +1,101 @@
+"""What a producer or buyer does in a recall: confirm, and report what became of the goods. By link, without a login."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import acting_user, allow, public, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.db.session import transaction
+from trace_app.extensions import limiter
+from trace_app.forms import plain_number
+from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
+from trace_app.recall_tasks import service as tasks
+from trace_app.recall_tasks.forms import AcknowledgeForm, ReportForm
+from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
+from trace_app.templating import status_of
+from trace_app.uploads import uploads
+
+views = Blueprint("recall_tasks", __name__)
+
+
+@views.get("/tasks")
+@allow(RoleName.PRODUCER, RoleName.BUYER)
+def index() -> Any:
+    return render_template(
+        "recall_tasks/index.html", tasks=tasks.open_tasks(the_user()), levels=LEVELS, kinds=KINDS, link_of=tasks.link_of
+    )
+
+
+@views.get("/tasks/<token>")
+@public
+def show(token: str) -> Any:
+    return _page(token)
+
+
+@views.post("/tasks/<token>/acknowledge")
+@public
+@limiter.limit("30/minute")
+def acknowledge(token: str) -> Any:
+    form = AcknowledgeForm()
+    if form.validate():
+        with transaction():
+            tasks.acknowledge(tasks.task_by_token(token), form.name.data)
+        flash(_("已确认。请停止销售、封存存货，然后在下面报告数量。"))
+        return redirect(url_for("recall_tasks.show", token=token))
+    return _page(token, acknowledge_form=form)
+
+
+@views.post("/tasks/<token>/report")
+@public
+@limiter.limit("30/minute")
+def report(token: str) -> Any:
+    form = ReportForm()
+    amounts, faults = _amounts()
+    if form.validate() and not faults:
+        with form.refusals(photos=(PhotoRefused, PhotoOversized, TooManyPhotos)), transaction():
+            tasks.report(
+                tasks.task_by_token(token), amounts, name=form.name.data, note=form.note.data or "",
+                photos=uploads(form.photos),
+            )  # fmt: skip
+        if not form.errors:
+            flash(_("已收到您的报告，谢谢。数量有变化时请再报一次，以最后一次为准。"))
+            return redirect(url_for("recall_tasks.show", token=token))
+    return _page(token, report_form=form, faults=faults)
+
+
+def _amounts() -> tuple[dict[int, dict[str, Decimal]], set[str]]:
+    """What was typed of each lot, and the names of fields that hold no number."""
+    found: dict[int, dict[str, Decimal]] = {}
+    faults = set()
+    for name, text in request.form.items():
+        quantity, _dash, lot = name.partition("-")
+        if quantity not in tasks.QUANTITIES or not lot.isdigit() or not text.strip():
+            continue
+        number = plain_number(text)
+        if number is None or not 0 <= number <= 100_000_000:
+            faults.add(name)
+        else:
+            found.setdefault(int(lot), {})[quantity] = number
+    return found, faults
+
+
+def _page(
+    token: str, *, acknowledge_form: AcknowledgeForm | None = None, report_form: ReportForm | None = None,
+    faults: set[str] | None = None,
+) -> Any:  # fmt: skip
+    task = tasks.task_by_token(token)
+    user = acting_user()
+    known = {"name": user.full_name} if user is not None else {"name": task.acknowledged_by}
+    page = render_template(
+        "recall_tasks/show.html", task=task, recall=task.recall, lots=tasks.counted_lots(task), levels=LEVELS, kinds=KINDS,
+        notice_types=NOTICE_TYPES, party=tasks.party_name(task), quantities=tasks.QUANTITIES, typed=request.form,
+        acknowledge_form=(acknowledge_form or AcknowledgeForm(formdata=None, data=known)).apart("acknowledge"),
+        report_form=report_form or ReportForm(formdata=None, data=known), faults=faults or set(), most_photos=MAX_PHOTOS,
+    )  # fmt: skip
+    forms = [form for form in (acknowledge_form, report_form) if form is not None]
+    return page, 422 if faults else max(map(status_of, forms), default=200)

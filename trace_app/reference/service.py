@@ -1,0 +1,250 @@
+"""The tables that the rules go by, as editable data: prohibited substances, limits, areas of geographical indications.
+
+Each is a CSV file with the columns of its form; an upload takes the place of the whole table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _
+from wtforms.validators import ValidationError
+
+from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound
+from trace_app.accounts.models import Division, User
+from trace_app.batches.models import Batch
+from trace_app.catalogue.service import kinds
+from trace_app.errors import InvalidInput, Problem
+from trace_app.extensions import db
+from trace_app.forms import (
+    DateField,
+    DecimalField,
+    Form,
+    SelectField,
+    StringField,
+    at_most,
+    between,
+    choices,
+    matches,
+    optional,
+    plain_decimal,
+    required,
+)
+from trace_app.records.forms import METHODS
+from trace_app.reference.models import GiArea, Limit, ProhibitedSubstance
+from trace_app.spreadsheets import cell_text, read_tables, without_formula
+
+BUILT_IN = Path(__file__).parent / "reference"
+TOLD = 50
+"""Faults that a refusal lists."""
+
+
+class BadReferenceTable(Problem):
+    """An upload has rows that don't fit. ``faults`` are lines of text."""
+
+    status = 422
+    code = "bad-reference-table"
+    title = _("文件没有载入：共 %(count)d 处有误。请按下面的提示改好再上传。")
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__(count=len(faults))
+        self.faults = faults[:TOLD]
+
+
+class RowForm(Form):
+    """The rules on one row of a table."""
+
+    class Meta:
+        csrf = False
+
+
+class ProhibitedForm(RowForm):
+    input_type = SelectField(_("类别"), [required()], choices=choices({"pesticide": "", "veterinary": ""}.items()))
+    name = StringField(_("有效成分"), [required(), at_most(60)])
+    name_en = StringField(_("英文名称"), [optional(), at_most(80)])
+    cas = StringField(_("CAS 号"), [optional(), matches(r"^\d{2,7}-\d\d-\d$", _("CAS 号如 298-02-2。"))])
+    scope = StringField(_("禁用的作物"), [optional(), at_most(100)])
+    except_method = SelectField(_("除外的用法"), choices=choices(METHODS.items(), blank=""))
+    effective_from = DateField(_("自何日起"), [required()])
+    notice = StringField(_("公告"), [required(), at_most(80)])
+
+
+class LimitForm(RowForm):
+    kind_code = SelectField(_("品类"), [required()])
+    analyte = StringField(_("检测项目"), [required(), at_most(60)])
+    analyte_en = StringField(_("英文名称"), [optional(), at_most(80)])
+    op = SelectField(_("关系"), [required()], choices=choices({"<=": "", ">=": "", "not_detected": ""}.items()))
+    value = DecimalField(_("限量"), [optional(), between(0, 10_000_000)])
+    unit = StringField(_("单位"), [required(), at_most(20)])
+    standard = StringField(_("标准"), [required(), at_most(80)])
+    confidence = StringField(_("可信度"), [optional(), at_most(10)])
+    valid_from = DateField(_("自何日起"), [required()])
+    valid_until = DateField(_("至何日止"), [optional()])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind_code.choices = choices((kind.code, kind.name) for kind in kinds())
+
+    def validate_op(self, field: Any) -> None:
+        if (self.value.data is None) != (field.data == "not_detected"):
+            raise ValidationError(_("“不得检出”不填限量，其他须填。"))
+
+    def validate_valid_until(self, field: Any) -> None:
+        if field.data and self.valid_from.data and field.data < self.valid_from.data:
+            raise ValidationError(_("不能早于开始日期。"))
+
+
+class GiAreaForm(RowForm):
+    kind_code = SelectField(_("品类"), [required()])
+    division_code = StringField(_("区划代码"), [required(), at_most(9)])
+    valid_from = DateField(_("自何日起"), [required()])
+    valid_until = DateField(_("至何日止"), [optional()])
+    source = StringField(_("依据"), [optional(), at_most(80)])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind_code.choices = choices((kind.code, kind.name) for kind in kinds())
+
+    def validate_division_code(self, field: Any) -> None:
+        if db.session.get(Division, field.data) is None:
+            raise ValidationError(_("没有这个区划代码。"))
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceTable:
+    """``key`` names the columns that no two rows may share.
+
+    :ivar folder: where the project ships its rows.
+    :ivar judges_lots: whether the rules on lots go by it.
+    """
+
+    name: str
+    title: LazyString
+    model: type[Any]
+    form: type[RowForm]
+    key: tuple[str, ...]
+    folder: Path = BUILT_IN
+    judges_lots: bool = True
+
+    @property
+    def columns(self) -> list[str]:
+        return [column.name for column in self.model.__table__.columns if column.name != "id"]
+
+    def rows(self) -> list[Any]:
+        return list(db.session.scalars(db.select(self.model).order_by(self.model.id)))
+
+
+TABLES = {
+    table.name: table
+    for table in (
+        ReferenceTable("prohibited", _("禁用和限用药物"), ProhibitedSubstance, ProhibitedForm, ("input_type", "name", "scope", "effective_from")),
+        ReferenceTable("limits", _("检测限量"), Limit, LimitForm, ("kind_code", "analyte", "valid_from")),
+        ReferenceTable("gi_areas", _("地理标志保护范围"), GiArea, GiAreaForm, ("kind_code", "division_code", "valid_from")),
+    )
+}  # fmt: skip
+
+
+def register(table: ReferenceTable) -> None:
+    """Have a feature above keep a table of its own among the others."""
+    TABLES[table.name] = table
+
+
+def table_named(name: str) -> ReferenceTable:
+    """:raises NotFound:"""
+    if name not in TABLES:
+        raise NotFound
+    return TABLES[name]
+
+
+def load_built_in() -> None:
+    """Fill what is empty with what the project ships. Tables that have rows were edited and stay."""
+    for table in TABLES.values():
+        if not db.session.scalar(db.select(table.model.id).limit(1)):
+            data = (table.folder / f"{table.name}.csv").read_bytes()
+            _put(table, _parsed(table, _lines(table, f"{table.name}.csv", data)))
+
+
+def replace(user: User, table: ReferenceTable, file_name: str, data: bytes) -> int:
+    """Put a file's rows in the place of a table's; where the rules go by it, every lot is due for a check then.
+
+    :return: how many rows there are now.
+    :raises SheetProblem, BadReferenceTable:
+    """
+    rows = _parsed(table, _lines(table, file_name, data))
+    db.session.execute(sa.delete(table.model))
+    _put(table, rows)
+    if table.judges_lots:
+        db.session.execute(sa.update(Batch).values(checked_on=None))
+    # A table has no id of its own; the event says which it was.
+    audit.note(user, "replace-reference", user.organisation, table=table.name, rows=len(rows))
+    return len(rows)
+
+
+def as_csv(table: ReferenceTable) -> str:
+    """The table as it can be uploaded again; UTF-8 with a mark, as Excel wants it."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(table.columns)
+    for row in table.rows():
+        writer.writerow([without_formula(_text(getattr(row, column))) for column in table.columns])
+    return "\ufeff" + out.getvalue()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return plain_decimal(value) if hasattr(value, "as_tuple") else str(value)
+
+
+def _lines(table: ReferenceTable, file_name: str, data: bytes) -> list[tuple[int, dict[str, str]]]:
+    """Rows by column with their numbers in the file."""
+    rows = read_tables(file_name, data)[0].rows
+    head = [cell_text(cell) for cell in rows[0]] if rows else []
+    if missing := [column for column in table.columns if column not in head]:
+        raise BadReferenceTable([str(_("第一行缺少列：%(columns)s", columns="、".join(missing)))])
+    return [
+        (number, {name: cell_text(cell).removeprefix("'") for name, cell in zip(head, row, strict=False)})
+        for number, row in enumerate(rows[1:], start=2)
+        if any(cell_text(cell) for cell in row)
+    ]
+
+
+def _parsed(table: ReferenceTable, lines: Iterable[tuple[int, dict[str, str]]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    faults: list[str] = []
+    seen: dict[tuple[Any, ...], int] = {}
+    for number, values in lines:
+        try:
+            facts = table.form.parse({column: values.get(column) or None for column in table.columns}).facts
+        except InvalidInput as error:
+            faults += [
+                str(_("第 %(row)d 行 %(column)s：%(message)s", row=number, column=column, message=" ".join(messages)))
+                for column, messages in error.errors.items()
+            ]
+            continue
+        key = tuple(facts[column] for column in table.key)
+        if key in seen:
+            faults.append(str(_("第 %(row)d 行与第 %(other)d 行重复。", row=number, other=seen[key])))
+        seen.setdefault(key, number)
+        found.append(facts)
+    if not found and not faults:
+        faults.append(str(_("文件里没有数据行。")))
+    if faults:
+        raise BadReferenceTable(faults)
+    return found
+
+
+def _put(table: ReferenceTable, rows: list[dict[str, Any]]) -> None:
+    texts = {column.name for column in table.model.__table__.columns if isinstance(column.type, sa.String)}
+    db.session.execute(
+        sa.insert(table.model),
+        [{name: "" if value is None and name in texts else value for name, value in row.items()} for row in rows],
+    )

@@ -1,0 +1,65 @@
+"""The tables that the rules go by: looking, downloading, replacing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.db.session import transaction
+from trace_app.reference.forms import TableForm
+from trace_app.reference.service import TABLES, BadReferenceTable, as_csv, replace, table_named
+from trace_app.templating import status_of
+
+views = Blueprint("reference", __name__)
+
+
+@views.get("/reference/<table_name>")
+@allow(*SUPERVISORS)
+def show(table_name: str) -> Any:
+    return _page(table_name, TableForm(formdata=None))
+
+
+@views.get("/reference/<table_name>.csv")
+@allow(*SUPERVISORS)
+def download(table_name: str) -> Any:
+    headers = {"Content-Disposition": f'attachment; filename="{table_named(table_name).name}.csv"'}
+    return Response(as_csv(table_named(table_name)), mimetype="text/csv", headers=headers)
+
+
+@views.post("/reference/<table_name>")
+@allow(RoleName.ADMINISTRATOR)
+def upload(table_name: str) -> Any:
+    form = TableForm()
+    table = table_named(table_name)
+    faults: list[str] = []
+    if form.validate():
+        file = form.file.data
+        with form.refusals():
+            try:
+                with transaction():
+                    count = replace(the_user(), table, file.filename, file.read())
+            except BadReferenceTable as problem:
+                faults = problem.faults
+                raise
+        if not form.errors:
+            flash(
+                _("已载入 %(count)d 行。所有批次会按新表重新检查。", count=count)
+                if table.judges_lots
+                else _("已载入 %(count)d 行。", count=count)
+            )
+            return redirect(url_for("reference.show", table_name=table_name))
+    return _page(table_name, form, faults)
+
+
+def _page(table_name: str, form: TableForm, faults: list[str] | None = None) -> Any:
+    table = table_named(table_name)
+    page = render_template(
+        "reference/show.html", table=table, tables=TABLES.values(), rows=table.rows(), form=form, faults=faults or [],
+        may_change=the_user().role is RoleName.ADMINISTRATOR,
+        headings={name: field.label.text for name, field in table.form(formdata=None)._fields.items()},
+    )  # fmt: skip
+    return page, status_of(form)

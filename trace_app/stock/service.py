@@ -1,0 +1,179 @@
+"""What was used of stock lots, as records say, and which lots an input has touched."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload
+
+from trace_app.accounts import audit
+from trace_app.accounts.access import NotFound, may_see, visible_to
+from trace_app.accounts.models import User
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Product
+from trace_app.errors import Problem
+from trace_app.extensions import db
+from trace_app.inputs.models import StockLot, StockOut, StockOutReason
+from trace_app.inputs.service import product_for
+from trace_app.records.models import Record
+from trace_app.records.service import not_replaced, touches
+
+_MASS = {"g": Decimal(1), "kg": Decimal(1000), "t": Decimal(1_000_000)}
+
+
+_VOLUME = {"mL": Decimal(1), "L": Decimal(1000)}
+
+
+_PER_AREA = {"g_per_mu": "g", "kg_per_mu": "kg", "mL_per_mu": "mL"}
+
+
+FOUND_AT_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Of a stock lot, in its own unit. ``left`` is None where a record's dose can't be counted in it."""
+
+    used: Decimal
+    out: Decimal
+    left: Decimal | None
+    uncounted: int
+    """Records whose use can't be told as an amount, such as a dilution."""
+
+
+def convert(amount: Decimal, unit: str, wanted: str) -> Decimal | None:
+    """An amount in another unit of the same sort."""
+    for sort in (_MASS, _VOLUME):
+        if unit in sort and wanted in sort:
+            return amount * sort[unit] / sort[wanted]
+    return amount if unit == wanted else None
+
+
+def used_by(record: Record, unit: str) -> Decimal | None:
+    """How much of an input a record used, in a unit; None where that can't be told."""
+    if record.dose is None or record.dose_unit is None:
+        return None
+    if record.dose_unit in _PER_AREA:
+        return convert(record.dose * record.area_mu, _PER_AREA[record.dose_unit], unit) if record.area_mu else None
+    return convert(record.dose, record.dose_unit, unit)
+
+
+def balances(stock: Sequence[StockLot]) -> dict[int, Balance]:
+    """What was used and is left of stock lots, by their id; records that others replace don't count."""
+    by_lot: dict[int, list[Record]] = defaultdict(list)
+    query = (
+        db.select(Record).where(Record.stock_id.in_([lot.id for lot in stock])).options(joinedload(Record.replaced_by))
+    )
+    for record in db.session.scalars(query):
+        if record.replaced_by is None and record.stock_id is not None:
+            by_lot[record.stock_id].append(record)
+    return {lot.id: balance_of(lot, by_lot[lot.id]) for lot in stock}
+
+
+def balance_of(lot: StockLot, records: Sequence[Record]) -> Balance:
+    """:param records: in force, that name the lot."""
+    amounts = [used_by(record, lot.unit) for record in records]
+    used = sum((amount for amount in amounts if amount is not None), Decimal(0))
+    out = sum((out.quantity for out in lot.outs), Decimal(0))
+    uncounted = sum(amount is None for amount in amounts)
+    return Balance(used, out, lot.quantity - used - out if not uncounted else None, uncounted)
+
+
+def stock_for(user: User, stock_id: int) -> StockLot:
+    """A stock lot of the user's own, or of a producer in its jurisdiction.
+
+    :raises NotFound:
+    """
+    lot = db.session.get(StockLot, stock_id)
+    if lot is None or not may_see(user, lot.producer_id, lot.producer.division_code):
+        raise NotFound
+    return lot
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A lot that an input was used on, by one record."""
+
+    batch: Batch
+    record: Record
+
+
+def touched_by(user: User, *, search: str = "", stock: StockLot | None = None) -> list[Touch]:
+    """Lots that a user may see and that an input touched, with the records that say so, the latest first.
+
+    :param search: an input's name, lot number, registration number or active ingredient, or part of it.
+    :param stock: one stock lot.
+    """
+    if stock is not None:
+        condition = Record.stock_id == stock.id
+    else:
+        columns = (Record.product_name, Record.input_lot, Record.registration_number, Record.active_ingredient)
+        condition = sa.or_(*(column.icontains(search, autoescape=True) for column in columns))
+    pairs = touches(condition, not_replaced()).subquery()
+    query = (
+        sa.select(Batch, Record)
+        .join(pairs, pairs.c.batch_id == Batch.id)
+        .join(Record, Record.id == pairs.c.record_id)
+        .where(visible_to(user, Batch.producer_id, Batch.division_code))
+        .options(
+            joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer),
+            joinedload(Record.kind), joinedload(Record.stock),
+        )
+        .order_by(Record.happened_on.desc(), Record.id.desc(), Batch.id)
+        .limit(FOUND_AT_MOST)
+    )  # fmt: skip
+    return [Touch(batch, record) for batch, record in db.session.execute(query)]
+
+
+class StockKnown(Problem):
+    code = "stock-known"
+    title = _("批号“%(lot)s”已入库，请换一个，或核对后修改数量。")
+
+
+class MoreThanLeft(Problem):
+    """More can't leave a stock lot than there is."""
+
+    status = 422
+    code = "more-than-left"
+    title = _("库存只剩 %(left)s，不能出库 %(wanted)s。请核对数量。")
+
+
+def receive(user: User, facts: dict[str, Any]) -> StockLot:
+    """Take a lot of an input into stock.
+
+    :raises StockKnown: where the producer has it already.
+    """
+    product = product_for(user, facts["product_id"])
+    keys = {"producer_id": user.organisation_id, "product_id": product.id, "lot_number": facts["lot_number"]}
+    if db.session.scalar(db.select(StockLot.id).filter_by(**keys)):
+        raise StockKnown(lot=facts["lot_number"])
+    lot = StockLot(producer_id=user.organisation_id, created_by_id=user.id, **facts)
+    db.session.add(lot)
+    db.session.flush()
+    audit.note(user, "receive", lot, lot=lot.lot_number, quantity=str(lot.quantity), unit=lot.unit)
+    return lot
+
+
+def take_out(user: User, lot: StockLot, facts: dict[str, Any], left: Decimal | None) -> StockOut:
+    """Note what left a stock lot otherwise than by use.
+
+    :param left: what is left of it, where that can be told.
+    :raises MoreThanLeft:
+    """
+    if left is not None and facts["quantity"] > left:
+        raise MoreThanLeft(left=f"{left:f}", wanted=f"{facts['quantity']:f}")
+    out = StockOut(
+        stock_id=lot.id,
+        created_by_id=user.id,
+        **(facts | {"reason": StockOutReason(facts["reason"]), "note": facts["note"] or ""}),
+    )
+    db.session.add(out)
+    db.session.flush()
+    audit.note(user, "take-out", lot, quantity=str(out.quantity), reason=out.reason.value)
+    return out

@@ -1,0 +1,96 @@
+"""A producer's stock of farm inputs by lot, and which lots an input has touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext as _
+
+from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.batches.forms import STATES
+from trace_app.clock import today
+from trace_app.db.session import transaction
+from trace_app.inputs import service as inputs
+from trace_app.inputs.forms import INPUT_TYPES, InputSearchForm
+from trace_app.inputs.models import StockLot
+from trace_app.records.texts import amount, record_title
+from trace_app.stock import service as stock
+from trace_app.stock.forms import OUT_REASONS, StockForm, StockOutForm
+from trace_app.stock.service import balances, stock_for, touched_by
+from trace_app.templating import status_of
+
+views = Blueprint("stock", __name__)
+
+
+@views.get("/stock")
+@allow(RoleName.PRODUCER)
+def index() -> Any:
+    lots = inputs.stock_of(the_user().organisation)
+    return render_template("stock/index.html", lots=lots, balances=balances(lots), types=INPUT_TYPES, today=today())
+
+
+@views.route("/stock/new", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+def new() -> Any:
+    products = inputs.offered_products(the_user())
+    offered = {"received_on": today(), "product_id": request.args.get("product", type=int)}
+    form = StockForm(products=products, data=offered)
+    if form.validate_on_submit():
+        with form.refusals(lot_number=stock.StockKnown), transaction():
+            lot = stock.receive(the_user(), form.facts)
+        if not form.errors:
+            flash(_("已入库。记录用药、施肥时可以直接选这一批。"))
+            return redirect(url_for("stock.show", stock_id=lot.id))
+    return render_template("stock/receive.html", form=form, any_products=bool(products)), status_of(form)
+
+
+@views.get("/stock/<int:stock_id>")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def show(stock_id: int) -> Any:
+    return _page(stock_for(the_user(), stock_id), StockOutForm(formdata=None, data={"happened_on": today()}))
+
+
+@views.post("/stock/<int:stock_id>/out")
+@allow(RoleName.PRODUCER)
+def take_out(stock_id: int) -> Any:
+    form = StockOutForm()
+    if form.validate():
+        with form.refusals(quantity=stock.MoreThanLeft), transaction():
+            lot = _own(stock_id)
+            stock.take_out(the_user(), lot, form.facts, balances([lot])[lot.id].left)
+        if not form.errors:
+            flash(_("已记下出库。"))
+            return redirect(url_for("stock.show", stock_id=stock_id))
+    return _page(_own(stock_id), form)
+
+
+def _own(stock_id: int) -> StockLot:
+    lot = stock_for(the_user(), stock_id)
+    if lot.producer_id != the_user().organisation_id:
+        raise NotFound
+    return lot
+
+
+def _page(lot: StockLot, form: StockOutForm) -> Any:
+    page = render_template(
+        "stock/show.html", lot=lot, balance=balances([lot])[lot.id], form=form, types=INPUT_TYPES,
+        reasons=OUT_REASONS, touches=touched_by(the_user(), stock=lot), record_title=record_title, amount=amount,
+        states=STATES, own=the_user().organisation_id == lot.producer_id, today=today(),
+    )  # fmt: skip
+    return page, status_of(form)
+
+
+@views.get("/stock/trace")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def trace_input() -> Any:
+    """Every lot that an input touched: by its name, lot number, registration number or active ingredient."""
+    form = InputSearchForm(request.args)
+    search = " ".join((form.q.data or "").split())[:60]
+    touches = touched_by(the_user(), search=search) if search else []
+    lots = {touch.batch.id: touch.batch for touch in touches}
+    return render_template(
+        "stock/trace.html", form=form, search=search, touches=touches, lot_count=len(lots), states=STATES,
+        record_title=record_title, amount=amount, own=the_user().role is RoleName.PRODUCER,
+    )  # fmt: skip

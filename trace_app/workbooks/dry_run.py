@@ -1,0 +1,359 @@
+"""The dry run: every row of a workbook against the rules of its form, and all that is wrong with its place.
+
+A column's values repeat, so each distinct value of a column is parsed and checked once by its form's field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from werkzeug.datastructures import MultiDict
+
+from trace_app.accounts.models import User
+from trace_app.batches.forms import BatchForm
+from trace_app.batches.service import lot_with_number
+from trace_app.catalogue.models import ProductKind
+from trace_app.errors import InvalidInput
+from trace_app.flow.shipments.forms import OrderForm
+from trace_app.flow.shipments.service import numbers_at_hand, sent_orders
+from trace_app.forms import Form
+from trace_app.inputs.forms import InputRowForm
+from trace_app.records.forms import record_facts
+from trace_app.records.models import RecordType
+from trace_app.records.service import open_lot_numbers
+from trace_app.spreadsheets import Sheet, cell_text, column_letters
+from trace_app.workbooks.plan import (
+    EXAMPLE,
+    IGNORED_SHEETS,
+    LOT_HEADING,
+    LOTS_SHEET,
+    SheetPlan,
+    fields_by_heading,
+    in_all_languages,
+    names_in_all_languages,
+    plain_heading,
+)
+
+MOST_KEPT = 1000
+"""Problems whose words are kept; all are counted."""
+SEPARATORS = "、，,;；"
+LOT = "lot"
+"""In place of a field's name: the column of lot numbers."""
+FORMULA = _("这一格是公式。请复制后用“选择性粘贴 → 数值”。")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong, and where. ``row`` is None for a whole sheet, ``column`` empty for a whole row."""
+
+    sheet: str
+    row: int | None
+    column: str
+    message: str
+
+    def plain(self) -> dict[str, Any]:
+        return {"sheet": self.sheet, "row": self.row, "column": self.column, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """A row that can become a record. Lots are named by number: they may stand in the same workbook."""
+
+    sheet: str
+    row: int
+    lots: tuple[str, ...]
+    type: RecordType
+    stage_code: str | None
+    facts: dict[str, Any]
+
+
+@dataclass(slots=True)
+class DryRun:
+    """What a workbook holds. ``lots``, ``inputs`` and ``orders`` are values for their forms, with their rows."""
+
+    troubles: list[Trouble] = field(default_factory=list)
+    trouble_count: int = 0
+    rows: int = 0
+    records: list[RecordRow] = field(default_factory=list)
+    lots: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    inputs: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    orders: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def good(self) -> int:
+        return len(self.records) + len(self.lots) + len(self.inputs) + len(self.orders)
+
+    def trouble(self, sheet: str, row: int | None, column: str, message: Any) -> None:
+        self.trouble_count += 1
+        if len(self.troubles) < MOST_KEPT:
+            self.troubles.append(Trouble(sheet, row, column, str(message)))
+
+
+class Column:
+    """A column with what its distinct values mean."""
+
+    def __init__(self, name: str, index: int, place: str, parse: Callable[[str], tuple[Any, str | None]]) -> None:
+        self.name = name
+        self.index = index
+        self.place = place
+        self._parse = parse
+        self._known: dict[Any, tuple[Any, str | None]] = {}
+
+    def read(self, cell: Any) -> tuple[Any, str | None]:
+        """The parsed value, and what is wrong with it."""
+        key = cell if type(cell) is not bool else str(cell)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._parse(cell_text(cell))
+        return found
+
+
+def _values_by_label(form_field: Any) -> dict[str, str]:
+    """What is chosen by the words of a cell, in whichever language."""
+    options = getattr(form_field, "choices", None) or ()
+    return {text: choice.value for choice in options for text in in_all_languages(choice.label)}
+
+
+def _parser_of(form: Any, form_field: Any) -> Callable[[str], tuple[Any, str | None]]:
+    """A form's field as a function of the text in a cell."""
+    labels = _values_by_label(form_field)
+
+    def parse(text: str) -> tuple[Any, str | None]:
+        form_field.errors = []
+        form_field.process(MultiDict({form_field.name: labels.get(text, text)}))
+        if form_field.validate(form):
+            return form_field.data, None
+        if labels and text and text not in labels:
+            return None, str(
+                _("没有“%(text)s”这个选项，可以选：%(choices)s。", text=text[:20], choices="、".join(list(labels)[:12]))
+            )
+        return None, " ".join(str(error) for error in form_field.errors)
+
+    return parse
+
+
+def read_records(user: User, kind: ProductKind, sheets: Sequence[Sheet]) -> DryRun:
+    """Look through a workbook of a kind's records."""
+    run = DryRun()
+    plans, ignored = names_in_all_languages(kind), {name for lazy in IGNORED_SHEETS for name in in_all_languages(lazy)}
+    lots_names = in_all_languages(LOTS_SHEET)
+    lots = open_lot_numbers(user, kind)
+    for sheet in sheets:
+        if sheet.name in lots_names:
+            lots |= _read_lots(user, kind, sheet, run)
+    for sheet in sheets:
+        if sheet.name in plans:
+            _read_sheet(plans[sheet.name], sheet, lots, run)
+        elif sheet.name not in ignored | lots_names and any(cell_text(cell) for row in sheet.rows for cell in row):
+            run.trouble(sheet.name, None, "", _("模板里没有这张工作表。请从模板复制，不要改工作表的名称。"))
+    return run
+
+
+def _data_rows(sheet: Sheet) -> Iterator[tuple[int, list[Any]]]:
+    """Rows with something in them, and their numbers; heading and examples left out."""
+    examples = tuple(in_all_languages(EXAMPLE))
+    for number, row in enumerate(sheet.rows[1:], start=2):
+        first = row[0] if row else ""
+        if any(cell != "" for cell in row) and not (type(first) is str and first.startswith(examples)):
+            yield number, row
+
+
+def _places(
+    sheet: Sheet, known: dict[str, str], needed: dict[str, str], run: DryRun, *, used: bool
+) -> dict[str, tuple[int, str]]:
+    """Where columns stand, by name: their index from 0 on, and what they are called in a report.
+
+    :param known: names by plain heading.
+    :param needed: names without which no row can be read, and what they are called.
+    :param used: whether the sheet has rows; if not, nothing is told.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for index, cell in enumerate(sheet.rows[0] if sheet.rows else []):
+        heading = cell_text(cell)
+        place = f"{column_letters(index + 1)} {heading}"
+        if name := known.get(plain_heading(heading)):
+            found[name] = index, place
+        elif heading and used:
+            run.trouble(sheet.name, 1, place, _("模板里没有这一列。"))
+    if used and (missing := [label for name, label in needed.items() if name not in found]):
+        run.trouble(sheet.name, 1, "", _("缺少列：%(columns)s。请从模板复制表头。", columns="、".join(missing)))
+    return found
+
+
+def _needed(fields: Iterable[Any]) -> dict[str, str]:
+    return {f.name: str(f.label.text) for f in fields if f.flags.required}
+
+
+def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> None:
+    fields = fields_by_heading(plan)
+    known = {plain_heading(text): LOT for text in in_all_languages(LOT_HEADING)}
+    known |= {text: form_field.name for text, form_field in fields.items()}
+    rows, needed = list(_data_rows(sheet)), {LOT: str(LOT_HEADING)} | _needed(plan.fields)
+    there = _places(sheet, known, needed, run, used=bool(rows))
+    columns = [
+        Column(name, *place, _lots_parser(lots) if name == LOT else _parser_of(plan.form, plan.form[name]))
+        for name, place in there.items()
+    ]
+    complete = needed.keys() <= there.keys()
+    absent = {f.name: None for f in plan.fields if f.name not in there}
+    stage_code = plan.stage.code if plan.stage is not None else None
+    for number, row in rows:
+        run.rows += 1
+        values, right = dict(absent), complete
+        chosen: tuple[str, ...] = ()
+        for column in columns:
+            cell = row[column.index] if column.index < len(row) else ""
+            data, fault = column.read(cell)
+            if sheet.formulas and (number, column.index + 1) in sheet.formulas:
+                fault = str(FORMULA)
+            if fault is not None:
+                right = False
+                run.trouble(sheet.name, number, column.place, fault)
+            elif column.name == LOT:
+                chosen = data
+            else:
+                values[column.name] = data
+        if right:
+            run.records.append(RecordRow(sheet.name, number, chosen, plan.type, stage_code, record_facts(values)))
+
+
+def _lots_parser(lots: set[str]) -> Callable[[str], tuple[Any, str | None]]:
+    def parse(text: str) -> tuple[Any, str | None]:
+        for separator in SEPARATORS:
+            text = text.replace(separator, " ")
+        names = tuple(dict.fromkeys(text.split()))
+        if not names:
+            return None, str(_("请填写批次号。"))
+        unknown = [name for name in names if name not in lots]
+        if unknown:
+            message = _(
+                "没有可以记录的批次“%(lots)s”：请核对批次号，或先在“批次”表里登记。", lots="、".join(unknown)[:60]
+            )
+            return None, str(message)
+        return names, None
+
+    return parse
+
+
+_LOT_FIELDS = ("lot_number", "product_id", "site_id", "quantity", "unit", "started_on", "produced_on", "best_before")
+
+
+def lot_form(user: User, kind: ProductKind) -> BatchForm:
+    """An empty form of a new lot of a kind, whose choices are the producer's own."""
+    form = BatchForm(user=user, formdata=None, meta={"csrf": False})
+    form.only_kind(kind)
+    return form
+
+
+def lot_fields(form: BatchForm) -> list[Any]:
+    return [form[name] for name in _LOT_FIELDS]
+
+
+def _read_lots(user: User, kind: ProductKind, sheet: Sheet, run: DryRun) -> set[str]:
+    """New lots; the numbers of those that can be registered."""
+    form = lot_form(user, kind)
+    found: set[str] = set()
+    for number, values, places in _forms_rows(sheet, lot_fields(form), run):
+        try:
+            parsed = BatchForm.parse(values, user=user)
+        except InvalidInput as error:
+            for name, messages in error.errors.items():
+                run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages))
+            continue
+        lot = parsed.lot_number.data
+        if lot in found or lot_with_number(user.organisation_id, lot) is not None:
+            run.trouble(sheet.name, number, places["lot_number"], _("批次号“%(lot)s”已有，请换一个。", lot=lot))
+            continue
+        found.add(lot)
+        run.lots.append((number, values))
+    return found
+
+
+def read_inputs(sheets: Sequence[Sheet]) -> DryRun:
+    """Look through a table of farm inputs: one product with its use on one kind in each row."""
+    run = DryRun()
+    form = InputRowForm(formdata=None, meta={"csrf": False})
+    keys = ("type", "name", "registration_number", "kind_code")
+    run.inputs += _rows_of_one_form(InputRowForm, list(input_fields(form)), sheets, keys, run)
+    return run
+
+
+def read_orders(user: User, sheets: Sequence[Sheet]) -> DryRun:
+    """Look through a shop's order list: one lot of one order in each row."""
+    run = DryRun()
+    form = OrderForm(formdata=None, meta={"csrf": False})
+    keys = ("platform", "order_number", "lot_number")
+    numbers = numbers_at_hand(user)
+    for number, values in _rows_of_one_form(OrderForm, list(input_fields(form)), sheets, keys, run):
+        sent = sent_orders(user, values["platform"], values["order_number"])
+        if values["lot_number"] not in numbers:
+            run.trouble(
+                "", number, "", _("没有可以发货的批次“%(lot)s”：要已放行，没有召回或暂停。", lot=values["lot_number"])
+            )
+        elif sent:
+            run.trouble("", number, "", _("这个订单已经登记过，见发货单 %(number)s。", number=sent[0]))
+        else:
+            run.orders.append((number, values))
+    return run
+
+
+def _rows_of_one_form(
+    form_class: type[Form], fields: list[Any], sheets: Sequence[Sheet], keys: tuple[str, ...], run: DryRun
+) -> list[tuple[int, dict[str, Any]]]:
+    """The right rows of the first sheet, as values for a form.
+
+    :param keys: fields that no two rows may share.
+    """
+    ignored = {name for lazy in IGNORED_SHEETS for name in in_all_languages(lazy)}
+    sheet = next((s for s in sheets if s.name not in ignored), None)
+    found: list[tuple[int, dict[str, Any]]] = []
+    if sheet is None:
+        return found
+    seen: dict[tuple[Any, ...], int] = {}
+    for number, values, places in _forms_rows(sheet, fields, run):
+        try:
+            form_class.parse(values)
+        except InvalidInput as error:
+            for name, messages in error.errors.items():
+                run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages))
+            continue
+        key = tuple(values.get(name) or "" for name in keys)
+        if key in seen:
+            run.trouble(sheet.name, number, "", _("与第 %(row)d 行重复。", row=seen[key]))
+            continue
+        seen[key] = number
+        found.append((number, values))
+    return found
+
+
+def input_fields(form: Form) -> Iterator[Any]:
+    return (f for f in form if f.name != "csrf_token")
+
+
+def _forms_rows(sheet: Sheet, fields: list[Any], run: DryRun) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
+    """Rows as values for a form by field, with the place of each field's column. Formulas are told of here."""
+    known: dict[str, str] = {}
+    for form_field in fields:
+        for text in in_all_languages(form_field.label.text):
+            known.setdefault(plain_heading(text), form_field.name)
+    rows, needed = list(_data_rows(sheet)), _needed(fields)
+    columns = _places(sheet, known, needed, run, used=bool(rows))
+    if not needed.keys() <= columns.keys():
+        run.rows += len(rows)
+        return
+    labels = {form_field.name: _values_by_label(form_field) for form_field in fields}
+    places = {name: place for name, (_index, place) in columns.items()}
+    for number, row in rows:
+        run.rows += 1
+        values, formula = {}, False
+        for name, (index, place) in columns.items():
+            text = cell_text(row[index]) if index < len(row) else ""
+            if (number, index + 1) in sheet.formulas:
+                formula = True
+                run.trouble(sheet.name, number, place, FORMULA)
+            values[name] = labels[name].get(text, text)
+        if not formula:
+            yield number, values, places
