@@ -60,8 +60,11 @@ def usual_pdf(art: LabelArt, count: int) -> bytes:
                     canvas.rect(
                         (left + art.layout.symbol.x) * mm + x * side,
                         (top - above - art.layout.symbol.y) * mm - (y + 1) * side,
-                        side, side, stroke=0, fill=1,
-                    )  # fmt: skip
+                        side,
+                        side,
+                        stroke=0,
+                        fill=1,
+                    )
     canvas.save()
     return out.getvalue()
 

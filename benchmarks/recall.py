@@ -63,16 +63,32 @@ def fill(lots: int) -> None:
     moment, day = utc_now(), date(2026, 11, 1)
     pairs = sorted(set(zip(sources.tolist(), targets.tolist(), strict=True)))
     links = [
-        {"source_id": first + s, "target_id": first + t, "quantity": 1, "happened_on": day, "note": "", "created_at": moment,
-         "withdrawn_reason": ""}
+        {
+            "source_id": first + s,
+            "target_id": first + t,
+            "quantity": 1,
+            "happened_on": day,
+            "note": "",
+            "created_at": moment,
+            "withdrawn_reason": "",
+        }
         for s, t in pairs
-    ]  # fmt: skip
+    ]
     _insert(LotLink.__table__, links)
     runs = [
-        {"id": n + 1, "batch_id": first + n, "key_number": 1, "level": "item", "count": 500, "has_pin": False, "link": "", "voided": "",
-         "created_at": moment}
+        {
+            "id": n + 1,
+            "batch_id": first + n,
+            "key_number": 1,
+            "level": "item",
+            "count": 500,
+            "has_pin": False,
+            "link": "",
+            "voided": "",
+            "created_at": moment,
+        }
         for n in range(lots)
-    ]  # fmt: skip
+    ]
     _insert(LabelRun.__table__, runs)
     around(lots)
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -131,9 +147,11 @@ def measure(app: Flask, lots: int) -> dict[str, float]:
         f" search {search_ms:.1f} ms"
     )
     return {
-        "affected": count, "preview_ratio": round(mine / peer, 2), "issue_ratio": round(issued / peer, 2),
+        "affected": count,
+        "preview_ratio": round(mine / peer, 2),
+        "issue_ratio": round(issued / peer, 2),
         "search_p95_ms": round(search_ms, 1),
-    }  # fmt: skip
+    }
 
 
 def search_p95_ms(app: Flask, officer_id: int, lots: int) -> float:
@@ -176,36 +194,100 @@ def around(lots: int) -> None:
     assert sample is not None
     moment = utc_now()
     people = 10_000
-    _insert(Organisation.__table__, [
-        {"id": 1000 + n, "kind": "producer", "name": f"示例·合作社 {n}", "name_en": f"Cooperative {n}", "credit_code": f"C{n:017d}",
-         "division_code": "530324102", "address": "", "phone": "", "next_sscc": 0, "created_at": moment}
-        for n in range(people)
-    ])  # fmt: skip
-    _insert(Site.__table__, [
-        {"id": 1000 + n, "producer_id": 1000 + n // 2, "kind": "plot", "name": f"地块 {n}", "name_en": f"Plot {n}",
-         "division_code": "530324102", "created_at": moment}
-        for n in range(2 * people)
-    ])  # fmt: skip
-    _insert(Consignee.__table__, [
-        {"id": 1 + n, "sender_id": 1000 + n % people, "name": f"云岭超市 {n} 店", "phone": "0874", "email": "", "address": "",
-         "created_at": moment}
-        for n in range(2 * people)
-    ])  # fmt: skip
+    _insert(
+        Organisation.__table__,
+        [
+            {
+                "id": 1000 + n,
+                "kind": "producer",
+                "name": f"示例·合作社 {n}",
+                "name_en": f"Cooperative {n}",
+                "credit_code": f"C{n:017d}",
+                "division_code": "530324102",
+                "address": "",
+                "phone": "",
+                "next_sscc": 0,
+                "created_at": moment,
+            }
+            for n in range(people)
+        ],
+    )
+    _insert(
+        Site.__table__,
+        [
+            {
+                "id": 1000 + n,
+                "producer_id": 1000 + n // 2,
+                "kind": "plot",
+                "name": f"地块 {n}",
+                "name_en": f"Plot {n}",
+                "division_code": "530324102",
+                "created_at": moment,
+            }
+            for n in range(2 * people)
+        ],
+    )
+    _insert(
+        Consignee.__table__,
+        [
+            {
+                "id": 1 + n,
+                "sender_id": 1000 + n % people,
+                "name": f"云岭超市 {n} 店",
+                "phone": "0874",
+                "email": "",
+                "address": "",
+                "created_at": moment,
+            }
+            for n in range(2 * people)
+        ],
+    )
     ids = db.session.scalars(sa.select(Batch.id).order_by(Batch.id)).all()[1::10][:100_000]
-    _insert(Shipment.__table__, [
-        {"id": 1 + n, "number": f"S-{n}", "receipt_code": f"{n:013d}", "sender_id": sample.producer_id, "consignee_id": 1 + n % (2 * people),
-         "departed_at": moment, "carrier": "", "vehicle": f"云D{n:05d}", "driver": "", "driver_phone": "", "platform": "",
-         "order_number": "", "note": "", "created_at": moment, "withdrawn_reason": ""}
-        for n in range(len(ids))
-    ])  # fmt: skip
-    _insert(ShipmentLine.__table__, [
-        {"id": 1 + n, "shipment_id": 1 + n, "batch_id": lot, "quantity": 1} for n, lot in enumerate(ids)
-    ])  # fmt: skip
-    _insert(Record.__table__, [
-        {"producer_id": sample.producer_id, "kind_code": "ginger", "batch_id": ids[n % len(ids)], "type": "care", "happened_on": date(2026, 6, 1),
-         "input_lot": f"N{n}", "operator": "", "note": "", "values": {}, "created_at": moment}
-        for n in range(50_000)
-    ])  # fmt: skip
+    _insert(
+        Shipment.__table__,
+        [
+            {
+                "id": 1 + n,
+                "number": f"S-{n}",
+                "receipt_code": f"{n:013d}",
+                "sender_id": sample.producer_id,
+                "consignee_id": 1 + n % (2 * people),
+                "departed_at": moment,
+                "carrier": "",
+                "vehicle": f"云D{n:05d}",
+                "driver": "",
+                "driver_phone": "",
+                "platform": "",
+                "order_number": "",
+                "note": "",
+                "created_at": moment,
+                "withdrawn_reason": "",
+            }
+            for n in range(len(ids))
+        ],
+    )
+    _insert(
+        ShipmentLine.__table__,
+        [{"id": 1 + n, "shipment_id": 1 + n, "batch_id": lot, "quantity": 1} for n, lot in enumerate(ids)],
+    )
+    _insert(
+        Record.__table__,
+        [
+            {
+                "producer_id": sample.producer_id,
+                "kind_code": "ginger",
+                "batch_id": ids[n % len(ids)],
+                "type": "care",
+                "happened_on": date(2026, 6, 1),
+                "input_lot": f"N{n}",
+                "operator": "",
+                "note": "",
+                "values": {},
+                "created_at": moment,
+            }
+            for n in range(50_000)
+        ],
+    )
 
 
 def _officer() -> int:

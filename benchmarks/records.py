@@ -56,10 +56,19 @@ RECORDS = 500
 ROWS = 20_000
 SAVES = 400
 SPRAY = {
-    "happened_on": "2026-07-06", "product_name": "苯醚甲环唑 10% 水分散粒剂", "registration_number": "PD20990002",
-    "active_ingredient": "苯醚甲环唑", "dose": "40", "dose_unit": "g_per_mu", "area_mu": "42", "method": "spray",
-    "target": "叶斑病", "operator": "示例·李大姐", "interval_days": "14", "input_lot": "N20260803",
-}  # fmt: skip
+    "happened_on": "2026-07-06",
+    "product_name": "苯醚甲环唑 10% 水分散粒剂",
+    "registration_number": "PD20990002",
+    "active_ingredient": "苯醚甲环唑",
+    "dose": "40",
+    "dose_unit": "g_per_mu",
+    "area_mu": "42",
+    "method": "spray",
+    "target": "叶斑病",
+    "operator": "示例·李大姐",
+    "interval_days": "14",
+    "input_lot": "N20260803",
+}
 
 
 def application(folder: Path, url: str) -> Flask:
@@ -102,14 +111,27 @@ def _people_and_lot() -> None:
         user, None, **SiteForm.parse({"kind": "plot", "name": "地", "division_code": "530324102", "area_mu": 42}).facts
     )
     facts = {
-        "product_id": product.id, "site_id": site.id, "lot_number": "B-1", "quantity": 8600, "unit": "kg", "started_on": "2026-03-12",
+        "product_id": product.id,
+        "site_id": site.id,
+        "lot_number": "B-1",
+        "quantity": 8600,
+        "unit": "kg",
+        "started_on": "2026-03-12",
         "produced_on": "2026-11-06",
-    }  # fmt: skip
+    }
     batches.register_batch(user, BatchForm.parse(facts, user=user).batch_facts)
     label = {
-        "type": "pesticide", "name": SPRAY["product_name"], "registration_number": "PD20990002", "ingredients": "苯醚甲环唑 10%",
-        "kind_code": "ginger", "interval_days": 14, "dose_min": 30, "dose_max": 50, "dose_unit": "g_per_mu", "max_applications": 100,
-    }  # fmt: skip
+        "type": "pesticide",
+        "name": SPRAY["product_name"],
+        "registration_number": "PD20990002",
+        "ingredients": "苯醚甲环唑 10%",
+        "kind_code": "ginger",
+        "interval_days": 14,
+        "dose_min": 30,
+        "dose_max": 50,
+        "dose_unit": "g_per_mu",
+        "max_applications": 100,
+    }
     form = InputRowForm.parse(label)
     known: InputProduct = inputs.add_product(user, form.product_facts, form.use_facts)
     stock = {

@@ -163,9 +163,14 @@ def all_of_them(picture: Picture, chance: Generator) -> Picture:
 
 # What decides (blur, damage, all) is tried more often than what both read nearly always.
 KINDS: dict[str, tuple[Callable[[Picture, Generator], Picture], int]] = {
-    "blur": (blur, 160), "damage": (damage, 140), "all": (all_of_them, 120), "perspective": (perspective, 45),
-    "noise_low_contrast": (noise, 45), "small_jpeg": (small_jpeg, 45), "curved": (curved, 45),
-}  # fmt: skip
+    "blur": (blur, 160),
+    "damage": (damage, 140),
+    "all": (all_of_them, 120),
+    "perspective": (perspective, 45),
+    "noise_low_contrast": (noise, 45),
+    "small_jpeg": (small_jpeg, 45),
+    "curved": (curved, 45),
+}
 
 
 def by_zxing(picture: Picture) -> str | None:

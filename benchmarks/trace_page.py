@@ -117,9 +117,14 @@ def fill(environment: dict[str, str], lots: int, hot_lots: int, labels: int, fol
     app = create_app()
     with app.app_context():
         sample = db.session.scalars(
-            db.select(Batch).where(Batch.status == "released", ~Batch.recalled, Batch.product.has(kind_code="ginger"),
-                                   Batch.id.in_(sa.select(LabelRun.batch_id)), Batch.id.in_(sa.select(Record.batch_id)))
-        ).first()  # fmt: skip
+            db.select(Batch).where(
+                Batch.status == "released",
+                ~Batch.recalled,
+                Batch.product.has(kind_code="ginger"),
+                Batch.id.in_(sa.select(LabelRun.batch_id)),
+                Batch.id.in_(sa.select(Record.batch_id)),
+            )
+        ).first()
         assert sample is not None
         first_lot = (db.session.scalar(sa.select(sa.func.max(Batch.id))) or 0) + 1
         first_run = 1000
@@ -148,10 +153,28 @@ def fill(environment: dict[str, str], lots: int, hot_lots: int, labels: int, fol
                 checked_on=f"'{today()}'",
             )
             run = connection.execute(sa.select(LabelRun.id).where(LabelRun.batch_id == sample.id).limit(1)).scalar_one()
-            copies(LabelRun.__table__, numbers, f"t.id = {run}", id=f"{first_run} + s.n", batch_id=f"{first_lot} + s.n",
-                   count=str(labels), level="'item'", has_pin="false", voided="''", sscc_first="NULL", sscc_stem="NULL", link="''")  # fmt: skip
-            copies(Record.__table__, hot, f"t.batch_id = {sample.id} AND t.replaces_id IS NULL AND t.type != 'video'",
-                   batch_id=f"{first_lot} + s.n", entry_key="NULL", replaces_id="NULL")  # fmt: skip
+            copies(
+                LabelRun.__table__,
+                numbers,
+                f"t.id = {run}",
+                id=f"{first_run} + s.n",
+                batch_id=f"{first_lot} + s.n",
+                count=str(labels),
+                level="'item'",
+                has_pin="false",
+                voided="''",
+                sscc_first="NULL",
+                sscc_stem="NULL",
+                link="''",
+            )
+            copies(
+                Record.__table__,
+                hot,
+                f"t.batch_id = {sample.id} AND t.replaces_id IS NULL AND t.type != 'video'",
+                batch_id=f"{first_lot} + s.n",
+                entry_key="NULL",
+                replaces_id="NULL",
+            )
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("VACUUM ANALYZE" if db.engine.dialect.name == "postgresql" else "ANALYZE"))
         key = code_book().newest
@@ -190,8 +213,14 @@ def cold(environment: dict[str, str], codes: list[str]) -> tuple[float, float]:
         "print(statistics.median(times) * 1000, statistics.median(statements))\n"
     )
     text = subprocess.run(
-        [sys.executable, "-c", script], input=" ".join(codes), env=environment, cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout  # fmt: skip
+        [sys.executable, "-c", script],
+        input=" ".join(codes),
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     milliseconds, statements = text.split()[-2:]
     return float(milliseconds), float(statements)
 
@@ -217,9 +246,15 @@ def worker_rss_mb(server: int) -> float:
 def compare(name: str, database_url: str, stack: ExitStack, folder: Path, *, quick: bool) -> dict[str, float]:
     address = free_address()
     environment = dict(os.environ) | {
-        "DATA_DIR": str(folder / name), "BIND": address, "PUBLIC_URL": f"http://{address}", "WEB_WORKERS": "2",
-        "RATE_LIMITS": "true", "DATABASE_URL": database_url, "REDIS_URL": "", "S3_BUCKET": "",
-    }  # fmt: skip
+        "DATA_DIR": str(folder / name),
+        "BIND": address,
+        "PUBLIC_URL": f"http://{address}",
+        "WEB_WORKERS": "2",
+        "RATE_LIMITS": "true",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": "",
+        "S3_BUCKET": "",
+    }
     flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
     for command in (["setup"], ["demo", "--yes"]):
         subprocess.run([*flask, *command], cwd=ROOT, env=environment, check=True, capture_output=True)

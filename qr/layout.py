@@ -354,7 +354,7 @@ def arrange(
             TextBox(
                 ("pin",), pin_x, pin_y, text_width - half, pin_height, pin_size, True, "centre", "middle", framed=True
             ),
-        ]  # fmt: skip
+        ]
     largest = max(3.2, height / 15)
     if "product" in names:
         share = 0.28 if height <= SMALL_LABEL_MM else 0.34

@@ -199,9 +199,14 @@ def _straighten(
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
     try:
         fit, step = cv2.findTransformECC(
-            softened, _warped(picture, to_picture, side), np.eye(3, dtype=np.float32), cv2.MOTION_HOMOGRAPHY,
-            criteria, mask, 5,
-        )  # fmt: skip
+            softened,
+            _warped(picture, to_picture, side),
+            np.eye(3, dtype=np.float32),
+            cv2.MOTION_HOMOGRAPHY,
+            criteria,
+            mask,
+            5,
+        )
     except cv2.error:
         # It did not converge: the corners stay as they were read.
         fit = 0.0

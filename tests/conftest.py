@@ -20,26 +20,47 @@ from trace_app.labels.keys import register_keys
 from trace_app.reference.service import load_built_in as load_reference_tables
 
 KEPT = {
-    "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances", "limits", "gi_areas", "holidays", "spool_files",
-}  # fmt: skip
+    "divisions",
+    "product_kinds",
+    "product_stages",
+    "label_keys",
+    "roles",
+    "prohibited_substances",
+    "limits",
+    "gi_areas",
+    "holidays",
+    "spool_files",
+}
 QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
 
 
 def settings_for(folder: Path, **values: Any) -> Settings:
     """Settings that nothing in the environment changes."""
     defaults: dict[str, Any] = {
-        "data_dir": folder, "environment": "embedded", "database_url": "", "redis_url": "", "s3_bucket": "",
-        "secret_key": "a key for tests, and for tests alone", "label_key_file": None, "rate_limits": False,
-        "public_url": "http://127.0.0.1:8000", "proxy_hops": 0, "scan_lease_ms": 0, "ip_regions": None,
-    }  # fmt: skip
+        "data_dir": folder,
+        "environment": "embedded",
+        "database_url": "",
+        "redis_url": "",
+        "s3_bucket": "",
+        "secret_key": "a key for tests, and for tests alone",
+        "label_key_file": None,
+        "rate_limits": False,
+        "public_url": "http://127.0.0.1:8000",
+        "proxy_hops": 0,
+        "scan_lease_ms": 0,
+        "ip_regions": None,
+    }
     return Settings(_env_file=None, **{**defaults, **values})
 
 
 def app_for(settings: Settings, **config: Any) -> Flask:
     defaults = {
-        "TESTING": True, "PROPAGATE_EXCEPTIONS": False, "JOBS_IMMEDIATE": True, "WTF_CSRF_ENABLED": False,
+        "TESTING": True,
+        "PROPAGATE_EXCEPTIONS": False,
+        "JOBS_IMMEDIATE": True,
+        "WTF_CSRF_ENABLED": False,
         "SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": QUICK_HASHING,
-    }  # fmt: skip
+    }
     return create_app(settings, **{**defaults, **config})
 
 

@@ -26,8 +26,12 @@ class Platform:
     def command(self, *arguments: str) -> str:
         result = subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
@@ -49,9 +53,12 @@ def prepared(folder: Path, database_url: str, *, workers: int) -> Platform:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     environment = dict(os.environ) | {
-        "DATA_DIR": str(folder), "BIND": address, "PUBLIC_URL": f"http://{address}", "DATABASE_URL": database_url,
+        "DATA_DIR": str(folder),
+        "BIND": address,
+        "PUBLIC_URL": f"http://{address}",
+        "DATABASE_URL": database_url,
         "WEB_WORKERS": str(workers),
-    }  # fmt: skip
+    }
     platform = Platform(f"http://{address}", environment)
     platform.command("setup")
     return platform

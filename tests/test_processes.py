@@ -74,9 +74,12 @@ def test_processes_that_are_killed_come_again_and_end_with_the_platform(tmp_path
 def test_a_stop_is_clean(tmp_path: Path) -> None:
     platform = prepared(tmp_path, "", workers=1)
     server = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "serve"], cwd=ROOT, env=platform.environment,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+        cwd=ROOT,
+        env=platform.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     _until(lambda: _answers(platform.url), "it never answered")
     children = set(_children(server.pid))
     server.terminate()

@@ -39,10 +39,18 @@ from trace_app.release import service as quality
 
 PASSWORD = "long enough for tests"
 SPRAYED = {
-    "happened_on": "2025-09-15", "product_name": "苯醚甲环唑 10% 水分散粒剂", "registration_number": "PD20990002",
-    "active_ingredient": "苯醚甲环唑", "dose": "40", "dose_unit": "g_per_mu", "area_mu": "42", "method": "spray",
-    "target": "叶斑病", "operator": "李大姐", "interval_days": "14",
-}  # fmt: skip
+    "happened_on": "2025-09-15",
+    "product_name": "苯醚甲环唑 10% 水分散粒剂",
+    "registration_number": "PD20990002",
+    "active_ingredient": "苯醚甲环唑",
+    "dose": "40",
+    "dose_unit": "g_per_mu",
+    "area_mu": "42",
+    "method": "spray",
+    "target": "叶斑病",
+    "operator": "李大姐",
+    "interval_days": "14",
+}
 HARVESTED = {"happened_on": "2025-11-06", "values-quantity_kg": "8600", "operator": "李大姐"}
 MANDATORY: dict[str, list[tuple[str, str | None, dict[str, str]]]] = {
     "ginger": [
@@ -63,11 +71,15 @@ MANDATORY: dict[str, list[tuple[str, str | None, dict[str, str]]]] = {
         ("stage", "fermenting", {"happened_on": "2025-01-20"}),
     ],
     "ham_mooncake": [
-        ("ingredient", None, {"happened_on": "2025-11-05", "product_name": "火腿", "dose": "300", "dose_unit": "kg", "source": "本厂"}),
+        (
+            "ingredient",
+            None,
+            {"happened_on": "2025-11-05", "product_name": "火腿", "dose": "300", "dose_unit": "kg", "source": "本厂"},
+        ),
         ("stage", "baking", {"happened_on": "2025-11-06"}),
         ("stage", "metal_check", {"happened_on": "2025-11-06", "values-result": "pass"}),
     ],
-}  # fmt: skip
+}
 """The records without which a lot of a kind is not released."""
 KIND_SITE = {"ginger": "plot", "coix": "plot", "honey": "apiary", "ham": "workshop", "ham_mooncake": "workshop"}
 RECALL = {"level": 2, "reason": "镉超标", "advice": "停止食用", "reason_en": "Cadmium", "advice_en": "Do not eat"}
@@ -103,13 +115,22 @@ class World:
         number = next(self._numbers)
         with self.writing():
             organisation = accounts.create_organisation(
-                None, kind=kind, name=facts.pop("name", f"单位 {number}"), name_en=f"Organisation {number}",
-                division_code=division, **facts,
-            )  # fmt: skip
+                None,
+                kind=kind,
+                name=facts.pop("name", f"单位 {number}"),
+                name_en=f"Organisation {number}",
+                division_code=division,
+                **facts,
+            )
             user = accounts.create_user(
-                None, organisation, role, username=f"user{number}", email=f"user{number}@example.org",
-                full_name=f"某人 {number}", password=PASSWORD,
-            )  # fmt: skip
+                None,
+                organisation,
+                role,
+                username=f"user{number}",
+                email=f"user{number}@example.org",
+                full_name=f"某人 {number}",
+                password=PASSWORD,
+            )
             return Actor(user.username, user.id, organisation.id)
 
     def producer(self, division: str = "530324102", **facts: Any) -> Actor:
@@ -152,9 +173,15 @@ class World:
 
     def site(self, actor: Actor, division: str = "530324102", **facts: Any) -> int:
         values = {
-            "kind": "plot", "name": f"基地 {next(self._numbers)}", "division_code": division, "latitude": "24.8852",
-            "longitude": "104.3086", "altitude_m": 1480, "area_mu": 42, **facts,
-        }  # fmt: skip
+            "kind": "plot",
+            "name": f"基地 {next(self._numbers)}",
+            "division_code": division,
+            "latitude": "24.8852",
+            "longitude": "104.3086",
+            "altitude_m": 1480,
+            "area_mu": 42,
+            **facts,
+        }
         with self.writing():
             user = db.session.get_one(User, actor.user_id)
             return catalogue.save_site(user, None, **SiteForm.parse(values).facts).id
@@ -165,9 +192,13 @@ class World:
         values = {
             "product_id": facts.pop("product_id", None) or self.product(actor, kind, **product_facts),
             "site_id": facts.pop("site_id", None) or self.site(actor, division, kind=KIND_SITE[kind]),
-            "lot_number": f"L{next(self._numbers)}", "quantity": "8600", "unit": "leg" if kind == "ham" else "box" if kind == "ham_mooncake" else "kg",
-            "started_on": "2025-03-12", "produced_on": "2025-11-06", **facts,
-        }  # fmt: skip
+            "lot_number": f"L{next(self._numbers)}",
+            "quantity": "8600",
+            "unit": "leg" if kind == "ham" else "box" if kind == "ham_mooncake" else "kg",
+            "started_on": "2025-03-12",
+            "produced_on": "2025-11-06",
+            **facts,
+        }
         with self.writing():
             user = db.session.get_one(User, actor.user_id)
             return batches.register_batch(user, BatchForm.parse(values, user=user).batch_facts).id

@@ -30,9 +30,15 @@ from trace_app.recalls.published import stops_of
 from trace_app.scans.log import ScanLog
 
 COMPRESSIBLE = [
-    "text/html", "text/css", "text/javascript", "text/csv", "application/json", "application/problem+json",
-    "application/yaml", "image/svg+xml",
-]  # fmt: skip
+    "text/html",
+    "text/css",
+    "text/javascript",
+    "text/csv",
+    "application/json",
+    "application/problem+json",
+    "application/yaml",
+    "image/svg+xml",
+]
 
 
 def create_app(settings: Settings | None = None, **config: Any) -> Flask:
@@ -129,8 +135,31 @@ def _register_views(app: Any) -> None:
     from trace_app.workbooks.views import views as workbooks
 
     for views in (
-        accounts, catalogue, batches, flow, shipments, inputs, stock, records, findings, quality, reports, certificates, reference, labels, workbooks,
-        recalls, managed_recalls, recall_tasks, epcis, desk, document.views, scan_figures, feedback, resolver, public,
-    ):  # fmt: skip
+        accounts,
+        catalogue,
+        batches,
+        flow,
+        shipments,
+        inputs,
+        stock,
+        records,
+        findings,
+        quality,
+        reports,
+        certificates,
+        reference,
+        labels,
+        workbooks,
+        recalls,
+        managed_recalls,
+        recall_tasks,
+        epcis,
+        desk,
+        document.views,
+        scan_figures,
+        feedback,
+        resolver,
+        public,
+    ):
         app.register_blueprint(views)
     app.register_api(api)

@@ -103,9 +103,15 @@ class Styles:
             "title", fontName=fonts.bold, fontSize=16, leading=21, textColor=GREEN, wordWrap="CJK"
         )
         self.heading = ParagraphStyle(
-            "heading", fontName=fonts.bold, fontSize=12, leading=15, textColor=GREEN, wordWrap="CJK", spaceBefore=6 * mm,
+            "heading",
+            fontName=fonts.bold,
+            fontSize=12,
+            leading=15,
+            textColor=GREEN,
+            wordWrap="CJK",
+            spaceBefore=6 * mm,
             spaceAfter=2 * mm,
-        )  # fmt: skip
+        )
         self.body = ParagraphStyle("body", fontName=fonts.regular, fontSize=11, leading=17, wordWrap="CJK")
         self.cell = ParagraphStyle("cell", fontName=fonts.regular, fontSize=8, leading=10.5, wordWrap="CJK")
         self.head = ParagraphStyle("head", parent=self.cell, fontName=fonts.bold, textColor=colors.white)
@@ -127,8 +133,15 @@ class Styles:
         rows = [[self.paragraph(label, self.label), self.paragraph(text, self.fact)] for label, text in pairs if text]
         table = PlainTable(rows, colWidths=[LABEL_MM * mm, (WIDTH_MM - beside_mm - LABEL_MM) * mm], hAlign="LEFT")
         table.setStyle(
-            TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LINEBELOW", (0, 0), (-1, -1), 0.3, LINE), ("TOPPADDING", (0, 0), (-1, -1), 2), ("BOTTOMPADDING", (0, 0), (-1, -1), 2)])
-        )  # fmt: skip
+            TableStyle(
+                [
+                    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                    ("LINEBELOW", (0, 0), (-1, -1), 0.3, LINE),
+                    ("TOPPADDING", (0, 0), (-1, -1), 2),
+                    ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
+                ]
+            )
+        )
         return table
 
     def grid(self, head: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[float]) -> Any:
@@ -143,19 +156,28 @@ class Styles:
         made.setStyle(
             TableStyle(
                 [
-                    ("BACKGROUND", (0, 0), (-1, 0), GREEN), ("GRID", (0, 0), (-1, -1), 0.3, LINE), ("VALIGN", (0, 0), (-1, -1), "TOP"),
-                    ("LEFTPADDING", (0, 0), (-1, -1), 3), ("RIGHTPADDING", (0, 0), (-1, -1), 3), ("TOPPADDING", (0, 0), (-1, -1), 2),
+                    ("BACKGROUND", (0, 0), (-1, 0), GREEN),
+                    ("GRID", (0, 0), (-1, -1), 0.3, LINE),
+                    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                    ("LEFTPADDING", (0, 0), (-1, -1), 3),
+                    ("RIGHTPADDING", (0, 0), (-1, -1), 3),
+                    ("TOPPADDING", (0, 0), (-1, -1), 2),
                     ("BOTTOMPADDING", (0, 0), (-1, -1), 3),
                 ]
             )
-        )  # fmt: skip
+        )
         return made
 
 
 def document(
-    title: str, texts: Iterable[str], story: Callable[[Styles], list[Any]], *, foot: str, url: str | None = None,
+    title: str,
+    texts: Iterable[str],
+    story: Callable[[Styles], list[Any]],
+    *,
+    foot: str,
+    url: str | None = None,
     across: str = "",
-) -> bytes:  # fmt: skip
+) -> bytes:
     """A4 pages of text as a PDF.
 
     :param texts: all that is printed, so that the font holds it.
@@ -184,8 +206,13 @@ def document(
                 draw_symbol(canvas, url, 210 - MARGIN_MM - SYMBOL_MM, 297 - MARGIN_MM - 10 - SYMBOL_MM, SYMBOL_MM)
 
         made = SimpleDocTemplate(
-            out, pagesize=A4, leftMargin=MARGIN_MM * mm, rightMargin=MARGIN_MM * mm, topMargin=MARGIN_MM * mm,
-            bottomMargin=16 * mm, title=title,
-        )  # fmt: skip
+            out,
+            pagesize=A4,
+            leftMargin=MARGIN_MM * mm,
+            rightMargin=MARGIN_MM * mm,
+            topMargin=MARGIN_MM * mm,
+            bottomMargin=16 * mm,
+            title=title,
+        )
         made.build([styles.paragraph(title, styles.title), *story(styles)], onFirstPage=decorate, onLaterPages=decorate)
     return out.getvalue()

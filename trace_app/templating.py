@@ -29,14 +29,24 @@ STATIC = Path(__file__).parent / "static"
 def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        day=day, short_day=short_day, moment=moment, named=named, number=number, unit=unit_name, code=format_code,
-        local_day=lambda value: local(value).date(), in_script=in_script,
+        day=day,
+        short_day=short_day,
+        moment=moment,
+        named=named,
+        number=number,
+        unit=unit_name,
+        code=format_code,
+        local_day=lambda value: local(value).date(),
+        in_script=in_script,
         place=lambda division: place_name(division, language()),
-    )  # fmt: skip
+    )
     app.jinja_env.globals.update(
-        asset=asset, language=language, acting_user=acting_user, other_language_url=other_language_url,
+        asset=asset,
+        language=language,
+        acting_user=acting_user,
+        other_language_url=other_language_url,
         html_language=lambda: "zh-CN" if language() == "zh" else "en",
-    )  # fmt: skip
+    )
 
 
 def day(value: date | None) -> Markup:

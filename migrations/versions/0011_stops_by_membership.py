@@ -22,9 +22,11 @@ def upgrade() -> None:
         # Room for new versions of many rows at a time, which large recalls no longer write.
         op.execute("ALTER TABLE batches RESET (fillfactor)")
         op.create_index(
-            "ix_batches_counted", "batches", ["id"],
+            "ix_batches_counted",
+            "batches",
+            ["id"],
             postgresql_include=["producer_id", "division_code", "unit", "quantity"],
-        )  # fmt: skip
+        )
 
 
 def downgrade() -> None:

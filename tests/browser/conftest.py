@@ -65,9 +65,14 @@ def _people(platform: Platform) -> None:
             for username, kind, facts in PEOPLE:
                 organisation = accounts.create_organisation(None, kind=kind, division_code="530324102", **facts)
                 accounts.create_user(
-                    None, organisation, accounts.ROLES_OF_KIND[kind][0], username=username, full_name=username,
-                    email=f"{username}@example.org", password=PASSWORD,
-                )  # fmt: skip
+                    None,
+                    organisation,
+                    accounts.ROLES_OF_KIND[kind][0],
+                    username=username,
+                    full_name=username,
+                    email=f"{username}@example.org",
+                    password=PASSWORD,
+                )
         db.session.remove()
         for engine in db.engines.values():
             engine.dispose()

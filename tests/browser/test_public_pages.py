@@ -49,11 +49,21 @@ def _pages(world: World, grower: Actor) -> dict[str, str]:
     number = world.recall(officer, recalled)
     code = world.code(run)
     return {
-        "home": "/", "verified": f"/{code}", "recalled": f"/{recalled_code}", "void": f"/{world.code(run, 2)}",
-        "unknown": "/0000000000000", "recalls": "/recalls", "notice": f"/recalls/{number}",
-        "check": "/recalls/check?lot=A-1", "feedback": f"/{code}/feedback", "product": "/p/06901234567892",
-        "lot": "/l/06901234567892/A-1", "place": "/places/6901234567892", "receive": "/receive", "sign in": "/login",
-    }  # fmt: skip
+        "home": "/",
+        "verified": f"/{code}",
+        "recalled": f"/{recalled_code}",
+        "void": f"/{world.code(run, 2)}",
+        "unknown": "/0000000000000",
+        "recalls": "/recalls",
+        "notice": f"/recalls/{number}",
+        "check": "/recalls/check?lot=A-1",
+        "feedback": f"/{code}/feedback",
+        "product": "/p/06901234567892",
+        "lot": "/l/06901234567892/A-1",
+        "place": "/places/6901234567892",
+        "receive": "/receive",
+        "sign in": "/login",
+    }
 
 
 def _violations(page: Page) -> list[str]:
@@ -114,10 +124,13 @@ def test_the_camera_reads_a_label_where_the_browser_has_no_reader(
     browser = chromium.browser_type.launch(
         executable_path=shutil.which("chromium"),
         args=[
-            "--no-sandbox", "--disable-gpu", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-video-capture={film}",
         ],
-    )  # fmt: skip
+    )
     page = browser.new_page(viewport=PHONE, locale="zh-CN", base_url=platform.url)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -112,9 +112,13 @@ def test_the_content_type_is_kept_in_s3(s3_endpoint: str) -> None:
     store = S3Store("media", endpoint_url=s3_endpoint, region="us-east-1", access_key=KEY, secret_key=SECRET)
     store.put("labels/typed.pdf", io.BytesIO(b"%PDF"), "application/pdf")
     client = boto3.client(
-        "s3", endpoint_url=s3_endpoint, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET,
+        "s3",
+        endpoint_url=s3_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
         config=Config(signature_version="s3v4"),
-    )  # fmt: skip
+    )
     assert client.head_object(Bucket="media", Key="labels/typed.pdf")["ContentType"] == "application/pdf"
 
 

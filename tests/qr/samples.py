@@ -16,9 +16,15 @@ from qr.symbol import symbol_family
 
 PREFIX = "HTTPS://T.QJ.CN/"
 TEXT = LabelText(
-    product="罗平小黄姜", net_content="净重 500 克", lot="批次 LP-J-0417", produced="2026-11-06 采收",
-    origin="产地 云南罗平县板桥镇", producer="示例·板桥姜业专业合作社", call="扫码溯源", pin_call="刮开验真",
-)  # fmt: skip
+    product="罗平小黄姜",
+    net_content="净重 500 克",
+    lot="批次 LP-J-0417",
+    produced="2026-11-06 采收",
+    origin="产地 云南罗平县板桥镇",
+    producer="示例·板桥姜业专业合作社",
+    call="扫码溯源",
+    pin_call="刮开验真",
+)
 BOOK = CodeBook({1: bytes(range(32))})
 FAMILY = symbol_family(PREFIX, CODE_LENGTH, "best")
 RUN = 7

@@ -36,9 +36,22 @@ def test_from_a_new_key_to_a_verified_label(tmp_path: Path) -> None:
     layout = _run(tmp_path, "layout", "roll-60x40", "--url", URL, "--text", "product=小黄姜")
     (tmp_path / "layout.json").write_text(layout)
     common = (
-        "labels", "--keys", "keys.json", "--url", URL, "--run", "3", "--first", "2", "--count", "3",
-        "--layout", "layout.json", "--text", "product=小黄姜",
-    )  # fmt: skip
+        "labels",
+        "--keys",
+        "keys.json",
+        "--url",
+        URL,
+        "--run",
+        "3",
+        "--first",
+        "2",
+        "--count",
+        "3",
+        "--layout",
+        "layout.json",
+        "--text",
+        "product=小黄姜",
+    )
     for name in ("pdf", "zpl", "tspl", "csv", "svg", "png"):
         _run(tmp_path, *common, "--format", name, "--out", f"labels.{name}")
         assert (tmp_path / f"labels.{name}").stat().st_size > 100

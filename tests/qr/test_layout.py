@@ -79,12 +79,17 @@ class TestWhatWouldNotScan:
     @pytest.mark.parametrize(
         ("ink", "paper", "fit"),
         [
-            ("#000000", "#ffffff", True), ("#0b3d2a", "#fdf6e3", True), ("#777777", "#ffffff", True),
-            ("#bbbbbb", "#ffffff", False), ("#ffffff", "#000000", False), ("#000000", "#5a3a1a", False),
+            ("#000000", "#ffffff", True),
+            ("#0b3d2a", "#fdf6e3", True),
+            ("#777777", "#ffffff", True),
+            ("#bbbbbb", "#ffffff", False),
+            ("#ffffff", "#000000", False),
+            ("#000000", "#5a3a1a", False),
             # Red on white is dark to the eye and light to a scanner's red light.
-            ("#ff0000", "#ffffff", False), ("#000000", "#0000ff", False),
+            ("#ff0000", "#ffffff", False),
+            ("#000000", "#0000ff", False),
         ],
-    )  # fmt: skip
+    )
     def test_too_little_contrast(self, ink: str, paper: str, fit: bool) -> None:
         assert ("contrast-too-low" not in _faults(ink=ink, paper=paper)) is fit
 
@@ -102,16 +107,27 @@ class TestWhatIsNoLayout:
     @pytest.mark.parametrize(
         ("change", "said"),
         [
-            ({"stock": "napkin"}, "stock"), ({"dpi": 72}, "dpi"), ({"symbol": None}, "symbol"),
-            ({"symbol__module_mm": "wide"}, r"symbol\.module_mm"), ({"symbol__x": -1}, r"symbol\.x"),
-            ({"symbol__mask": 9}, r"symbol\.mask"), ({"symbol__mask": True}, r"symbol\.mask"),
-            ({"boxes": "all"}, "boxes"), ({"boxes__0__fields": []}, r"boxes\[1\]\.fields"),
-            ({"boxes__0__fields": ["price"]}, "price"), ({"boxes__1__fields": ["lot", "code"]}, "for themselves"),
-            ({"boxes__0__align": "diagonal"}, "align"), ({"boxes__0__bold": "yes"}, "bold"),
-            ({"boxes__0__colour": "red"}, "colour"), ({"rules": [{"x": 1}]}, r"rules\[1\]"), ({"ink": "black"}, "ink"),
-            ({"symbol__x": float("nan")}, r"symbol\.x"), ({"symbol__x": 1e9}, r"symbol\.x"), ({"extra": 1}, "extra"),
+            ({"stock": "napkin"}, "stock"),
+            ({"dpi": 72}, "dpi"),
+            ({"symbol": None}, "symbol"),
+            ({"symbol__module_mm": "wide"}, r"symbol\.module_mm"),
+            ({"symbol__x": -1}, r"symbol\.x"),
+            ({"symbol__mask": 9}, r"symbol\.mask"),
+            ({"symbol__mask": True}, r"symbol\.mask"),
+            ({"boxes": "all"}, "boxes"),
+            ({"boxes__0__fields": []}, r"boxes\[1\]\.fields"),
+            ({"boxes__0__fields": ["price"]}, "price"),
+            ({"boxes__1__fields": ["lot", "code"]}, "for themselves"),
+            ({"boxes__0__align": "diagonal"}, "align"),
+            ({"boxes__0__bold": "yes"}, "bold"),
+            ({"boxes__0__colour": "red"}, "colour"),
+            ({"rules": [{"x": 1}]}, r"rules\[1\]"),
+            ({"ink": "black"}, "ink"),
+            ({"symbol__x": float("nan")}, r"symbol\.x"),
+            ({"symbol__x": 1e9}, r"symbol\.x"),
+            ({"extra": 1}, "extra"),
         ],
-    )  # fmt: skip
+    )
     def test_it_says_which_value_is_wrong(self, change: dict[str, Any], said: str) -> None:
         with pytest.raises(LayoutInvalid, match=said):
             Layout.parse(_layout(**change))

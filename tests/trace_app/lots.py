@@ -25,9 +25,13 @@ def kind(code: str) -> ProductKind:
         for n, stage in enumerate(file.stages)
     ]
     return ProductKind(
-        code=file.code, name=file.name, name_en=file.name_en, inputs=list(file.inputs), rules=file.rules.model_dump(mode="json"),
+        code=file.code,
+        name=file.name,
+        name_en=file.name_en,
+        inputs=list(file.inputs),
+        rules=file.rules.model_dump(mode="json"),
         stages=stages,
-    )  # fmt: skip
+    )
 
 
 def lot(code: str = "ginger", *records: Record, marks: str = "", division: str = "530324102", **facts: Any) -> Lot:
@@ -42,9 +46,14 @@ def lot(code: str = "ginger", *records: Record, marks: str = "", division: str =
     product_kind = kind(code)
     place = Division(code=division, name="某镇", name_en="Some Town")
     batch = Batch(
-        id=1, division_code=division, division=place, product_id=7, product=Product(id=7, kind=product_kind, kind_code=code, marks=marks),
-        site=Site(area_mu=facts.pop("area_mu", Decimal(42))), **(values | of_batch),
-    )  # fmt: skip
+        id=1,
+        division_code=division,
+        division=place,
+        product_id=7,
+        product=Product(id=7, kind=product_kind, kind_code=code, marks=marks),
+        site=Site(area_mu=facts.pop("area_mu", Decimal(42))),
+        **(values | of_batch),
+    )
     for number, record in enumerate(records, start=1):
         record.id, record.kind, record.kind_code = number, product_kind, code
     ordered = sorted(records, key=lambda record: (record.happened_on, record.id), reverse=True)

@@ -13,9 +13,15 @@ from trace_app.extensions import db, limiter
 
 GOOD_CODE = "91350100M000100Y43"
 ORGANISATION = {
-    "kind": "producer", "name": "新合作社", "name_en": "", "credit_code": GOOD_CODE, "division_code": "530324102",
-    "jurisdiction_code": "", "address": "", "phone": "0874-1234567",
-}  # fmt: skip
+    "kind": "producer",
+    "name": "新合作社",
+    "name_en": "",
+    "credit_code": GOOD_CODE,
+    "division_code": "530324102",
+    "jurisdiction_code": "",
+    "address": "",
+    "phone": "0874-1234567",
+}
 NEW_USER = {
     "username": "Zhang.San",
     "full_name": "张三",

@@ -14,9 +14,14 @@ RECALL = {"level": 2, "reason": "镉超标", "advice": "停止食用"}
 
 def _batch(world: World, actor) -> dict[str, object]:
     return {
-        "product_id": world.product(actor), "site_id": world.site(actor), "lot_number": "API-1", "quantity": "12.5",
-        "unit": "kg", "started_on": "2025-03-12", "produced_on": "2025-11-06",
-    }  # fmt: skip
+        "product_id": world.product(actor),
+        "site_id": world.site(actor),
+        "lot_number": "API-1",
+        "quantity": "12.5",
+        "unit": "kg",
+        "started_on": "2025-03-12",
+        "produced_on": "2025-11-06",
+    }
 
 
 def _pesticide() -> dict[str, object]:
@@ -84,8 +89,11 @@ def test_labels_are_voided_over_the_api(world: World) -> None:
     answer = api.post(f"/api/v1/label-runs/{run}/void", headers=mine, json=values)
     assert answer.json["voided"] == [values]
     assert [api.get(f"/api/v1/trace/{world.code(run, index)}").json["void"] for index in range(4)] == [
-        False, True, True, False,
-    ]  # fmt: skip
+        False,
+        True,
+        True,
+        False,
+    ]
     beyond = api.post(f"/api/v1/label-runs/{run}/void", headers=mine, json=values | {"last": 5})
     assert (beyond.status_code, beyond.json["code"]) == (422, "range-out-of-run")
     other = world.token(world.producer())

@@ -9,9 +9,16 @@ from trace_app.extensions import db
 
 def _form(world: World, actor: Actor, **facts: str) -> dict[str, str]:
     return {
-        "product_id": str(world.product(actor, name="小黄姜")), "site_id": str(world.site(actor)), "lot_number": "LP-J-2025-0417",
-        "quantity": "8600", "unit": "kg", "started_on": "2025-03-12", "produced_on": "", "best_before": "", **facts,
-    }  # fmt: skip
+        "product_id": str(world.product(actor, name="小黄姜")),
+        "site_id": str(world.site(actor)),
+        "lot_number": "LP-J-2025-0417",
+        "quantity": "8600",
+        "unit": "kg",
+        "started_on": "2025-03-12",
+        "produced_on": "",
+        "best_before": "",
+        **facts,
+    }
 
 
 def _batch(world: World, batch_id: int) -> Batch:
@@ -147,9 +154,12 @@ class TestList:
             if (page := client.get(f"/batches?{query}").text)
         }
         assert shown == {
-            "state=draft": [True, False], "state=released": [False, True], "kind=honey": [False, True],
-            "state=recalled": [False, False], "state=nonsense&page=x": [True, True],
-        }  # fmt: skip
+            "state=draft": [True, False],
+            "state=released": [False, True],
+            "kind=honey": [False, True],
+            "state=recalled": [False, False],
+            "state=nonsense&page=x": [True, True],
+        }
 
     def test_a_long_list_comes_in_pages_that_keep_the_filter(self, world: World) -> None:
         actor = world.producer()

@@ -44,9 +44,15 @@ fields = [
 ]
 """
 SITE = {
-    "kind": "plot", "name": "3 号地块", "name_en": "", "division_code": "530324102", "latitude": "24.8852",
-    "longitude": "104.3086", "altitude_m": "1480", "area_mu": "42",
-}  # fmt: skip
+    "kind": "plot",
+    "name": "3 号地块",
+    "name_en": "",
+    "division_code": "530324102",
+    "latitude": "24.8852",
+    "longitude": "104.3086",
+    "altitude_m": "1480",
+    "area_mu": "42",
+}
 
 
 def test_the_five_products_are_there_with_their_own_stages_and_inputs(world: World) -> None:
@@ -120,15 +126,15 @@ def test_a_kind_that_was_changed_elsewhere_is_read_again_and_one_that_was_not_is
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('position = 60', 'position = "x"'),
+        ("position = 60", 'position = "x"'),
         ('type = "choice"', 'type = "text"'),
         ('code = "shelling"', 'code = "脱壳"'),
         ('facts = ["shelling.way"', 'facts = ["shelling.colour"'),
-        ('[words.en]', '[words.fr]'),
-        ('code = "walnut"', 'code = '),
+        ("[words.en]", "[words.fr]"),
+        ('code = "walnut"', "code = "),
         ('inputs = ["fertiliser"]', 'inputs = ["magic"]'),
     ],
-)  # fmt: skip
+)
 def test_a_kind_file_with_a_fault_is_refused_with_what_is_wrong(world: World, old: str, new: str) -> None:
     client = world.client(world.administrator())
     answer = client.post("/admin/kinds", data={"file": (io.BytesIO(SIXTH.replace(old, new).encode()), "walnut.toml")})

@@ -43,13 +43,16 @@ def test_an_administrator_makes_organisation_user_and_token_at_the_terminal(worl
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["organisations", "create", "producer", "甲", "--division", "530324102", "--credit-code", "123"], "统一社会信用代码不对"),
+        (
+            ["organisations", "create", "producer", "甲", "--division", "530324102", "--credit-code", "123"],
+            "统一社会信用代码不对",
+        ),
         (["organisations", "create", "regulator", "乙", "--division", "530324102"], "请选择监管辖区"),
         (["users", "create", "999", "z", "--email", "z@example.org", "--full-name", "张"], "没有找到"),
         (["users", "password", "nobody"], "没有找到"),
         (["tokens", "create", "nobody", "x"], "没有找到"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_in_one_line(world: World, arguments: list[str], message: str) -> None:
     status, output = _run(world.app, *arguments)
     assert status == 1

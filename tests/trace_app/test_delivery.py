@@ -164,10 +164,17 @@ def test_a_second_attempt_that_works_is_the_last(world: World, hook: Hook) -> No
 @pytest.mark.parametrize(
     ("kind", "target"),
     [
-        ("webhook", "http://example.org/x"), ("webhook", "https://user:pw@example.org/"), ("webhook", "ftp://example.org"), ("webhook", "https://[x"),
-        ("email", "nobody"), ("email", "a@b@c"), ("pigeon", "x"), ("webhook", ""), ("webhook", "https://example.org/" + "x" * 300),
+        ("webhook", "http://example.org/x"),
+        ("webhook", "https://user:pw@example.org/"),
+        ("webhook", "ftp://example.org"),
+        ("webhook", "https://[x"),
+        ("email", "nobody"),
+        ("email", "a@b@c"),
+        ("pigeon", "x"),
+        ("webhook", ""),
+        ("webhook", "https://example.org/" + "x" * 300),
     ],
-)  # fmt: skip
+)
 def test_a_target_that_cannot_be_is_refused(world: World, kind: str, target: str) -> None:
     client = world.client(world.producer())
     assert client.post("/messages", data={"type": kind, "target": target, "least_severity": "warn"}).status_code == 422
@@ -184,10 +191,20 @@ def test_channels_are_ones_own_and_not_endless(world: World) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://127.0.0.1/", "https://localhost/", "https://10.1.2.3/", "https://192.168.1.1/", "https://169.254.169.254/latest/", "https://[::1]/",
-        "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/", "http://example.org/", "https://0.0.0.0/", "https://100.64.0.1/", "https://224.0.0.1/",
+        "https://127.0.0.1/",
+        "https://localhost/",
+        "https://10.1.2.3/",
+        "https://192.168.1.1/",
+        "https://169.254.169.254/latest/",
+        "https://[::1]/",
+        "https://[fd00::1]/",
+        "https://[::ffff:10.0.0.1]/",
+        "http://example.org/",
+        "https://0.0.0.0/",
+        "https://100.64.0.1/",
+        "https://224.0.0.1/",
     ],
-)  # fmt: skip
+)
 def test_nothing_private_is_reached(url: str) -> None:
     with pytest.raises((outgoing.NotAllowed, outgoing.NoAnswer)):
         outgoing.post(url, b"{}", {})

@@ -8,9 +8,17 @@ from tests.world import World, pdf
 from trace_app import downloads
 
 REPORT = {
-    "report_number": "SL-1", "laboratory": "曲靖检测中心", "cma_number": "230000000001", "sample": "1 号样", "sampled_on": "2025-11-10",
-    "issued_on": "2025-11-15", "line-analyte": "镉", "line-result": "0.02", "line-unit": "mg/kg", "line-method": "",
-}  # fmt: skip
+    "report_number": "SL-1",
+    "laboratory": "曲靖检测中心",
+    "cma_number": "230000000001",
+    "sample": "1 号样",
+    "sampled_on": "2025-11-10",
+    "issued_on": "2025-11-15",
+    "line-analyte": "镉",
+    "line-result": "0.02",
+    "line-unit": "mg/kg",
+    "line-method": "",
+}
 
 
 def _report(world: World) -> str:

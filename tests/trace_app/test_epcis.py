@@ -37,9 +37,16 @@ def _chain(world: World) -> tuple[Actor, int, int]:
     for index in range(2):
         client.post(f"/labels/pack/{world.code(cases)}", data={"code": world.code(items, index)})
     form = {
-        "consignee": "云岭超市", "departed_at": "2026-11-20T08:30", "codes": world.code(cases), "least_celsius": "2", "most_celsius": "8",
-        "platform": "淘宝", "order_number": "T 001", "vehicle": "云D12345", "address": "昆明市",
-    }  # fmt: skip
+        "consignee": "云岭超市",
+        "departed_at": "2026-11-20T08:30",
+        "codes": world.code(cases),
+        "least_celsius": "2",
+        "most_celsius": "8",
+        "platform": "淘宝",
+        "order_number": "T 001",
+        "vehicle": "云D12345",
+        "address": "昆明市",
+    }
     made = client.post("/shipments/new", data=form)
     client.post(f"{made.location}/temperature", data={"celsius": "9", "at": "2026-11-20T10:00"})
     page = client.get(made.location).text
@@ -114,9 +121,13 @@ def test_the_spreadsheet_has_the_key_data_elements(world: World) -> None:
         assert rows[0][0] == first
     text = ["|".join(map(str, row)) for row in rows[1:]]
     for kind, parts in (
-        ("Harvesting", ("HAM-1",)), ("Transformation", ("饼-1", "HAM-1 3")), ("Packing", ("饼-1",)),
-        ("Shipping", ("云岭超市", "云D12345", "T 001")), ("Receiving", ("云岭超市", "少一盒", "1.0")), ("Recall", ("530300-",)),
-    ):  # fmt: skip
+        ("Harvesting", ("HAM-1",)),
+        ("Transformation", ("饼-1", "HAM-1 3")),
+        ("Packing", ("饼-1",)),
+        ("Shipping", ("云岭超市", "云D12345", "T 001")),
+        ("Receiving", ("云岭超市", "少一盒", "1.0")),
+        ("Recall", ("530300-",)),
+    ):
         [row] = [line for line in text if kind in line.split("|")[0] and all(part in line for part in parts)]
         assert row
     assert [row[1] for row in rows[1:]] == sorted(row[1] for row in rows[1:])

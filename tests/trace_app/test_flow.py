@@ -72,10 +72,14 @@ class TestLinking:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            ({"quantity": "-1"}, "须在"), ({"quantity": "101"}, "还剩 100"), ({"quantity": ""}, "请填写此项"), ({"source_id": ""}, "请选择来源批次"),
-            ({"source_id": "", "code": "1ABC"}, "没有“1ABC”这个追溯码"), ({"happened_on": "2999-01-01"}, "不能晚于今天"),
+            ({"quantity": "-1"}, "须在"),
+            ({"quantity": "101"}, "还剩 100"),
+            ({"quantity": ""}, "请填写此项"),
+            ({"source_id": ""}, "请选择来源批次"),
+            ({"source_id": "", "code": "1ABC"}, "没有“1ABC”这个追溯码"),
+            ({"happened_on": "2999-01-01"}, "不能晚于今天"),
         ],
-    )  # fmt: skip
+    )
     def test_what_cannot_be_is_refused_with_what_to_do(
         self, world: World, values: dict[str, str], message: str
     ) -> None:
@@ -187,11 +191,19 @@ class TestScope:
     @pytest.mark.parametrize(
         ("query", "expected"),
         [
-            ("ingredient=苯醚甲环唑", 5), ("ingredient=苯醚甲环唑&begins=2025-09-16", 0), ("ingredient=苯醚&begins=2025-09-15&ends=2025-09-15", 5),
-            ("lots=BAD-2", 1), ("lots=BAD-2、CLEAN-1", 5), ("supplier=无此店", 0), ("kind_code=ginger&division=530324", 7), ("site=基地", 7),
-            ("input_lot=N666&lots=BAD-2", 1), ("failed_analyte=镉", 0), ("product=产品&begins=2025-11-07", 0),
+            ("ingredient=苯醚甲环唑", 5),
+            ("ingredient=苯醚甲环唑&begins=2025-09-16", 0),
+            ("ingredient=苯醚&begins=2025-09-15&ends=2025-09-15", 5),
+            ("lots=BAD-2", 1),
+            ("lots=BAD-2、CLEAN-1", 5),
+            ("supplier=无此店", 0),
+            ("kind_code=ginger&division=530324", 7),
+            ("site=基地", 7),
+            ("input_lot=N666&lots=BAD-2", 1),
+            ("failed_analyte=镉", 0),
+            ("product=产品&begins=2025-11-07", 0),
         ],
-    )  # fmt: skip
+    )
     def test_by_what_is_known(self, world: World, query: str, expected: int) -> None:
         self._bad_pesticide(world)
         answer = world.client(world.regulator()).get(f"/recalls/scope?{query}")

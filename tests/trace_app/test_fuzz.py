@@ -16,10 +16,44 @@ from tests.world import World
 TURNS = int(os.environ.get("FUZZ_REQUESTS", "3000")) // 2
 """Of each seed, on each database."""
 PIECES = [
-    "..", "%2e%2e", "%00", "%0d%0aSet-Cookie:x=1", "%ff%fe", "%F0%9F%8D%AF", "\\", "//", "'\"><script>", "{{7*7}}", "%s%n",
-    "${jndi:x}", "01", "10", "21", "00", "414", "06901234567892", "\u202e", "\ue000code\ue001", "%EE%80%80item%EE%80%81",
-    "lang", "linkType", "gs1:pip", "all", "feedback", "pin", "recalls", "p", "l", "places", "tickets", "find", "?", "&", "=", "#",
-]  # fmt: skip
+    "..",
+    "%2e%2e",
+    "%00",
+    "%0d%0aSet-Cookie:x=1",
+    "%ff%fe",
+    "%F0%9F%8D%AF",
+    "\\",
+    "//",
+    "'\"><script>",
+    "{{7*7}}",
+    "%s%n",
+    "${jndi:x}",
+    "01",
+    "10",
+    "21",
+    "00",
+    "414",
+    "06901234567892",
+    "\u202e",
+    "\ue000code\ue001",
+    "%EE%80%80item%EE%80%81",
+    "lang",
+    "linkType",
+    "gs1:pip",
+    "all",
+    "feedback",
+    "pin",
+    "recalls",
+    "p",
+    "l",
+    "places",
+    "tickets",
+    "find",
+    "?",
+    "&",
+    "=",
+    "#",
+]
 HEADERS = {
     "Accept": ["*/*", "application/ld+json", "text/html;q=x", "a/b" * 500, ",;,;", "application/linkset+json"],
     "Accept-Language": ["zh", "en;q=", "x" * 3000, "zh-CN,zh;q=0.9,,", "*"],
@@ -64,12 +98,24 @@ def _environ(wish: dict[str, Any]) -> dict[str, Any]:
         else wish["path"].encode()
     )
     environ = {
-        "REQUEST_METHOD": wish["method"], "PATH_INFO": raw.decode("latin-1"), "SCRIPT_NAME": "", "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(b""),
-        "QUERY_STRING": wish["query"].encode().decode("latin-1"), "HTTP_HOST": "127.0.0.1:8000", "REMOTE_ADDR": "203.0.113.9",
-        "wsgi.errors": io.StringIO(), "CONTENT_LENGTH": "0", "wsgi.version": (1, 0), "wsgi.multithread": True,
-        "wsgi.multiprocess": True, "wsgi.run_once": False,
-    }  # fmt: skip
+        "REQUEST_METHOD": wish["method"],
+        "PATH_INFO": raw.decode("latin-1"),
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(b""),
+        "QUERY_STRING": wish["query"].encode().decode("latin-1"),
+        "HTTP_HOST": "127.0.0.1:8000",
+        "REMOTE_ADDR": "203.0.113.9",
+        "wsgi.errors": io.StringIO(),
+        "CONTENT_LENGTH": "0",
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
     environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in wish["headers"].items()}
     return environ
 

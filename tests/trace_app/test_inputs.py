@@ -12,10 +12,18 @@ from trace_app.records.models import Record
 from trace_app.release import service as quality
 
 PRODUCT = {
-    "type": "pesticide", "name": "苯醚甲环唑 10% 水分散粒剂", "registration_number": "PD20150123", "maker": "云农",
-    "ingredients": "苯醚甲环唑 10%", "kind_code": "ginger", "interval_days": "14", "dose_min": "30", "dose_max": "50",
-    "dose_unit": "g_per_mu", "max_applications": "3",
-}  # fmt: skip
+    "type": "pesticide",
+    "name": "苯醚甲环唑 10% 水分散粒剂",
+    "registration_number": "PD20150123",
+    "maker": "云农",
+    "ingredients": "苯醚甲环唑 10%",
+    "kind_code": "ginger",
+    "interval_days": "14",
+    "dose_min": "30",
+    "dose_max": "50",
+    "dose_unit": "g_per_mu",
+    "max_applications": "3",
+}
 STOCK = {
     "lot_number": "N20250803",
     "supplier": "农资店",
@@ -73,11 +81,19 @@ class TestCatalogue:
     @pytest.mark.parametrize(
         ("kind", "number"),
         [
-            ("pesticide", "PD20150123"), ("pesticide", "LS20130045"), ("pesticide", "WP20120001"), ("pesticide", "PD20080123F120345"),
-            ("veterinary", "兽药字 250012345"), ("veterinary", "（2022）兽药字250012345"), ("fertiliser", "农肥（2018）准字12345号"),
-            ("fertiliser", "XK13-001-00123"), ("feed", "滇饲证（2019）01001"), ("ingredient", "SC10153038100000"), ("fertiliser", ""),
+            ("pesticide", "PD20150123"),
+            ("pesticide", "LS20130045"),
+            ("pesticide", "WP20120001"),
+            ("pesticide", "PD20080123F120345"),
+            ("veterinary", "兽药字 250012345"),
+            ("veterinary", "（2022）兽药字250012345"),
+            ("fertiliser", "农肥（2018）准字12345号"),
+            ("fertiliser", "XK13-001-00123"),
+            ("feed", "滇饲证（2019）01001"),
+            ("ingredient", "SC10153038100000"),
+            ("fertiliser", ""),
         ],
-    )  # fmt: skip
+    )
     def test_registration_numbers_of_each_shape(self, world: World, kind: str, number: str) -> None:
         data = PRODUCT | {"type": kind, "registration_number": number}
         assert world.client(world.producer()).post("/inputs/new", data=data).status_code == 302

@@ -83,9 +83,13 @@ def test_label_files_and_photos_go_to_s3_where_a_bucket_is_named(tmp_path: Path,
     from tests.world import photo
 
     settings = settings_for(
-        tmp_path, s3_bucket="media", s3_endpoint_url=s3_endpoint, s3_region="us-east-1",
-        s3_access_key="tests-key-1", s3_secret_key="tests-secret-1",
-    )  # fmt: skip
+        tmp_path,
+        s3_bucket="media",
+        s3_endpoint_url=s3_endpoint,
+        s3_region="us-east-1",
+        s3_access_key="tests-key-1",
+        s3_secret_key="tests-secret-1",
+    )
     app = app_for(settings)
     set_up(app)
     world = World(app)

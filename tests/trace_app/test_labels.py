@@ -101,12 +101,16 @@ def test_a_single_label_comes_as_png_and_svg(world: World) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"count": "0"}, "须在 1 到 1048575 之间"), ({"count": "x"}, "请填写整数"),
-        ({"count": "1048576"}, "须在 1 到 1048575 之间"), ({"stock": "napkin"}, "Not a valid choice"),
-        ({"format": "docx"}, "Not a valid choice"), ({"format": "tspl"}, "A4 不干胶请选 PDF"),
-        ({"link": "y"}, "商品条码"), ({"pin": "y", "level": "batch"}, "整批标签共用一个码"),
+        ({"count": "0"}, "须在 1 到 1048575 之间"),
+        ({"count": "x"}, "请填写整数"),
+        ({"count": "1048576"}, "须在 1 到 1048575 之间"),
+        ({"stock": "napkin"}, "Not a valid choice"),
+        ({"format": "docx"}, "Not a valid choice"),
+        ({"format": "tspl"}, "A4 不干胶请选 PDF"),
+        ({"link": "y"}, "商品条码"),
+        ({"pin": "y", "level": "batch"}, "整批标签共用一个码"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_request_comes_back(world: World, change: dict[str, str], said: str) -> None:
     actor = world.producer()
     batch_id = world.released(actor)

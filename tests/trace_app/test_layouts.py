@@ -73,13 +73,19 @@ def test_the_built_in_layout_is_shown_as_it_can_be_typed_and_saved_again(world: 
     [
         ({"module_mm": "0.3"}, "小于 0.33 毫米，手机扫不出。最接近的可用值是 0.375"),
         ({"module_mm": "0.45"}, "不是整数，边缘会打毛。最接近的可用值是 0.5"),
-        ({"quiet_modules": "2"}, "至少要 4 个"), ({"symbol_x": "0.5"}, "离标签边缘太近"),
-        ({"boxes-0-x": "20"}, "“产品”压住了二维码"), ({"ink": "#cccccc"}, "反差只有"),
-        ({"boxes-0-width": "80"}, "超出了标签边缘"), ({"boxes-2-fields": "serial"}, "要印追溯码"),
-        ({"module_mm": "thin"}, "请填写数字"), ({"name": ""}, "请填写此项"), ({"boxes-0-fields": None}, "请选择这个框里印什么"),
-        ({"boxes-0-fields": ["product", "code"]}, "要单独占一个框"), ({"ink": "black"}, "请选择颜色"),
+        ({"quiet_modules": "2"}, "至少要 4 个"),
+        ({"symbol_x": "0.5"}, "离标签边缘太近"),
+        ({"boxes-0-x": "20"}, "“产品”压住了二维码"),
+        ({"ink": "#cccccc"}, "反差只有"),
+        ({"boxes-0-width": "80"}, "超出了标签边缘"),
+        ({"boxes-2-fields": "serial"}, "要印追溯码"),
+        ({"module_mm": "thin"}, "请填写数字"),
+        ({"name": ""}, "请填写此项"),
+        ({"boxes-0-fields": None}, "请选择这个框里印什么"),
+        ({"boxes-0-fields": ["product", "code"]}, "要单独占一个框"),
+        ({"ink": "black"}, "请选择颜色"),
     ],
-)  # fmt: skip
+)
 def test_a_layout_that_would_not_scan_is_refused_with_the_reason(
     world: World, change: dict[str, Any], said: str
 ) -> None:
@@ -152,9 +158,16 @@ def test_a_pin_on_the_layout_makes_labels_with_a_pin(world: World) -> None:
     values |= {
         f"boxes-{number}-{name}": value
         for name, value in {
-            "fields": "pin", "x": 34, "y": 28, "width": 24, "height": 4.5, "size_mm": 3, "align": "left", "valign": "middle",
+            "fields": "pin",
+            "x": 34,
+            "y": 28,
+            "width": 24,
+            "height": 4.5,
+            "size_mm": 3,
+            "align": "left",
+            "valign": "middle",
         }.items()
-    }  # fmt: skip
+    }
     assert client.post("/layouts/new?stock=roll-60x40", data=values).status_code == 302
     batch_id = world.released(actor)
     with world.app.app_context():
@@ -221,9 +234,11 @@ def test_the_photo_check_grades_a_print(world: World) -> None:
     segno.make("1234567890" * 4, error="l", micro=False).save(foreign, kind="png", scale=8, border=8)
     for data, said in (
         (foreign.getvalue(), "不是本平台的追溯码"),
-        (b"", "请选择一张标签的照片"), (b"\x89PNG broken", "请选择一张标签的照片"), (huge.getvalue(), "请选择一张标签的照片"),
+        (b"", "请选择一张标签的照片"),
+        (b"\x89PNG broken", "请选择一张标签的照片"),
+        (huge.getvalue(), "请选择一张标签的照片"),
         (blank.getvalue(), "没有找到二维码"),
-    ):  # fmt: skip
+    ):
         answer = upload(data)
         assert (answer.status_code, said in answer.text) == (422, True)
     with world.app.app_context():

@@ -71,8 +71,9 @@ def test_two_thousand_requests_of_any_bytes_cause_no_fault(world: World) -> None
         environ |= {
             "PATH_INFO": chance.choice(stems) + chance.choice(["", noise(30)]),
             "QUERY_STRING": chance.choice(["", "lang=en", "code=" + noise(20), noise(40)]),
-            "wsgi.input": io.BytesIO(noise(60).encode("latin-1")), "wsgi.errors": sys.stderr,
-        }  # fmt: skip
+            "wsgi.input": io.BytesIO(noise(60).encode("latin-1")),
+            "wsgi.errors": sys.stderr,
+        }
         for name in ("COOKIE", "ACCEPT_LANGUAGE", "ACCEPT_ENCODING", "IF_NONE_MATCH", "AUTHORIZATION", "RANGE", "HOST"):
             if chance.random() < 0.2:
                 environ[f"HTTP_{name}"] = chance.choice([noise(40), "lang=en", "gzip;q=x", "*", "Bearer " + noise(9)])

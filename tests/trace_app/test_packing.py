@@ -122,8 +122,9 @@ def test_taking_out_is_kept_on_record_and_makes_room_elsewhere(world: World, act
     assert client.post(f"/labels/pack/{other}", data={"code": world.code(items)}).status_code == 302
     with world.app.app_context():
         assert [row.unpacked_at is None for row in db.session.scalars(db.select(Packing).order_by(Packing.id))] == [
-            False, True,
-        ]  # fmt: skip
+            False,
+            True,
+        ]
 
 
 def test_a_recalled_batch_is_packed_no_more(world: World, actor: Actor, batch_id: int) -> None:

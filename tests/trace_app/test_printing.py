@@ -67,8 +67,10 @@ def test_a_run_comes_in_volumes_that_hold_each_code_once(world: World) -> None:
         printing.make_files(job_id)
         job = _job(world, job_id)
         assert [(volume.number, volume.first, volume.count) for volume in job.volumes] == [
-            (1, 0, 10), (2, 10, 10), (3, 20, 5),
-        ]  # fmt: skip
+            (1, 0, 10),
+            (2, 10, 10),
+            (3, 20, 5),
+        ]
         assert (job.status, job.done) == (PrintStatus.READY, 25)
         assert _codes(_files(world, job_id)) == [world.code(job.run_id, index) for index in range(25)]
     client = world.client(actor)
@@ -273,9 +275,12 @@ def test_a_consumer_killed_while_it_prints_is_replaced_and_every_code_is_there_o
     with app.app_context():
         jobs.enqueue(printing.make_files, job_id)
     environment = dict(os.environ) | {
-        "DATA_DIR": str(tmp_path), "DATABASE_URL": "", "REDIS_URL": "", "S3_BUCKET": "",
+        "DATA_DIR": str(tmp_path),
+        "DATABASE_URL": "",
+        "REDIS_URL": "",
+        "S3_BUCKET": "",
         "SECRET_KEY": "a key for tests, and for tests alone",
-    }  # fmt: skip
+    }
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "jobs"]
 
     def start() -> subprocess.Popen[bytes]:

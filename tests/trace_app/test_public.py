@@ -35,10 +35,23 @@ def test_the_trace_page_tells_what_a_consumer_asks(world: World) -> None:
     _batch, code = _ginger(world)
     page = world.client().get(f"/{code}").text
     for part in (
-        "来源可查 · 未被召回", "罗平小黄姜", "板桥姜业", "曲靖市罗平县板桥镇", "LP-0417", "8,600 公斤", "海拔 1480 米",
-        "苯醚甲环唑 10% 水分散粒剂", "PD20990002", "已过 52 天", "须 14 天", "采收量 8600 公斤", "第二次培土",
-        'href="https://video.example.com/1"', "1 次", "52 天",
-    ):  # fmt: skip
+        "来源可查 · 未被召回",
+        "罗平小黄姜",
+        "板桥姜业",
+        "曲靖市罗平县板桥镇",
+        "LP-0417",
+        "8,600 公斤",
+        "海拔 1480 米",
+        "苯醚甲环唑 10% 水分散粒剂",
+        "PD20990002",
+        "已过 52 天",
+        "须 14 天",
+        "采收量 8600 公斤",
+        "第二次培土",
+        'href="https://video.example.com/1"',
+        "1 次",
+        "52 天",
+    ):
         assert part in page, part
 
 

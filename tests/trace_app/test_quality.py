@@ -20,9 +20,13 @@ from trace_app.release import service
 
 STRONG = SPRAYED | {"active_ingredient": "毒死蜱", "product_name": "毒死蜱 40% 乳油"}
 REPORT = {
-    "report_number": "SL-1", "laboratory": "曲靖检测中心", "cma_number": "230000000001", "sample": "1 号样", "sampled_on": "2025-11-10",
+    "report_number": "SL-1",
+    "laboratory": "曲靖检测中心",
+    "cma_number": "230000000001",
+    "sample": "1 号样",
+    "sampled_on": "2025-11-10",
     "issued_on": "2025-11-15",
-}  # fmt: skip
+}
 
 
 def _lines(*lines: tuple[str, str, str]) -> dict[str, list[str]]:
@@ -163,9 +167,13 @@ class TestReports:
         actor = world.producer()
         batch_id, code = world.labelled(actor)
         made = self._enter(
-            world, actor, batch_id, ("镉（以 Cd 计）", "0.02", "mg/kg"), ("多菌灵", "未检出（<0.01）", "mg/kg"),
+            world,
+            actor,
+            batch_id,
+            ("镉（以 Cd 计）", "0.02", "mg/kg"),
+            ("多菌灵", "未检出（<0.01）", "mg/kg"),
             pdf=(io.BytesIO(pdf()), "报告 1.pdf"),
-        )  # fmt: skip
+        )
         assert made.status_code == 302, made.text
         report = world.client(actor).get(made.location).text
         assert "≤ 0.1 mg/kg" in report
@@ -268,9 +276,13 @@ class TestReports:
 class TestCertificates:
     def _add(self, client, **change):
         values = {
-            "type": "gi", "number": "AGI-1", "issuer": "认证中心", "product_id": "", "valid_from": "2025-01-01",
+            "type": "gi",
+            "number": "AGI-1",
+            "issuer": "认证中心",
+            "product_id": "",
+            "valid_from": "2025-01-01",
             "valid_until": "2099-01-01",
-        }  # fmt: skip
+        }
         return client.post("/certificates", data=values | change)
 
     def test_a_mark_on_the_label_needs_its_certificate(self, world: World) -> None:
@@ -309,9 +321,12 @@ class TestCertificates:
                 open_ones = db.session.scalars(db.select(Finding).filter_by(gone_at=None)).all()
                 seen.append([(f.rule, f.key) for f in open_ones])
         assert seen == [
-            [], [("certificate_expiring", "days:60")], [("certificate_expiring", "days:15")], [("certificate_expiring", "days:15")],
+            [],
+            [("certificate_expiring", "days:60")],
+            [("certificate_expiring", "days:15")],
+            [("certificate_expiring", "days:15")],
             [("certificate_expired", "")],
-        ]  # fmt: skip
+        ]
         monkeypatch.undo()
         self._add(client, number="AGI-2", type="organic")
         with world.app.app_context():

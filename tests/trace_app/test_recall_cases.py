@@ -20,8 +20,12 @@ from trace_app.recalls import clocks
 from trace_app.recalls.models import Recall, RecallNotice
 
 NOTICE = {
-    "level": "2", "reason": "镉超标", "advice": "停止食用，退货", "reason_en": "Cadmium", "advice_en": "Do not eat",
-}  # fmt: skip
+    "level": "2",
+    "reason": "镉超标",
+    "advice": "停止食用，退货",
+    "reason_en": "Cadmium",
+    "advice_en": "Do not eat",
+}
 
 
 def _issue(world: World, actor: Actor, lot: int, **values: str) -> str:
@@ -116,9 +120,11 @@ class TestNotices:
             recall = db.session.scalars(db.select(Recall)).one()
             rows = [(n.number, n.type.value, n.level, n.lot_count, n.reason) for n in recall.notices]
             assert rows == [
-                (number, "issue", 2, 2, "镉超标"), (f"{number}-2", "extend", 2, 3, "镉超标"),
-                (f"{number}-3", "correct", 3, 3, "镉 0.21 mg/kg"), (f"{number}-4", "narrow", 3, 2, "镉 0.21 mg/kg"),
-            ]  # fmt: skip
+                (number, "issue", 2, 2, "镉超标"),
+                (f"{number}-2", "extend", 2, 3, "镉超标"),
+                (f"{number}-3", "correct", 3, 3, "镉 0.21 mg/kg"),
+                (f"{number}-4", "narrow", 3, 2, "镉 0.21 mg/kg"),
+            ]
         page = world.client().get(f"/recalls/{number}").text
         assert all(text in page for text in (f"{number}-4", "复检合格", "又查出一批", "C-2"))
         assert client.post(f"/recalls/{number}/end", data={"note": "全部处置"}).status_code == 302
@@ -263,10 +269,14 @@ def test_labels_lead_to_fields_of_their_own(world: World) -> None:
         .location.split("/")[2]
     )
     for actor, path in (
-        (officer, f"/recalls/{number}/manage"), (grower, f"/tasks/{_tasks(world, number)['姜社']}"),
-        (grower, f"/batches/{world.released(grower)}/genealogy"), (officer, "/recalls/scope?lots=I-0"), (None, "/recalls"),
-        (grower, "/shipments/new"), (officer, "/desk"),
-    ):  # fmt: skip
+        (officer, f"/recalls/{number}/manage"),
+        (grower, f"/tasks/{_tasks(world, number)['姜社']}"),
+        (grower, f"/batches/{world.released(grower)}/genealogy"),
+        (officer, "/recalls/scope?lots=I-0"),
+        (None, "/recalls"),
+        (grower, "/shipments/new"),
+        (officer, "/desk"),
+    ):
         page = world.client(actor).get(path).text
         ids = re.findall(r'\sid="([^"]+)"', page)
         assert len(ids) == len(set(ids)), path
@@ -539,14 +549,33 @@ class TestDesk:
         site = world.site(grower, name="后山地块")
         lot = world.released(grower, lot_number="DESK-77", site_id=site)
         code = world.code(world.run(grower, lot, 1))
-        world.record(grower, lot, "pesticide", happened_on="2025-08-01", product_name="苯醚甲环唑", registration_number="PD20990002",
-                     active_ingredient="苯醚甲环唑", dose="40", dose_unit="g_per_mu", area_mu="42", method="spray", target="叶斑病",
-                     operator="李大姐", interval_days="14", input_lot="N20250801")  # fmt: skip
+        world.record(
+            grower,
+            lot,
+            "pesticide",
+            happened_on="2025-08-01",
+            product_name="苯醚甲环唑",
+            registration_number="PD20990002",
+            active_ingredient="苯醚甲环唑",
+            dose="40",
+            dose_unit="g_per_mu",
+            area_mu="42",
+            method="spray",
+            target="叶斑病",
+            operator="李大姐",
+            interval_days="14",
+            input_lot="N20250801",
+        )
         _send(world, grower, lot, "4", "云岭超市", vehicle="云D54321")
         for typed, expected in (
-            ("DESK", "DESK-77"), ("板桥姜", "板桥姜社"), ("后山", "后山地块"), ("N2025", "N20250801"), ("云岭", "云岭超市"),
-            ("云D5", "云D54321"), (code, "DESK-77"),
-        ):  # fmt: skip
+            ("DESK", "DESK-77"),
+            ("板桥姜", "板桥姜社"),
+            ("后山", "后山地块"),
+            ("N2025", "N20250801"),
+            ("云岭", "云岭超市"),
+            ("云D5", "云D54321"),
+            (code, "DESK-77"),
+        ):
             assert expected in client.get("/desk/search", query_string={"q": typed}).text, typed
         assert "没有找到" in client.get("/desk/search?q=ESK-77").text
         assert client.get("/desk/search?q=D").text.strip() == ""

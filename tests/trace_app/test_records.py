@@ -135,11 +135,19 @@ def test_a_correction_is_a_new_record_that_names_the_old(world: World) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://video.example.com/1", "javascript:alert(1)", "https://127.0.0.1/v", "https://[::1]/v", "https://localhost/v",
-        "https://camera.local/v", "https://user:pass@video.example.com/", "https://video.example.com:8443/", "video.example.com",
-        "https://10.0.0.1/", "https://[broken/",
+        "http://video.example.com/1",
+        "javascript:alert(1)",
+        "https://127.0.0.1/v",
+        "https://[::1]/v",
+        "https://localhost/v",
+        "https://camera.local/v",
+        "https://user:pass@video.example.com/",
+        "https://video.example.com:8443/",
+        "video.example.com",
+        "https://10.0.0.1/",
+        "https://[broken/",
     ],
-)  # fmt: skip
+)
 def test_a_video_link_that_a_consumer_cannot_or_must_not_follow_is_refused(world: World, url: str) -> None:
     actor = world.producer()
     batch_id = world.batch(actor)

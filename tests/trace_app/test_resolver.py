@@ -47,8 +47,10 @@ def test_a_lot_a_product_and_a_place_have_pages(lot: tuple[World, int, str]) -> 
     grower = world.producer()
     world.site(grower, name="一号厂房", gln="6901234567892")
     for path, words in (
-        (f"/01/{GTIN}/10/{LOT}", "来源可查"), (f"/01/{GTIN}", "罗平小黄姜"), ("/414/6901234567892", "一号厂房"),
-    ):  # fmt: skip
+        (f"/01/{GTIN}/10/{LOT}", "来源可查"),
+        (f"/01/{GTIN}", "罗平小黄姜"),
+        ("/414/6901234567892", "一号厂房"),
+    ):
         first = _get(world, path)
         assert first.status_code == 307
         page = world.client().get(first.headers["Location"])
@@ -120,8 +122,10 @@ def test_all_links_come_as_a_link_set(lot: tuple[World, int, str]) -> None:
         assert answer.mimetype == kind
         levels = json.loads(answer.data)["linkset"]
         assert [level["anchor"] for level in levels] == [
-            ROOT + path, f"{ROOT}/01/{GTIN}/10/{LOT}", f"{ROOT}/01/{GTIN}",
-        ]  # fmt: skip
+            ROOT + path,
+            f"{ROOT}/01/{GTIN}/10/{LOT}",
+            f"{ROOT}/01/{GTIN}",
+        ]
         context = levels[0]
         assert context[f"{VOC}defaultLink"] == [{"href": f"{ROOT}/{code}", "title": "默认页面"}]
         assert context[f"{VOC}pip"][0]["hreflang"] == ["zh", "en"]
@@ -141,13 +145,27 @@ def test_the_header_says_where_all_links_are(lot: tuple[World, int, str]) -> Non
 @pytest.mark.parametrize(
     "path",
     [
-        "/01/06901234567893", "/01/abc", "/01/1", f"/01/{GTIN}/10/{'x' * 21}", f"/01/{GTIN}/10/%E5%A7%9C",
-        f"/01/{GTIN}/21/a%20b", "/00/123", "/00/376123456789012345",
-        f"/01/{GTIN}/foo", f"/01/{GTIN}/21", f"/01/{GTIN}/21/A/10/B", f"/01/{GTIN}/10/A/10/B", f"/01/{GTIN}/254/A",
-        f"/01/{GTIN}/235/{'x' * 29}", "/414/6901234567892/10/A", "/00/376130321109103420/foo", f"/01/{GTIN}//",
-        "/414/6901234567893", "/01/０６９０１２３４５６７８９２",
+        "/01/06901234567893",
+        "/01/abc",
+        "/01/1",
+        f"/01/{GTIN}/10/{'x' * 21}",
+        f"/01/{GTIN}/10/%E5%A7%9C",
+        f"/01/{GTIN}/21/a%20b",
+        "/00/123",
+        "/00/376123456789012345",
+        f"/01/{GTIN}/foo",
+        f"/01/{GTIN}/21",
+        f"/01/{GTIN}/21/A/10/B",
+        f"/01/{GTIN}/10/A/10/B",
+        f"/01/{GTIN}/254/A",
+        f"/01/{GTIN}/235/{'x' * 29}",
+        "/414/6901234567892/10/A",
+        "/00/376130321109103420/foo",
+        f"/01/{GTIN}//",
+        "/414/6901234567893",
+        "/01/０６９０１２３４５６７８９２",
     ],
-)  # fmt: skip
+)
 def test_what_is_malformed_is_refused(world: World, path: str) -> None:
     assert world.client().get(path).status_code == 400
 
@@ -156,9 +174,13 @@ def test_what_is_none_of_ours_is_not_found(lot: tuple[World, int, str]) -> None:
     world, _batch, code = lot
     other = world.labelled(world.producer())[1]
     for path in (
-        "/01/09506000134352", f"/01/{GTIN}/21/{other}", f"/01/{GTIN}/10/OTHER/21/{code}",
-        "/00/376130321109103420", "/414/9506000134352", f"/01/{GTIN}/21/ABC",
-    ):  # fmt: skip
+        "/01/09506000134352",
+        f"/01/{GTIN}/21/{other}",
+        f"/01/{GTIN}/10/OTHER/21/{code}",
+        "/00/376130321109103420",
+        "/414/9506000134352",
+        f"/01/{GTIN}/21/ABC",
+    ):
         assert world.client().get(path).status_code == 404
 
 
@@ -166,9 +188,12 @@ def test_what_is_narrower_than_we_know_leads_to_the_product_or_place(lot: tuple[
     world, _batch, code = lot
     world.site(world.producer(), gln="6901234567892")
     for path, place in (
-        (f"/01/{GTIN}/10/NONE", f"/p/{GTIN}"), (f"/01/{GTIN}/22/2A", f"/p/{GTIN}"), (f"/01/{GTIN}/235/X", f"/p/{GTIN}"),
-        (f"/01/{GTIN}/22/2A/10/{LOT}/21/{code}", f"/{code}"), ("/414/6901234567892/254/EXT", "/places/6901234567892"),
-    ):  # fmt: skip
+        (f"/01/{GTIN}/10/NONE", f"/p/{GTIN}"),
+        (f"/01/{GTIN}/22/2A", f"/p/{GTIN}"),
+        (f"/01/{GTIN}/235/X", f"/p/{GTIN}"),
+        (f"/01/{GTIN}/22/2A/10/{LOT}/21/{code}", f"/{code}"),
+        ("/414/6901234567892/254/EXT", "/places/6901234567892"),
+    ):
         answer = _get(world, path)
         assert answer.status_code == 307
         assert answer.headers["Location"] == ROOT + place
@@ -249,10 +274,13 @@ def test_each_link_does_what_gs1s_test_suite_asks(lot: tuple[World, int, str], n
     packer = world.producer(gs1_prefix="6901234")
     sscc = world.sscc(world.run(packer, world.released(packer), level="case", format_name="csv"))
     path = {
-        "product": f"/01/{GTIN}", "lot": f"/01/{GTIN}/10/{LOT}", "item": f"/01/{GTIN}/21/{code}",
-        "item in its lot": f"/01/{GTIN}/10/{LOT}/21/{code}", "place": "/414/6901234567892",
+        "product": f"/01/{GTIN}",
+        "lot": f"/01/{GTIN}/10/{LOT}",
+        "item": f"/01/{GTIN}/21/{code}",
+        "item in its lot": f"/01/{GTIN}/10/{LOT}/21/{code}",
+        "place": "/414/6901234567892",
         "container": f"/00/{sscc}",
-    }[narrowness]  # fmt: skip
+    }[narrowness]
     _as_gs1s_suite(world, path)
 
 

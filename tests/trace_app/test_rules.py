@@ -25,9 +25,14 @@ def _substance(
     name: str, since: str, scope: str = "", input_type: str = "pesticide", except_method: str = "", name_en: str = ""
 ):
     return ProhibitedSubstance(
-        input_type=input_type, name=name, name_en=name_en, scope=scope, effective_from=date.fromisoformat(since),
-        notice="公告", except_method=except_method,
-    )  # fmt: skip
+        input_type=input_type,
+        name=name,
+        name_en=name_en,
+        scope=scope,
+        effective_from=date.fromisoformat(since),
+        notice="公告",
+        except_method=except_method,
+    )
 
 
 def _sprayed(ingredient: str, day: str = "2026-07-01", **facts):
@@ -238,13 +243,31 @@ class TestClaims:
     @pytest.mark.parametrize(("verdict", "found"), [(Verdict.FAIL, True), (Verdict.PASS, False), (Verdict.OPEN, False)])
     def test_a_failed_test_blocks(self, verdict: Verdict, found: bool) -> None:
         result = ShownResult(
-            id=1, analyte="镉", analyte_en="cadmium", method="GB 5009.15", detected=True, value=Decimal("0.18"), unit="mg/kg",
-            verdict=verdict, limit_op="<=", limit_value=Decimal("0.1"), limit_unit="mg/kg", limit_standard="GB 2762",
-        )  # fmt: skip
+            id=1,
+            analyte="镉",
+            analyte_en="cadmium",
+            method="GB 5009.15",
+            detected=True,
+            value=Decimal("0.18"),
+            unit="mg/kg",
+            verdict=verdict,
+            limit_op="<=",
+            limit_value=Decimal("0.1"),
+            limit_unit="mg/kg",
+            limit_standard="GB 2762",
+        )
         report = ShownReport(
-            id=1, subject=TestSubject.PRODUCT, report_number="R1", laboratory="示例检测中心", cma_number="",
-            sampled_on=date(2025, 9, 1), issued_on=date(2025, 9, 8), verdict=verdict, document=None, results=[result],
-        )  # fmt: skip
+            id=1,
+            subject=TestSubject.PRODUCT,
+            report_number="R1",
+            laboratory="示例检测中心",
+            cma_number="",
+            sampled_on=date(2025, 9, 1),
+            issued_on=date(2025, 9, 8),
+            verdict=verdict,
+            document=None,
+            results=[result],
+        )
         assert ("failed_test" in rules_found(_ginger(tests=[report]))) is found
         assert "no_test" not in rules_found(_ginger(tests=[report]))
 

@@ -143,10 +143,14 @@ class TestBoundary:
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            ("24.8,104.3\n24.9,104.3", "few"), ("x,y", "number"), ("124,104\n1,2\n3,4", "range"), ("24,104\n25,104\n25,105", "wide"),
-            ("24.80,104.30\n24.81,104.31\n24.81,104.30\n24.80,104.31", "crossing"), ("\n".join(f"24.8{n:04d},104.3" for n in range(201)), "many"),
+            ("24.8,104.3\n24.9,104.3", "few"),
+            ("x,y", "number"),
+            ("124,104\n1,2\n3,4", "range"),
+            ("24,104\n25,104\n25,105", "wide"),
+            ("24.80,104.30\n24.81,104.31\n24.81,104.30\n24.80,104.31", "crossing"),
+            ("\n".join(f"24.8{n:04d},104.3" for n in range(201)), "many"),
         ],
-    )  # fmt: skip
+    )
     def test_what_is_no_boundary_is_refused(self, text: str, reason: str) -> None:
         with pytest.raises(BadBoundary) as caught:
             parse_boundary(text)

@@ -24,9 +24,12 @@ from trace_app.serving import bridge, connection
 from trace_app.serving.connection import Platform, ScanConnection
 
 BROWSER = {
-    "Host": "t.example", "User-Agent": "Mozilla/5.0 (Linux; Android 14) Mobile MicroMessenger/8.0", "Accept": "text/html,*/*;q=0.8",
-    "Accept-Encoding": "gzip, br", "Accept-Language": "zh-CN",
-}  # fmt: skip
+    "Host": "t.example",
+    "User-Agent": "Mozilla/5.0 (Linux; Android 14) Mobile MicroMessenger/8.0",
+    "Accept": "text/html,*/*;q=0.8",
+    "Accept-Encoding": "gzip, br",
+    "Accept-Language": "zh-CN",
+}
 MOST = 300_000
 """Bytes of a body in these tests."""
 
@@ -94,9 +97,17 @@ def address(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        platform, interface="asgi3", http=ScanConnection, ws="none", loop="uvloop",
-        lifespan="off", log_config=None, access_log=False, proxy_headers=False, server_header=False,
-    )  # fmt: skip
+        platform,
+        interface="asgi3",
+        http=ScanConnection,
+        ws="none",
+        loop="uvloop",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
@@ -396,15 +407,26 @@ def test_no_bytes_bring_it_down(world: World, address: tuple[str, int], at_once:
     _batch, code = world.labelled(world.producer())
     host = b" HTTP/1.1\r\nHost: t\r\n\r\n"
     for request in (
-        b"\r\n\r\n", b"\x00" * 50, b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"GET /" + bytes(range(128, 256)) + host, b"GET /?q=" + bytes(range(128, 256)) + host, b"GET /%ff%fe%00" + host,
-        b"GET /" + code.encode() + b"%00" + host, b"GET /" + code.encode() + b" HTTP/9.9\r\nHost: t\r\n\r\n",
-        b"GET http://" + host, b"GET http://t/" + code.encode() + host, b"OPTIONS *" + host, b"CONNECT t:80" + host,
+        b"\r\n\r\n",
+        b"\x00" * 50,
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /" + bytes(range(128, 256)) + host,
+        b"GET /?q=" + bytes(range(128, 256)) + host,
+        b"GET /%ff%fe%00" + host,
+        b"GET /" + code.encode() + b"%00" + host,
+        b"GET /" + code.encode() + b" HTTP/9.9\r\nHost: t\r\n\r\n",
+        b"GET http://" + host,
+        b"GET http://t/" + code.encode() + host,
+        b"OPTIONS *" + host,
+        b"CONNECT t:80" + host,
         b"GET /" + code.encode() + b" HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n",
         b"GET /" + code.encode() + b" HTTP/1.1\r\nHost: t\r\nContent-Length: 1x\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"GET /" + code.encode() + b" HTTP/1.1\r\nHost: t\r\nX: a\x00b\r\n\r\n", b"GET /" + b"A" * 8000 + host,
-    ):  # fmt: skip
+        b"GET /" + code.encode() + b" HTTP/1.1\r\nHost: t\r\nX: a\x00b\r\n\r\n",
+        b"GET /" + b"A" * 8000 + host,
+    ):
         client = Client(address)
         client.socket.sendall(request)
         client.socket.shutdown(socket.SHUT_WR)

@@ -15,9 +15,16 @@ from trace_app.flow.balance import balance_of
 from trace_app.flow.shipments.models import Shipment
 
 FORM = {
-    "consignee": "云岭超市", "phone": "0874-1234567", "email": "shop@example.org", "division_code": "530302",
-    "departed_at": "2026-11-20T08:30", "carrier": "示例物流", "vehicle": "云D12345", "driver": "示例·师傅", "driver_phone": "13800000000",
-}  # fmt: skip
+    "consignee": "云岭超市",
+    "phone": "0874-1234567",
+    "email": "shop@example.org",
+    "division_code": "530302",
+    "departed_at": "2026-11-20T08:30",
+    "carrier": "示例物流",
+    "vehicle": "云D12345",
+    "driver": "示例·师傅",
+    "driver_phone": "13800000000",
+}
 
 
 def _ship(world: World, actor: Actor, quantities: dict[int, str], **values: str) -> Shipment:
@@ -62,10 +69,14 @@ def test_a_shipment_goes_out_and_the_buyer_confirms_by_link(world: World) -> Non
 @pytest.mark.parametrize(
     ("amount", "values", "message"),
     [
-        ("41", {"note": "多了"}, "收到的不能多于发出的"), ("39", {}, "写明差在哪里"), ("x", {}, "请填写数字"), ("", {}, "没收到的填 0"),
-        ("-1", {}, "请填写数字"), ("40", {"received_at": "2999-01-01T00:00"}, "不能晚于现在"),
+        ("41", {"note": "多了"}, "收到的不能多于发出的"),
+        ("39", {}, "写明差在哪里"),
+        ("x", {}, "请填写数字"),
+        ("", {}, "没收到的填 0"),
+        ("-1", {}, "请填写数字"),
+        ("40", {"received_at": "2999-01-01T00:00"}, "不能晚于现在"),
     ],
-)  # fmt: skip
+)
 def test_a_receipt_that_cannot_be_comes_back(world: World, amount: str, values: dict[str, str], message: str) -> None:
     grower = world.producer()
     shipment = _ship(world, grower, {world.released(grower, quantity="100"): "40"})
@@ -148,10 +159,14 @@ def test_a_scanned_lot_by_weight_needs_its_quantity(world: World) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"consignee": ""}, "请填写此项"), ({"departed_at": "2999-01-01T00:00"}, "不能晚于现在"), ({"departed_at": "x"}, "请填写日期和时间"),
-        ({"email": "no"}, "邮箱地址不完整"), ({"least_celsius": "5"}, "要么都填"), ({"least_celsius": "5", "most_celsius": "2"}, "上限不能低于下限"),
+        ({"consignee": ""}, "请填写此项"),
+        ({"departed_at": "2999-01-01T00:00"}, "不能晚于现在"),
+        ({"departed_at": "x"}, "请填写日期和时间"),
+        ({"email": "no"}, "邮箱地址不完整"),
+        ({"least_celsius": "5"}, "要么都填"),
+        ({"least_celsius": "5", "most_celsius": "2"}, "上限不能低于下限"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_form_comes_back_with_all_that_was_typed(world: World, values: dict[str, str], message: str) -> None:
     grower = world.producer()
     lot = world.released(grower)
@@ -262,8 +277,12 @@ def test_who_sees_a_shipment(world: World) -> None:
     shipment = _ship(world, grower, {world.released(grower): "1"}, consignee=name)
     path = f"/shipments/{shipment.id}"
     for actor, status in (
-        (grower, 200), (buyer, 200), (world.regulator("530324"), 200), (world.regulator("530381"), 404), (world.producer(), 404),
-    ):  # fmt: skip
+        (grower, 200),
+        (buyer, 200),
+        (world.regulator("530324"), 200),
+        (world.regulator("530381"), 404),
+        (world.producer(), 404),
+    ):
         client = world.client(actor)
         assert client.get(path).status_code == status
         assert (shipment.number in client.get("/shipments").text) is (status == 200)

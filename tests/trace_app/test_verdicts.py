@@ -11,11 +11,24 @@ from trace_app.reference.models import Limit
 @pytest.mark.parametrize(
     ("text", "detected", "value"),
     [
-        ("0.05", True, "0.05"), ("０．０５", True, "0.05"), ("<0.01", False, "0.01"), ("＜0.01", False, "0.01"), ("≤0.01", False, "0.01"),
-        ("未检出", False, None), ("未检出（<0.005）", False, "0.005"), ("ND", False, None), ("nd(<0.02)", False, "0.02"), ("检出", True, None),
-        ("1.2×10^3", True, "1.2E+3"), ("1.2x10^-3", True, "0.0012"), ("1,200", True, "1200"), ("0", True, "0"), ("阴性", False, None), ("阳性", True, None),
+        ("0.05", True, "0.05"),
+        ("０．０５", True, "0.05"),
+        ("<0.01", False, "0.01"),
+        ("＜0.01", False, "0.01"),
+        ("≤0.01", False, "0.01"),
+        ("未检出", False, None),
+        ("未检出（<0.005）", False, "0.005"),
+        ("ND", False, None),
+        ("nd(<0.02)", False, "0.02"),
+        ("检出", True, None),
+        ("1.2×10^3", True, "1.2E+3"),
+        ("1.2x10^-3", True, "0.0012"),
+        ("1,200", True, "1200"),
+        ("0", True, "0"),
+        ("阴性", False, None),
+        ("阳性", True, None),
     ],
-)  # fmt: skip
+)
 def test_results_are_read_as_reports_write_them(text: str, detected: bool, value: str | None) -> None:
     assert read_result(text) == Reading(detected, Decimal(value) if value is not None else None)
 
@@ -36,11 +49,18 @@ def _limit(op: str, value: str | None, unit: str = "mg/kg", analyte: str = "镉"
 @pytest.mark.parametrize(
     ("result", "unit", "expected"),
     [
-        ("0.1", "mg/kg", Verdict.PASS), ("0.1001", "mg/kg", Verdict.FAIL), ("100", "µg/kg", Verdict.PASS), ("101", "μg/kg", Verdict.FAIL),
-        ("0.00001", "g/100g", Verdict.PASS), ("0.1", "mg/L", Verdict.OPEN), ("未检出", "mg/kg", Verdict.PASS), ("<0.1", "mg/kg", Verdict.PASS),
-        ("<0.2", "mg/kg", Verdict.OPEN), ("检出", "mg/kg", Verdict.OPEN),
+        ("0.1", "mg/kg", Verdict.PASS),
+        ("0.1001", "mg/kg", Verdict.FAIL),
+        ("100", "µg/kg", Verdict.PASS),
+        ("101", "μg/kg", Verdict.FAIL),
+        ("0.00001", "g/100g", Verdict.PASS),
+        ("0.1", "mg/L", Verdict.OPEN),
+        ("未检出", "mg/kg", Verdict.PASS),
+        ("<0.1", "mg/kg", Verdict.PASS),
+        ("<0.2", "mg/kg", Verdict.OPEN),
+        ("检出", "mg/kg", Verdict.OPEN),
     ],
-)  # fmt: skip
+)
 def test_at_most(result: str, unit: str, expected: Verdict) -> None:
     assert verdict(read_result(result), unit, _limit("<=", "0.1")) is expected
 

@@ -127,8 +127,9 @@ def test_void_unprinted_and_unknown_codes_come_into_the_log(world: World) -> Non
     with world.app.app_context():
         rows = db.session.execute(sa.select(scans.c.outcome, scans.c.run_id, scans.c["index"])).all()
     assert sorted(map(tuple, rows), key=str) == sorted(
-        [("void", run, 0), ("shown", run, 1), ("shown", run, 2), ("unprinted", run, 50), ("unknown", None, None)], key=str
-    )  # fmt: skip
+        [("void", run, 0), ("shown", run, 1), ("shown", run, 2), ("unprinted", run, 50), ("unknown", None, None)],
+        key=str,
+    )
 
 
 def test_the_page_says_when_the_label_was_first_scanned_and_how_often(world: World) -> None:
@@ -192,8 +193,13 @@ def test_regions_come_from_the_operators_table(tmp_path: Any) -> None:
     )
     regions = Regions.read(table)
     assert [regions.of(a) for a in ("203.0.113.9", "198.51.100.0", "2001:db8::1", "192.0.2.1", "nonsense", "")] == [
-        "云南曲靖", "北京", "上海", "", "", "",
-    ]  # fmt: skip
+        "云南曲靖",
+        "北京",
+        "上海",
+        "",
+        "",
+        "",
+    ]
     table.write_text("203.0.113.0,云南\n", "utf-8")
     with pytest.raises(BadRegionTable, match="line 1"):
         Regions.read(table)
@@ -229,10 +235,14 @@ def test_figures_by_day_region_product_client_and_language(world: World) -> None
     run = world.run(grower, lot)
     here = {"run_id": run, "batch_id": lot}
     with world.app.app_context():
-        keep([
-            _row(5, region="云南曲靖", **here), _row(4, region="云南曲靖", client="phone", **here),
-            _row(3, region="北京", language="en", **here), _row(60 * 24 * 40, **here),
-        ])  # fmt: skip
+        keep(
+            [
+                _row(5, region="云南曲靖", **here),
+                _row(4, region="云南曲靖", client="phone", **here),
+                _row(3, region="北京", language="en", **here),
+                _row(60 * 24 * 40, **here),
+            ]
+        )
     client = world.client(grower)
     page = client.get("/scans?days=30").text
     assert "<b>3</b><small>扫码次数" in page

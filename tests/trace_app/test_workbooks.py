@@ -52,9 +52,16 @@ def _count(world: World, model: Any = Record) -> int:
 
 
 SPRAY = {
-    "日期": "2025-09-15", "农药名称": "苯醚甲环唑 10% 水分散粒剂", "登记证号": "PD20990002", "有效成分": "苯醚甲环唑", "用量": 40,
-    "单位": "克/亩", "安全间隔期": 14, "操作人": "李大姐", "施用方法": "喷雾",
-}  # fmt: skip
+    "日期": "2025-09-15",
+    "农药名称": "苯醚甲环唑 10% 水分散粒剂",
+    "登记证号": "PD20990002",
+    "有效成分": "苯醚甲环唑",
+    "用量": 40,
+    "单位": "克/亩",
+    "安全间隔期": 14,
+    "操作人": "李大姐",
+    "施用方法": "喷雾",
+}
 
 
 @pytest.fixture
@@ -97,8 +104,17 @@ def test_a_workbook_is_looked_through_then_taken_in_whole(world: World, grower: 
         client,
         用药=[{"批次号": "XL-1"} | SPRAY, {"批次号": "XL-1、XL-2"} | SPRAY | {"日期": "2025-07-01"}],
         采收=[{"批次号": "XL-1", "日期": "2025-11-06", "采收量": 8600, "采收方式": "人工采挖"}],
-        批次=[{"批次号": "XL-2", "产品": _product(world), "基地": _site(world), "数量": 50, "单位": "公斤", "开始日期": "2025-03-12"}],
-    )  # fmt: skip
+        批次=[
+            {
+                "批次号": "XL-2",
+                "产品": _product(world),
+                "基地": _site(world),
+                "数量": 50,
+                "单位": "公斤",
+                "开始日期": "2025-03-12",
+            }
+        ],
+    )
     made = _upload(client, data)
     page = client.get(made.location).text
     assert "全部导入" in page
@@ -108,8 +124,10 @@ def test_a_workbook_is_looked_through_then_taken_in_whole(world: World, grower: 
     with world.app.app_context():
         records = db.session.scalars(db.select(Record).order_by(Record.happened_on)).all()
         assert [(r.type.value, str(r.happened_on), len(r.further_batches)) for r in records] == [
-            ("pesticide", "2025-07-01", 1), ("pesticide", "2025-09-15", 0), ("stage", "2025-11-06", 0),
-        ]  # fmt: skip
+            ("pesticide", "2025-07-01", 1),
+            ("pesticide", "2025-09-15", 0),
+            ("stage", "2025-11-06", 0),
+        ]
         assert records[2].values == {"quantity_kg": "8600", "way": "manual"}
         assert (records[1].method, records[1].dose_unit) == ("spray", "g_per_mu")
     again = client.post(f"{made.location}/all")
@@ -136,11 +154,19 @@ def test_every_problem_is_told_by_sheet_row_and_column_and_the_good_rows_can_be_
     data = _filled(
         client,
         用药=[
-            good, good | {"批次号": "XL-9"}, good | {"日期": "2999-01-01"}, good | {"用量": -40}, good | {"单位": "桶"},
-            good | {"农药名称": "药" * 300}, good | {"操作人": ""}, good | {"安全间隔期": 1.5}, good | {"登记证号": "12345"},
-            good | {"用量": "=20*2"}, good | {"批次号": ""},
+            good,
+            good | {"批次号": "XL-9"},
+            good | {"日期": "2999-01-01"},
+            good | {"用量": -40},
+            good | {"单位": "桶"},
+            good | {"农药名称": "药" * 300},
+            good | {"操作人": ""},
+            good | {"安全间隔期": 1.5},
+            good | {"登记证号": "12345"},
+            good | {"用量": "=20*2"},
+            good | {"批次号": ""},
         ],
-    )  # fmt: skip
+    )
     made = _upload(client, data)
     page = client.get(made.location).text
     found = re.findall(r"<tr><td>用药</td><td class=\"n\">(\d+)</td><td>([A-Z]+) [^<]*</td><td>([^<]*)</td></tr>", page)

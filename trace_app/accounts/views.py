@@ -59,9 +59,13 @@ def create_token() -> Any:
 def _account(form: TokenForm, fresh_token: str | None = None) -> Any:
     user = the_user()
     page = render_template(
-        "accounts/account.html", user=user, role=ROLES[user.role], form=form,
-        tokens=service.tokens_of(user), fresh_token=fresh_token,
-    )  # fmt: skip
+        "accounts/account.html",
+        user=user,
+        role=ROLES[user.role],
+        form=form,
+        tokens=service.tokens_of(user),
+        fresh_token=fresh_token,
+    )
     return page, status_of(form)
 
 
@@ -93,9 +97,11 @@ def change_password() -> Any:
 def organisations() -> Any:
     search = request.args.get("q", "").strip()
     return render_template(
-        "accounts/organisations.html", organisations=service.organisations(search=search), search=search,
+        "accounts/organisations.html",
+        organisations=service.organisations(search=search),
+        search=search,
         kinds=ORGANISATION_KINDS,
-    )  # fmt: skip
+    )
 
 
 @views.route("/admin/organisations/new", methods=["GET", "POST"])
@@ -115,9 +121,11 @@ def new_organisation() -> Any:
 @allow(RoleName.ADMINISTRATOR)
 def organisation(organisation_id: int) -> Any:
     return render_template(
-        "accounts/organisation.html", organisation=service.organisation_by_id(organisation_id),
-        kinds=ORGANISATION_KINDS, roles=ROLES,
-    )  # fmt: skip
+        "accounts/organisation.html",
+        organisation=service.organisation_by_id(organisation_id),
+        kinds=ORGANISATION_KINDS,
+        roles=ROLES,
+    )
 
 
 @views.route("/admin/organisations/<int:organisation_id>/edit", methods=["GET", "POST"])

@@ -141,9 +141,11 @@ class RecordOut(BaseModel):
 
 class RecordHeader(BaseModel):
     idempotency_key: str = Field(
-        "", alias="Idempotency-Key", pattern=r"^([0-9A-Za-z-]{8,40})?$",
+        "",
+        alias="Idempotency-Key",
+        pattern=r"^([0-9A-Za-z-]{8,40})?$",
         description="8 to 40 letters, digits or dashes, new for each record.",
-    )  # fmt: skip
+    )
 
 
 class FindingOut(BaseModel):

@@ -314,11 +314,13 @@ def find_batches(
         .join(Batch.producer)
         .where(visible_to(user, Batch.producer_id, Batch.division_code))
         .options(
-            joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.site), joinedload(Batch.producer),
+            joinedload(Batch.product).joinedload(Product.kind),
+            joinedload(Batch.site),
+            joinedload(Batch.producer),
             undefer(Batch.notices),
         )
         .order_by(Batch.created_at.desc(), Batch.id.desc())
-    )  # fmt: skip
+    )
     if search:
         query = query.where(
             sa.or_(

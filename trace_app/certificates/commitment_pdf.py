@@ -76,10 +76,15 @@ def _rows(row: CommitmentCertificate) -> list[tuple[str, str]]:
     facts = row.facts
     amount = f"{plain_decimal(row.quantity)} {unit_name(row.unit)}"
     pairs = [
-        ("产品名称", facts["product"]), ("数量（重量）", amount), ("批次号", facts["lot_number"]), ("产地", facts["origin"]),
-        ("生产者", facts["producer"]), ("信用代码", facts["credit_code"]), ("联系方式", facts["phone"] or facts["address"]),
+        ("产品名称", facts["product"]),
+        ("数量（重量）", amount),
+        ("批次号", facts["lot_number"]),
+        ("产地", facts["origin"]),
+        ("生产者", facts["producer"]),
+        ("信用代码", facts["credit_code"]),
+        ("联系方式", facts["phone"] or facts["address"]),
         ("开具日期", f"{row.issued_on:%Y年%m月%d日}"),
-    ]  # fmt: skip
+    ]
     if row.consignee:
         pairs.insert(4, ("收货方", row.consignee))
     return pairs

@@ -59,9 +59,11 @@ def issue_commitment(
     issued = sum((row.quantity for row in commitments_of(batch) if row.withdrawn_at is None), Decimal(0))
     if issued + quantity > batch.quantity:
         raise MoreThanTheLot(
-            quantity=plain_decimal(batch.quantity), issued=plain_decimal(issued),
-            left=plain_decimal(max(batch.quantity - issued, Decimal(0))), unit=UNITS.get(batch.unit, batch.unit),
-        )  # fmt: skip
+            quantity=plain_decimal(batch.quantity),
+            issued=plain_decimal(issued),
+            left=plain_decimal(max(batch.quantity - issued, Decimal(0))),
+            unit=UNITS.get(batch.unit, batch.unit),
+        )
     passed = any(
         report.subject is TestSubject.PRODUCT and report.verdict is not Verdict.FAIL for report in tests_of(batch)
     )

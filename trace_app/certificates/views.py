@@ -37,9 +37,14 @@ def index() -> Any:
             flash(_("证书已登记。到期前会提醒您。"))
             return redirect(url_for("certificates.index"))
     page = render_template(
-        "certificates/index.html", form=form, certificates=service.certificates_for(the_user()), own=own,
-        label=certificate_label, today=today(), soon=today() + timedelta(days=max(REMINDERS)),
-    )  # fmt: skip
+        "certificates/index.html",
+        form=form,
+        certificates=service.certificates_for(the_user()),
+        own=own,
+        label=certificate_label,
+        today=today(),
+        soon=today() + timedelta(days=max(REMINDERS)),
+    )
     return page, status_of(form) if own else 200
 
 
@@ -61,17 +66,24 @@ def commit(batch_id: int) -> Any:
     if form.validate_on_submit():
         with form.refusals(quantity=commitments.MoreThanTheLot, bases=commitments.NoTestBehindIt), transaction():
             row = commitments.issue_commitment(
-                the_user(), batches.own_batch(the_user(), batch_id), quantity=form.quantity.data,
-                bases=form.bases.data, consignee=form.consignee.data or "",
-            )  # fmt: skip
+                the_user(),
+                batches.own_batch(the_user(), batch_id),
+                quantity=form.quantity.data,
+                bases=form.bases.data,
+                consignee=form.consignee.data or "",
+            )
         if not form.errors:
             flash(_("合格证 %(number)s 已开具，可以下载打印。", number=row.number))
             return redirect(url_for("certificates.commit", batch_id=batch_id))
     batch = batches.own_batch(the_user(), batch_id)
     page = render_template(
-        "certificates/commitments.html", form=form, batch=batch, rows=commitments.commitments_of(batch), bases=BASES,
+        "certificates/commitments.html",
+        form=form,
+        batch=batch,
+        rows=commitments.commitments_of(batch),
+        bases=BASES,
         withdraw_form=WithdrawForm(formdata=None),
-    )  # fmt: skip
+    )
     return page, status_of(form)
 
 
@@ -82,9 +94,10 @@ def commitment(commitment_id: int) -> Any:
 
     row = commitments.commitment_for(the_user(), commitment_id)
     return Response(
-        commitment_pdf(row), mimetype="application/pdf",
+        commitment_pdf(row),
+        mimetype="application/pdf",
         headers={"Content-Disposition": f'attachment; filename="{row.number}.pdf"'},
-    )  # fmt: skip
+    )
 
 
 @views.post("/commitments/<int:commitment_id>/withdraw")

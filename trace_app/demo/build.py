@@ -208,17 +208,28 @@ def _organisation(kind: OrganisationKind, **facts: Any) -> Organisation:
 
 def _user(organisation: Organisation, role: RoleName, username: str, full_name: str) -> User:
     return accounts.create_user(
-        None, organisation, role, username=username, full_name=full_name, email=f"{username}@demo.example",
+        None,
+        organisation,
+        role,
+        username=username,
+        full_name=full_name,
+        email=f"{username}@demo.example",
         password=PASSWORD,
-    )  # fmt: skip
+    )
 
 
 def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
     body = f"93{sketch.division[:6]}MA6DEM{number:02d}X"
     organisation = _organisation(
-        OrganisationKind.PRODUCER, name=sketch.name, name_en=sketch.name_en, division_code=sketch.division,
-        credit_code=body + check_character(body), gs1_prefix=f"952{number:05d}", phone=f"0874-0000{number:03d}", address=sketch.address,
-    )  # fmt: skip
+        OrganisationKind.PRODUCER,
+        name=sketch.name,
+        name_en=sketch.name_en,
+        division_code=sketch.division,
+        credit_code=body + check_character(body),
+        gs1_prefix=f"952{number:05d}",
+        phone=f"0874-0000{number:03d}",
+        address=sketch.address,
+    )
     user = _user(organisation, RoleName.PRODUCER, sketch.username, sketch.person)
     sites = [catalogue.save_site(user, None, **SiteForm.parse(site).facts) for site in sketch.sites]
     for kind_code, facts in sketch.products:
@@ -270,11 +281,25 @@ def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance
 
 def _forbidden(day: date) -> Step:
     """A pesticide that is not for vegetables: the rules stop the lot."""
-    return Step("pesticide", None, day, {
-        "product_name": "毒死蜱 40% 乳油", "registration_number": "PD20990006", "active_ingredient": "毒死蜱", "dose": 80,
-        "dose_unit": "mL_per_mu", "area_mu": 18, "method": "drench", "target": "地下害虫", "interval_days": 7,
-        "operator": "示例·陈大哥", "source": "示例·邻村农资店", "input_lot": "D0607",
-    })  # fmt: skip
+    return Step(
+        "pesticide",
+        None,
+        day,
+        {
+            "product_name": "毒死蜱 40% 乳油",
+            "registration_number": "PD20990006",
+            "active_ingredient": "毒死蜱",
+            "dose": 80,
+            "dose_unit": "mL_per_mu",
+            "area_mu": 18,
+            "method": "drench",
+            "target": "地下害虫",
+            "interval_days": 7,
+            "operator": "示例·陈大哥",
+            "source": "示例·邻村农资店",
+            "input_lot": "D0607",
+        },
+    )
 
 
 def _finished(kind: str, steps: list[Step]) -> date:

@@ -58,9 +58,16 @@ def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chanc
     departed = min(datetime.combine(day, time(8 + which % 3, 30), SHANGHAI), utc_now())
     online = kind in {"honey", "ham_mooncake"} and turn == 1
     facts = ShipmentFacts(
-        departed_at=departed, carrier=carrier, vehicle=vehicle, driver=driver, driver_phone=phone, least_celsius=least,
-        most_celsius=most, platform="示例网店" if online else "", order_number=f"SL{260000 + which:06d}" if online else "",
-    )  # fmt: skip
+        departed_at=departed,
+        carrier=carrier,
+        vehicle=vehicle,
+        driver=driver,
+        driver_phone=phone,
+        least_celsius=least,
+        most_celsius=most,
+        platform="示例网店" if online else "",
+        order_number=f"SL{260000 + which:06d}" if online else "",
+    )
     photos = [("demo.jpg", draw(kind, 7000 + which))] if turn == 0 and which % 4 == 0 else []
     shipment = shipping.ship(owner, CONSIGNEES[which % 4], facts, Load({lot.id: amount}), photos)
     if least is not None and turn == 0:
@@ -75,9 +82,12 @@ def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chanc
 def _receive(shipment: Shipment, *, short: bool) -> None:
     amounts = {line.id: line.quantity - (1 if short else 0) for line in shipment.lines}
     shipping.receive(
-        shipment, amounts, received_at=min(shipment.departed_at + timedelta(hours=9), utc_now()), received_by="示例·收货员",
+        shipment,
+        amounts,
+        received_at=min(shipment.departed_at + timedelta(hours=9), utc_now()),
+        received_by="示例·收货员",
         note="破损 1 件" if short else "",
-    )  # fmt: skip
+    )
 
 
 def report_for_some(recall_id: int) -> None:
@@ -102,10 +112,15 @@ def _parts(supplied: Decimal) -> dict[str, Decimal]:
 def hold(lot: Batch) -> Recall:
     """The sale of a lot is stopped while a sample is tested."""
     return recalls.issue_recall(
-        accounts.user_by_name("luoping"), lot, level=2, reason="县级抽样送检，等待复检结果。", advice="请先不要食用，等待结果。",
-        reason_en="A county sample is being tested again.", advice_en="Please don't eat it until the result is known.",
+        accounts.user_by_name("luoping"),
+        lot,
+        level=2,
+        reason="县级抽样送检，等待复检结果。",
+        advice="请先不要食用，等待结果。",
+        reason_en="A county sample is being tested again.",
+        advice_en="Please don't eat it until the result is known.",
         kind=RecallKind.HOLD,
-    )  # fmt: skip
+    )
 
 
 def drill(lot: Batch) -> Recall:

@@ -42,24 +42,36 @@ REGULATORS: list[dict[str, str]] = [
 VISITORS: list[tuple[OrganisationKind, dict[str, str], str, str]] = [
     (
         OrganisationKind.LABORATORY,
-        {"name": "示例·曲靖农产品检测中心", "name_en": "Qujing Farm Product Laboratory (example)", "division_code": "530302"},
-        "lab", "示例·检测员",
+        {
+            "name": "示例·曲靖农产品检测中心",
+            "name_en": "Qujing Farm Product Laboratory (example)",
+            "division_code": "530302",
+        },
+        "lab",
+        "示例·检测员",
     ),
     (
         OrganisationKind.BUYER,
         {"name": "示例·昆明山货行", "name_en": "Kunming Mountain Goods (example)", "division_code": "530302"},
-        "buyer", "示例·采购员",
+        "buyer",
+        "示例·采购员",
     ),
-]  # fmt: skip
+]
 
 
 def _site(
     kind: str, name: str, name_en: str, division: str, at: tuple[str, str], altitude: int, area: int | None = None
 ) -> dict[str, Any]:
     return {
-        "kind": kind, "name": name, "name_en": name_en, "division_code": division, "latitude": at[0],
-        "longitude": at[1], "altitude_m": altitude, "area_mu": area,
-    }  # fmt: skip
+        "kind": kind,
+        "name": name,
+        "name_en": name_en,
+        "division_code": division,
+        "latitude": at[0],
+        "longitude": at[1],
+        "altitude_m": altitude,
+        "area_mu": area,
+    }
 
 
 HAM = {

@@ -80,12 +80,16 @@ def stock_up(user: User, values: dict[str, Any], day: date) -> None:
     unit = STOCK_UNIT[values["dose_unit"]]
     form = StockForm.parse(
         {
-            "product_id": product.id, "lot_number": lot_number, "supplier": values["source"],
-            "received_on": day - timedelta(days=20), "expires_on": day + timedelta(days=700),
-            "quantity": 200_000 if unit == "kg" else 2000, "unit": unit,
+            "product_id": product.id,
+            "lot_number": lot_number,
+            "supplier": values["source"],
+            "received_on": day - timedelta(days=20),
+            "expires_on": day + timedelta(days=700),
+            "quantity": 200_000 if unit == "kg" else 2000,
+            "unit": unit,
         },
         products=[product],
-    )  # fmt: skip
+    )
     stock.receive(user, form.facts)
 
 
@@ -101,14 +105,18 @@ def report_on(laboratory: User, batch: Batch, chance: Random, number: int, *, fa
     add_report(
         laboratory,
         {
-            "subject": TestSubject.PRODUCT, "report_number": report, "laboratory": laboratory.organisation.name,
-            "cma_number": "99000000DEMO", "sample": f"样品 {number:04d}，完好", "sampled_on": sampled,
+            "subject": TestSubject.PRODUCT,
+            "report_number": report,
+            "laboratory": laboratory.organisation.name,
+            "cma_number": "99000000DEMO",
+            "sample": f"样品 {number:04d}，完好",
+            "sampled_on": sampled,
             "issued_on": min(sampled + timedelta(days=5), today()),
         },
         [ResultFacts(analyte, "", read_result(result), unit) for analyte, result, unit in lines],
         batch=batch,
         pdf=(f"{report}.pdf", _paper(report)),
-    )  # fmt: skip
+    )
 
 
 def _paper(title: str) -> bytes:
@@ -128,10 +136,14 @@ def certify(user: User, certificate_type: CertificateType, number: str, *, days_
     add_certificate(
         user,
         {
-            "type": certificate_type, "number": number, "issuer": "示例·认证中心", "product_id": None,
-            "valid_from": until - timedelta(days=3 * 365), "valid_until": until,
+            "type": certificate_type,
+            "number": number,
+            "issuer": "示例·认证中心",
+            "product_id": None,
+            "valid_from": until - timedelta(days=3 * 365),
+            "valid_until": until,
         },
-    )  # fmt: skip
+    )
 
 
 def waive_all(regulator: User, batch: Batch, reason: str) -> None:
@@ -146,9 +158,14 @@ def soil_report(user: User, batch: Batch) -> None:
     """A test of the soil that a lot grew in."""
     day = batch.started_on - timedelta(days=60)
     facts = {
-        "subject": TestSubject.SOIL, "report_number": f"TR-{day.year}-{batch.site_id:03d}", "laboratory": "示例·曲靖土肥站",
-        "cma_number": "", "sample": "0–20 cm 混合样", "sampled_on": day, "issued_on": day + timedelta(days=12),
-    }  # fmt: skip
+        "subject": TestSubject.SOIL,
+        "report_number": f"TR-{day.year}-{batch.site_id:03d}",
+        "laboratory": "示例·曲靖土肥站",
+        "cma_number": "",
+        "sample": "0–20 cm 混合样",
+        "sampled_on": day,
+        "issued_on": day + timedelta(days=12),
+    }
     results = [("镉", "0.21"), ("铅", "28.4"), ("砷", "9.7")]
     lines = [ResultFacts(name, "GB 15618", Reading(True, read_result(value).value), "mg/kg") for name, value in results]
     add_report(user, facts, lines, site=batch.site)

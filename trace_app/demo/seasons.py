@@ -121,9 +121,13 @@ def honey(year: int, chance: Random, operator: str) -> Iterator[Step]:
     yield _stage("bloom", opened, plant="油菜花", operator=operator)
     yield _stage("inspection", opened + timedelta(days=14), finding="蜂群健康，子脾整齐", operator=operator)
     yield _stage(
-        "extraction", extracted, quantity_kg=colonies * 12, moisture_percent=round(chance.uniform(17.6, 18.9), 1),
-        sealed_percent=chance.choice([88, 92, 95]), operator=operator,
-    )  # fmt: skip
+        "extraction",
+        extracted,
+        quantity_kg=colonies * 12,
+        moisture_percent=round(chance.uniform(17.6, 18.9), 1),
+        sealed_percent=chance.choice([88, 92, 95]),
+        operator=operator,
+    )
     yield Step(
         "video", None, extracted, {"note": "摇蜜现场", "video_url": f"https://video.example.com/demo/honey-{year}"}
     )
@@ -194,9 +198,12 @@ def ham_mooncake(year: int, chance: Random, operator: str) -> Iterator[Step]:
     baked = date(year, 8, 20) + timedelta(days=chance.randint(0, 24))
     boxes = chance.choice([600, 900, 1500])
     for name, kg, source in (
-        ("宣威火腿（自制，批次见标签）", boxes * 0.18, "本厂腌腊车间"), ("小麦粉", boxes * 0.3, "示例·曲靖市粮油公司"),
-        ("白砂糖", boxes * 0.12, "示例·云南糖业"), ("猪油", boxes * 0.14, "本厂"), ("蜂蜜", boxes * 0.06, "示例·九龙蜂业专业合作社"),
-    ):  # fmt: skip
+        ("宣威火腿（自制，批次见标签）", boxes * 0.18, "本厂腌腊车间"),
+        ("小麦粉", boxes * 0.3, "示例·曲靖市粮油公司"),
+        ("白砂糖", boxes * 0.12, "示例·云南糖业"),
+        ("猪油", boxes * 0.14, "本厂"),
+        ("蜂蜜", boxes * 0.06, "示例·九龙蜂业专业合作社"),
+    ):
         yield Step("ingredient", None, baked - timedelta(days=2), {
             "product_name": name, "dose": round(kg, 1), "dose_unit": "kg", "source": source, "input_lot": f"{year}08-{chance.randint(10, 99)}",
         })  # fmt: skip

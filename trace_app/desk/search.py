@@ -109,9 +109,11 @@ def _recalls(user: User, text: str) -> list[Hit]:
 
 def _producers(user: User, text: str) -> list[Hit]:
     rows = _named_so(
-        Organisation, text, Organisation.kind == OrganisationKind.PRODUCER,
+        Organisation,
+        text,
+        Organisation.kind == OrganisationKind.PRODUCER,
         visible_to(user, Organisation.id, Organisation.division_code),
-    )  # fmt: skip
+    )
     return [Hit(named(row), row.phone or row.address, url_for("batches.index", q=row.name)) for row in rows]
 
 

@@ -40,11 +40,12 @@ def desk_of(user: User) -> Desk:
         sa.select(RecallMember.recall_id)
         .join(Batch, Batch.id == RecallMember.batch_id)
         .where(
-            RecallMember.recall_id.in_(open_ids), RecallMember.removed_in.is_(None),
+            RecallMember.recall_id.in_(open_ids),
+            RecallMember.removed_in.is_(None),
             visible_to(user, Batch.producer_id, Batch.division_code),
         )
         .distinct()
-    )  # fmt: skip
+    )
     place = sa.func.coalesce(Organisation.jurisdiction_code, Organisation.division_code)
     issued_here = sa.select(Organisation.id).where(visible_to(user, Organisation.id, place))
     query = (

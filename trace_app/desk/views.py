@@ -23,10 +23,19 @@ views = Blueprint("desk", __name__)
 def show() -> Any:
     typed = request.args.get("q", "").strip()[:60]
     return render_template(
-        "desk/show.html", desk=desk_of(the_user()), typed=typed, groups=search(the_user(), typed), now=utc_now(),
-        today=today(), levels=LEVELS, kinds=KINDS, statuses=STATUSES, party_name=party_name, party_phone=party_phone,
+        "desk/show.html",
+        desk=desk_of(the_user()),
+        typed=typed,
+        groups=search(the_user(), typed),
+        now=utc_now(),
+        today=today(),
+        levels=LEVELS,
+        kinds=KINDS,
+        statuses=STATUSES,
+        party_name=party_name,
+        party_phone=party_phone,
         counts=open_counts(the_user()),
-    )  # fmt: skip
+    )
 
 
 @views.get("/desk/search")

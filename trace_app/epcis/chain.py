@@ -105,7 +105,12 @@ def _packed(lots: dict[int, Batch]) -> tuple[list[ChainEvent], bool]:
     rows = list(db.session.scalars(query))
     more = len(rows) > MOST_PACKINGS
     rows = rows[:MOST_PACKINGS]
-    runs = {run.id: run for run in db.session.scalars(db.select(LabelRun).where(LabelRun.id.in_({row.container_run_id for row in rows})))}  # fmt: skip
+    runs = {
+        run.id: run
+        for run in db.session.scalars(
+            db.select(LabelRun).where(LabelRun.id.in_({row.container_run_id for row in rows}))
+        )
+    }
     together: dict[tuple[int, int], list[Packing]] = {}
     for row in rows:
         together.setdefault((row.container_run_id, row.container_index), []).append(row)
@@ -120,11 +125,16 @@ def _packed(lots: dict[int, Batch]) -> tuple[list[ChainEvent], bool]:
         )
         events += [
             ChainEvent(
-                "unpacked", f"unpacked-{row.id}", row.unpacked_at, lot, container=container, contents=[(row.run, row.index)]
+                "unpacked",
+                f"unpacked-{row.id}",
+                row.unpacked_at,
+                lot,
+                container=container,
+                contents=[(row.run, row.index)],
             )
             for row in inside
             if row.unpacked_at is not None
-        ]  # fmt: skip
+        ]
     return events, more
 
 
@@ -172,11 +182,13 @@ def _recalled(lots: dict[int, Batch]) -> list[ChainEvent]:
         sa.select(Recall, RecallMember.batch_id)
         .join(RecallMember, RecallMember.recall_id == Recall.id)
         .where(
-            RecallMember.batch_id.in_(list(lots)), RecallMember.removed_in.is_(None), Recall.kind == RecallKind.RECALL,
+            RecallMember.batch_id.in_(list(lots)),
+            RecallMember.removed_in.is_(None),
+            Recall.kind == RecallKind.RECALL,
             Recall.status.in_([RecallStatus.ACTIVE, RecallStatus.ENDED]),
         )
         .order_by(Recall.id)
-    )  # fmt: skip
+    )
     return [
         ChainEvent(
             "recalled", f"recalled-{row.id}-{lot_id}", row.in_force_at or row.issued_at, lots[lot_id], recall=row

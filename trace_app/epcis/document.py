@@ -89,9 +89,15 @@ def _events(event: ChainEvent, chain: Chain, names: Names) -> list[dict[str, Any
         "eventTimeZoneOffset": ZONE,
     }
     makers = {
-        "made": _made, "transformed": _transformed, "packed": _packed, "unpacked": _packed, "shipped": _shipped,
-        "received": _received, "inspected": _inspected, "recalled": _recalled,
-    }  # fmt: skip
+        "made": _made,
+        "transformed": _transformed,
+        "packed": _packed,
+        "unpacked": _packed,
+        "shipped": _shipped,
+        "received": _received,
+        "inspected": _inspected,
+        "recalled": _recalled,
+    }
     return [common | body for body in makers[event.type](event, chain, names)]
 
 
@@ -116,32 +122,46 @@ def _made(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]
     lot = event.lot
     return [
         {
-            "type": "ObjectEvent", "action": "ADD", "bizStep": "commissioning", "disposition": "active", "epcList": [],
-            "quantityList": [_quantity(lot, lot.quantity, names)], **_where(lot, names), **_facts(lot),
+            "type": "ObjectEvent",
+            "action": "ADD",
+            "bizStep": "commissioning",
+            "disposition": "active",
+            "epcList": [],
+            "quantityList": [_quantity(lot, lot.quantity, names)],
+            **_where(lot, names),
+            **_facts(lot),
         }
-    ]  # fmt: skip
+    ]
 
 
 def _transformed(event: ChainEvent, chain: Chain, names: Names) -> list[dict[str, Any]]:
     lot = event.lot
     return [
         {
-            "type": "TransformationEvent", "bizStep": "creating_class_instance", "disposition": "active",
+            "type": "TransformationEvent",
+            "bizStep": "creating_class_instance",
+            "disposition": "active",
             "inputQuantityList": [_quantity(chain.lots[link.source_id], link.quantity, names) for link in event.links],
-            "outputQuantityList": [_quantity(lot, lot.quantity, names)], **_where(lot, names), **_facts(lot),
+            "outputQuantityList": [_quantity(lot, lot.quantity, names)],
+            **_where(lot, names),
+            **_facts(lot),
         }
-    ]  # fmt: skip
+    ]
 
 
 def _packed(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
     packed = event.type == "packed"
     return [
         {
-            "type": "AggregationEvent", "action": "ADD" if packed else "DELETE", "bizStep": "packing" if packed else "unpacking",
-            "disposition": "in_progress", "parentID": names.label(*event.container),
-            "childEPCs": [names.label(*label) for label in event.contents], **_where(event.lot, names),
+            "type": "AggregationEvent",
+            "action": "ADD" if packed else "DELETE",
+            "bizStep": "packing" if packed else "unpacking",
+            "disposition": "in_progress",
+            "parentID": names.label(*event.container),
+            "childEPCs": [names.label(*label) for label in event.contents],
+            **_where(event.lot, names),
         }
-    ]  # fmt: skip
+    ]
 
 
 def _what(event: ChainEvent, amount: Any, names: Names) -> dict[str, Any]:
@@ -168,20 +188,26 @@ def _papers(shipment: Shipment, names: Names) -> list[dict[str, str]]:
 def _shipped(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
     shipment = event.line.shipment
     body: dict[str, Any] = {
-        "type": "ObjectEvent", "action": "OBSERVE", "bizStep": "shipping", "disposition": "in_transit",
-        **_what(event, event.line.quantity, names), "readPoint": {"id": names.party(shipment.sender_id, 0)},
-        "bizTransactionList": _papers(shipment, names), **_parties(shipment, names),
-    }  # fmt: skip
+        "type": "ObjectEvent",
+        "action": "OBSERVE",
+        "bizStep": "shipping",
+        "disposition": "in_transit",
+        **_what(event, event.line.quantity, names),
+        "readPoint": {"id": names.party(shipment.sender_id, 0)},
+        "bizTransactionList": _papers(shipment, names),
+        **_parties(shipment, names),
+    }
     if shipment.temperatures:
         body["sensorElementList"] = [
             {
                 "sensorMetadata": {
-                    "startTime": t.starts_at.isoformat(timespec="seconds"), "endTime": t.ends_at.isoformat(timespec="seconds"),
+                    "startTime": t.starts_at.isoformat(timespec="seconds"),
+                    "endTime": t.ends_at.isoformat(timespec="seconds"),
                 },
                 "sensorReport": [{"type": "Temperature", "minValue": t.least, "maxValue": t.most, "uom": "CEL"}],
             }
             for t in shipment.temperatures
-        ]  # fmt: skip
+        ]
     return [body]
 
 
@@ -195,35 +221,56 @@ def _received(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, 
     accepted = str(uuid.uuid5(_OURS, f"accepted-{line.id}"))
     return [
         {
-            "type": "ObjectEvent", "action": "OBSERVE", "bizStep": "receiving",
+            "type": "ObjectEvent",
+            "action": "OBSERVE",
+            "bizStep": "receiving",
             "disposition": "in_progress" if amount == line.quantity else "mismatch_quantity",
-            **_what(event, amount, names), "readPoint": place, "bizLocation": place, "bizTransactionList": papers,
+            **_what(event, amount, names),
+            "readPoint": place,
+            "bizLocation": place,
+            "bizTransactionList": papers,
             **_parties(shipment, names),
         },
         {
-            "eventID": f"urn:uuid:{accepted}", "type": "TransactionEvent", "action": "ADD", "bizStep": "accepting",
-            "disposition": "in_progress", "bizTransactionList": papers, **_what(event, amount, names), "readPoint": place,
+            "eventID": f"urn:uuid:{accepted}",
+            "type": "TransactionEvent",
+            "action": "ADD",
+            "bizStep": "accepting",
+            "disposition": "in_progress",
+            "bizTransactionList": papers,
+            **_what(event, amount, names),
+            "readPoint": place,
             "bizLocation": place,
         },
-    ]  # fmt: skip
+    ]
 
 
 def _inspected(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
     verdict = {"pass": "conformant", "fail": "non_conformant"}.get(event.report.verdict.value, "in_progress")
     return [
         {
-            "type": "ObjectEvent", "action": "OBSERVE", "bizStep": "inspecting", "disposition": verdict, "epcList": [],
-            "quantityList": [{"epcClass": names.lot(event.lot)}], "readPoint": {"id": names.site(event.lot.site)},
+            "type": "ObjectEvent",
+            "action": "OBSERVE",
+            "bizStep": "inspecting",
+            "disposition": verdict,
+            "epcList": [],
+            "quantityList": [{"epcClass": names.lot(event.lot)}],
+            "readPoint": {"id": names.site(event.lot.site)},
             "bizTransactionList": [{"type": "testres", "bizTransaction": names.report(event.report.report_number)}],
         }
-    ]  # fmt: skip
+    ]
 
 
 def _recalled(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
     return [
         {
-            "type": "ObjectEvent", "action": "OBSERVE", "bizStep": "holding", "disposition": "recalled", "epcList": [],
-            "quantityList": [{"epcClass": names.lot(event.lot)}], "readPoint": {"id": names.site(event.lot.site)},
+            "type": "ObjectEvent",
+            "action": "OBSERVE",
+            "bizStep": "holding",
+            "disposition": "recalled",
+            "epcList": [],
+            "quantityList": [{"epcClass": names.lot(event.lot)}],
+            "readPoint": {"id": names.site(event.lot.site)},
             "bizTransactionList": [{"bizTransaction": names.recall(event.recall.number)}],
         }
-    ]  # fmt: skip
+    ]

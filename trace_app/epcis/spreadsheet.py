@@ -104,11 +104,26 @@ def _rows(event: ChainEvent, chain: Chain) -> list[list[Any]]:
         paper, number, note = str(_("召回公告")), event.recall.number, named(event.recall, "reason")
     return [
         [
-            str(EVENTS[event.type]), at, None if event.day_only else at, lot.lot_number, named(lot.producer), gtin_of(lot.product),
-            " ".join(filter(None, (named(lot.product), lot.product.net_content))), amount, unit, place, sender, receiver, phone,
-            inputs, paper, number, vehicle, note,
+            str(EVENTS[event.type]),
+            at,
+            None if event.day_only else at,
+            lot.lot_number,
+            named(lot.producer),
+            gtin_of(lot.product),
+            " ".join(filter(None, (named(lot.product), lot.product.net_content))),
+            amount,
+            unit,
+            place,
+            sender,
+            receiver,
+            phone,
+            inputs,
+            paper,
+            number,
+            vehicle,
+            note,
         ]
-    ]  # fmt: skip
+    ]
 
 
 def _place(lot: Batch) -> str:

@@ -83,9 +83,10 @@ def by_ticket(ticket: str) -> Feedback:
 
 def _whole(query: sa.Select[Any]) -> sa.Select[Any]:
     return query.options(
-        joinedload(Feedback.batch).joinedload(Batch.product), selectinload(Feedback.photos),
+        joinedload(Feedback.batch).joinedload(Batch.product),
+        selectinload(Feedback.photos),
         selectinload(Feedback.replies).joinedload(FeedbackReply.created_by),
-    )  # fmt: skip
+    )
 
 
 def _seen_by(user: User) -> sa.ColumnElement[bool]:

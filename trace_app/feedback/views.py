@@ -50,9 +50,13 @@ def give(code: str) -> Any:
         else:
             with form.refusals(photos=(PhotoRefused, PhotoOversized, TooManyPhotos)), transaction():
                 row = service.give(
-                    label, uploads(form.photos), kind=FeedbackKind(form.kind.data), text=form.text.data,
-                    bought_at=form.bought_at.data or "", contact=form.contact.data or "",
-                )  # fmt: skip
+                    label,
+                    uploads(form.photos),
+                    kind=FeedbackKind(form.kind.data),
+                    text=form.text.data,
+                    bought_at=form.bought_at.data or "",
+                    contact=form.contact.data or "",
+                )
                 ticket = row.ticket
             if not form.errors:
                 return redirect(url_for("feedback.ticket", ticket=ticket))

@@ -45,9 +45,14 @@ def home() -> Any:
         by_kind.setdefault(lot.product.kind_code, []).append(lot)
     kinds = [lots[0].product.kind for lots in by_kind.values()]
     return render_template(
-        "field/home.html", kinds=sorted(kinds, key=lambda kind: kind.position), lots=by_kind, types=TYPES,
-        plain_types=PLAIN_TYPES, site_records=service.site_records(the_user())[:10], record_title=record_title,
-    )  # fmt: skip
+        "field/home.html",
+        kinds=sorted(kinds, key=lambda kind: kind.position),
+        lots=by_kind,
+        types=TYPES,
+        plain_types=PLAIN_TYPES,
+        site_records=service.site_records(the_user())[:10],
+        record_title=record_title,
+    )
 
 
 @views.get("/field/session")
@@ -76,9 +81,15 @@ def manifest() -> Any:
         for purpose in ("any", "maskable")
     ]
     facts = {
-        "name": str(_("田间记录 · 曲靖农产品追溯")), "short_name": str(_("田间记录")), "start_url": "/field/", "scope": "/field/",
-        "display": "standalone", "background_color": "#f7f4ec", "theme_color": "#1b5a43", "icons": icons,
-    }  # fmt: skip
+        "name": str(_("田间记录 · 曲靖农产品追溯")),
+        "short_name": str(_("田间记录")),
+        "start_url": "/field/",
+        "scope": "/field/",
+        "display": "standalone",
+        "background_color": "#f7f4ec",
+        "theme_color": "#1b5a43",
+        "icons": icons,
+    }
     response = jsonify(facts)
     response.mimetype = "application/manifest+json"
     return response
@@ -126,10 +137,14 @@ def correct(record_id: int) -> Any:
             try:
                 with transaction():
                     correction = service.correct_record(
-                        the_user(), service.own_record(the_user(), record_id), form.facts,
-                        form.correction_reason.data or "", uploads(form.photos),
-                        series=_series_of(form), entry_key=(request.form.get("entry_key") or "")[:40] or None,
-                    )  # fmt: skip
+                        the_user(),
+                        service.own_record(the_user(), record_id),
+                        form.facts,
+                        form.correction_reason.data or "",
+                        uploads(form.photos),
+                        series=_series_of(form),
+                        entry_key=(request.form.get("entry_key") or "")[:40] or None,
+                    )
             except service.AlreadyCorrected as problem:
                 newer_id = problem.newer_id
         if newer_id is not None:
@@ -160,9 +175,15 @@ def _scope_form(kind: ProductKind) -> ScopeForm:
     # A lot that has been closed or recalled since the page was opened is told of by name.
     meant = service.lots_named(the_user(), request.form.getlist("batch_ids", type=int))
     return ScopeForm(
-        lots=lots, meant=[*lots, *meant], sites=sites_of(the_user().organisation),
-        data={"scope": "lots", "batch_ids": [chosen] if chosen else [lot.id for lot in lots][:1], "entry_key": str(uuid4())},
-    )  # fmt: skip
+        lots=lots,
+        meant=[*lots, *meant],
+        sites=sites_of(the_user().organisation),
+        data={
+            "scope": "lots",
+            "batch_ids": [chosen] if chosen else [lot.id for lot in lots][:1],
+            "entry_key": str(uuid4()),
+        },
+    )
 
 
 def _series_of(form: RecordForm) -> tuple[str, bytes] | None:
@@ -210,13 +231,28 @@ def _conflict(form: RecordForm, record_id: int, newer: Record) -> Any:
 
 
 def _form_page(
-    form: RecordForm, kind: ProductKind, record_type: RecordType, stage: Stage | None, *,
-    scope_form: ScopeForm | None = None, last: Record | None = None, correcting: Record | None = None,
+    form: RecordForm,
+    kind: ProductKind,
+    record_type: RecordType,
+    stage: Stage | None,
+    *,
+    scope_form: ScopeForm | None = None,
+    last: Record | None = None,
+    correcting: Record | None = None,
     differences: list[dict[str, str]] | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     page = render_template(
-        "field/form.html", form=form, scope_form=scope_form, kind=kind, type=record_type,
-        title=title_of(record_type, stage), last=last, correcting=correcting, most_photos=MAX_PHOTOS,
-        differences=differences or [], today=today(), entry_key=str(uuid4()),
-    )  # fmt: skip
+        "field/form.html",
+        form=form,
+        scope_form=scope_form,
+        kind=kind,
+        type=record_type,
+        title=title_of(record_type, stage),
+        last=last,
+        correcting=correcting,
+        most_photos=MAX_PHOTOS,
+        differences=differences or [],
+        today=today(),
+        entry_key=str(uuid4()),
+    )
     return page, max(status_of(form), status_of(scope_form) if scope_form else 200)

@@ -33,9 +33,15 @@ def index() -> Any:
     page = service.find_findings(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
     filters = {name: request.args[name] for name in request.args if name != "page" and request.args[name]}
     return render_template(
-        "findings/index.html", form=form, page=page, filters=filters, rules=RULES, message_of=message_of,
-        severities=SEVERITIES, counts=service.open_counts(the_user()),
-    )  # fmt: skip
+        "findings/index.html",
+        form=form,
+        page=page,
+        filters=filters,
+        rules=RULES,
+        message_of=message_of,
+        severities=SEVERITIES,
+        counts=service.open_counts(the_user()),
+    )
 
 
 @views.get("/findings/<int:finding_id>")
@@ -74,11 +80,16 @@ def _page(finding_id: int, waiver_form: WaiverForm | None = None, handle_form: H
     finding = service.finding_for(the_user(), finding_id)
     forms = [form for form in (waiver_form, handle_form) if form is not None]
     page = render_template(
-        "findings/show.html", finding=finding, rule=RULES[finding.rule], message=message_of(finding),
-        severities=SEVERITIES, states=BATCH_STATES, waiver_form=waiver_form or WaiverForm(formdata=None),
+        "findings/show.html",
+        finding=finding,
+        rule=RULES[finding.rule],
+        message=message_of(finding),
+        severities=SEVERITIES,
+        states=BATCH_STATES,
+        waiver_form=waiver_form or WaiverForm(formdata=None),
         handle_form=handle_form or HandleForm(formdata=None),
         in_charge=within_jurisdiction(the_user(), finding.division_code),
-    )  # fmt: skip
+    )
     return page, max(map(status_of, forms), default=200)
 
 
@@ -89,6 +100,11 @@ def to_do() -> Any:
     release.check_due_of(the_user())
     lots: list[tuple[Batch | None, Any]] = findings.to_do(the_user())
     return render_template(
-        "findings/to_do.html", lots=lots, rules=RULES, message_of=message_of, severities=SEVERITIES, states=STATES,
+        "findings/to_do.html",
+        lots=lots,
+        rules=RULES,
+        message_of=message_of,
+        severities=SEVERITIES,
+        states=STATES,
         block=Severity.BLOCK,
-    )  # fmt: skip
+    )

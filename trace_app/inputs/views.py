@@ -79,7 +79,12 @@ def remove_use(product_id: int, use_id: int) -> Any:
 def _product_page(product_id: int, form: InputProductForm, use_form: LabelUseForm) -> Any:
     row: InputProduct = service.product_for(the_user(), product_id)
     page = render_template(
-        "inputs/product.html", product=row, form=form, use_form=use_form, types=INPUT_TYPES,
-        own=service.may_change(the_user(), row), kinds={kind.code: kind for kind in kinds()},
-    )  # fmt: skip
+        "inputs/product.html",
+        product=row,
+        form=form,
+        use_form=use_form,
+        types=INPUT_TYPES,
+        own=service.may_change(the_user(), row),
+        kinds={kind.code: kind for kind in kinds()},
+    )
     return page, max(status_of(form), status_of(use_form))

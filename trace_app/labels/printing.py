@@ -232,10 +232,15 @@ def _claim(job_id: int, worker: str) -> bool:
             sa.update(PrintJob)
             .where(PrintJob.id == job_id, free)
             .values(
-                status=PrintStatus.WORKING, worker=worker, alive_at=now, started_at=now, failure="",
-                done=ready, started_with=ready,
+                status=PrintStatus.WORKING,
+                worker=worker,
+                alive_at=now,
+                started_at=now,
+                failure="",
+                done=ready,
+                started_with=ready,
             )
-        )  # fmt: skip
+        )
         return bool(count_written(claim))
 
 

@@ -296,12 +296,19 @@ def label_of_code(text: str) -> ScannedLabel:
     label = code_book().read(code)
     query = (
         db.select(
-            LabelRun.count, LabelRun.key_number, LabelRun.level, LabelRun.has_pin, LabelRun.voided, LabelRun.link,
-            Batch.id, Batch.status, Batch.recalled,
+            LabelRun.count,
+            LabelRun.key_number,
+            LabelRun.level,
+            LabelRun.has_pin,
+            LabelRun.voided,
+            LabelRun.link,
+            Batch.id,
+            Batch.status,
+            Batch.recalled,
         )
         .join(LabelRun.batch)
         .where(LabelRun.id == label.run)
-    )  # fmt: skip
+    )
     row = db.session.execute(query).first()
     if row is None:
         raise InvalidCode(code)

@@ -74,17 +74,24 @@ def of_batch(batch_id: int) -> Any:
             return redirect(url_for("labels.run", run_id=job.run_id))
         batch = batches.own_batch(the_user(), batch_id)
     page = render_template(
-        "labels/batch.html", form=form, batch=batch, runs=service.runs_of(batch),
-        printable=service.is_printable(batch), **_names(),
-    )  # fmt: skip
+        "labels/batch.html",
+        form=form,
+        batch=batch,
+        runs=service.runs_of(batch),
+        printable=service.is_printable(batch),
+        **_names(),
+    )
     return page, status_of(form)
 
 
 def _names() -> dict[str, Any]:
     return {
-        "stocks": STOCK_NAMES, "levels": LEVELS, "statuses": STATUSES, "progress": printing.progress_of,
+        "stocks": STOCK_NAMES,
+        "levels": LEVELS,
+        "statuses": STATUSES,
+        "progress": printing.progress_of,
         "layout_name": layout_name,
-    }  # fmt: skip
+    }
 
 
 STATUSES = {
@@ -115,11 +122,21 @@ def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | N
     busy = any(job.status in {PrintStatus.WAITING, PrintStatus.WORKING} for job in row.jobs)
     refused = bool(void_form.errors or reprint_form.errors)
     page = render_template(
-        "labels/run.html", run=row, batch=row.batch, start=start, step=CODES_PER_PAGE,
-        codes=service.codes_of(row, start, CODES_PER_PAGE), is_void=service.is_void,
-        voided_count=service.voided_count(row), printable=service.is_printable(row.batch), own=own,
-        void_form=void_form, reprint_form=reprint_form, looks_again=busy and not refused, **_names(),
-    )  # fmt: skip
+        "labels/run.html",
+        run=row,
+        batch=row.batch,
+        start=start,
+        step=CODES_PER_PAGE,
+        codes=service.codes_of(row, start, CODES_PER_PAGE),
+        is_void=service.is_void,
+        voided_count=service.voided_count(row),
+        printable=service.is_printable(row.batch),
+        own=own,
+        void_form=void_form,
+        reprint_form=reprint_form,
+        looks_again=busy and not refused,
+        **_names(),
+    )
     response = Response(page, mimetype="text/html", status=422 if refused else 200)
     if busy and not refused:
         # Without script: the page looks again by itself until the files are there. It has no form then, in which
@@ -246,9 +263,16 @@ def check() -> Any:
         except packing.NoSuchLabel:
             problem = NOT_OURS
     page = render_template(
-        "labels/check.html", form=form, result=result, problem=problem, label=label, grades=GRADES,
-        parameters=advice.PARAMETERS, hints=advice.HINTS, verdicts=advice.VERDICTS,
-    )  # fmt: skip
+        "labels/check.html",
+        form=form,
+        result=result,
+        problem=problem,
+        label=label,
+        grades=GRADES,
+        parameters=advice.PARAMETERS,
+        hints=advice.HINTS,
+        verdicts=advice.VERDICTS,
+    )
     return page, 422 if problem and result is None else 200
 
 
@@ -267,9 +291,13 @@ def new_layout() -> Any:
     if not start.validate():
         return redirect(url_for("labels.layout_list"))
     layout = layouts.layout_of_stock(
-        start.stock.data, layouts.sample_text(), layouts.plain_form(), pin=start.pin.data, sscc=start.sscc.data,
+        start.stock.data,
+        layouts.sample_text(),
+        layouts.plain_form(),
+        pin=start.pin.data,
+        sscc=start.sscc.data,
         fields=layouts.STANDARD_FIELDS_OF_ITEMS,
-    )  # fmt: skip
+    )
     return _edit_layout(None, layout.plain())
 
 
@@ -294,9 +322,13 @@ def _edit_layout(layout_id: int | None, plain: dict[str, Any], name: str = "") -
             flash(_("版式已保存，打印标签时可以选它。"))
             return redirect(url_for("labels.layout_list"))
     page = render_template(
-        "labels/layout.html", form=form, layout_id=layout_id, stock=STOCKS[plain["stock"]], **_names(),
+        "labels/layout.html",
+        form=form,
+        layout_id=layout_id,
+        stock=STOCKS[plain["stock"]],
+        **_names(),
         **_previewed(form.plain if valid else plain if request.method == "GET" else None),
-    )  # fmt: skip
+    )
     return page, status_of(form)
 
 
@@ -375,9 +407,14 @@ def pack(code: str) -> Any:
             form.refuse("code", problem.message)
         container, batch = packing.own_container(the_user(), code)
     page = render_template(
-        "labels/pack.html", form=form, picture_form=PictureForm(), container=container, batch=batch,
-        contents=packing.contents_of(container), **_names(),
-    )  # fmt: skip
+        "labels/pack.html",
+        form=form,
+        picture_form=PictureForm(),
+        container=container,
+        batch=batch,
+        contents=packing.contents_of(container),
+        **_names(),
+    )
     return page, status_of(form)
 
 

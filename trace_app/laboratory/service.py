@@ -157,8 +157,11 @@ def _judged(result: ResultFacts, day: Any, limits: Sequence[Limit]) -> TestResul
     )
     if limit is not None:
         row.limit_op, row.limit_value, row.limit_unit, row.limit_standard = (
-            limit.op, limit.value, limit.unit, limit.standard,
-        )  # fmt: skip
+            limit.op,
+            limit.value,
+            limit.unit,
+            limit.standard,
+        )
     return row
 
 

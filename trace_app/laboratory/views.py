@@ -36,9 +36,13 @@ def start() -> Any:
     if len(lots) == 1:
         return redirect(url_for("laboratory.on_lot", batch_id=lots[0].id))
     return render_template(
-        "laboratory/index.html", form=form, typed=typed, lots=lots,
-        reports=laboratory.reports_entered_by(the_user()), subjects=SUBJECTS,
-    )  # fmt: skip
+        "laboratory/index.html",
+        form=form,
+        typed=typed,
+        lots=lots,
+        reports=laboratory.reports_entered_by(the_user()),
+        subjects=SUBJECTS,
+    )
 
 
 @views.route("/batches/<int:batch_id>/laboratory/reports/new", methods=["GET", "POST"])
@@ -69,10 +73,14 @@ def of_site(site_id: int) -> Any:
 def show(report_id: int) -> Any:
     report = laboratory.report_for(the_user(), report_id)
     return render_template(
-        "laboratory/report.html", report=report, subjects=SUBJECTS, outcome=outcome, limit_text=limit_text,
+        "laboratory/report.html",
+        report=report,
+        subjects=SUBJECTS,
+        outcome=outcome,
+        limit_text=limit_text,
         may_correct=report.entered_for_id == the_user().organisation_id and report.replaced_by is None,
         may_see_lot=the_user().role is not RoleName.LABORATORY,
-    )  # fmt: skip
+    )
 
 
 @views.route("/laboratory/reports/<int:report_id>/correct", methods=["GET", "POST"])
@@ -106,9 +114,17 @@ def _enter(
                 )
                 return redirect(url_for("laboratory.show", report_id=report.id))
     page = render_template(
-        "laboratory/report_form.html", form=form, batch=batch, site=site, subject=SUBJECTS[subject], replaces=replaces,
-        limits=limits, units=TEST_UNITS, today=today(), for_laboratory=the_user().role is RoleName.LABORATORY,
-    )  # fmt: skip
+        "laboratory/report_form.html",
+        form=form,
+        batch=batch,
+        site=site,
+        subject=SUBJECTS[subject],
+        replaces=replaces,
+        limits=limits,
+        units=TEST_UNITS,
+        today=today(),
+        for_laboratory=the_user().role is RoleName.LABORATORY,
+    )
     return page, status_of(form)
 
 
@@ -130,6 +146,12 @@ def _add(
     elif site is not None:
         site = site_for(the_user(), site.id)
     return laboratory.add_report(
-        the_user(), form.report_facts | {"subject": subject}, results, batch=batch, site=site, replaces=replaces,
-        pdf=upload(form.pdf), reason=form.correction_reason.data or "",
-    )  # fmt: skip
+        the_user(),
+        form.report_facts | {"subject": subject},
+        results,
+        batch=batch,
+        site=site,
+        replaces=replaces,
+        pdf=upload(form.pdf),
+        reason=form.correction_reason.data or "",
+    )

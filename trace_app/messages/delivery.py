@@ -68,9 +68,10 @@ def deliver(delivery_id: int) -> None:
         last = delivery.attempts > len(BREAKS)
         delivery.due_at = utc_now() + (BREAKS[delivery.attempts - 1] if not last else timedelta(days=1))
     row = db.session.get_one(
-        Delivery, delivery_id,
+        Delivery,
+        delivery_id,
         options=[joinedload(Delivery.finding).joinedload(Finding.batch), joinedload(Delivery.channel)],
-    )  # fmt: skip
+    )
     failure = _attempt(row)
     with transaction():
         row = db.session.get_one(Delivery, delivery_id)

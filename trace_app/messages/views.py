@@ -42,10 +42,18 @@ def channels() -> Any:
             return redirect(url_for("messages.index"))
     organisation = the_user().organisation
     page = render_template(
-        "messages/index.html", form=form, channels=messages.channels_of(organisation), types=CHANNEL_TYPES,
-        severities=SEVERITIES, deliveries=messages.deliveries_of(organisation), states=DELIVERY_STATES,
-        title_of=delivery.title_of, page_of=delivery.page_of, mail=delivery.mail_is_set(), most=messages.MAX_CHANNELS,
-    )  # fmt: skip
+        "messages/index.html",
+        form=form,
+        channels=messages.channels_of(organisation),
+        types=CHANNEL_TYPES,
+        severities=SEVERITIES,
+        deliveries=messages.deliveries_of(organisation),
+        states=DELIVERY_STATES,
+        title_of=delivery.title_of,
+        page_of=delivery.page_of,
+        mail=delivery.mail_is_set(),
+        most=messages.MAX_CHANNELS,
+    )
     return page, status_of(form)
 
 

@@ -68,9 +68,11 @@ def _counties(here: str, language: str) -> Markup:
             Markup('<g{here}><polygon points="{points}"/><text x="{x}" y="{y}">{name}</text></g>').format(
                 here=Markup(' class="here"') if county.code == here else "",
                 points=" ".join("{:.0f},{:.0f}".format(*place(*_CORNERS[corner])) for corner in county.corners),
-                x=x, y=y, name=county.name_en if language == "en" else county.name,
+                x=x,
+                y=y,
+                name=county.name_en if language == "en" else county.name,
             )
-        )  # fmt: skip
+        )
     return Markup("\n").join(shapes)
 
 

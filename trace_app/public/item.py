@@ -19,7 +19,7 @@ _FIRST = {"zh": "本枚标签首次被扫，您是第一位查询者", "en": "Fi
 _AGAIN = {
     "zh": "首次扫描 {first}，这是第 {scans} 次",
     "en": "First scanned {first}; this is scan no. {scans}",
-}  # fmt: skip
+}
 
 
 def item_line(first_at: datetime | int | None, scans: int, language: str) -> bytes:

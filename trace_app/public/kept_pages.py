@@ -65,8 +65,22 @@ class KeptPage:
     without Brotli has asked.
     """
 
-    __slots__ = ("__weakref__", "_brotli", "_brotli_length", "_headers", "_inserts", "_lengths", "_places", "_sent", "_wire",
-                 "deflated", "digest", "headers_304", "used", "version")  # fmt: skip
+    __slots__ = (
+        "__weakref__",
+        "_brotli",
+        "_brotli_length",
+        "_headers",
+        "_inserts",
+        "_lengths",
+        "_places",
+        "_sent",
+        "_wire",
+        "deflated",
+        "digest",
+        "headers_304",
+        "used",
+        "version",
+    )
 
     def __init__(self, version: tuple[Any, ...], body: bytes, headers: Headers) -> None:
         self.version = version

@@ -48,9 +48,12 @@ def trace_page(label: ScannedLabel, **pin: Any) -> Any:
         style, digest = inline_style("public.css")
         allow_inline_style(digest)
         page = render_template(
-            "public/void.html", trace=trace_of_batch(label.batch_id), code=label.code, printed_code=format_code(label.code),
+            "public/void.html",
+            trace=trace_of_batch(label.batch_id),
+            code=label.code,
+            printed_code=format_code(label.code),
             style=style,
-        )  # fmt: skip
+        )
         return Response(page, 410, mimetype="text/html", headers={"Cache-Control": NEVER_SHARED})
     trace = trace_of_batch(label.batch_id)
     kind = "text/html" if marked is not None else accepted_media().best_match(MEDIA_TYPES, MEDIA_TYPES[0])

@@ -234,9 +234,11 @@ class ScanLayer:
     def visitor(self, environ: Environ) -> Visitor:
         cookie = environ.get("HTTP_COOKIE", "")
         wishes = _wishes(
-            environ.get("HTTP_ACCEPT", ""), cookie if COOKIE in cookie else "",
-            environ.get("HTTP_ACCEPT_LANGUAGE", ""), environ.get("HTTP_ACCEPT_ENCODING", ""),
-        )  # fmt: skip
+            environ.get("HTTP_ACCEPT", ""),
+            cookie if COOKIE in cookie else "",
+            environ.get("HTTP_ACCEPT_LANGUAGE", ""),
+            environ.get("HTTP_ACCEPT_ENCODING", ""),
+        )
         return Visitor(*wishes, bool(cookie) and self._session in cookie, *self._scans.visitor(environ))
 
     def _kept(self, label: Label, language: str) -> tuple[KeptPage | None, Shown | None]:
@@ -299,9 +301,15 @@ class ScanLayer:
         """:param lease: epoch under which, and moment at which, the run was read; then the label is kept."""
         item = UNSCANNED if scans is None else Item(scans)
         label = Label(
-            run.kept, run.version, code.run, code.index, (code.run, code.index if run.is_single else None, run.kept[0]),
-            item, path[1:].encode(), format_code(path[1:]).encode(),
-        )  # fmt: skip
+            run.kept,
+            run.version,
+            code.run,
+            code.index,
+            (code.run, code.index if run.is_single else None, run.kept[0]),
+            item,
+            path[1:].encode(),
+            format_code(path[1:]).encode(),
+        )
         # What has not been scanned yet is looked for anew: its first scan is soon written.
         if lease is not None and not (run.is_single and scans is None):
             self._labels.keep(path, label, *lease)

@@ -149,10 +149,16 @@ def recall_list() -> Any:
     wished = form.wished
     page = published_recalls(**wished, page=request.args.get("page", 1, type=int))
     return render_template(
-        "public/recalls.html", page=page, form=form, levels=LEVELS, statuses=STATUSES, kinds=KINDS,
-        lots=lots_listed(page.items, LOTS_IN_LIST), check_form=CheckForm(formdata=None),
+        "public/recalls.html",
+        page=page,
+        form=form,
+        levels=LEVELS,
+        statuses=STATUSES,
+        kinds=KINDS,
+        lots=lots_listed(page.items, LOTS_IN_LIST),
+        check_form=CheckForm(formdata=None),
         filters={name: value for name, value in request.args.items() if name in {"q", "state", "level"} and value},
-    )  # fmt: skip
+    )
 
 
 @views.get("/recalls/<number>")
@@ -160,9 +166,14 @@ def recall_list() -> Any:
 def recall(number: str) -> Any:
     row = public_recall(number)
     return render_template(
-        "public/recall.html", recall=row, lots=lots_listed([row])[row.id], levels=LEVELS, statuses=STATUSES, kinds=KINDS,
+        "public/recall.html",
+        recall=row,
+        lots=lots_listed([row])[row.id],
+        levels=LEVELS,
+        statuses=STATUSES,
+        kinds=KINDS,
         notice_types=NOTICE_TYPES,
-    )  # fmt: skip
+    )
 
 
 @views.get("/recalls/<number>/<int:sequence>.pdf")

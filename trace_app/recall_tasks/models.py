@@ -23,9 +23,13 @@ class RecallTask(Model):
         sa.CheckConstraint("(organisation_id IS NULL) != (consignee_id IS NULL)", "one_party"),
         sa.UniqueConstraint("recall_id", "organisation_id"),
         sa.UniqueConstraint("recall_id", "consignee_id"),
-        sa.Index("ix_recall_tasks_due", "start_due_at", sqlite_where=sa.text("acknowledged_at IS NULL"),
-                 postgresql_where=sa.text("acknowledged_at IS NULL")),
-    )  # fmt: skip
+        sa.Index(
+            "ix_recall_tasks_due",
+            "start_due_at",
+            sqlite_where=sa.text("acknowledged_at IS NULL"),
+            postgresql_where=sa.text("acknowledged_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"))

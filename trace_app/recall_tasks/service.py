@@ -202,10 +202,11 @@ def _message(recall: Recall, task: RecallTask | None) -> dict[str, Any]:
                 str(
                     _(
                         "请在 %(start)s 前确认并停止销售，在 %(finish)s 前报告封存、退回和销毁的数量。",
-                        start=f"{local(task.start_due_at):%Y-%m-%d %H:%M}", finish=f"{task.finish_due_on}",
+                        start=f"{local(task.start_due_at):%Y-%m-%d %H:%M}",
+                        finish=f"{task.finish_due_on}",
                     )
                 )
-            )  # fmt: skip
+            )
         subject = f"{drill}[{kind}·{NOTICE_TYPES[notice.type]}] {recall.number}"
     return {
         "subject": subject,
@@ -246,11 +247,13 @@ def escalate() -> None:
             _with_parties(db.select(RecallTask))
             .join(RecallTask.recall)
             .where(
-                RecallTask.acknowledged_at.is_(None), RecallTask.escalated_at.is_(None),
-                RecallTask.start_due_at < utc_now(), Recall.status == RecallStatus.ACTIVE,
+                RecallTask.acknowledged_at.is_(None),
+                RecallTask.escalated_at.is_(None),
+                RecallTask.start_due_at < utc_now(),
+                Recall.status == RecallStatus.ACTIVE,
             )
             .with_for_update(of=RecallTask)
-        )  # fmt: skip
+        )
         for task in db.session.scalars(late).all():
             task.escalated_at = utc_now()
             message = _message(task.recall, task)
@@ -296,10 +299,9 @@ def task_by_token(token: str) -> RecallTask:
 
 def tasks_of(recall: Recall) -> list[RecallTask]:
     """Of everyone concerned, those first who have not confirmed."""
-    query = (
-        _with_parties(db.select(RecallTask).filter_by(recall_id=recall.id))
-        .order_by(RecallTask.acknowledged_at.is_not(None), RecallTask.start_due_at, RecallTask.id)
-    )  # fmt: skip
+    query = _with_parties(db.select(RecallTask).filter_by(recall_id=recall.id)).order_by(
+        RecallTask.acknowledged_at.is_not(None), RecallTask.start_due_at, RecallTask.id
+    )
     return list(db.session.scalars(query))
 
 
@@ -327,11 +329,12 @@ def calls_for(user: User) -> list[Call]:
         sa.select(Recall.kind)
         .join(RecallTask, RecallTask.recall_id == Recall.id)
         .where(
-            RecallTask.organisation_id == user.organisation_id, RecallTask.acknowledged_at.is_(None),
+            RecallTask.organisation_id == user.organisation_id,
+            RecallTask.acknowledged_at.is_(None),
             Recall.status == RecallStatus.ACTIVE,
         )
         .distinct()
-    )  # fmt: skip
+    )
     drills = {kind is RecallKind.DRILL for kind in db.session.scalars(query)}
     return [Call(drill) for drill in sorted(drills)]
 
@@ -354,13 +357,14 @@ def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
         db.select(Batch)
         .join(RecallMember, RecallMember.batch_id == Batch.id)
         .where(
-            RecallMember.recall_id == task.recall_id, RecallMember.removed_in.is_(None),
+            RecallMember.recall_id == task.recall_id,
+            RecallMember.removed_in.is_(None),
             sa.or_(*conditions, Batch.id.in_(sent)),
         )
         .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer))
         .order_by(Batch.id)
         .limit(most)
-    )  # fmt: skip
+    )
     return list(db.session.scalars(query))
 
 
@@ -386,9 +390,13 @@ QUANTITIES = ("sealed", "returned", "destroyed", "gone")
 
 
 def report(
-    task: RecallTask, amounts: Mapping[int, Mapping[str, Decimal]], *, name: str, note: str = "",
+    task: RecallTask,
+    amounts: Mapping[int, Mapping[str, Decimal]],
+    *,
+    name: str,
+    note: str = "",
     photos: Sequence[tuple[str, bytes]] = (),
-) -> list[RecallReport]:  # fmt: skip
+) -> list[RecallReport]:
     """Note what became of lots at a party.
 
     :param amounts: by lot: ``sealed``, ``returned``, ``destroyed``, ``gone``; what is missing is 0.

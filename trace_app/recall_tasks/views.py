@@ -59,9 +59,12 @@ def report(token: str) -> Any:
     if form.validate() and not faults:
         with form.refusals(photos=(PhotoRefused, PhotoOversized, TooManyPhotos)), transaction():
             tasks.report(
-                tasks.task_by_token(token), amounts, name=form.name.data, note=form.note.data or "",
+                tasks.task_by_token(token),
+                amounts,
+                name=form.name.data,
+                note=form.note.data or "",
                 photos=uploads(form.photos),
-            )  # fmt: skip
+            )
         if not form.errors:
             flash(_("已收到您的报告，谢谢。数量有变化时请再报一次，以最后一次为准。"))
             return redirect(url_for("recall_tasks.show", token=token))
@@ -85,17 +88,30 @@ def _amounts() -> tuple[dict[int, dict[str, Decimal]], set[str]]:
 
 
 def _page(
-    token: str, *, acknowledge_form: AcknowledgeForm | None = None, report_form: ReportForm | None = None,
+    token: str,
+    *,
+    acknowledge_form: AcknowledgeForm | None = None,
+    report_form: ReportForm | None = None,
     faults: set[str] | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     task = tasks.task_by_token(token)
     user = acting_user()
     known = {"name": user.full_name} if user is not None else {"name": task.acknowledged_by}
     page = render_template(
-        "recall_tasks/show.html", task=task, recall=task.recall, lots=tasks.counted_lots(task), levels=LEVELS, kinds=KINDS,
-        notice_types=NOTICE_TYPES, party=tasks.party_name(task), quantities=tasks.QUANTITIES, typed=request.form,
+        "recall_tasks/show.html",
+        task=task,
+        recall=task.recall,
+        lots=tasks.counted_lots(task),
+        levels=LEVELS,
+        kinds=KINDS,
+        notice_types=NOTICE_TYPES,
+        party=tasks.party_name(task),
+        quantities=tasks.QUANTITIES,
+        typed=request.form,
         acknowledge_form=(acknowledge_form or AcknowledgeForm(formdata=None, data=known)).apart("acknowledge"),
-        report_form=report_form or ReportForm(formdata=None, data=known), faults=faults or set(), most_photos=MAX_PHOTOS,
-    )  # fmt: skip
+        report_form=report_form or ReportForm(formdata=None, data=known),
+        faults=faults or set(),
+        most_photos=MAX_PHOTOS,
+    )
     forms = [form for form in (acknowledge_form, report_form) if form is not None]
     return page, 422 if faults else max(map(status_of, forms), default=200)

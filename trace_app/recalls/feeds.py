@@ -82,12 +82,14 @@ def _sent_to(recalls: Sequence[Recall]) -> dict[int, list[str]]:
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
         .join(Consignee, Consignee.id == Shipment.consignee_id)
         .where(
-            RecallMember.recall_id.in_([recall.id for recall in recalls]), RecallMember.removed_in.is_(None),
-            Shipment.withdrawn_at.is_(None), Consignee.division_code.is_not(None),
+            RecallMember.recall_id.in_([recall.id for recall in recalls]),
+            RecallMember.removed_in.is_(None),
+            Shipment.withdrawn_at.is_(None),
+            Consignee.division_code.is_not(None),
         )
         .distinct()
         .order_by(Consignee.division_code)
-    )  # fmt: skip
+    )
     found: defaultdict[int, list[str]] = defaultdict(list)
     for recall_id, code in db.session.execute(query):
         found[recall_id].append(str(code))
@@ -129,7 +131,10 @@ def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> 
         "authority": recall.authority.name,
         "authority_phone": recall.authority.phone,
         "url": f"{home}/recalls/{recall.number}",
-        "notices": [{"number": n.number, "type": n.type.value, "issued_at": n.issued_at.isoformat(), "note": n.note} for n in recall.notices],
+        "notices": [
+            {"number": n.number, "type": n.type.value, "issued_at": n.issued_at.isoformat(), "note": n.note}
+            for n in recall.notices
+        ],
         "lots": [
             {
                 "gtin": lot.product.gtin or "",
@@ -143,7 +148,7 @@ def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> 
             }
             for lot in lots
         ],
-    }  # fmt: skip
+    }
 
 
 def _described(product: Product) -> str:

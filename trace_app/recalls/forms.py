@@ -174,8 +174,10 @@ class RecallSearchForm(Form):
         self.validate()
         values = {name: "" if self[name].errors else self[name].data or "" for name in ("q", "state", "level")}
         return {
-            "search": values["q"][:60], "state": values["state"], "level": int(values["level"]) if values["level"] else None,
-        }  # fmt: skip
+            "search": values["q"][:60],
+            "state": values["state"],
+            "level": int(values["level"]) if values["level"] else None,
+        }
 
 
 class CheckForm(Form):

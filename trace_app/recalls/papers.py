@@ -71,10 +71,16 @@ def notice_pdf(recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url:
     ]
     head = [str(part) for part in (_("产品"), _("批次号"), _("数量"), _("生产日期"), _("生产者"), _("产地"))]
     rows = [
-        [named(lot.product), lot.lot_number, _amount(lot.quantity, lot), str(lot.produced_on or ""), named(lot.producer),
-         named(lot.division)]
+        [
+            named(lot.product),
+            lot.lot_number,
+            _amount(lot.quantity, lot),
+            str(lot.produced_on or ""),
+            named(lot.producer),
+            named(lot.division),
+        ]
         for lot in lots
-    ]  # fmt: skip
+    ]
     which = str(_("召回哪些"))
     more = str(_("共 %(count)d 批，这里列出前 %(shown)d 批。", count=notice.lot_count, shown=len(rows)))
     seal = str(_("（印章）"))

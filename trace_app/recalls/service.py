@@ -122,9 +122,16 @@ class NoticeText:
 
 
 def issue_recall(
-    user: User, batch: Batch, *, level: int, reason: str, advice: str, reason_en: str = "", advice_en: str = "",
+    user: User,
+    batch: Batch,
+    *,
+    level: int,
+    reason: str,
+    advice: str,
+    reason_en: str = "",
+    advice_en: str = "",
     kind: RecallKind = RecallKind.RECALL,
-) -> Recall:  # fmt: skip
+) -> Recall:
     """Stop one batch. From the commit on every label of it says so.
 
     :param level: 1 to 3. Level I waits for the second officer, the batch on hold meanwhile.
@@ -143,9 +150,17 @@ def issue_recall(
 
 
 def issue_by_scope(
-    user: User, scope: RecallScope, left_out: dict[int, str], *, level: int, reason: str, advice: str, reason_en: str = "",
-    advice_en: str = "", kind: RecallKind = RecallKind.RECALL,
-) -> Recall:  # fmt: skip
+    user: User,
+    scope: RecallScope,
+    left_out: dict[int, str],
+    *,
+    level: int,
+    reason: str,
+    advice: str,
+    reason_en: str = "",
+    advice_en: str = "",
+    kind: RecallKind = RecallKind.RECALL,
+) -> Recall:
     """Stop all lots that a scope reaches, but those left out with a reason. All or none, in one transaction.
 
     A regulator recalls what comes from a cause in its jurisdiction, wherever that has gone; a producer what is its own.
@@ -233,9 +248,14 @@ def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, s
     _take_in_scope(user, recall, sequence, scope, left_out)
     db.session.refresh(recall, ["lot_count"])
     _notice(
-        user, recall, NoticeType.EXTEND, text_of(recall), note=note, added=recall.lot_count - before,
+        user,
+        recall,
+        NoticeType.EXTEND,
+        text_of(recall),
+        note=note,
+        added=recall.lot_count - before,
         scope=scope.plain(),
-    )  # fmt: skip
+    )
     return recall.lot_count - before
 
 
@@ -360,9 +380,16 @@ def _come_into_force(recall: Recall) -> None:
 
 
 def _notice(
-    user: User, recall: Recall, notice_type: NoticeType, text: NoticeText, *, note: str = "", added: int = 0,
-    removed: int = 0, scope: dict[str, str] | None = None,
-) -> RecallNotice:  # fmt: skip
+    user: User,
+    recall: Recall,
+    notice_type: NoticeType,
+    text: NoticeText,
+    *,
+    note: str = "",
+    added: int = 0,
+    removed: int = 0,
+    scope: dict[str, str] | None = None,
+) -> RecallNotice:
     notice = RecallNotice(
         recall_id=recall.id,
         sequence=len(recall.notices) + 1,

@@ -56,10 +56,15 @@ def issue(batch_id: int) -> Any:
             return _issued(recall)
         batch = batches.batch_for(the_user(), batch_id)
     page = render_template(
-        "recalls/issue.html", form=form, batch=batch, labels=labels_made(batch), states=STATES,
-        authority=the_user().organisation, following=len({step.target_id for step in steps_from(batch_id, "forward")}),
+        "recalls/issue.html",
+        form=form,
+        batch=batch,
+        labels=labels_made(batch),
+        states=STATES,
+        authority=the_user().organisation,
+        following=len({step.target_id for step in steps_from(batch_id, "forward")}),
         voluntary=the_user().role is RoleName.PRODUCER,
-    )  # fmt: skip
+    )
     return page, status_of(form)
 
 
@@ -151,11 +156,23 @@ def _scope_page(
             problem = trouble.message
     voluntary = the_user().role is RoleName.PRODUCER
     page = render_template(
-        "recalls/scope.html", scope_form=scope_form, form=form, found=found, problem=problem, faults=faults or set(),
-        states=STATES, most=MOST_LISTED, ticked=set(request.form.getlist("out", type=int)), whys=request.form,
-        authority=the_user().organisation, extended=extended, voluntary=voluntary, site_map=map_of_sites(the_user()),
-        taken=_takes_in(found) if found else 0, own=the_user().organisation_id if voluntary else None,
-    )  # fmt: skip
+        "recalls/scope.html",
+        scope_form=scope_form,
+        form=form,
+        found=found,
+        problem=problem,
+        faults=faults or set(),
+        states=STATES,
+        most=MOST_LISTED,
+        ticked=set(request.form.getlist("out", type=int)),
+        whys=request.form,
+        authority=the_user().organisation,
+        extended=extended,
+        voluntary=voluntary,
+        site_map=map_of_sites(the_user()),
+        taken=_takes_in(found) if found else 0,
+        own=the_user().organisation_id if voluntary else None,
+    )
     return page, 422 if problem or form.errors or scope_form.errors or faults else 200
 
 
@@ -278,15 +295,28 @@ def _page(number: str, *, problems: list[Any] | None = None, **forms: Any) -> An
         else {}
     )
     offered = {
-        "reject_form": NoteForm(formdata=None), "narrow_form": NoteForm(formdata=None), "end_form": NoteForm(formdata=None),
+        "reject_form": NoteForm(formdata=None),
+        "narrow_form": NoteForm(formdata=None),
+        "end_form": NoteForm(formdata=None),
         "correct_form": CorrectForm(formdata=None, data={"level": str(recall.level), **current}),
-    }  # fmt: skip
+    }
     page = render_template(
-        "recalls/manage.html", recall=recall, kinds=KINDS, levels=LEVELS, statuses=STATUSES, notice_types=NOTICE_TYPES,
-        progress=progress_of(recall), lots=lots_listed([recall])[recall.id], states=STATES, problems=problems or [],
-        party_name=party_name, party_phone=party_phone, supervises=the_user().role in SUPERVISORS,
-        may_approve=recall.issued_by_id != the_user().id, ticked=set(request.form.getlist("out", type=int)),
+        "recalls/manage.html",
+        recall=recall,
+        kinds=KINDS,
+        levels=LEVELS,
+        statuses=STATUSES,
+        notice_types=NOTICE_TYPES,
+        progress=progress_of(recall),
+        lots=lots_listed([recall])[recall.id],
+        states=STATES,
+        problems=problems or [],
+        party_name=party_name,
+        party_phone=party_phone,
+        supervises=the_user().role in SUPERVISORS,
+        may_approve=recall.issued_by_id != the_user().id,
+        ticked=set(request.form.getlist("out", type=int)),
         found=preview(the_user(), scope_of(recall)) if pending_drill else None,
         **{name: form.apart(name.removesuffix("_form")) for name, form in (offered | forms).items()},
-    )  # fmt: skip
+    )
     return page, 422 if problems else max(map(status_of, forms.values()), default=200)

@@ -26,8 +26,13 @@ _HEADINGS = {
     "humidity": re.compile(r"湿度|hum|rh", re.IGNORECASE),
 }
 _FORMATS = (
-    "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d", "%Y年%m月%d日 %H:%M",
-)  # fmt: skip
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d",
+    "%Y年%m月%d日 %H:%M",
+)
 MOST_TOLD = 5
 
 

@@ -388,8 +388,10 @@ def _with_stock(user: User, record_type: RecordType, facts: dict[str, Any]) -> d
 
 def _takes_records(user: User) -> list[sa.ColumnElement[bool]]:
     return [
-        Batch.producer_id == user.organisation_id, Batch.status != BatchStatus.CLOSED, ~Batch.recalled,
-    ]  # fmt: skip
+        Batch.producer_id == user.organisation_id,
+        Batch.status != BatchStatus.CLOSED,
+        ~Batch.recalled,
+    ]
 
 
 def open_lots(user: User) -> list[Batch]:
@@ -457,9 +459,12 @@ def counts_for_batch() -> sa.ColumnElement[bool]:
 def values_of_batch(batch: Batch) -> dict[str, Any]:
     """The values that `counts_for_batch` asks for."""
     return {
-        "batch_id": batch.id, "site_id": batch.site_id, "kind_code": batch.product.kind_code,
-        "started_on": batch.started_on, "until": batch.produced_on or date.max,
-    }  # fmt: skip
+        "batch_id": batch.id,
+        "site_id": batch.site_id,
+        "kind_code": batch.product.kind_code,
+        "started_on": batch.started_on,
+        "until": batch.produced_on or date.max,
+    }
 
 
 def records_of(batch: Batch) -> list[Record]:

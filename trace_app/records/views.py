@@ -30,9 +30,15 @@ def story(record_id: int) -> Any:
         for older, record in zip([None, *chain], chain, strict=False)
     ]
     return render_template(
-        "records/story.html", steps=steps, latest=chain[-1], details=details, record_title=record_title,
-        chart_points=chart_points, lots=service.batches_of(chain[-1]), own=the_user().role is RoleName.PRODUCER,
-    )  # fmt: skip
+        "records/story.html",
+        steps=steps,
+        latest=chain[-1],
+        details=details,
+        record_title=record_title,
+        chart_points=chart_points,
+        lots=service.batches_of(chain[-1]),
+        own=the_user().role is RoleName.PRODUCER,
+    )
 
 
 @views.get("/records/<int:record_id>/readings")
@@ -44,6 +50,8 @@ def readings(record_id: int) -> Any:
         raise NotFound
     document = record.series[0].document
     return send_file(
-        open_document(document), mimetype=DOCUMENT_TYPES[document.kind], as_attachment=True,
+        open_document(document),
+        mimetype=DOCUMENT_TYPES[document.kind],
+        as_attachment=True,
         download_name=document.file_name,
-    )  # fmt: skip
+    )

@@ -145,11 +145,19 @@ class ReferenceTable:
 TABLES = {
     table.name: table
     for table in (
-        ReferenceTable("prohibited", _("禁用和限用药物"), ProhibitedSubstance, ProhibitedForm, ("input_type", "name", "scope", "effective_from")),
+        ReferenceTable(
+            "prohibited",
+            _("禁用和限用药物"),
+            ProhibitedSubstance,
+            ProhibitedForm,
+            ("input_type", "name", "scope", "effective_from"),
+        ),
         ReferenceTable("limits", _("检测限量"), Limit, LimitForm, ("kind_code", "analyte", "valid_from")),
-        ReferenceTable("gi_areas", _("地理标志保护范围"), GiArea, GiAreaForm, ("kind_code", "division_code", "valid_from")),
+        ReferenceTable(
+            "gi_areas", _("地理标志保护范围"), GiArea, GiAreaForm, ("kind_code", "division_code", "valid_from")
+        ),
     )
-}  # fmt: skip
+}
 
 
 def register(table: ReferenceTable) -> None:

@@ -58,8 +58,13 @@ def upload(table_name: str) -> Any:
 def _page(table_name: str, form: TableForm, faults: list[str] | None = None) -> Any:
     table = table_named(table_name)
     page = render_template(
-        "reference/show.html", table=table, tables=TABLES.values(), rows=table.rows(), form=form, faults=faults or [],
+        "reference/show.html",
+        table=table,
+        tables=TABLES.values(),
+        rows=table.rows(),
+        form=form,
+        faults=faults or [],
         may_change=the_user().role is RoleName.ADMINISTRATOR,
         headings={name: field.label.text for name, field in table.form(formdata=None)._fields.items()},
-    )  # fmt: skip
+    )
     return page, status_of(form)

@@ -67,12 +67,17 @@ def figures_for(user: User, days: int) -> Figures:
     counted = dict(by(ScanDay.day, most=days))
     labels, again = _labels(user, first)
     return Figures(
-        first, last, [(first + timedelta(days=n), counted.get(first + timedelta(days=n), 0)) for n in range(days)],
+        first,
+        last,
+        [(first + timedelta(days=n), counted.get(first + timedelta(days=n), 0)) for n in range(days)],
         by(ScanDay.region, most=60),
         [(_named(name, name_en), scans) for _id, name, name_en, scans in by(Product.id, Product.name, Product.name_en)],
         [(lot, scans) for _id, lot, scans in by(Batch.id, Batch.lot_number)],
-        by(ScanDay.client), by(ScanDay.language), labels, again,
-    )  # fmt: skip
+        by(ScanDay.client),
+        by(ScanDay.language),
+        labels,
+        again,
+    )
 
 
 def _named(name: str, name_en: str) -> str:
@@ -99,7 +104,12 @@ def rows_for(user: User, days: int) -> list[Any]:
     first = today() - timedelta(days=days - 1)
     query = (
         sa.select(
-            ScanDay.day, Product.name, Batch.lot_number, ScanDay.region, ScanDay.client, ScanDay.language,
+            ScanDay.day,
+            Product.name,
+            Batch.lot_number,
+            ScanDay.region,
+            ScanDay.client,
+            ScanDay.language,
             sa.func.sum(ScanDay.scans),
         )
         .join(Batch, Batch.id == ScanDay.batch_id)
@@ -107,7 +117,7 @@ def rows_for(user: User, days: int) -> list[Any]:
         .where(visible_to(user, Batch.producer_id, Batch.division_code), ScanDay.day >= first)
         .group_by(ScanDay.day, Product.name, Batch.lot_number, ScanDay.region, ScanDay.client, ScanDay.language)
         .order_by(ScanDay.day, Batch.lot_number)
-    )  # fmt: skip
+    )
     return list(db.session.execute(query))
 
 

@@ -199,9 +199,9 @@ class Sums:
             if run_id is not None and item is not None:
                 key = run_id << INDEX_BITS | item
                 before = items.get(key)
-                items[key] = once if before is None else (
-                    min(before[0], once[0]), max(before[1], once[1]), before[2] + 1
-                )  # fmt: skip
+                items[key] = (
+                    once if before is None else (min(before[0], once[0]), max(before[1], once[1]), before[2] + 1)
+                )
 
     # In order, so that two machines never wait for one another.
 

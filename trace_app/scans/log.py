@@ -53,9 +53,14 @@ class ScanLog:
         self._thread: threading.Thread | None = None
 
     def note(
-        self, environ: dict[str, Any], language: str, outcome: str,
-        run_id: int | None = None, index: int | None = None, batch_id: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        environ: dict[str, Any],
+        language: str,
+        outcome: str,
+        run_id: int | None = None,
+        index: int | None = None,
+        batch_id: int | None = None,
+    ) -> None:
         """Put down a scan, unless it is of a program that is no person's.
 
         Neither address nor the program's name is kept, not even until the row is written.
@@ -68,9 +73,15 @@ class ScanLog:
         return client_of(environ.get("HTTP_USER_AGENT", "")), address
 
     def note_of(
-        self, client: str | None, address: str, language: str, outcome: str, run_id: int | None, index: int | None,
+        self,
+        client: str | None,
+        address: str,
+        language: str,
+        outcome: str,
+        run_id: int | None,
+        index: int | None,
         batch_id: int | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`note` for a `visitor` who is known already."""
         if client is None or len(self._waiting) >= MOST:
             return

@@ -155,20 +155,33 @@ def _bursts(since: datetime, until: datetime, reach: timedelta) -> Iterator[Sign
     c = scans.c
     query = (
         sa.select(
-            c.run_id, c.index, sa.func.max(c.batch_id), sa.func.count(), sa.func.count(c.source.distinct()),
-            sa.func.min(c.at), sa.func.max(c.at),
+            c.run_id,
+            c.index,
+            sa.func.max(c.batch_id),
+            sa.func.count(),
+            sa.func.count(c.source.distinct()),
+            sa.func.min(c.at),
+            sa.func.max(c.at),
         )
         .where(c.at >= until - reach, c.at < until, c.outcome == Outcome.SHOWN, c.index.is_not(None))
         .group_by(c.run_id, c.index)
         .having(sa.func.count(c.source.distinct()) >= BURST_SOURCES, sa.func.max(c.at) >= since)
         .limit(MOST_ITEMS)
-    )  # fmt: skip
+    )
     for run_id, index, batch_id, count, sources, first, last in db.session.execute(query):
         score = min(100, 40 + sources)
         yield Sign(
-            SuspicionKind.BURST, score, count, first, last, run_id, index, batch_id,
-            regions=_regions(run_id, index, until - reach, until), facts={"sources": sources},
-        )  # fmt: skip
+            SuspicionKind.BURST,
+            score,
+            count,
+            first,
+            last,
+            run_id,
+            index,
+            batch_id,
+            regions=_regions(run_id, index, until - reach, until),
+            facts={"sources": sources},
+        )
 
 
 def _far_apart(since: datetime, until: datetime, reach: timedelta) -> Iterator[Sign]:
@@ -190,10 +203,17 @@ def _far_apart(since: datetime, until: datetime, reach: timedelta) -> Iterator[S
         speed, distance, here, there = worst
         if speed > FASTEST_KMH:
             yield Sign(
-                SuspicionKind.FAR_APART, min(100, 60 + int(distance / 50)), len(rows), rows[0].at, rows[-1].at, run_id,
-                index, rows[0].batch_id, regions=dict(Counter(row.region for row in rows)),
+                SuspicionKind.FAR_APART,
+                min(100, 60 + int(distance / 50)),
+                len(rows),
+                rows[0].at,
+                rows[-1].at,
+                run_id,
+                index,
+                rows[0].batch_id,
+                regions=dict(Counter(row.region for row in rows)),
                 facts={"from": here, "to": there, "km": round(distance)},
-            )  # fmt: skip
+            )
 
 
 def _speed(one: Any, other: Any) -> tuple[float, float, str, str]:
@@ -222,9 +242,15 @@ def _keep(sign: Sign) -> None:
     row = db.session.scalar(db.select(Suspicion).filter_by(**key))
     if row is None:
         row = Suspicion(
-            **key, batch_id=sign.batch_id, score=sign.score, scans=0, regions={}, facts={}, first_at=sign.first_at,
+            **key,
+            batch_id=sign.batch_id,
+            score=sign.score,
+            scans=0,
+            regions={},
+            facts={},
+            first_at=sign.first_at,
             last_at=sign.last_at,
-        )  # fmt: skip
+        )
         db.session.add(row)
     counted_anew = sign.kind in ITEM_KINDS or sign.kind is SuspicionKind.GUESSING
     row.scans = max(row.scans, sign.scans) if counted_anew else row.scans + sign.scans

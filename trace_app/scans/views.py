@@ -40,11 +40,20 @@ def index() -> Any:
     figures = figures_for(the_user(), days)
     suspicions = [(row, code_of_suspicion(row)) for row in suspicions_for(the_user(), days)]
     return render_template(
-        "scans/index.html", figures=figures, days=days, spans=SPANS, columns=charts.columns(figures.by_day),
-        circles=charts.circles(figures.by_region), chart=(charts.CHART_WIDTH, charts.CHART_HEIGHT),
-        map_size=(charts.MAP_WIDTH, charts.MAP_HEIGHT), clients=CLIENTS, languages=LANGUAGES, suspicions=suspicions,
-        kinds=KINDS, circles_of=lambda row: charts.circles(list(row.regions.items())),
-    )  # fmt: skip
+        "scans/index.html",
+        figures=figures,
+        days=days,
+        spans=SPANS,
+        columns=charts.columns(figures.by_day),
+        circles=charts.circles(figures.by_region),
+        chart=(charts.CHART_WIDTH, charts.CHART_HEIGHT),
+        map_size=(charts.MAP_WIDTH, charts.MAP_HEIGHT),
+        clients=CLIENTS,
+        languages=LANGUAGES,
+        suspicions=suspicions,
+        kinds=KINDS,
+        circles_of=lambda row: charts.circles(list(row.regions.items())),
+    )
 
 
 @views.get("/scans.csv")

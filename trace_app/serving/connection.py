@@ -34,9 +34,22 @@ _REST = re.compile(rb" HTTP/1\.([01])\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20
 _ONLY_HERE = {b"accept", b"accept-encoding", b"accept-language", b"user-agent", b"cookie", b"x-forwarded-for"}
 """Headers that count for a scan. Any of them more than once is Flask's to look at."""
 _NOT_HERE = {
-    b"content-length", b"transfer-encoding", b"content-type", b"expect", b"upgrade", b"te", b"trailer", b"http2-settings",
-    b"authorization", b"range", b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range",
-}  # fmt: skip
+    b"content-length",
+    b"transfer-encoding",
+    b"content-type",
+    b"expect",
+    b"upgrade",
+    b"te",
+    b"trailer",
+    b"http2-settings",
+    b"authorization",
+    b"range",
+    b"if-none-match",
+    b"if-modified-since",
+    b"if-match",
+    b"if-unmodified-since",
+    b"if-range",
+}
 _TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -86,8 +99,12 @@ class ScanConnection(HttpToolsProtocol):
     """
 
     def __init__(
-        self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: AbstractEventLoop | None = None
-    ) -> None:  # fmt: skip
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+    ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._platform: Platform = self.app
         self._layer = self._platform.layer
@@ -189,8 +206,10 @@ class ScanConnection(HttpToolsProtocol):
         found = _REST.match(data, place, place + MOST_HEAD)
         if found is None:
             return 0
-        headers = [(name.lower(), value.strip(b" \t")) for name, _, value in
-                   (line.partition(b":") for line in found[2].split(b"\r\n")[:-1])]  # fmt: skip
+        headers = [
+            (name.lower(), value.strip(b" \t"))
+            for name, _, value in (line.partition(b":") for line in found[2].split(b"\r\n")[:-1])
+        ]
         names = [name for name, _value in headers]
         here = [name for name in names if name in _ONLY_HERE]
         ends = {value.lower() for name, value in headers if name == b"connection"}

@@ -122,12 +122,14 @@ def touched_by(user: User, *, search: str = "", stock: StockLot | None = None) -
         .join(Record, Record.id == pairs.c.record_id)
         .where(visible_to(user, Batch.producer_id, Batch.division_code))
         .options(
-            joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer),
-            joinedload(Record.kind), joinedload(Record.stock),
+            joinedload(Batch.product).joinedload(Product.kind),
+            joinedload(Batch.producer),
+            joinedload(Record.kind),
+            joinedload(Record.stock),
         )
         .order_by(Record.happened_on.desc(), Record.id.desc(), Batch.id)
         .limit(FOUND_AT_MOST)
-    )  # fmt: skip
+    )
     return [Touch(batch, record) for batch, record in db.session.execute(query)]
 
 

@@ -75,10 +75,19 @@ def _own(stock_id: int) -> StockLot:
 
 def _page(lot: StockLot, form: StockOutForm) -> Any:
     page = render_template(
-        "stock/show.html", lot=lot, balance=balances([lot])[lot.id], form=form, types=INPUT_TYPES,
-        reasons=OUT_REASONS, touches=touched_by(the_user(), stock=lot), record_title=record_title, amount=amount,
-        states=STATES, own=the_user().organisation_id == lot.producer_id, today=today(),
-    )  # fmt: skip
+        "stock/show.html",
+        lot=lot,
+        balance=balances([lot])[lot.id],
+        form=form,
+        types=INPUT_TYPES,
+        reasons=OUT_REASONS,
+        touches=touched_by(the_user(), stock=lot),
+        record_title=record_title,
+        amount=amount,
+        states=STATES,
+        own=the_user().organisation_id == lot.producer_id,
+        today=today(),
+    )
     return page, status_of(form)
 
 
@@ -91,6 +100,13 @@ def trace_input() -> Any:
     touches = touched_by(the_user(), search=search) if search else []
     lots = {touch.batch.id: touch.batch for touch in touches}
     return render_template(
-        "stock/trace.html", form=form, search=search, touches=touches, lot_count=len(lots), states=STATES,
-        record_title=record_title, amount=amount, own=the_user().role is RoleName.PRODUCER,
-    )  # fmt: skip
+        "stock/trace.html",
+        form=form,
+        search=search,
+        touches=touches,
+        lot_count=len(lots),
+        states=STATES,
+        record_title=record_title,
+        amount=amount,
+        own=the_user().role is RoleName.PRODUCER,
+    )

@@ -134,12 +134,16 @@ def _certificates(batch: Batch) -> Table:
     ]
     rows += [
         [
-            str(_("承诺达标合格证")), row.number, row.facts["producer"], row.issued_on.isoformat(), "",
+            str(_("承诺达标合格证")),
+            row.number,
+            row.facts["producer"],
+            row.issued_on.isoformat(),
+            "",
             f"{plain_decimal(row.quantity)} {unit_name(row.unit)} {row.consignee}"
             + (f"（{_('已作废')}：{row.withdrawn_reason}）" if row.withdrawn_at else ""),
         ]
         for row in commitments_of(batch)
-    ]  # fmt: skip
+    ]
     head = [_("类型"), _("证书编号"), _("发证机构"), _("有效期自"), _("有效期至"), _("说明")]
     return Table(str(_("证书")), [str(h) for h in head], rows, [1.3, 1.7, 1.7, 1, 1, 1.5])
 
@@ -161,10 +165,14 @@ def _findings(batch: Batch) -> Table:
         rule = RULES[finding.rule]
         rows.append(
             [
-                str(SEVERITIES[finding.severity]), str(rule.title), message_of(finding), rule.source,
-                f"{local(finding.found_at):%Y-%m-%d %H:%M}", state,
+                str(SEVERITIES[finding.severity]),
+                str(rule.title),
+                message_of(finding),
+                rule.source,
+                f"{local(finding.found_at):%Y-%m-%d %H:%M}",
+                state,
             ]
-        )  # fmt: skip
+        )
     head = [_("程度"), _("问题"), _("情况"), _("依据"), _("发现时间"), _("说明")]
     return Table(str(_("合规检查")), [str(h) for h in head], rows, [0.8, 1.2, 2.6, 2, 1.2, 1.6])
 

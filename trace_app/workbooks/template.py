@@ -32,8 +32,10 @@ _LINES = (
     _("不要改工作表名称和表头。填好后在网页上传，先检查，再导入。"),
 )
 _EXAMPLES = {
-    "DecimalField": "40", "IntegerField": "14", "DateField": "2026-09-15",
-}  # fmt: skip
+    "DecimalField": "40",
+    "IntegerField": "14",
+    "DateField": "2026-09-15",
+}
 
 
 class _Book:

@@ -60,9 +60,13 @@ def index() -> Any:
         if not form.errors:
             return redirect(url_for("workbooks.show", import_id=row.id))
     page = render_template(
-        "workbooks/index.html", form=form, kinds=kinds(), imports=service.imports_of(the_user()), statuses=STATUSES,
+        "workbooks/index.html",
+        form=form,
+        kinds=kinds(),
+        imports=service.imports_of(the_user()),
+        statuses=STATUSES,
         names=_names(),
-    )  # fmt: skip
+    )
     return page, status_of(form)
 
 

@@ -228,9 +228,10 @@ def _links(condition: sa.ColumnElement[bool]) -> list[LotLink]:
         db.select(LotLink)
         .where(condition)
         .options(
-            joinedload(LotLink.source).joinedload(Batch.product), joinedload(LotLink.source).joinedload(Batch.producer),
+            joinedload(LotLink.source).joinedload(Batch.product),
+            joinedload(LotLink.source).joinedload(Batch.producer),
             joinedload(LotLink.source).joinedload(Batch.division),
         )
         .order_by(LotLink.happened_on, LotLink.id)
-    )  # fmt: skip
+    )
     return list(db.session.scalars(query))

@@ -43,9 +43,13 @@ def link(batch_id: int) -> Any:
     if form.validate():
         with form.refusals(quantity=MoreThanLeft, source_id=(service.SameLot, service.Circle)), transaction():
             service.link_lots(
-                the_user(), _source(form), batches.own_batch(the_user(), batch_id), quantity=form.quantity.data,
-                happened_on=form.happened_on.data, note=form.note.data or "",
-            )  # fmt: skip
+                the_user(),
+                _source(form),
+                batches.own_batch(the_user(), batch_id),
+                quantity=form.quantity.data,
+                happened_on=form.happened_on.data,
+                note=form.note.data or "",
+            )
         if not form.errors:
             flash(_("已记下来源。"))
             return redirect(url_for("genealogy.show", batch_id=batch_id))
@@ -93,10 +97,22 @@ def _page(batch_id: int, form: LinkForm | None) -> Any:
     own = the_user().role is RoleName.PRODUCER
     found = service.genealogy(batch)
     page = render_template(
-        "genealogy/show.html", batch=batch, found=found, picture=draw(found), sources=service.sources_of(batch), states=STATES,
-        balance=balance_of(batch), intake=intake_of(batch), shipped=shipments_of(batch), losses=losses_of(batch),
-        loss_form=LossForm(formdata=None).apart("loss"), form=form or (_form(batch) if own else None), own=own,
-        node_width=NODE_WIDTH, node_height=NODE_HEIGHT, today=today(),
+        "genealogy/show.html",
+        batch=batch,
+        found=found,
+        picture=draw(found),
+        sources=service.sources_of(batch),
+        states=STATES,
+        balance=balance_of(batch),
+        intake=intake_of(batch),
+        shipped=shipments_of(batch),
+        losses=losses_of(batch),
+        loss_form=LossForm(formdata=None).apart("loss"),
+        form=form or (_form(batch) if own else None),
+        own=own,
+        node_width=NODE_WIDTH,
+        node_height=NODE_HEIGHT,
+        today=today(),
         open_to_me=lambda lot: may_see(the_user(), lot.producer_id, lot.division_code),
-    )  # fmt: skip
+    )
     return page, status_of(form) if form else 200

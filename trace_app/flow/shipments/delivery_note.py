@@ -25,12 +25,15 @@ def delivery_note(shipment: Shipment, link: str) -> bytes:
     head = [str(part) for part in (_("产品"), _("批次号"), _("数量"), _("生产者"), _("追溯码"), _("实收"))]
     rows = [
         [
-            named(line.batch.product), line.batch.lot_number,
-            f"{plain_decimal(line.quantity)} {unit_name(line.batch.unit)}", named(line.batch.producer),
-            "　".join(format_code(code_of(code.run, code.index)) for code in line.codes), "",
+            named(line.batch.product),
+            line.batch.lot_number,
+            f"{plain_decimal(line.quantity)} {unit_name(line.batch.unit)}",
+            named(line.batch.producer),
+            "　".join(format_code(code_of(code.run, code.index)) for code in line.codes),
+            "",
         ]
         for line in shipment.lines
-    ]  # fmt: skip
+    ]
     ask = str(
         _(
             "收货后请扫右上角的码，或在网站“确认收货”处输入收货码，写明实收数量。收货人签字：＿＿＿＿＿＿＿　日期：＿＿＿＿＿＿＿"
@@ -62,9 +65,12 @@ def _facts(shipment: Shipment) -> list[tuple[str, str]]:
         (str(_("收货方")), f"{consignee.name}　{consignee.phone}"),
         (str(_("收货地址")), consignee.address),
         (str(_("发出时间")), f"{local(shipment.departed_at):%Y-%m-%d %H:%M}"),
-        (str(_("承运人")), "　".join(filter(None, (shipment.carrier, shipment.vehicle, shipment.driver, shipment.driver_phone)))),
+        (
+            str(_("承运人")),
+            "　".join(filter(None, (shipment.carrier, shipment.vehicle, shipment.driver, shipment.driver_phone))),
+        ),
         (str(_("温度")), cold),
         (str(_("订单")), " ".join(filter(None, (shipment.platform, shipment.order_number)))),
         (str(_("收货码")), format_code(shipment.receipt_code)),
         (str(_("备注")), shipment.note),
-    ]  # fmt: skip
+    ]

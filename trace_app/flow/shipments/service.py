@@ -290,9 +290,14 @@ def withdraw(user: User, shipment: Shipment, reason: str) -> None:
 
 
 def receive(
-    shipment: Shipment, quantities: Mapping[int, Decimal], *, received_at: datetime, received_by: str, note: str = "",
+    shipment: Shipment,
+    quantities: Mapping[int, Decimal],
+    *,
+    received_at: datetime,
+    received_by: str,
+    note: str = "",
     user: User | None = None,
-) -> Receipt:  # fmt: skip
+) -> Receipt:
     """Note what arrived of a shipment, once.
 
     :param quantities: by line.
@@ -311,10 +316,13 @@ def receive(
     if not note and any(quantities[line.id] != line.quantity for line in shipment.lines):
         raise DifferenceNeedsNote
     receipt = Receipt(
-        shipment_id=shipment.id, received_at=received_at, received_by=received_by, note=note,
+        shipment_id=shipment.id,
+        received_at=received_at,
+        received_by=received_by,
+        note=note,
         user_id=user.id if user else None,
         lines=[ReceiptLine(line_id=line.id, quantity=quantities[line.id]) for line in shipment.lines],
-    )  # fmt: skip
+    )
     db.session.add(receipt)
     shipment.arrived_at = shipment.arrived_at or received_at
     db.session.flush()
@@ -325,9 +333,14 @@ def receive(
 def note_temperature(user: User, shipment: Shipment, celsius: float, at: datetime) -> Temperature:
     """A reading by hand."""
     row = Temperature(
-        shipment_id=shipment.id, source=TemperatureSource.MANUAL, starts_at=at, ends_at=at, least=celsius, most=celsius,
+        shipment_id=shipment.id,
+        source=TemperatureSource.MANUAL,
+        starts_at=at,
+        ends_at=at,
+        least=celsius,
+        most=celsius,
         noted_by=user.full_name,
-    )  # fmt: skip
+    )
     db.session.add(row)
     db.session.flush()
     return row
@@ -349,10 +362,18 @@ def note_logger(user: User, shipment: Shipment, file_name: str, data: bytes) -> 
     document = keep_document(user, file_name, data, "xlsx" if data.startswith(b"PK") else "csv")
     values = [value for _at, value in readings]
     row = Temperature(
-        shipment_id=shipment.id, source=TemperatureSource.LOGGER, starts_at=readings[0][0], ends_at=readings[-1][0],
-        count=len(readings), least=min(values), most=max(values), outside_minutes=outside, points=stretches(readings),
-        document_id=document.id, noted_by=user.full_name,
-    )  # fmt: skip
+        shipment_id=shipment.id,
+        source=TemperatureSource.LOGGER,
+        starts_at=readings[0][0],
+        ends_at=readings[-1][0],
+        count=len(readings),
+        least=min(values),
+        most=max(values),
+        outside_minutes=outside,
+        points=stretches(readings),
+        document_id=document.id,
+        noted_by=user.full_name,
+    )
     db.session.add(row)
     db.session.flush()
     return row
@@ -611,8 +632,11 @@ def ship_order(user: User, form: OrderForm) -> Shipment:
         user,
         ConsigneeFacts(facts["consignee"], phone=facts["phone"] or "", address=facts["address"] or ""),
         ShipmentFacts(
-            departed_at=min(noon, utc_now()), carrier=facts["carrier"] or "", vehicle=facts["vehicle"] or "",
-            platform=facts["platform"], order_number=facts["order_number"],
+            departed_at=min(noon, utc_now()),
+            carrier=facts["carrier"] or "",
+            vehicle=facts["vehicle"] or "",
+            platform=facts["platform"],
+            order_number=facts["order_number"],
         ),
         Load({batch.id: facts["quantity"]}),
-    )  # fmt: skip
+    )

@@ -70,9 +70,15 @@ def new() -> Any:
     lots = shipping.lots_at_hand(the_user())
     wanted = request.args.get("batch", type=int)
     page = render_template(
-        "shipments/ship.html", form=form, lots=sorted(lots, key=lambda lot: lot.id != wanted), faults=faults,
-        typed=request.form, wanted=wanted, consignees=shipping.consignees_of(the_user()), most_photos=MAX_PHOTOS,
-    )  # fmt: skip
+        "shipments/ship.html",
+        form=form,
+        lots=sorted(lots, key=lambda lot: lot.id != wanted),
+        faults=faults,
+        typed=request.form,
+        wanted=wanted,
+        consignees=shipping.consignees_of(the_user()),
+        most_photos=MAX_PHOTOS,
+    )
     return page, 422 if faults else status_of(form)
 
 
@@ -84,17 +90,23 @@ def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:
     names = shipping.ConsigneeFacts.__dataclass_fields__.keys() - {"name"}
     return shipping.ship(
         the_user(),
-        shipping.ConsigneeFacts(facts["consignee"], **{name: facts[name] or "" for name in names if name != "division_code"},
-                                division_code=facts["division_code"]),
+        shipping.ConsigneeFacts(
+            facts["consignee"],
+            **{name: facts[name] or "" for name in names if name != "division_code"},
+            division_code=facts["division_code"],
+        ),
         shipping.ShipmentFacts(
             departed_at=facts["departed_at"],
             least_celsius=float(facts["least_celsius"]) if facts["least_celsius"] is not None else None,
             most_celsius=float(facts["most_celsius"]) if facts["most_celsius"] is not None else None,
-            **{name: facts[name] or "" for name in ("carrier", "vehicle", "driver", "driver_phone", "platform", "order_number", "note")},
+            **{
+                name: facts[name] or ""
+                for name in ("carrier", "vehicle", "driver", "driver_phone", "platform", "order_number", "note")
+            },
         ),
         shipping.Load(quantities, labels),
         uploads(form.photos),
-    )  # fmt: skip
+    )
 
 
 def _quantities(prefix: str, *, least: Decimal = Decimal("0.001")) -> tuple[dict[int, Decimal], dict[int, str]]:
@@ -170,13 +182,19 @@ def _page(
     mine = the_user().organisation_id == shipment.sender_id
     forms: list[Form] = [form for form in (withdraw_form, temperature_form) if form is not None]
     page = render_template(
-        "shipments/show.html", shipment=shipment, mine=mine, states=STATES, code_of=code_of, chart_points=chart_points,
+        "shipments/show.html",
+        shipment=shipment,
+        mine=mine,
+        states=STATES,
+        code_of=code_of,
+        chart_points=chart_points,
         received={line.line_id: line.quantity for line in shipment.receipt.lines} if shipment.receipt else {},
-        withdraw_form=withdraw_form or WithdrawForm(formdata=None), may_note=the_user().role in PARTIES,
+        withdraw_form=withdraw_form or WithdrawForm(formdata=None),
+        may_note=the_user().role in PARTIES,
         to_me=shipment.consignee.organisation_id == the_user().organisation_id,
         temperature_form=temperature_form or TemperatureForm(formdata=None, data={"at": utc_now()}),
         open_to_me=lambda lot: may_see(the_user(), lot.producer_id, lot.division_code),
-    )  # fmt: skip
+    )
     return page, max(map(status_of, forms), default=200)
 
 
@@ -215,17 +233,25 @@ def receive(code: str) -> Any:
                 user = acting_user()
                 mine = user is not None and user.organisation_id == shipment.consignee.organisation_id
                 shipping.receive(
-                    shipment, quantities, received_at=form.received_at.data, received_by=form.received_by.data,
-                    note=form.note.data or "", user=user if mine else None,
-                )  # fmt: skip
+                    shipment,
+                    quantities,
+                    received_at=form.received_at.data,
+                    received_by=form.received_by.data,
+                    note=form.note.data or "",
+                    user=user if mine else None,
+                )
             if not form.errors:
                 flash(_("已确认收货，谢谢。"))
                 return redirect(url_for("shipments.receive", code=shipment.receipt_code))
             shipment = shipping.shipment_by_code(code)
     page = render_template(
-        "shipments/receive.html", shipment=shipment, form=form, faults=faults, typed=request.form,
+        "shipments/receive.html",
+        shipment=shipment,
+        form=form,
+        faults=faults,
+        typed=request.form,
         received={line.line_id: line.quantity for line in shipment.receipt.lines} if shipment.receipt else {},
-    )  # fmt: skip
+    )
     return page, 422 if faults else status_of(form)
 
 
@@ -262,9 +288,15 @@ def journey() -> Any:
     if label and batch and not _concerns(batch, lines):
         problem, label, lines = str(_("这个码的批次与您无关，看不到它的流向。")), None, []
     page = render_template(
-        "shipments/journey.html", typed=typed, label=label, batch=batch, lines=lines, problem=problem, states=STATES,
+        "shipments/journey.html",
+        typed=typed,
+        label=label,
+        batch=batch,
+        lines=lines,
+        problem=problem,
+        states=STATES,
         today=today(),
-    )  # fmt: skip
+    )
     return page, 422 if problem else 200
 
 

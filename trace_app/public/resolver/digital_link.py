@@ -12,8 +12,10 @@ from trace_app.gs1 import NotGs1, read_gln, read_gtin, read_sscc
 _VALUE = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]+")
 """Characters of GS1's set 82 (General Specifications, 7.11)."""
 _QUALIFIERS: dict[str, dict[str, int]] = {
-    "01": {"22": 20, "10": 20, "21": 20, "235": 28}, "414": {"254": 20}, "00": {},
-}  # fmt: skip
+    "01": {"22": 20, "10": 20, "21": 20, "235": 28},
+    "414": {"254": 20},
+    "00": {},
+}
 """Each primary key's qualifiers in the order in which they follow it, with the most characters each may have."""
 _SAFE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _COMPRESSED = re.compile(r"[A-Za-z0-9_-]{8,120}")

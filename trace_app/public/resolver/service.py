@@ -152,12 +152,13 @@ def lot_by_link(gtin: str, lot: str) -> Batch:
         db.select(Batch)
         .join(Batch.product)
         .where(
-            Product.gtin == gtin, Batch.lot_number == lot,
+            Product.gtin == gtin,
+            Batch.lot_number == lot,
             sa.or_(Batch.status != BatchStatus.DRAFT, Batch.recalled),
         )
         .order_by(Batch.id)
         .limit(1)
-    )  # fmt: skip
+    )
     batch: Batch | None = db.session.scalar(query)
     if batch is None:
         raise Unknown
@@ -243,8 +244,10 @@ def linkset(resolved: Resolved) -> dict[str, Any]:
 def _link_context(level: Resolved) -> dict[str, Any]:
     # Both names of the description: `itemDescription` is what readers older than standard 1.2 know.
     context: dict[str, Any] = {
-        "anchor": level.anchor, "description": level.description, "itemDescription": level.description,
-    }  # fmt: skip
+        "anchor": level.anchor,
+        "description": level.description,
+        "itemDescription": level.description,
+    }
     for target in level.targets:
         entry: dict[str, Any] = {"href": target.href, "title": target.title}
         if target.type != "defaultLink":

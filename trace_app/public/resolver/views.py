@@ -166,6 +166,10 @@ def place_page(gln: str) -> Any:
         raise NotFound from error
     position = (float(site.longitude), float(site.latitude)) if site.longitude and site.latitude else (None, None)
     return render_template(
-        "public/place.html", site=site, kinds=SITE_KINDS, counties=counties, map_size=(WIDTH, HEIGHT),
+        "public/place.html",
+        site=site,
+        kinds=SITE_KINDS,
+        counties=counties,
+        map_size=(WIDTH, HEIGHT),
         site_mark=mark(*position),
-    )  # fmt: skip
+    )

@@ -22,9 +22,14 @@ from trace_app.release.lot import Lot
 _LABEL_USE = "《农药管理条例》第三十四条：按照标签标注的使用范围、方法和剂量、技术要求使用"
 _CONTENT = re.compile(r"[（(].*?[)）]|[\d.]+\s*(%|％|克/升|g/L|g/kg).*$")
 CROPS = {
-    "蔬菜": "vegetables", "瓜果": "fruit", "茶叶": "tea", "菌类": "mushrooms", "中草药材": "medicinal plants",
-    "花生": "peanuts", "水稻": "rice",
-}  # fmt: skip
+    "蔬菜": "vegetables",
+    "瓜果": "fruit",
+    "茶叶": "tea",
+    "菌类": "mushrooms",
+    "中草药材": "medicinal plants",
+    "花生": "peanuts",
+    "水稻": "rice",
+}
 """Groups of crops in the notices' words, and in English."""
 COMING_DAYS = 365
 """How long before a prohibition takes effect it is told of."""
@@ -275,9 +280,12 @@ def stock_in_order(lot: Lot) -> Iterator[Found]:
         late = [record for record in records if stock.expires_on and record.happened_on > stock.expires_on]
         for record in late:
             yield Found(
-                "stock_expired", Severity.WARN, f"record:{record.id}",
-                facts | {"day": record.happened_on, "expired": stock.expires_on}, (record.id,),
-            )  # fmt: skip
+                "stock_expired",
+                Severity.WARN,
+                f"record:{record.id}",
+                facts | {"day": record.happened_on, "expired": stock.expires_on},
+                (record.id,),
+            )
         balance = lot.stock.get(stock.id)
         if balance is not None and balance.used + balance.out > stock.quantity:
             amounts = {

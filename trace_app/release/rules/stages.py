@@ -78,9 +78,12 @@ def mandatory_records(lot: Lot) -> Iterator[Found]:
 
 
 _TYPE_NAMES = {
-    "pesticide": both("用药", "pesticide"), "fertiliser": both("施肥", "fertiliser"), "feed": both("喂料", "feed"),
-    "veterinary": both("兽药", "veterinary drug"), "ingredient": both("配料", "ingredient"),
-}  # fmt: skip
+    "pesticide": both("用药", "pesticide"),
+    "fertiliser": both("施肥", "fertiliser"),
+    "feed": both("喂料", "feed"),
+    "veterinary": both("兽药", "veterinary drug"),
+    "ingredient": both("配料", "ingredient"),
+}
 
 
 def order_of_stages(lot: Lot) -> Iterator[Found]:
