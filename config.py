@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     """The keys of label codes; ``data_dir/keys/label-keys.json`` where not given."""
     public_url: HttpUrl = HttpUrl("http://127.0.0.1:8000")
     """The address that labels carry. Short is better: 16 characters with the scheme leave the best symbol."""
+    trusted_hosts: list[str] = []
+    """Further hosts that requests may name, as a JSON list; ``.example.org`` stands for all below it. Whatever a request
+    names, addresses are made of ``public_url``."""
     database_url: str = ""
     """``postgresql://user:password@host/name``, or empty for SQLite in ``data_dir``."""
     redis_url: str = ""
@@ -100,9 +103,19 @@ class Settings(BaseSettings):
         return str(Path(__file__).parent / "migrations")
 
     @property
+    def home(self) -> str:
+        """``public_url`` without a slash at its end: what every absolute address begins with."""
+        return str(self.public_url).rstrip("/")
+
+    @property
     def code_prefix(self) -> str:
         """What stands before the code in a label's symbol: upper case, for QR's alphanumeric mode."""
-        return str(self.public_url).rstrip("/").upper() + "/"
+        return self.home.upper() + "/"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that requests may name: that of ``public_url``, ``trusted_hosts``, and this machine's own."""
+        return [self.public_url.host or "", *self.trusted_hosts, "localhost", "127.0.0.1", "[::1]"]
 
     @cached_property
     def signing_key(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 from flask import Flask
@@ -108,58 +110,12 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
 
 
 def _register_views(app: Any) -> None:
-    from trace_app.accounts.views import views as accounts
-    from trace_app.api.views import api
-    from trace_app.batches.views import views as batches
-    from trace_app.batches.views import views as quality
-    from trace_app.catalogue.views import views as catalogue
-    from trace_app.certificates.views import views as certificates
-    from trace_app.desk.views import views as desk
-    from trace_app.epcis.views import views as epcis
-    from trace_app.feedback.views import views as feedback
-    from trace_app.field.views import views as records
-    from trace_app.findings.views import views as findings
-    from trace_app.flow.genealogy.views import views as flow
-    from trace_app.flow.shipments.views import views as shipments
-    from trace_app.inputs.views import views as inputs
-    from trace_app.labels.views import views as labels
-    from trace_app.laboratory.views import views as reports
-    from trace_app.public.resolver.views import views as resolver
-    from trace_app.public.views import views as public
-    from trace_app.recall_tasks.views import views as recall_tasks
-    from trace_app.recalls.views import views as managed_recalls
-    from trace_app.recalls.views import views as recalls
-    from trace_app.reference.views import views as reference
-    from trace_app.scans.views import views as scan_figures
-    from trace_app.stock.views import views as stock
-    from trace_app.workbooks.views import views as workbooks
-
-    for views in (
-        accounts,
-        catalogue,
-        batches,
-        flow,
-        shipments,
-        inputs,
-        stock,
-        records,
-        findings,
-        quality,
-        reports,
-        certificates,
-        reference,
-        labels,
-        workbooks,
-        recalls,
-        managed_recalls,
-        recall_tasks,
-        epcis,
-        desk,
-        document.views,
-        scan_figures,
-        feedback,
-        resolver,
-        public,
-    ):
-        app.register_blueprint(views)
-    app.register_api(api)
+    """Register the blueprint of every room that has one: ``views`` of its module ``views``, or ``api``."""
+    for module in sorted(found.name for found in walk_packages(__path__, f"{__name__}.")):
+        if module.rpartition(".")[2] == "views":
+            views = import_module(module)
+            if hasattr(views, "api"):
+                app.register_api(views.api)
+            else:
+                app.register_blueprint(views.views)
+    app.register_blueprint(document.views)

@@ -25,9 +25,10 @@ from trace_app.catalogue.kinds import read_kind
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import jobs
-from trace_app.labels.keys import key_file, register_keys, settings
+from trace_app.labels.keys import key_file, register_keys
 from trace_app.reference.service import load_built_in as load_reference_tables
 from trace_app.scans.intake import Intake
+from trace_app.settings import settings
 
 _M_ARENA_MAX = -8
 """Of glibc's malloc.h."""

@@ -9,6 +9,7 @@ import csv
 import io
 import re
 import zipfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -209,6 +210,14 @@ def cell_text(cell: Any) -> str:
 def without_formula(text: str) -> str:
     """Text that a spreadsheet program does not take for a formula when it opens a CSV file."""
     return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} and not _is_number(text) else text
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """A CSV file as Excel opens it: with a byte order mark, and no text of which could be taken for a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerows([without_formula("" if value is None else str(value)) for value in row] for row in rows)
+    return "\ufeff" + out.getvalue()
 
 
 def _is_number(text: str) -> bool:

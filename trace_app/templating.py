@@ -21,6 +21,7 @@ from trace_app.accounts.service import place_name
 from trace_app.clock import local
 from trace_app.forms import Form, plain_decimal
 from trace_app.language import language, named
+from trace_app.settings import absolute, address_of
 from trace_app.units import unit_name
 
 STATIC = Path(__file__).parent / "static"
@@ -41,6 +42,8 @@ def init_app(app: Flask) -> None:
         place=lambda division: place_name(division, language()),
     )
     app.jinja_env.globals.update(
+        absolute=absolute,
+        address_of=address_of,
         asset=asset,
         language=language,
         acting_user=acting_user,

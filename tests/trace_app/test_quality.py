@@ -11,6 +11,7 @@ import pytest
 from qr.reading import read_symbols
 from tests.world import SPRAYED, Actor, World, pdf
 from trace_app.batches.models import Batch
+from trace_app.certificates import reminders
 from trace_app.certificates.models import Certificate, CommitmentCertificate
 from trace_app.clock import today
 from trace_app.extensions import db
@@ -315,9 +316,11 @@ class TestCertificates:
         self._add(client, valid_until=until.isoformat(), type="organic")
         seen = []
         for days in (0, 1, 46, 61, 62):
-            monkeypatch.setattr("trace_app.quality.service.today", lambda days=days: today() + timedelta(days=days))
+            monkeypatch.setattr(
+                "trace_app.certificates.reminders.today", lambda days=days: today() + timedelta(days=days)
+            )
             with world.app.app_context():
-                service.check_due()
+                reminders.check_due_certificates()
                 open_ones = db.session.scalars(db.select(Finding).filter_by(gone_at=None)).all()
                 seen.append([(f.rule, f.key) for f in open_ones])
         assert seen == [
@@ -330,7 +333,7 @@ class TestCertificates:
         monkeypatch.undo()
         self._add(client, number="AGI-2", type="organic")
         with world.app.app_context():
-            service.check_due()
+            reminders.check_due_certificates()
             assert db.session.scalars(db.select(Finding).filter_by(gone_at=None)).all() == []
 
     def test_a_page_drops_a_certificate_on_the_day_after_its_end(
@@ -340,11 +343,11 @@ class TestCertificates:
         batch_id = world.released(actor)
         self._add(world.client(actor), valid_until=today().isoformat())
         with world.app.app_context():
-            service.check_due()
+            reminders.check_due_certificates()
         before = world.version(batch_id)
-        monkeypatch.setattr("trace_app.quality.service.today", lambda: today() + timedelta(days=1))
+        monkeypatch.setattr("trace_app.certificates.reminders.today", lambda: today() + timedelta(days=1))
         with world.app.app_context():
-            service.check_due()
+            reminders.check_due_certificates()
         assert world.version(batch_id) > before
 
     def test_a_wrong_or_known_one_is_refused(self, world: World) -> None:

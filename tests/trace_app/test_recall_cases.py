@@ -270,7 +270,7 @@ def test_labels_lead_to_fields_of_their_own(world: World) -> None:
     )
     for actor, path in (
         (officer, f"/recalls/{number}/manage"),
-        (grower, f"/tasks/{_tasks(world, number)['姜社']}"),
+        (grower, f"/recall-tasks/{_tasks(world, number)['姜社']}"),
         (grower, f"/batches/{world.released(grower)}/genealogy"),
         (officer, "/recalls/scope?lots=I-0"),
         (None, "/recalls"),
@@ -348,12 +348,12 @@ class TestFollowUp:
             assert message["facts"]["level"] == 2
         client = world.client(grower)
         assert "等您确认" in client.get("/batches").text
-        assert number in client.get("/tasks").text
+        assert number in client.get("/recall-tasks").text
 
     def test_confirming_reporting_and_effectiveness(self, world: World) -> None:
         _grower, officer, lot, number, found = self._recalled(world)
         shop = world.client()
-        path = f"/tasks/{found['云岭超市']}"
+        path = f"/recall-tasks/{found['云岭超市']}"
         assert "F-1" in shop.get(path).text
         assert shop.post(f"{path}/acknowledge", data={"name": ""}).status_code == 422
         assert shop.post(f"{path}/acknowledge", data={"name": "张店长"}).status_code == 302
@@ -380,7 +380,7 @@ class TestFollowUp:
         last = {"name": "张店长", f"sealed-{lot}": "0", f"destroyed-{lot}": "30", f"gone-{lot}": "10"}
         assert shop.post(f"{path}/report", data=last).status_code == 302
         assert "100%" in world.client(officer).get(f"/recalls/{number}/manage").text
-        assert world.client().get("/tasks/" + "0" * 32).status_code == 404
+        assert world.client().get("/recall-tasks/" + "0" * 32).status_code == 404
 
     def test_who_is_late_is_brought_before_the_regulator_once(self, world: World) -> None:
         _grower, officer, _lot, number, _found = self._recalled(world)
@@ -415,12 +415,12 @@ class TestFollowUp:
         _grower, officer, lot, number, found = self._recalled(world)
         shop = world.client()
         data = {"name": "张店长", f"destroyed-{lot}": "40", "note": "深埋"}
-        shop.post(f"/tasks/{found['云岭超市']}/report", data=data)
+        shop.post(f"/recall-tasks/{found['云岭超市']}/report", data=data)
         client = world.client(officer)
         client.post(f"/recalls/{number}/end", data={"note": "全部处置"})
         assert (
             "不再需要做什么"
-            in shop.post(f"/tasks/{found['早市摊']}/report", data={"name": "x", f"gone-{lot}": "1"}).text
+            in shop.post(f"/recall-tasks/{found['早市摊']}/report", data={"name": "x", f"gone-{lot}": "1"}).text
         )
         answer = client.get(f"/recalls/{number}/report.pdf")
         with pypdfium2.PdfDocument(answer.data) as document:
@@ -451,12 +451,14 @@ class TestDrills:
             assert number not in consumer.get(path).text
         found = _tasks(world, number)
         token = found["云岭超市"]
-        assert "这不是真的召回" in consumer.get(f"/tasks/{token}").text
+        assert "这不是真的召回" in consumer.get(f"/recall-tasks/{token}").text
         with world.app.app_context():
             subjects = [row.message["subject"] for row in db.session.scalars(db.select(Delivery))]
             assert subjects
             assert all(subject.startswith("【演练】") for subject in subjects)
-        consumer.post(f"/tasks/{token}/report", data={"name": "张店长", f"sealed-{lot}": "30", f"gone-{lot}": "10"})
+        consumer.post(
+            f"/recall-tasks/{token}/report", data={"name": "张店长", f"sealed-{lot}": "30", f"gone-{lot}": "10"}
+        )
         client.post(f"/recalls/{number}/end", data={"note": "演练结束"})
         page = client.get(f"/recalls/{number}/manage").text
         assert "秒，确定范围" in page
@@ -464,7 +466,7 @@ class TestDrills:
         with pypdfium2.PdfDocument(client.get(f"/recalls/{number}/report.pdf").data) as document:
             text = "".join(page.get_textpage().get_text_range() for page in document)
         assert "不是真的召回" in text
-        assert world.client(grower).get("/tasks").status_code == 200
+        assert world.client(grower).get("/recall-tasks").status_code == 200
 
     def test_a_producer_runs_one_on_its_own_lot_alone(self, world: World) -> None:
         grower = world.producer()

@@ -26,9 +26,9 @@ from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
 from trace_app.labels import printing
 from trace_app.labels import service as labels
+from trace_app.labels.downloads import volume_response
 from trace_app.labels.forms import RangeForm, RunForm
 from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus
-from trace_app.labels.views import volume_response
 from trace_app.laboratory.shown import ShownReport, tests_of
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
@@ -44,6 +44,7 @@ from trace_app.records.service import Scope
 from trace_app.records.texts import amount, record_title, stage_values
 from trace_app.release import service as quality
 from trace_app.scans.items import scanned_item
+from trace_app.settings import address_of
 from trace_app.units import unit_name
 
 TOKEN: list[dict[str, list[str]]] = [{"token": []}]
@@ -355,7 +356,7 @@ def _record(row: Record) -> schemas.RecordOut:
         type=row.type.value,
         stage=row.stage_code,
         title=record_title(row),
-        photos=[url_for("public.photo", name=photo.name, _external=True) for photo in row.photos],
+        photos=[address_of("public.photo", name=photo.name) for photo in row.photos],
         **{column: getattr(row, column) for column in _RECORD_COLUMNS},
     )
 
@@ -386,7 +387,7 @@ def _report(row: ShownReport) -> schemas.ReportOut:
         sampled_on=row.sampled_on,
         issued_on=row.issued_on,
         verdict=row.verdict.value,
-        document=url_for("public.document", name=row.document.name, _external=True) if row.document else None,
+        document=address_of("public.document", name=row.document.name) if row.document else None,
         results=[
             schemas.ResultOut(
                 analyte=named(result, "analyte"),

@@ -169,10 +169,10 @@ def must_be_draft(batch: Batch) -> None:
         raise NotADraft(lot=batch.lot_number)
 
 
-def release_batch(user: User, batch: Batch) -> None:
-    """Vouch for a draft: from now on it may be labelled, and its facts change by new versions only.
+def mark_released(user: User, batch: Batch) -> None:
+    """Note that a draft is released: from now on it may be labelled, and its facts change by new versions only.
 
-    Whether it is fit for that, the feature above finds out first.
+    For `trace_app.release.service.release_batch` alone, which checks the rules first.
 
     :raises NotReadyForRelease: with what is missing.
     :raises NotADraft, UnderRecall, OnHold:

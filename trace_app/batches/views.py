@@ -12,7 +12,6 @@ from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.accounts.service import AUDIT_ACTIONS
 from trace_app.batches import service
-from trace_app.batches import service as batches
 from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchForm
 from trace_app.certificates.commitments import commitments_of
 from trace_app.certificates.texts import certificate_label
@@ -26,7 +25,7 @@ from trace_app.laboratory.texts import SUBJECTS
 from trace_app.records import service as records
 from trace_app.records.intervals import intervals
 from trace_app.records.texts import TYPES, details, record_title
-from trace_app.release import service as release
+from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
 from trace_app.templating import status_of
 
 views = Blueprint("batches", __name__)
@@ -102,7 +101,7 @@ def show(batch_id: int) -> Any:
 
 
 def _batch_page(batch_id: int, problem: str | None = None) -> str:
-    row = release.checked_batch(the_user(), batch_id)
+    row = checked_batch(the_user(), batch_id)
     shown = records.records_of(row)
     standing = findings.standing(row)
     return render_template(
@@ -132,15 +131,15 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
     )
 
 
-@views.post("/batches/<int:batch_id>/release", endpoint="release")
+@views.post("/batches/<int:batch_id>/release")
 @allow(RoleName.PRODUCER)
-def release_lot(batch_id: int) -> Any:
+def release(batch_id: int) -> Any:
     try:
         with transaction():
-            release.release_batch(the_user(), batches.own_batch(the_user(), batch_id))
-    except release.ReleaseBlocked:
+            release_batch(the_user(), service.own_batch(the_user(), batch_id))
+    except ReleaseBlocked:
         return _batch_page(batch_id, str(_("还不能放行：请先处理下面标红的问题。"))), 409
-    except batches.NotReadyForRelease as problem:
+    except service.NotReadyForRelease as problem:
         return _batch_page(batch_id, problem.message), problem.status
     flash(_("批次已放行，可以打印标签了。"))
     return redirect(url_for("batches.show", batch_id=batch_id))

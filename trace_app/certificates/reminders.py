@@ -1,4 +1,4 @@
-"""Checking lots against the rules, and releasing those that pass."""
+"""Reminders before a certificate ends, and its leaving trace pages on the day after."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from trace_app.batches.models import Batch
 from trace_app.certificates.models import Certificate
 from trace_app.certificates.texts import certificate_name
 from trace_app.clock import today
-from trace_app.extensions import db
+from trace_app.db.session import transaction
+from trace_app.extensions import db, jobs
 from trace_app.findings.rules import Found
 from trace_app.findings.service import reconcile
 from trace_app.messages.models import Severity
 
+AT_ONCE = 500
+"""How many certificates one sweep looks at."""
 REMINDERS = (15, 60)
 """Days before a certificate's end on which its holder is reminded, the last first."""
 
@@ -27,6 +30,20 @@ def _of_holder(certificate: Certificate) -> sa.ColumnElement[bool]:
 
 
 shown_on_trace_pages(Certificate, _of_holder)
+
+
+@jobs.every_minute
+def check_due_certificates() -> None:
+    """Look at the certificates that were not looked at today."""
+    due = (
+        sa.select(Certificate.id)
+        .where(sa.or_(Certificate.checked_on.is_(None), Certificate.checked_on < today()))
+        .order_by(Certificate.id)
+        .limit(AT_ONCE)
+    )
+    for certificate_id in db.session.scalars(due).all():
+        with transaction():
+            check_certificate(db.session.get_one(Certificate, certificate_id))
 
 
 def check_certificate(certificate: Certificate) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.catalogue.service import products_of
 from trace_app.certificates import commitments, service
@@ -93,11 +94,7 @@ def commitment(commitment_id: int) -> Any:
     from trace_app.certificates.commitment_pdf import commitment_pdf
 
     row = commitments.commitment_for(the_user(), commitment_id)
-    return Response(
-        commitment_pdf(row),
-        mimetype="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{row.number}.pdf"'},
-    )
+    return attachment(commitment_pdf(row), f"{row.number}.pdf", "application/pdf")
 
 
 @views.post("/commitments/<int:commitment_id>/withdraw")

@@ -7,8 +7,6 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from flask import current_app
-
 from trace_app.accounts import service as accounts
 from trace_app.accounts.credit_code import check_character
 from trace_app.accounts.models import Author, Organisation, OrganisationKind, RoleName, User
@@ -19,6 +17,7 @@ from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.catalogue.models import Product, Site
 from trace_app.certificates.models import CertificateType
+from trace_app.certificates.reminders import check_due_certificates
 from trace_app.clock import SHANGHAI, today
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
@@ -42,6 +41,7 @@ from trace_app.records.forms import form_for
 from trace_app.records.models import RecordType
 from trace_app.records.service import Scope
 from trace_app.release.service import check_due, release_batch
+from trace_app.settings import settings
 
 PASSWORD = "qujing-demo"  # noqa: S105
 KEPT = {
@@ -101,6 +101,7 @@ def rebuild() -> None:
         movements.report_for_some(told[0])
         movements.report_for_some(told[2])
     check_due()
+    check_due_certificates()
     consumers.look_things_up(_finished_lots(*PREFIX), Random(530302))  # noqa: S311
     consumers.say_something(next(batch for batch in _finished_lots(*PREFIX) if batch.product.kind_code == "ginger"))
 
@@ -166,7 +167,7 @@ def _pack_a_case(batch: Batch) -> None:
 
 def overview() -> str:
     """Where to go, whom to sign in as, and a trace page of each product."""
-    home = str(current_app.config["SETTINGS"].public_url).rstrip("/")
+    home = settings().home
     lines = [
         "",
         f"  Open {home}",

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from flask import current_app
 from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 from flask_sqlalchemy.pagination import Pagination
@@ -26,6 +25,7 @@ from trace_app.feedback.models import TO_REGULATOR, Feedback, FeedbackKind, Feed
 from trace_app.labels.service import ScannedLabel
 from trace_app.media.service import keep_photos
 from trace_app.messages.service import tell
+from trace_app.settings import address_of
 
 MOST_OF_A_LABEL = 10
 """In a day: more about one label is no news to anyone."""
@@ -67,7 +67,7 @@ def _message(row: Feedback) -> dict[str, Any]:
     return {
         "subject": f"[{kind}] {batch.product.name} {batch.lot_number}",
         "lines": [row.text, f"{format_code(row.code)}　{row.bought_at}".strip()],
-        "link": f"{str(current_app.config['SETTINGS'].public_url).rstrip('/')}/feedback/{row.id}",
+        "link": address_of("feedback.show", feedback_id=row.id),
         "type": "feedback",
         "facts": {"kind": row.kind.value, "code": row.code, "lot": batch.lot_number, "text": row.text},
     }

@@ -1,4 +1,4 @@
-"""Forms of findings: waiving, handling, channels, and the regulator's filters."""
+"""Forms of findings: waiving, handling, and the regulator's filters."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -19,6 +20,7 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.findings.models import Finding, Waiver
 from trace_app.findings.rules import RULES, Found
+from trace_app.findings.texts import message_about
 from trace_app.messages.models import Channel, Delivery, Severity
 
 PER_PAGE = 30
@@ -122,13 +124,15 @@ def _tell(finding: Finding) -> None:
         )
         .options(joinedload(Channel.organisation))
     )
+    message: dict[str, Any] | None = None
     for channel in db.session.scalars(query):
         place = channel.organisation.jurisdiction_code
         near = channel.organisation_id == finding.producer_id or (
             place is not None and finding.division_code.startswith(division_prefix(place))
         )
         if near and WEIGHT[finding.severity] >= WEIGHT[channel.least_severity]:
-            db.session.add(Delivery(finding_id=finding.id, channel_id=channel.id))
+            message = message or message_about(finding)
+            db.session.add(Delivery(finding_id=finding.id, message=message, channel_id=channel.id))
 
 
 def standing(batch: Batch) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Findings: a regulator's list of warnings, one finding with waiver and handling, where to be told of them."""
+"""Findings: a regulator's warnings, a producer's list of what to do, one finding with waiver and handling."""
 
 from __future__ import annotations
 

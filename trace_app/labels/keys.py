@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from flask import current_app
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from config import Settings
 from qr.codes import CodeBook
 from qr.keys import KeyFile, KeyFileError
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.labels.models import LabelKey
+from trace_app.settings import settings
 
 
 class KeyTrouble(Problem):
@@ -22,10 +20,6 @@ class KeyTrouble(Problem):
     status = 503
     code = "label-key-trouble"
     title = _("标签密钥不可用：%(fault)s。请联系管理员从备份恢复密钥文件；在此之前不能打印。")
-
-
-def settings() -> Settings:
-    return cast(Settings, current_app.config["SETTINGS"])
 
 
 def key_file() -> KeyFile:

@@ -23,8 +23,9 @@ from trace_app.db.leases import stops_change
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.gs1 import sscc_serials
-from trace_app.labels.keys import code_book, settings
+from trace_app.labels.keys import code_book
 from trace_app.labels.models import LabelLevel, LabelRun, VoidedLabels
+from trace_app.settings import settings
 
 MAX_LABELS = MAX_INDEX
 """Codes of one run. More are made in several runs."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 
 from qr.codes import format_code
-from qr.formats import FORMATS as FILE_FORMATS
 from qr.layout import Layout
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from qr.stock import STOCKS
@@ -20,6 +19,7 @@ from trace_app.errors import Problem
 from trace_app.extensions import limiter
 from trace_app.forms import choices
 from trace_app.labels import advice, layouts, packing, printing, service
+from trace_app.labels.downloads import volume_response
 from trace_app.labels.forms import (
     LEVELS,
     STOCK_NAMES,
@@ -31,8 +31,7 @@ from trace_app.labels.forms import (
     ReprintForm,
     RunForm,
 )
-from trace_app.labels.models import LabelRun, PrintStatus, PrintVolume
-from trace_app.media.service import media_store
+from trace_app.labels.models import LabelRun, PrintStatus
 from trace_app.templating import status_of
 
 views = Blueprint("labels", __name__)
@@ -214,16 +213,6 @@ def retry(job_id: int) -> Any:
 @allow(RoleName.PRODUCER)
 def download(job_id: int, volume: int) -> Any:
     return volume_response(printing.volume_for(the_user(), job_id, volume))
-
-
-def volume_response(volume: PrintVolume) -> Response:
-    """A finished file of a print job."""
-    file = media_store().open(volume.file_key)
-    kind = FILE_FORMATS[volume.job.format].content_type
-    response = send_file(file, mimetype=kind, as_attachment=True, download_name=printing.file_name(volume), max_age=0)
-    response.content_length = volume.file_bytes
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
 
 
 @views.get("/labels/<int:run_id>/<int:index>.<any(png, svg):form>")

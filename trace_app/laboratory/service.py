@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
@@ -13,6 +14,7 @@ from qr.codes import InvalidCode
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import RoleName, User
+from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
 from trace_app.errors import Problem
@@ -24,7 +26,13 @@ from trace_app.laboratory.shown import not_corrected
 from trace_app.laboratory.verdicts import Reading, limit_for, verdict, verdict_of_all
 from trace_app.media.service import keep_pdf
 from trace_app.reference.models import Limit
-from trace_app.release.service import check_lot
+
+
+def _of_report(report: TestReport) -> sa.ColumnElement[bool]:
+    return Batch.id == report.batch_id if report.batch_id is not None else Batch.site_id == report.site_id
+
+
+shown_on_trace_pages(TestReport, _of_report)
 
 
 class ReportKnown(Problem):
@@ -91,7 +99,7 @@ def add_report(
     replaces: TestReport | None = None,
     reason: str = "",
 ) -> TestReport:
-    """Keep a report with our verdicts, and check its lot at once.
+    """Keep a report with our verdicts. It makes its lot due for a check; whoever enters it has that done at once.
 
     :param batch: what was tested, or ``site`` for its soil or water.
     :param pdf: file name and content of the report itself.
@@ -119,8 +127,6 @@ def add_report(
     db.session.add(report)
     db.session.flush()
     audit.note(user, "add", report, number=report.report_number, verdict=report.verdict.value, batch=report.batch_id)
-    if batch is not None:
-        check_lot(batch)
     return report
 
 

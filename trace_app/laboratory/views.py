@@ -19,6 +19,7 @@ from trace_app.laboratory.forms import LotSearchForm, ReportForm, offered_lines,
 from trace_app.laboratory.models import TestReport, TestSubject, Verdict
 from trace_app.laboratory.texts import SUBJECTS, limit_text, outcome
 from trace_app.laboratory.verdicts import TEST_UNITS
+from trace_app.release.service import check_lot
 from trace_app.templating import status_of
 from trace_app.uploads import upload
 
@@ -45,14 +46,14 @@ def start() -> Any:
     )
 
 
-@views.route("/batches/<int:batch_id>/laboratory/reports/new", methods=["GET", "POST"])
+@views.route("/batches/<int:batch_id>/tests/new", methods=["GET", "POST"])
 @allow(*ENTERED_BY)
 def on_lot(batch_id: int) -> Any:
     batch = laboratory.lot_to_test(the_user(), batch_id)
     return _enter(TestSubject.PRODUCT, batch=batch)
 
 
-@views.route("/sites/<int:site_id>/laboratory/reports/<any(soil, water):subject>", methods=["GET", "POST"])
+@views.route("/sites/<int:site_id>/tests/<any(soil, water):subject>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 def on_site(site_id: int, subject: str) -> Any:
     return _enter(TestSubject(subject), site=site_for(the_user(), site_id))
@@ -145,7 +146,7 @@ def _add(
         batch = laboratory.lot_to_test(the_user(), batch.id)
     elif site is not None:
         site = site_for(the_user(), site.id)
-    return laboratory.add_report(
+    report = laboratory.add_report(
         the_user(),
         form.report_facts | {"subject": subject},
         results,
@@ -155,3 +156,7 @@ def _add(
         pdf=upload(form.pdf),
         reason=form.correction_reason.data or "",
     )
+    if batch is not None:
+        # What a report says of a lot counts from the moment that it is entered.
+        check_lot(batch)
+    return report

@@ -1,16 +1,16 @@
-"""Forms of findings: waiving, handling, channels, and the regulator's filters."""
+"""The form of a channel: where an organisation wants to be told, and of what."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app
 from flask_babel import lazy_gettext as _
 from wtforms.validators import ValidationError
 
 from trace_app.forms import Form, SelectField, StringField, at_most, choices, plain_email, required
 from trace_app.messages.models import ChannelType, Severity
+from trace_app.settings import settings
 
 CHANNEL_TYPES = {ChannelType.EMAIL: _("电子邮件"), ChannelType.WEBHOOK: _("网络回调（Webhook）")}
 
@@ -39,7 +39,7 @@ def _check_url(url: str) -> None:
         host, _port = parts.hostname or "", parts.port
     except ValueError as error:
         raise ValidationError(_("这不是完整的网址。")) from error
-    trusted = host in current_app.config["SETTINGS"].webhook_private_hosts
+    trusted = host in settings().webhook_private_hosts
     if parts.scheme != "https" and not (trusted and parts.scheme == "http"):
         raise ValidationError(_("网址须以 https:// 开头。"))
     if not host or parts.username or parts.password or any(c.isspace() for c in url):

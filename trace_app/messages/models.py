@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.accounts.models import Organisation
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
-from trace_app.findings.models import Finding
 
 
 class Severity(enum.StrEnum):
@@ -52,20 +51,21 @@ class DeliveryStatus(enum.StrEnum):
 
 
 class Delivery(Model):
-    """A finding, or a message of another feature, on its way through a channel or to an e-mail address."""
+    """A message on its way through a channel or to an e-mail address."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
         sa.UniqueConstraint("finding_id", "channel_id"),
-        sa.CheckConstraint("(finding_id IS NULL) != (message IS NULL)", "one_content"),
         sa.CheckConstraint("channel_id IS NOT NULL OR address != ''", "one_way"),
         sa.Index("ix_deliveries_status_due_at", "status", "due_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     finding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("findings.id"))
-    message: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
-    """``subject``, ``lines`` and ``link`` for people, ``type`` and ``facts`` for machines."""
+    """The finding that it tells of, where it tells of one: a channel is told once of each."""
+    message: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    """``subject``, ``lines`` and ``link`` for people; ``type`` and ``facts`` for machines, or ``webhook``, the whole body
+    that a webhook gets in their place."""
     channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channels.id", ondelete="CASCADE"), index=True)
     address: Mapped[str] = mapped_column(sa.String(255), default="")
     """An e-mail address, for those who have no channel."""
@@ -75,5 +75,4 @@ class Delivery(Model):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     failure: Mapped[str] = mapped_column(sa.String(300), default="")
 
-    finding: Mapped[Finding | None] = relationship()
     channel: Mapped[Channel | None] = relationship()

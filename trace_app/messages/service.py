@@ -1,4 +1,4 @@
-"""Keeping findings with their history, waiving them, and asking for those that matter to someone."""
+"""The platform's post office: whom an organisation wants to be told by, and messages on their way."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def deliveries_of(organisation: Organisation) -> list[Delivery]:
         db.select(Delivery)
         .join(Delivery.channel)
         .where(Channel.organisation_id == organisation.id)
-        .options(joinedload(Delivery.finding), joinedload(Delivery.channel))
+        .options(joinedload(Delivery.channel))
         .order_by(Delivery.id.desc())
         .limit(30)
     )

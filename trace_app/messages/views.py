@@ -1,4 +1,4 @@
-"""Findings: a regulator's list of warnings, one finding with waiver and handling, where to be told of them."""
+"""Where an organisation is told of what concerns it, and how that went."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DELIVERY_STATES = {
 
 @views.route("/messages", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def channels() -> Any:
+def index() -> Any:
     """Where the organisation is told of findings, and how that went."""
     form = ChannelForm()
     if form.validate_on_submit():
@@ -49,8 +49,6 @@ def channels() -> Any:
         severities=SEVERITIES,
         deliveries=messages.deliveries_of(organisation),
         states=DELIVERY_STATES,
-        title_of=delivery.title_of,
-        page_of=delivery.page_of,
         mail=delivery.mail_is_set(),
         most=messages.MAX_CHANNELS,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import current_app, request, url_for
+from flask import request
 from werkzeug.datastructures import MIMEAccept
 
 from trace_app.batches.models import Batch
@@ -13,6 +13,7 @@ from trace_app.laboratory.models import Verdict
 from trace_app.laboratory.shown import ShownCertificate
 from trace_app.language import named
 from trace_app.public.trace import Trace
+from trace_app.settings import address_of, settings
 
 LINKSET_JSON = "application/linkset+json"
 MEDIA_TYPES = ["text/html", "application/ld+json", "application/json", LINKSET_JSON]
@@ -33,7 +34,7 @@ def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]
     :param serial: whether the code is a single item's.
     """
     batch, product = trace.batch, trace.batch.product
-    base = str(current_app.config["SETTINGS"].public_url)
+    base = str(settings().public_url)
     document: dict[str, Any] = {
         "@context": CONTEXT,
         "@type": ["IndividualProduct" if serial else "Product", "gs1:FoodBeverageTobaccoProduct"],
@@ -53,7 +54,7 @@ def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]
     if batch.best_before:
         document["gs1:bestBeforeDate"] = batch.best_before.isoformat()
     if product.photos:
-        document["image"] = url_for("public.photo", name=product.photos[0].name, _external=True)
+        document["image"] = address_of("public.photo", name=product.photos[0].name)
     if trace.certificates:
         document["gs1:certification"] = [_certificate(certificate) for certificate in trace.certificates]
     properties = [_property(label, value) for value, label, _good in trace.facts]
@@ -67,7 +68,7 @@ def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]
             "name": trace.recall.number,
             "text": named(trace.recall, "advice"),
             "datePosted": trace.recall.issued_at.isoformat(),
-            "url": url_for("public.recall", number=trace.recall.number, _external=True),
+            "url": address_of("public.recall", number=trace.recall.number),
         }
     return document
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, send_file, url_for
 from flask_babel import lazy_gettext as _
 
 from media_store import MediaNotFound
@@ -13,6 +13,7 @@ from media_store.photos import CONTENT_TYPE
 from qr.codes import InvalidCode
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
+from trace_app.attachments import attachment
 from trace_app.db.session import only_reading, transaction
 from trace_app.extensions import csrf, db, limiter
 from trace_app.forms import plain_digits
@@ -23,8 +24,8 @@ from trace_app.labels.pins import check_pin
 from trace_app.labels.service import ScannedLabel, label_of_code
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
 from trace_app.public.pages import trace_page, unknown_page
+from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
-from trace_app.public.resolver.views import answer_link
 from trace_app.public.scan_layer import MARKED, Label
 from trace_app.recalls import feeds
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES, CheckForm, RecallSearchForm
@@ -38,6 +39,7 @@ from trace_app.recalls.published import (
     recall_in_force,
 )
 from trace_app.security_headers import allow_webassembly
+from trace_app.settings import address_of, settings
 from trace_app.templating import STATIC, status_of
 
 views = Blueprint("public", __name__)
@@ -202,19 +204,20 @@ def recall_poster(number: str) -> Any:
 
 
 def _page_of(row: Recall) -> str:
-    return url_for("public.recall", number=row.number, _external=True)
+    return address_of("public.recall", number=row.number)
 
 
 def _pdf(data: bytes, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}.pdf"', "Cache-Control": "no-cache"}
-    return Response(data, mimetype="application/pdf", headers=headers)
+    response = attachment(data, f"{name}.pdf", "application/pdf")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @views.get("/recalls.atom")
 @public
 def recall_atom() -> Any:
     rows = newest_recalls(feeds.MOST)
-    data = feeds.atom(rows, lots_listed(rows), _home(), str(_("召回公告")))
+    data = feeds.atom(rows, lots_listed(rows), settings().home, str(_("召回公告")))
     return Response(data, mimetype="application/atom+xml", headers={"Cache-Control": "no-cache"})
 
 
@@ -222,13 +225,9 @@ def recall_atom() -> Any:
 @public
 def recall_json() -> Any:
     rows = newest_recalls(feeds.MOST)
-    response = jsonify(feeds.enforcement(rows, lots_listed(rows), _home()))
+    response = jsonify(feeds.enforcement(rows, lots_listed(rows), settings().home))
     response.headers.update({"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"})
     return response
-
-
-def _home() -> str:
-    return str(current_app.config["SETTINGS"].public_url).rstrip("/")
 
 
 @views.get("/recalls/check")

@@ -11,7 +11,6 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from flask import current_app
 from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload, selectinload
@@ -35,6 +34,7 @@ from trace_app.recall_tasks.models import RecallReport, RecallTask
 from trace_app.recalls import clocks
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
+from trace_app.settings import address_of
 from trace_app.units import unit_name
 
 LOTS_IN_MESSAGE = 50
@@ -173,11 +173,7 @@ def _send(task: RecallTask) -> None:
 
 def link_of(task: RecallTask) -> str:
     """The address under which a party confirms and reports."""
-    return f"{_home()}/tasks/{task.token}"
-
-
-def _home() -> str:
-    return str(current_app.config["SETTINGS"].public_url).rstrip("/")
+    return address_of("recall_tasks.show", token=task.token)
 
 
 def _message(recall: Recall, task: RecallTask | None) -> dict[str, Any]:
@@ -211,7 +207,7 @@ def _message(recall: Recall, task: RecallTask | None) -> dict[str, Any]:
     return {
         "subject": subject,
         "lines": lines,
-        "link": link_of(task) if task is not None else f"{_home()}/recalls/{recall.number}/manage",
+        "link": link_of(task) if task is not None else address_of("recalls.show", number=recall.number),
         "type": recall.kind.value,
         "facts": {
             "number": notice.number,
@@ -259,7 +255,7 @@ def escalate() -> None:
             message = _message(task.recall, task)
             with force_locale("zh_CN"):
                 message["subject"] = f"[{_('逾期未确认')}] {task.recall.number} {party_name(task)}"
-            message["link"] = f"{_home()}/recalls/{task.recall.number}/manage"
+            message["link"] = address_of("recalls.show", number=task.recall.number)
             for regulator in _regulators(task.recall):
                 tell(regulator, message)
 

@@ -23,7 +23,7 @@ from trace_app.uploads import uploads
 views = Blueprint("recall_tasks", __name__)
 
 
-@views.get("/tasks")
+@views.get("/recall-tasks")
 @allow(RoleName.PRODUCER, RoleName.BUYER)
 def index() -> Any:
     return render_template(
@@ -31,13 +31,13 @@ def index() -> Any:
     )
 
 
-@views.get("/tasks/<token>")
+@views.get("/recall-tasks/<token>")
 @public
 def show(token: str) -> Any:
     return _page(token)
 
 
-@views.post("/tasks/<token>/acknowledge")
+@views.post("/recall-tasks/<token>/acknowledge")
 @public
 @limiter.limit("30/minute")
 def acknowledge(token: str) -> Any:
@@ -50,7 +50,7 @@ def acknowledge(token: str) -> Any:
     return _page(token, acknowledge_form=form)
 
 
-@views.post("/tasks/<token>/report")
+@views.post("/recall-tasks/<token>/report")
 @public
 @limiter.limit("30/minute")
 def report(token: str) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName
+from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.forms import STATES
 from trace_app.db.session import transaction
@@ -275,9 +276,9 @@ def scope_drill(number: str) -> Any:
 @allow(*ISSUERS)
 def report(number: str) -> Any:
     recall = service.managed_recall(the_user(), number)
-    headers = {"Content-Disposition": f'attachment; filename="{recall.number}-report.pdf"'}
-
-    return Response(recall_tasks.report_pdf(recall, progress_of(recall)), mimetype="application/pdf", headers=headers)
+    return attachment(
+        recall_tasks.report_pdf(recall, progress_of(recall)), f"{recall.number}-report.pdf", "application/pdf"
+    )
 
 
 def _done(recall: Recall, message: Any) -> Any:

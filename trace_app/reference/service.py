@@ -5,8 +5,6 @@ Each is a CSV file with the columns of its form; an upload takes the place of th
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +38,9 @@ from trace_app.forms import (
 )
 from trace_app.records.forms import METHODS
 from trace_app.reference.models import GiArea, Limit, ProhibitedSubstance
-from trace_app.spreadsheets import cell_text, read_tables, without_formula
+from trace_app.spreadsheets import cell_text, csv_text, read_tables
 
-BUILT_IN = Path(__file__).parent / "reference"
+BUILT_IN = Path(__file__).parent / "data"
 TOLD = 50
 """Faults that a refusal lists."""
 
@@ -198,12 +196,8 @@ def replace(user: User, table: ReferenceTable, file_name: str, data: bytes) -> i
 
 def as_csv(table: ReferenceTable) -> str:
     """The table as it can be uploaded again; UTF-8 with a mark, as Excel wants it."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(table.columns)
-    for row in table.rows():
-        writer.writerow([without_formula(_text(getattr(row, column))) for column in table.columns])
-    return "\ufeff" + out.getvalue()
+    rows = [[_text(getattr(row, column)) for column in table.columns] for row in table.rows()]
+    return csv_text([table.columns, *rows])
 
 
 def _text(value: Any) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.attachments import attachment
 from trace_app.db.session import transaction
 from trace_app.reference.forms import TableForm
 from trace_app.reference.service import TABLES, BadReferenceTable, as_csv, replace, table_named
@@ -26,8 +27,8 @@ def show(table_name: str) -> Any:
 @views.get("/reference/<table_name>.csv")
 @allow(*SUPERVISORS)
 def download(table_name: str) -> Any:
-    headers = {"Content-Disposition": f'attachment; filename="{table_named(table_name).name}.csv"'}
-    return Response(as_csv(table_named(table_name)), mimetype="text/csv", headers=headers)
+    table = table_named(table_name)
+    return attachment(as_csv(table), f"{table.name}.csv", "text/csv")
 
 
 @views.post("/reference/<table_name>")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 import structlog
 from flask_babel import lazy_gettext as _
@@ -11,11 +9,10 @@ from sqlalchemy.orm import joinedload
 
 from trace_app.accounts.models import User
 from trace_app.batches import service as batches
-from trace_app.batches.freshness import judged_by_rules, shown_on_trace_pages
+from trace_app.batches.freshness import judged_by_rules
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Stage
 from trace_app.certificates.models import Certificate
-from trace_app.certificates.reminders import check_certificate
 from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
@@ -23,7 +20,6 @@ from trace_app.extensions import db, jobs
 from trace_app.findings.models import Finding
 from trace_app.findings.rules import message_of
 from trace_app.findings.service import reconcile, standing
-from trace_app.laboratory.models import TestReport
 from trace_app.laboratory.shown import tests_of
 from trace_app.records.service import in_force, records_of
 from trace_app.reference.models import GiArea, ProhibitedSubstance
@@ -38,15 +34,8 @@ AT_ONCE = 500
 log = structlog.get_logger()
 
 
-def _of_report(report: TestReport) -> sa.ColumnElement[bool]:
-    return Batch.id == report.batch_id if report.batch_id is not None else Batch.site_id == report.site_id
-
-
 def _of_kind(code: str) -> sa.ColumnElement[bool]:
     return Batch.product_id.in_(sa.select(Product.id).where(Product.kind_code == code))
-
-
-shown_on_trace_pages(TestReport, _of_report)
 
 
 judged_by_rules(ProductKind, lambda kind: _of_kind(kind.code))
@@ -132,18 +121,15 @@ def release_batch(user: User, batch: Batch) -> None:
     stopping = [finding for finding in standing(batch) if finding.stops_release]
     if stopping:
         raise ReleaseBlocked(batch.lot_number, stopping)
-    batches.release_batch(user, batch)
+    batches.mark_released(user, batch)
 
 
 @jobs.every_minute
 def check_due() -> None:
-    """Check the lots and certificates that are due."""
+    """Check the lots that are due."""
     due = sa.or_(Batch.checked_on.is_(None), sa.and_(Batch.checked_on < today(), Batch.status != BatchStatus.CLOSED))
     for batch_id in db.session.scalars(db.select(Batch.id).where(due).order_by(Batch.id).limit(AT_ONCE)).all():
         _check_apart(batch_id)
-    for certificate_id in db.session.scalars(_certificates_due()).all():
-        with transaction():
-            check_certificate(db.session.get_one(Certificate, certificate_id))
 
 
 def check_due_of(user: User) -> None:
@@ -160,12 +146,3 @@ def _check_apart(batch_id: int) -> None:
             check_lot(db.session.get_one(Batch, batch_id, options=[joinedload(Batch.product), joinedload(Batch.site)]))
     except sa.exc.SQLAlchemyError:
         log.exception("compliance check failed", batch=batch_id)
-
-
-def _certificates_due() -> sa.Select[Any]:
-    return (
-        sa.select(Certificate.id)
-        .where(sa.or_(Certificate.checked_on.is_(None), Certificate.checked_on < today()))
-        .order_by(Certificate.id)
-        .limit(AT_ONCE)
-    )

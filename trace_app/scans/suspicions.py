@@ -15,11 +15,9 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
-from flask import current_app
 from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 
-from config import Settings
 from trace_app.accounts.service import nearest_regulators
 from trace_app.batches.models import Batch
 from trace_app.clock import local
@@ -32,6 +30,7 @@ from trace_app.labels.service import code_of
 from trace_app.messages.service import tell
 from trace_app.scans.models import Outcome, ScanItem, ScanMark, Suspicion, SuspicionKind, scans
 from trace_app.scans.regions import apart_km
+from trace_app.settings import address_of, settings
 
 LAG = timedelta(seconds=10)
 """Workers write their scans some seconds late."""
@@ -272,14 +271,13 @@ def _keep(sign: Sign) -> None:
 
 
 def _tell(row: Suspicion, batch: Batch) -> None:
-    home = str(current_app.config["SETTINGS"].public_url).rstrip("/")
     with force_locale("zh_CN"):
         words = str(KINDS[row.kind])
     places = "、".join(f"{region or '地区不明'} {count}" for region, count in row.regions.items())
     message = {
         "subject": f"[扫码异常] {batch.product.name} {batch.lot_number}",
         "lines": [words, f"{row.scans} 次：{places}"],
-        "link": f"{home}/scans",
+        "link": address_of("scans.index"),
         "type": "suspicious_scans",
         "facts": {
             "kind": row.kind.value,
@@ -303,9 +301,9 @@ def code_of_suspicion(row: Suspicion) -> str:
 @jobs.every_minute
 def keep_house() -> None:
     """Make the parts of this month and the next, and forget single scans whose time is over."""
-    settings: Settings = current_app.config["SETTINGS"]
+    kept = timedelta(days=settings().scan_days_kept)
     now = utc_now()
-    over = now - timedelta(days=settings.scan_days_kept)
+    over = now - kept
     with transaction():
         mark = db.session.get(ScanMark, "house", with_for_update=True)
         if mark is not None and mark.until > now - timedelta(hours=1):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, render_template, request
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.attachments import attachment
 from trace_app.scans import charts
 from trace_app.scans.figures import figures_for, rows_for, suspicions_for
 from trace_app.scans.models import ScanClient
 from trace_app.scans.suspicions import KINDS, code_of_suspicion
+from trace_app.spreadsheets import csv_text
 
 views = Blueprint("scans", __name__)
 SPANS = (7, 30, 90, 365)
@@ -59,14 +60,8 @@ def index() -> Any:
 @views.get("/scans.csv")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def table() -> Any:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    head = (_("日期"), _("产品"), _("批次号"), _("地区"), _("客户端"), _("语言"), _("扫码次数"))
-    writer.writerow([str(text) for text in head])
+    rows: list[Sequence[Any]] = [(_("日期"), _("产品"), _("批次号"), _("地区"), _("客户端"), _("语言"), _("扫码次数"))]
     for day, product, lot, region, client, language, scans in rows_for(the_user(), _days()):
-        kind = str(CLIENTS[ScanClient(client)]) if client else ""
-        # A text that begins like a formula is none to a spreadsheet.
-        texts = [f"'{text}" if text[:1] in "=+-@" else text for text in (product, lot, region)]
-        writer.writerow([day.isoformat(), *texts, kind, str(LANGUAGES.get(language, language)), scans])
-    headers = {"Content-Disposition": 'attachment; filename="scans.csv"'}
-    return Response("﻿" + out.getvalue(), mimetype="text/csv", headers=headers)
+        kind = CLIENTS[ScanClient(client)] if client else ""
+        rows.append((day.isoformat(), product, lot, region, kind, LANGUAGES.get(language, language), scans))
+    return attachment(csv_text(rows), "scans.csv", "text/csv")

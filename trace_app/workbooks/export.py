@@ -25,6 +25,7 @@ from trace_app.records.intervals import intervals
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
 from trace_app.records.texts import details, record_title
+from trace_app.spreadsheets import without_formula
 from trace_app.units import unit_name
 
 
@@ -190,7 +191,7 @@ def workbook_of(batch: Batch) -> bytes:
     sheet.set_column(1, 1, 60)
     for row, (label, text) in enumerate(facts_of(batch)):
         sheet.write_string(row, 0, label, bold)
-        sheet.write_string(row, 1, text, wrap)
+        sheet.write_string(row, 1, without_formula(text), wrap)
     for table in tables_of(batch):
         sheet = book.add_worksheet(table.title)
         sheet.freeze_panes(1, 0)
@@ -199,6 +200,6 @@ def workbook_of(batch: Batch) -> bytes:
             sheet.write_string(0, column, text, head)
         for number, row_texts in enumerate(table.rows, start=1):
             for column, text in enumerate(row_texts):
-                sheet.write_string(number, column, text, wrap)
+                sheet.write_string(number, column, without_formula(text), wrap)
     book.close()
     return out.getvalue()

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
-from urllib.parse import quote
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.catalogue.service import kind_named, kinds
 from trace_app.db.session import transaction
 from trace_app.forms import Form, SelectField, choices, required
 from trace_app.language import named
 from trace_app.media.service import DOCUMENT_TYPES
-from trace_app.spreadsheets import without_formula
+from trace_app.spreadsheets import csv_text
 from trace_app.templating import status_of
 from trace_app.uploads import upload
 from trace_app.workbooks import service
@@ -42,11 +40,6 @@ class WorkbookForm(Form):
         self.what.choices = choices(
             [*((k.code, named(k)) for k in kinds()), (service.INPUTS, _("投入品目录")), (service.ORDERS, _("网店订单"))]
         )
-
-
-def _download(data: bytes, name: str, mimetype: str = DOCUMENT_TYPES["xlsx"]) -> Response:
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-    return Response(data, mimetype=mimetype, headers=headers)
 
 
 @views.route("/workbooks", methods=["GET", "POST"])
@@ -84,11 +77,13 @@ def template(what: str) -> Any:
     from trace_app.workbooks.template import inputs_template, kind_template, orders_template
 
     if what == service.INPUTS:
-        return _download(inputs_template(), f"{_('投入品目录模板')}.xlsx")
+        return attachment(inputs_template(), f"{_('投入品目录模板')}.xlsx", DOCUMENT_TYPES["xlsx"])
     if what == service.ORDERS:
-        return _download(orders_template(), f"{_('网店订单模板')}.xlsx")
+        return attachment(orders_template(), f"{_('网店订单模板')}.xlsx", DOCUMENT_TYPES["xlsx"])
     kind = kind_named(what)
-    return _download(kind_template(the_user(), kind), f"{_('%(kind)s：生产记录模板', kind=named(kind))}.xlsx")
+    return attachment(
+        kind_template(the_user(), kind), f"{_('%(kind)s：生产记录模板', kind=named(kind))}.xlsx", DOCUMENT_TYPES["xlsx"]
+    )
 
 
 @views.get("/workbooks/<int:import_id>")
@@ -122,15 +117,9 @@ def _page(import_id: int, problems: list[Any] | None = None) -> str:
 @allow(RoleName.PRODUCER)
 def problems(import_id: int) -> Any:
     row = service.import_for(the_user(), import_id)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([str(_("工作表")), str(_("行")), str(_("列")), str(_("问题"))])
-    for trouble in row.problems:
-        texts = (
-            str(trouble[name] if trouble[name] is not None else "") for name in ("sheet", "row", "column", "message")
-        )
-        writer.writerow([without_formula(text) for text in texts])
-    return _download(("\ufeff" + out.getvalue()).encode(), f"{_('问题')}-{row.id}.csv", DOCUMENT_TYPES["csv"])
+    head = (_("工作表"), _("行"), _("列"), _("问题"))
+    rows = [[trouble[name] for name in ("sheet", "row", "column", "message")] for trouble in row.problems]
+    return attachment(csv_text([head, *rows]), f"{_('问题')}-{row.id}.csv", DOCUMENT_TYPES["csv"])
 
 
 @views.get("/batches/<int:batch_id>/file.<any(xlsx, pdf):file_type>")
@@ -141,9 +130,9 @@ def lot_file(batch_id: int, file_type: str) -> Any:
     if file_type == "xlsx":
         from trace_app.workbooks.export import workbook_of
 
-        return _download(workbook_of(batch), f"{batch.lot_number}.xlsx")
+        return attachment(workbook_of(batch), f"{batch.lot_number}.xlsx", DOCUMENT_TYPES["xlsx"])
     if file_type == "pdf":
         from trace_app.workbooks.dossier import dossier_of
 
-        return _download(dossier_of(batch), f"{batch.lot_number}.pdf", DOCUMENT_TYPES["pdf"])
+        return attachment(dossier_of(batch), f"{batch.lot_number}.pdf", DOCUMENT_TYPES["pdf"])
     raise NotFound

@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, may_see, public, the_user
 from trace_app.accounts.forms import division_choices
 from trace_app.accounts.models import RoleName
+from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.forms import STATES
 from trace_app.batches.models import Batch
@@ -34,6 +35,7 @@ from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
 from trace_app.labels.service import code_of
 from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
 from trace_app.records.series import chart_points
+from trace_app.settings import address_of
 from trace_app.templating import status_of
 from trace_app.uploads import upload, uploads
 
@@ -167,12 +169,11 @@ def temperature(shipment_id: int) -> Any:
 def note(shipment_id: int) -> Any:
     """The delivery note that goes with the goods."""
     shipment = shipping.own_shipment(the_user(), shipment_id)
-    headers = {"Content-Disposition": f'attachment; filename="{shipment.number}.pdf"'}
-    link = url_for("shipments.receive", code=shipment.receipt_code, _external=True)
+    link = address_of("shipments.receive", code=shipment.receipt_code)
     # Here: what makes papers takes 13 MB, which most workers never need.
     from trace_app.flow.shipments.delivery_note import delivery_note
 
-    return Response(delivery_note(shipment, link), mimetype="application/pdf", headers=headers)
+    return attachment(delivery_note(shipment, link), f"{shipment.number}.pdf", "application/pdf")
 
 
 def _page(

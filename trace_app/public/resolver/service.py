@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from flask import current_app, url_for
+from flask import url_for
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
@@ -22,6 +22,7 @@ from trace_app.labels.service import ScannedLabel, code_of_sscc, label_of_code, 
 from trace_app.language import named
 from trace_app.public.resolver.digital_link import DigitalLink
 from trace_app.public.trace import Trace, trace_of_batch
+from trace_app.settings import absolute
 
 VOCABULARY = "https://ref.gs1.org/voc/"
 CONTEXT = "https://ref.gs1.org/standards/resolver/linkset-context"
@@ -96,7 +97,7 @@ def resolve(link: DigitalLink) -> Resolved:
             raise Unknown from error
         if link.serial and not _is_of(label, link):
             raise Unknown
-        return _of_label(label, trace_of_batch(label.batch_id), _absolute(link.path), lambda: _broader(link))
+        return _of_label(label, trace_of_batch(label.batch_id), absolute(link.path), lambda: _broader(link))
     return _lot_or_product(link)
 
 
@@ -125,7 +126,7 @@ def _lot_or_product(link: DigitalLink) -> Resolved:
 
 def linkset_of_label(label: ScannedLabel, trace: Trace) -> dict[str, Any]:
     """The links of a label as a link set, for whoever asks its own page for them."""
-    return linkset(_of_label(label, trace, _absolute(f"/{label.code}"), lambda: None))
+    return linkset(_of_label(label, trace, absolute(f"/{label.code}"), lambda: None))
 
 
 def _of_label(label: ScannedLabel, trace: Trace, anchor: str, broader: Callable[[], Resolved | None]) -> Resolved:
@@ -140,7 +141,7 @@ def _lot(link: DigitalLink) -> Resolved:
     page = url_for("resolver.lot_page", gtin=link.gtin, lot=link.lot)
     targets = _targets_of_lot(trace_of_batch(batch.id), page, url_for("public.recall_check", lot=link.lot))
     description = f"{named(batch.product)} {batch.lot_number}"
-    return Resolved(_absolute(link.path), description, targets, lambda: _product(DigitalLink(gtin=link.gtin)))
+    return Resolved(absolute(link.path), description, targets, lambda: _product(DigitalLink(gtin=link.gtin)))
 
 
 def lot_by_link(gtin: str, lot: str) -> Batch:
@@ -193,7 +194,7 @@ def _product(link: DigitalLink) -> Resolved:
         _target("certificationInfo", f"{page}/certificates"),
         _target("recallStatus", url_for("public.recall_list", q=product.name)),
     ]
-    return Resolved(_absolute(link.path), named(product), targets)
+    return Resolved(absolute(link.path), named(product), targets)
 
 
 def product_by_gtin(gtin: str) -> Product:
@@ -209,7 +210,7 @@ def _place(gln: str) -> Resolved:
     site = site_by_gln(gln)
     page = url_for("resolver.place_page", gln=gln)
     targets = [_target("defaultLink", page), _target("locationInfo", page)]
-    return Resolved(_absolute(DigitalLink(gln=gln).path), named(site), targets)
+    return Resolved(absolute(DigitalLink(gln=gln).path), named(site), targets)
 
 
 def site_by_gln(gln: str) -> Site:
@@ -221,11 +222,7 @@ def site_by_gln(gln: str) -> Site:
 
 
 def _target(name: str, path: str, media: str = HTML) -> Target:
-    return Target(name, _absolute(path), str(LINK_TYPES[name]), media)
-
-
-def _absolute(path: str) -> str:
-    return str(current_app.config["SETTINGS"].public_url).rstrip("/") + path
+    return Target(name, absolute(path), str(LINK_TYPES[name]), media)
 
 
 def link_type(text: str) -> str | None:
@@ -271,7 +268,7 @@ def description_file() -> dict[str, Any]:
     """What stands under ``/.well-known/gs1resolver``."""
     return {
         "name": "Qujing Agricultural Traceability",
-        "resolverRoot": _absolute(""),
+        "resolverRoot": absolute(""),
         "supportedPrimaryKeys": ["00", "01", "414"],
         "supportedLinkType": [{"namespace": VOCABULARY, "prefix": "gs1:"}],
         "linkTypeDefaultCanBeLinkset": False,
