@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 from qr.codes import PRINTED_LENGTH
 from qr.fonts import CELL_EM
+from qr.masks import MASKS
 from qr.pins import PIN_DIGITS
 from qr.stock import STOCKS, Stock, dots_per_mm
-from qr.symbol import MASKS, QUIET_ZONE_MODULES, Mask, SymbolForm
+from qr.symbol import QUIET_ZONE_MODULES, Mask, SymbolForm
 
 CONSTANT_FIELDS = (
     "product", "net_content", "lot", "produced", "best_before", "origin", "producer", "marks", "level", "call",

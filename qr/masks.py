@@ -6,6 +6,7 @@ thousands of symbols together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,48 @@ N1, N2, N3, N4 = 3, 3, 40, 10
 """Penalty weights (clause 7.8.3.1, table 11)."""
 Words = NDArray[Any]
 Counts = NDArray[Any]
+
+
+MASKS = range(8)
+CHUNK = 1024
+"""Symbols whose masks are chosen together: their words stay in the processor's cache."""
+
+
+class MaskChooser:
+    """Turns symbols at mask 0 into symbols at the best mask.
+
+    The choice is that of the `qrcode` library: symbols are judged before format and version information are put in,
+    and of equals the lower mask is taken. What masks change is the same for all texts of one form, so any will do.
+
+    :param finished: one text's symbol at each mask, shape ``(size, size)``, True is dark.
+    :param blank: the same before format and version information.
+    """
+
+    def __init__(self, finished: Sequence[NDArray[np.bool_]], blank: Sequence[NDArray[np.bool_]]) -> None:
+        self._size = len(finished[0])
+        self._changes = np.stack([np.packbits(finished[0] ^ modules, axis=1) for modules in finished])
+        self._blank_rows = [line_words(finished[0] ^ modules) for modules in blank]
+        self._blank_columns = [line_words((finished[0] ^ modules).T) for modules in blank]
+
+    def choose(self, symbols: NDArray[np.uint8]) -> None:
+        """Change symbols at mask 0 in place.
+
+        :param symbols: as those of `qr.symbol.SymbolFamily.symbols`.
+        """
+        for start in range(0, len(symbols), CHUNK):
+            part = symbols[start : start + CHUNK]
+            part ^= self._changes[self.best(part)]
+
+    def best(self, symbols: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """The best mask for each symbol, given at mask 0: shape ``(count,)``."""
+        modules = np.unpackbits(symbols, axis=2)[:, :, : self._size]
+        rows = line_words(modules)
+        columns = line_words(modules.transpose(0, 2, 1))
+        points = [
+            penalty(rows ^ self._blank_rows[mask], columns ^ self._blank_columns[mask], self._size) for mask in MASKS
+        ]
+        best: NDArray[np.intp] = np.argmin(np.stack(points), axis=0)
+        return best
 
 
 def penalty(rows: Words, columns: Words, size: int) -> NDArray[np.int64]:

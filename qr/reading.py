@@ -42,12 +42,15 @@ def open_picture(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
+QR_CODE = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+
+
 def read_symbols(picture: NDArray[np.uint8]) -> list[str]:
     """The texts of all QR symbols found, without repeats.
 
     :param picture: grey, shape ``(height, width)``.
     """
-    texts = [result.text for result in zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)]
+    texts = [result.text for result in zxingcpp.read_barcodes(picture, formats=QR_CODE)]
     if not texts:
         import cv2
 

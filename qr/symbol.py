@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import qrcode
@@ -21,31 +21,28 @@ import qrcode.constants
 import qrcode.util
 from numpy.typing import NDArray
 
-from qr.masks import line_words, penalty
+from qr.masks import MASKS, MaskChooser
 
 ALPHANUMERIC = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 QUIET_ZONE_MODULES = 4
 """ISO/IEC 18004 clause 5.3.8."""
 LEVELS = "LMQH"
-MASKS = range(8)
 SAMPLE_CHARACTER = "Z"
 SMALLEST_VERSION = 2
 """Version 1 has no alignment pattern: measured, it reads worse than version 2 when damaged or curved."""
 LARGEST_VERSION = 10
 
-CHUNK = 1024
-"""Symbols whose masks are chosen together: their words stay in the processor's cache."""
 
 Mode = Literal["alphanumeric", "byte"]
 Mask = int | Literal["best"]
 
-_LEVEL = {
+ERROR_CORRECTION = {
     "L": qrcode.constants.ERROR_CORRECT_L,
     "M": qrcode.constants.ERROR_CORRECT_M,
     "Q": qrcode.constants.ERROR_CORRECT_Q,
     "H": qrcode.constants.ERROR_CORRECT_H,
 }
-_MODE = {"alphanumeric": qrcode.util.MODE_ALPHA_NUM, "byte": qrcode.util.MODE_8BIT_BYTE}
+_MODE: dict[str, Any] = {"alphanumeric": qrcode.util.MODE_ALPHA_NUM, "byte": qrcode.util.MODE_8BIT_BYTE}
 _VALUE = {character: value for value, character in enumerate(ALPHANUMERIC)}
 _VALUE_OF_BYTE = np.array([max(0, ALPHANUMERIC.find(chr(byte))) for byte in range(256)], dtype=np.uint16)
 
@@ -76,7 +73,7 @@ def mode_for(text: str) -> Mode:
 
 def capacity(version: int, level: str, mode: Mode) -> int:
     """Characters that a symbol holds (ISO/IEC 18004 table 7)."""
-    words: int = sum(block.data_count for block in qrcode.base.rs_blocks(version, _LEVEL[level]))
+    words: int = sum(block.data_count for block in qrcode.base.rs_blocks(version, ERROR_CORRECTION[level]))
     bits: int = words * 8 - 4 - qrcode.util.length_in_bits(_MODE[mode], version)
     if mode == "byte":
         return bits // 8
@@ -115,9 +112,11 @@ def blank_reference(text: str, form: SymbolForm, mask: int) -> NDArray[np.bool_]
     return np.array(symbol.modules, dtype=np.bool_)
 
 
-def _qrcode(text: str, form: SymbolForm) -> qrcode.QRCode:
+def _qrcode(text: str, form: SymbolForm) -> qrcode.QRCode[Any]:
     mask = None if form.mask == "best" else form.mask
-    symbol = qrcode.QRCode(version=form.version, error_correction=_LEVEL[form.level], mask_pattern=mask, border=0)
+    symbol = qrcode.QRCode(
+        version=form.version, error_correction=ERROR_CORRECTION[form.level], mask_pattern=mask, border=0
+    )
     symbol.add_data(qrcode.util.QRData(text, mode=_MODE[form.mode]), optimize=0)
     return symbol
 
@@ -139,9 +138,11 @@ class SymbolFamily:
         self.suffix_length = suffix_length
         fixed = SymbolForm(form.version, form.level, 0 if form.mask == "best" else form.mask, form.mode)
         self._linear = _LinearSymbols(prefix, suffix_length, fixed)
-        self._chooser: _MaskChooser | None = None
+        self._chooser: MaskChooser | None = None
         if form.mask == "best":
-            self._chooser = _MaskChooser(sample_text(prefix, suffix_length), form, self._linear)
+            sample = sample_text(prefix, suffix_length)
+            finished = [reference_symbol(sample, SymbolForm(form.version, form.level, m, form.mode)) for m in MASKS]
+            self._chooser = MaskChooser(finished, [blank_reference(sample, form, mask) for mask in MASKS])
 
     def symbols(self, suffixes: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Symbols of many suffixes.
@@ -150,9 +151,10 @@ class SymbolFamily:
         :returns: rows of modules, most significant bit first, 1 is dark, each row padded to whole bytes:
             shape ``(count, size, ceil(size / 8))``.
         """
+        symbols = self._linear.symbols(suffixes)
         if self._chooser is not None:
-            return self._chooser.symbols(suffixes)
-        return self._linear.symbols(suffixes)
+            self._chooser.choose(symbols)
+        return symbols
 
 
 class _LinearSymbols:
@@ -205,44 +207,6 @@ class _LinearSymbols:
 
     def _difference(self, one: str, other: str) -> NDArray[np.uint64]:
         return _pack(reference_symbol(one, self.form) ^ reference_symbol(other, self.form))
-
-
-class _MaskChooser:
-    """Symbols at the best mask, from symbols at mask 0.
-
-    The choice is that of the `qrcode` library: symbols are judged before format and version information
-    are put in, and of equals the lower mask is taken.
-
-    :param sample: any text of the family: what masks change is the same for all.
-    """
-
-    def __init__(self, sample: str, form: SymbolForm, linear: _LinearSymbols) -> None:
-        self._size = form.size
-        self._linear = linear
-        finished = [reference_symbol(sample, SymbolForm(form.version, form.level, m, form.mode)) for m in MASKS]
-        blank = [blank_reference(sample, form, mask) for mask in MASKS]
-        self._changes = np.stack([np.packbits(finished[0] ^ modules, axis=1) for modules in finished])
-        self._blank_rows = [line_words(finished[0] ^ modules) for modules in blank]
-        self._blank_columns = [line_words((finished[0] ^ modules).T) for modules in blank]
-
-    def symbols(self, suffixes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """As `SymbolFamily.symbols`."""
-        symbols = self._linear.symbols(suffixes)
-        for start in range(0, len(symbols), CHUNK):
-            part = symbols[start : start + CHUNK]
-            part ^= self._changes[self.best(part)]
-        return symbols
-
-    def best(self, symbols: NDArray[np.uint8]) -> NDArray[np.intp]:
-        """The best mask for each symbol, given at mask 0: shape ``(count,)``."""
-        modules = np.unpackbits(symbols, axis=2)[:, :, : self._size]
-        rows = line_words(modules)
-        columns = line_words(modules.transpose(0, 2, 1))
-        points = [
-            penalty(rows ^ self._blank_rows[mask], columns ^ self._blank_columns[mask], self._size) for mask in MASKS
-        ]
-        best: NDArray[np.intp] = np.argmin(np.stack(points), axis=0)
-        return best
 
 
 def sample_text(prefix: str, suffix_length: int) -> str:

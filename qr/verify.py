@@ -12,7 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -22,15 +22,14 @@ import qrcode.util
 import zxingcpp
 from numpy.typing import NDArray
 
-from qr.reading import open_picture
-from qr.symbol import _LEVEL, LEVELS, SymbolForm, capacity, mode_for, reference_symbol
+from qr.reading import QR_CODE, open_picture
+from qr.symbol import ERROR_CORRECTION, LEVELS, QUIET_ZONE_MODULES, SymbolForm, capacity, mode_for, reference_symbol
 
 GRADES = "FDCBA"
 """By number: 0 is F, 4 is A."""
 PIXELS_PER_MODULE = 12
 MARGIN_MODULES = 6
 """Around the symbol in the straightened picture: the quiet zone and a little more."""
-QUIET = 4
 MOST_TILT = 0.12
 """Difference of opposite sides from which on a tilted photo is not judged for evenness."""
 
@@ -124,10 +123,10 @@ def verify_picture(picture: Picture) -> Verification:
 
 def _read(picture: Picture) -> tuple[str, SymbolForm, NDArray[np.float32]] | None:
     """Text, form and outer corners (from top left, clockwise) of the largest symbol that reads."""
-    results = [r for r in zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode) if r.valid]
+    results = [r for r in zxingcpp.read_barcodes(picture, formats=QR_CODE) if r.valid]
     if results:
         result = max(results, key=lambda r: abs(_area(_zxing_corners(r))))
-        extra: dict[str, Any] = dict(result.extra)
+        extra: dict[str, Any] = dict(cast(dict[str, Any], result.extra))
         corners = _zxing_corners(result)
         version = int(extra.get("Version", 2))
         form = SymbolForm(version, str(result.ec_level), int(extra.get("DataMask", 0)), mode_for(result.text))
@@ -175,7 +174,7 @@ def _holds(text: str, version: int, level: str) -> bool:
 
 
 def _found_but_unread(picture: Picture) -> bool:
-    results = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode, return_errors=True)
+    results = zxingcpp.read_barcodes(picture, formats=QR_CODE, return_errors=True)
     found, _ = cv2.QRCodeDetector().detect(picture)
     return bool(results) or bool(found)
 
@@ -220,10 +219,10 @@ def _warped(picture: Picture, to_picture: NDArray[np.float64], side: int) -> Pic
     shrinking = _module_pixels(to_picture, side // PIXELS_PER_MODULE - 2 * MARGIN_MODULES) / PIXELS_PER_MODULE
     source = cv2.GaussianBlur(picture, (0, 0), shrinking / 2) if shrinking > 1.5 else picture
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped: Picture = cv2.warpPerspective(
+    warped = cv2.warpPerspective(
         source, to_picture, (side, side), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0
     )
-    return warped
+    return cast(Picture, warped)
 
 
 def _reflectance(grey: Picture) -> NDArray[np.float32]:
@@ -326,7 +325,7 @@ class _Measured:
 
     def quiet_sides(self) -> dict[str, float]:
         edge, size = MARGIN_MODULES, self._form.size
-        near, far = edge - QUIET, edge + size + QUIET
+        near, far = edge - QUIET_ZONE_MODULES, edge + size + QUIET_ZONE_MODULES
         zones = {
             "top": self._all[near:edge, edge : edge + size],
             "bottom": self._all[edge + size : far, edge : edge + size],
@@ -345,7 +344,7 @@ def _misdecode_protection(form: SymbolForm) -> int:
 
 def _blocks(form: SymbolForm) -> list[tuple[list[int], int]]:
     """Of each block the places of its words in the final sequence (clause 7.6), and how many are data."""
-    rs = qrcode.base.rs_blocks(form.version, _LEVEL[form.level])
+    rs = qrcode.base.rs_blocks(form.version, ERROR_CORRECTION[form.level])
     members: list[list[int]] = [[] for _ in rs]
     at = 0
     for row in range(max(block.data_count for block in rs)):
@@ -428,7 +427,7 @@ def _grid_nonuniformity(straight: NDArray[np.float32], ideal: NDArray[np.bool_])
     """
     size, pixels = len(ideal), PIXELS_PER_MODULE
     template = np.where(np.kron(ideal, np.ones((pixels, pixels))), 0, 1).astype(np.float32)
-    template = cv2.GaussianBlur(template, (0, 0), pixels / 4)
+    template = cast(NDArray[np.float32], cv2.GaussianBlur(template, (0, 0), pixels / 4))
     reach = pixels
     shifts = []
     parts = max(2, size // 7)

@@ -7,7 +7,7 @@ from pkgutil import walk_packages
 from typing import Any
 
 from flask import Flask
-from flask_openapi3 import OpenAPI
+from flask_openapi3.openapi import OpenAPI
 
 from config import Settings
 from trace_app import cli, downloads, error_pages, language, logs, security_headers, templating

@@ -23,7 +23,7 @@ from wtforms import Field, TextAreaField
 from wtforms import IntegerField as WtIntegerField
 from wtforms import SelectField as WtSelectField
 from wtforms import StringField as WtStringField
-from wtforms.fields.choices import SelectChoice
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, StopValidation, ValidationError
 
 from trace_app.clock import SHANGHAI, local, today
@@ -35,6 +35,7 @@ __all__ = [
     "Form",
     "IntegerField",
     "MomentField",
+    "SelectChoice",
     "SelectField",
     "StringField",
     "TextField",
@@ -225,7 +226,7 @@ class SelectField(WtSelectField):
             self.data = None
 
     def pre_validate(self, form: Any) -> None:
-        may_be_empty = any(choice.value == "" for choice in self.choices or [])
+        may_be_empty = any(value == "" for value, *_rest in self.iter_choices())
         if self.data is not None or not may_be_empty:
             super().pre_validate(form)
 

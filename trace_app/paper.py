@@ -64,8 +64,8 @@ def fonts_for(texts: Iterable[str]) -> Iterator[Fonts]:
     finally:
         for font in fonts:
             # It keeps fonts for ever, too; those of one document are of no use to the next.
-            pdfmetrics._fonts.pop(font.fontName, None)
-            pdfmetrics._dynFaceNames.pop(font.face.name, None)
+            vars(pdfmetrics)["_fonts"].pop(font.fontName, None)
+            vars(pdfmetrics)["_dynFaceNames"].pop(font.face.name, None)
 
 
 def draw_symbol(canvas: Any, text: str, x_mm: float, y_mm: float, size_mm: float) -> None:

@@ -121,7 +121,9 @@ class User(Model, UserMixin):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     organisation: Mapped[Organisation] = relationship(back_populates="users", lazy="joined")
-    roles: Mapped[list[Role]] = relationship(secondary=user_roles, lazy="selectin")
+    roles: Mapped[list[Role]] = relationship(  # type: ignore[assignment]  # of this platform's own class
+        secondary=user_roles, lazy="selectin"
+    )
 
     @property
     def role(self) -> RoleName:

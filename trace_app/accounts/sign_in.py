@@ -41,7 +41,9 @@ OPTIONS: dict[str, Any] = {
 class SignInForm(LoginForm):
     """A name, mobile number or e-mail with a password; one message for all that may be wrong."""
 
-    email = StringField(_("用户名、手机号或邮箱"), [InputRequired(_("请填写此项。"))])
+    email = StringField(  # type: ignore[assignment]  # a name or number will do as well
+        _("用户名、手机号或邮箱"), [InputRequired(_("请填写此项。"))]
+    )
     password = PasswordField(_("密码"), [InputRequired(_("请填写此项。"))])
     remember = BooleanField(_("在这台设备上保持登录"))
 
@@ -73,4 +75,5 @@ def init_app(app: Flask) -> None:
     app.before_request(_begin_writing)
     # The view is the library's, so the limit is put on from outside.
     sign_in = app.view_functions["security.login"]
-    app.view_functions["security.login"] = limiter.limit("20/minute;200/hour", methods=["POST"])(sign_in)
+    limited: Any = limiter.limit("20/minute;200/hour", methods=["POST"])(sign_in)
+    app.view_functions["security.login"] = limited

@@ -9,7 +9,7 @@ from typing import Any
 import flask_openapi3_swagger
 from flask import Blueprint, Response, current_app, jsonify, render_template, send_from_directory
 from flask_babel import lazy_gettext as _
-from flask_openapi3 import Info
+from flask_openapi3.models.info import Info
 from pydantic import ValidationError
 
 from trace_app.accounts.access import public

@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import url_for
 from flask_babel import lazy_gettext as _
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
 from qr.codes import InvalidCode
@@ -51,7 +52,7 @@ TOKEN: list[dict[str, list[str]]] = [{"token": []}]
 CATALOGUE, BATCHES, QUALITY, LABELS, RECALLS, TRACE = (
     Tag(name=name) for name in ("Catalogue", "Batches and records", "Quality", "Labels", "Recalls", "Trace")
 )
-_PROBLEMS = dict.fromkeys((401, 403, 404, 409, 422, 429), schemas.ProblemDocument)
+_PROBLEMS: Any = dict.fromkeys((401, 403, 404, 409, 422, 429), schemas.ProblemDocument)
 CONTENT_TYPES = sorted({kind.content_type for kind in FORMATS.values()})
 ALL_WITH_BATCHES = (RoleName.PRODUCER, *SUPERVISORS)
 

@@ -70,7 +70,7 @@ def commit(batch_id: int) -> Any:
                 the_user(),
                 batches.own_batch(the_user(), batch_id),
                 quantity=form.quantity.data,
-                bases=form.bases.data,
+                bases=form.bases.data or [],
                 consignee=form.consignee.data or "",
             )
         if not form.errors:

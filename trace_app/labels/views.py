@@ -301,7 +301,7 @@ def _edit_layout(layout_id: int | None, plain: dict[str, Any], name: str = "") -
     """The editor. Saving is one of its buttons; the others add a box or show the preview."""
     form = LayoutForm(stock=plain["stock"], data=LayoutForm.values_of(plain) | {"name": name})
     valid = form.validate_on_submit()
-    if "add" in request.form and len(form.boxes) < form.boxes.max_entries:
+    if "add" in request.form and len(form.boxes) < (form.boxes.max_entries or 0):
         form.boxes.append_entry({"x": 2, "y": 2, "width": 20, "height": 5, "size_mm": 2.5, "shrink": True})
     elif valid and "preview" not in request.form:
         with form.refusals(name=layouts.LayoutNameTaken), transaction():

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import Field, SelectMultipleField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import ValidationError
 
 from trace_app.batches.models import Batch
@@ -24,6 +23,7 @@ from trace_app.forms import (
     DecimalField,
     Form,
     IntegerField,
+    SelectChoice,
     SelectField,
     StringField,
     TextField,
@@ -283,7 +283,9 @@ setattr(
 
 
 class VideoForm(RecordForm):
-    note = StringField(_("标题"), [required(), at_most(80)], description=_("如 第二次培土"))
+    note = StringField(  # type: ignore[assignment]  # one line here
+        _("标题"), [required(), at_most(80)], description=_("如 第二次培土")
+    )
     video_url = StringField(_("视频网址"), [required(), at_most(500), public_https], description=_("以 https:// 开头"))
 
 
@@ -396,4 +398,4 @@ class ScopeForm(Form):
         if self.scope.data == "site":
             until = self.season_until.data or date(today().year, 12, 31)
             return Scope(site_id=self.site_id.data, season_until=until)
-        return Scope(tuple(dict.fromkeys(number for number in self.batch_ids.data if number in self._meant)))
+        return Scope(tuple(dict.fromkeys(number for number in self.batch_ids.data or () if number in self._meant)))
