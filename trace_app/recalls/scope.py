@@ -36,8 +36,8 @@ from trace_app.laboratory.models import TestReport, TestResult, Verdict
 from trace_app.laboratory.shown import not_corrected
 from trace_app.language import language, named
 from trace_app.recalls.models import Recall
+from trace_app.records.coverage import coverage, not_replaced
 from trace_app.records.models import Record
-from trace_app.records.service import not_replaced, touches
 from trace_app.scans.models import ScanDay
 
 WIDEST_AREA = 6.0
@@ -228,7 +228,7 @@ def _touched(scope: RecallScope) -> sa.Select[Any]:
         conditions.append(Record.happened_on >= scope.begins)
     if scope.ends:
         conditions.append(Record.happened_on <= scope.ends)
-    return sa.select(touches(*conditions).subquery().c.batch_id)
+    return sa.select(coverage(*conditions).subquery().c.batch_id)
 
 
 @dataclass(frozen=True, slots=True)

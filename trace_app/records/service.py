@@ -23,67 +23,19 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
 from trace_app.media.service import keep_photos
+from trace_app.records.coverage import covered_lots, records_covering
 from trace_app.records.models import Record, RecordType, record_batches
 from trace_app.records.series import copy_of, keep_series
 
 
-def _covered_by(record: Record) -> sa.ColumnElement[bool]:
-    """The batches that a record counts for, as a condition on `Batch`."""
-    if record.site_id is not None:
-        return _season_at(record.site_id, record.season_until, record.happened_on)
-    if record.further_batches:
-        return Batch.id.in_([record.batch_id, *(batch.id for batch in record.further_batches)])
-    return Batch.id == record.batch_id
-
-
-def _season_at(site_id: int, until: date | None, day: date) -> sa.ColumnElement[bool]:
-    """The lots of a site that began before the season's end and were not finished before a day."""
-    return sa.and_(Batch.site_id == site_id, _in_season(until, day))
-
-
-def _in_season(until: Any, day: Any) -> sa.ColumnElement[bool]:
-    """Whether a site's record of a day and a season counts for a lot; of the record, values or columns."""
-    return sa.and_(Batch.started_on <= until, sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= day))
-
-
-def not_replaced() -> sa.ColumnElement[bool]:
-    """Records that no other takes the place of."""
-    return Record.id.not_in(sa.select(Record.replaces_id).where(Record.replaces_id.is_not(None)))
-
-
-def touches(*conditions: sa.ColumnElement[bool]) -> sa.CompoundSelect[Any]:
-    """Which lots records count for: their own, the further ones, and those of a whole site's season.
-
-    :param conditions: on `Record`.
-    :return: pairs of ``record_id`` and ``batch_id``.
-    """
-    own = sa.select(Record.id.label("record_id"), Record.batch_id.label("batch_id"))
-    further = sa.select(record_batches.c.record_id, record_batches.c.batch_id)
-    season = (
-        sa.select(Record.id, Batch.id)
-        .join(Batch, Batch.site_id == Record.site_id)
-        .join(Product, sa.and_(Product.id == Batch.product_id, Product.kind_code == Record.kind_code))
-    )
-    return sa.union(
-        own.where(Record.batch_id.is_not(None), *conditions),
-        further.join(Record, Record.id == record_batches.c.record_id).where(*conditions),
-        season.where(_in_season(Record.season_until, Record.happened_on), *conditions),
-    )
-
-
-def _touched(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    """The batches that records count for, as a condition on `Batch`."""
-    return Batch.id.in_(sa.select(touches(*conditions).subquery().c.batch_id))
-
-
 def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
-    return _touched(Record.stock_id.in_(sa.select(StockLot.id).where(StockLot.product_id == product_id)))
+    return covered_lots(Record.stock_id.in_(sa.select(StockLot.id).where(StockLot.product_id == product_id)))
 
 
-shown_on_trace_pages(Record, _covered_by)
+shown_on_trace_pages(Record, lambda record: covered_lots(Record.id == record.id))
 judged_by_rules(LabelUse, lambda use: _with_stock_of(use.product_id))
 judged_by_rules(InputProduct, lambda product: _with_stock_of(product.id))
-judged_by_rules(StockLot, lambda stock: _touched(Record.stock_id == stock.id))
+judged_by_rules(StockLot, lambda stock: covered_lots(Record.stock_id == stock.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +157,7 @@ def add_record(
     record_id: int | None = connection.execute(_insert(connection.dialect.name, takes_stock), values).scalar()
     if record_id is None:
         return connection.execute(_KNOWN, values).scalar_one()
-    _raise_versions(connection, author, scope, entry)
+    _raise_versions(connection, author, scope, entry, record_id)
     if len(scope.batch_ids) > 1:
         further = [{"record_id": record_id, "batch_id": batch_id} for batch_id in scope.batch_ids[1:]]
         connection.execute(sa.insert(record_batches), further)
@@ -238,18 +190,9 @@ def _insert(database: str, takes_stock: bool) -> Any:
         name: sa.bindparam(name, type_=Record.__table__.c[name].type) for name in [*_NOTHING, "created_at"]
     }
     if takes_stock:
-        values["stock_id"] = (
-            sa.select(StockLot.id)
-            .join(InputProduct, InputProduct.id == StockLot.product_id)
-            .where(
-                StockLot.producer_id == values["producer_id"],
-                StockLot.lot_number == values["input_lot"],
-                InputProduct.type == sa.cast(values["type"], sa.String),
-                InputProduct.name == values["product_name"],
-            )
-            .limit(1)
-            .scalar_subquery()
-        )
+        values["stock_id"] = _stock_named(
+            values["producer_id"], values["input_lot"], sa.cast(values["type"], sa.String), values["product_name"]
+        ).scalar_subquery()
     return (
         dialect.insert(Record.__table__)
         .values(values)
@@ -277,14 +220,13 @@ _HOLD_LOTS = (
 )
 
 
-def _raise_versions(connection: sa.Connection, author: Author, scope: Scope, entry: Entry) -> None:
+def _raise_versions(connection: sa.Connection, author: Author, scope: Scope, entry: Entry, record_id: int) -> None:
     """Hold the lots and raise their versions, as `trace_app.batches.freshness` does for what the session writes."""
     if scope.site_id is not None:
         own = sa.select(Site.id).where(Site.id == scope.site_id, Site.producer_id == author.organisation_id)
         if connection.execute(own).scalar() is None:
             raise NotFound
-        covered = _season_at(scope.site_id, scope.season_until, entry.facts["happened_on"])
-        connection.execute(sa.update(Batch).where(covered).values(CHANGED))
+        connection.execute(sa.update(Batch).where(covered_lots(Record.id == record_id)).values(CHANGED))
         return
     facts = {"batch_ids": scope.batch_ids, "producer": author.organisation_id, "kind": entry.kind_code}
     if len(scope.batch_ids) > 1:
@@ -368,21 +310,29 @@ def _entered_before(user: User, entry_key: str | None) -> Record | None:
     return record
 
 
+def _stock_named(producer_id: Any, lot_number: Any, input_type: Any, product_name: Any) -> sa.Select[Any]:
+    """The id of the stock lot that a record means by the numbers and names that it gives; values, or parameters."""
+    return (
+        sa.select(StockLot.id)
+        .join(InputProduct, InputProduct.id == StockLot.product_id)
+        .where(
+            StockLot.producer_id == producer_id,
+            StockLot.lot_number == lot_number,
+            InputProduct.type == input_type,
+            InputProduct.name == product_name,
+        )
+        .order_by(StockLot.id)
+        .limit(1)
+    )
+
+
 def _with_stock(user: User, record_type: RecordType, facts: dict[str, Any]) -> dict[str, Any]:
     """The facts with the stock lot that they name by its number, where there is one."""
     lot_number = facts.get("input_lot")
     if not lot_number or facts.get("stock_id") is not None:
         return facts
-    found = db.session.scalar(
-        db.select(StockLot.id)
-        .join(StockLot.product)
-        .where(
-            StockLot.producer_id == user.organisation_id,
-            StockLot.lot_number == lot_number,
-            InputProduct.type == record_type.value,
-            InputProduct.name == facts.get("product_name"),
-        )
-    )
+    named = _stock_named(user.organisation_id, lot_number, record_type.value, facts.get("product_name"))
+    found = db.session.scalar(named)
     return facts | {"stock_id": found}
 
 
@@ -438,40 +388,11 @@ def story_of(record: Record) -> list[Record]:
     return chain
 
 
-def counts_for_batch() -> sa.ColumnElement[bool]:
-    """The records of a batch: its own, those for several lots, and its site's of the season. See `values_of_batch`."""
-    site_wide = (
-        Record.site_id == sa.bindparam("site_id"),
-        Record.kind_code == sa.bindparam("kind_code"),
-        Record.season_until >= sa.bindparam("started_on"),
-        Record.happened_on <= sa.bindparam("until"),
-    )
-    # Together, not one or the other: each is found by its own index.
-    return Record.id.in_(
-        sa.union(
-            sa.select(Record.id).where(Record.batch_id == sa.bindparam("batch_id")),
-            sa.select(record_batches.c.record_id).where(record_batches.c.batch_id == sa.bindparam("batch_id")),
-            sa.select(Record.id).where(*site_wide),
-        )
-    )
-
-
-def values_of_batch(batch: Batch) -> dict[str, Any]:
-    """The values that `counts_for_batch` asks for."""
-    return {
-        "batch_id": batch.id,
-        "site_id": batch.site_id,
-        "kind_code": batch.product.kind_code,
-        "started_on": batch.started_on,
-        "until": batch.produced_on or date.max,
-    }
-
-
 def records_of(batch: Batch) -> list[Record]:
     """All records of a batch, the latest day first, with those that were replaced."""
     query = (
         db.select(Record)
-        .where(counts_for_batch())
+        .where(records_covering(batch.id))
         .options(
             joinedload(Record.created_by, innerjoin=False).lazyload(User.roles),
             joinedload(Record.replaced_by).lazyload("*"),
@@ -479,7 +400,7 @@ def records_of(batch: Batch) -> list[Record]:
         )
         .order_by(Record.happened_on.desc(), Record.id.desc())
     )
-    return list(db.session.scalars(query, values_of_batch(batch)))
+    return list(db.session.scalars(query))
 
 
 def site_records(user: User) -> list[Record]:

@@ -16,8 +16,8 @@ from trace_app.catalogue.models import ProductKind
 from trace_app.extensions import db
 from trace_app.inputs.models import LabelUse, StockLot
 from trace_app.media.models import Photo
+from trace_app.records.coverage import records_covering
 from trace_app.records.models import Record, RecordType, record_photos
-from trace_app.records.service import counts_for_batch, values_of_batch
 
 
 class ShownPhoto(NamedTuple):
@@ -53,7 +53,7 @@ _FROM_RECORD = ShownRecord._fields[2:-1]
 
 def records_shown(batch: Batch) -> list[ShownRecord]:
     """The records of a batch that no other replaces, the latest day first."""
-    rows = db.session.execute(_shown(), values_of_batch(batch))
+    rows = db.session.execute(_shown(), {"batch_id": batch.id})
     kind = batch.product.kind
     shown = []
     for _id, group in groupby(rows, lambda row: row[0]):
@@ -71,7 +71,7 @@ def _shown() -> Any:
         sa.select(*(getattr(Record, name) for name in _FROM_RECORD), _label_days(), Photo.name)
         .join_from(Record, record_photos, record_photos.c.record_id == Record.id, isouter=True)
         .outerjoin(Photo, Photo.id == record_photos.c.photo_id)
-        .where(counts_for_batch(), ~sa.exists().where(newer.replaces_id == Record.id))
+        .where(records_covering(sa.bindparam("batch_id")), ~sa.exists().where(newer.replaces_id == Record.id))
         .order_by(Record.happened_on.desc(), Record.id.desc(), Photo.id)
     )
 

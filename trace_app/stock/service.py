@@ -21,8 +21,8 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.inputs.models import StockLot, StockOut, StockOutReason
 from trace_app.inputs.service import product_for
+from trace_app.records.coverage import coverage, not_replaced
 from trace_app.records.models import Record
-from trace_app.records.service import not_replaced, touches
 
 _MASS = {"g": Decimal(1), "kg": Decimal(1000), "t": Decimal(1_000_000)}
 
@@ -115,7 +115,7 @@ def touched_by(user: User, *, search: str = "", stock: StockLot | None = None) -
     else:
         columns = (Record.product_name, Record.input_lot, Record.registration_number, Record.active_ingredient)
         condition = sa.or_(*(column.icontains(search, autoescape=True) for column in columns))
-    pairs = touches(condition, not_replaced()).subquery()
+    pairs = coverage(condition, not_replaced()).subquery()
     query = (
         sa.select(Batch, Record)
         .join(pairs, pairs.c.batch_id == Batch.id)

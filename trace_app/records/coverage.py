@@ -1,0 +1,62 @@
+"""Which lots a record counts for: said once, here, and read in three directions.
+
+From a record to lots: the trace pages that it makes stale, and the lots that a recall by input reaches. From a lot to
+records: what its page shows and the rules judge. All three ask `coverage`, with conditions on `Record` or on `Batch`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Product
+from trace_app.records.models import Record, record_batches
+
+
+def coverage(*conditions: sa.ColumnElement[bool]) -> sa.CompoundSelect[Any]:
+    """Pairs of ``record_id`` and ``batch_id``: each record with each lot that it counts for.
+
+    A record counts for the lot that it was made for, for the further lots that it names, and, where it was made for a
+    whole site, for the lots of its kind there that had begun when its season ended and were not finished before its
+    day. Corrected records are among them; see `not_replaced`.
+
+    :param conditions: on `Record`, on `Batch`, or both; they narrow each of the three ways, so that each is found by an
+        index of its own.
+    """
+    pair = sa.select(Record.id.label("record_id"), Batch.id.label("batch_id"))
+    of_its_own = pair.join_from(Record, Batch, Batch.id == Record.batch_id)
+    of_further_lots = pair.join_from(Record, record_batches, record_batches.c.record_id == Record.id).join(
+        Batch, Batch.id == record_batches.c.batch_id
+    )
+    of_a_whole_site = (
+        pair.join_from(Record, Batch, Batch.site_id == Record.site_id)
+        .join(Product, sa.and_(Product.id == Batch.product_id, Product.kind_code == Record.kind_code))
+        .where(
+            Batch.started_on <= Record.season_until,
+            sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= Record.happened_on),
+        )
+    )
+    return sa.union(*(way.where(*conditions) for way in (of_its_own, of_further_lots, of_a_whole_site)))
+
+
+def covered_lots(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The condition on `Batch` that some record counts for it.
+
+    :param conditions: on `Record`.
+    """
+    return Batch.id.in_(sa.select(coverage(*conditions).subquery().c.batch_id))
+
+
+def records_covering(batch_id: Any) -> sa.ColumnElement[bool]:
+    """The condition on `Record` that it counts for a lot.
+
+    :param batch_id: the lot's id, or a bound parameter for it.
+    """
+    return Record.id.in_(sa.select(coverage(Batch.id == batch_id).subquery().c.record_id))
+
+
+def not_replaced() -> sa.ColumnElement[bool]:
+    """The condition on `Record` that no other takes its place."""
+    return Record.id.not_in(sa.select(Record.replaces_id).where(Record.replaces_id.is_not(None)))
