@@ -32,7 +32,7 @@ def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
     return covered_lots(Record.stock_id.in_(sa.select(StockLot.id).where(StockLot.product_id == product_id)))
 
 
-shown_on_trace_pages(Record, lambda record: covered_lots(Record.id == record.id))
+shown_on_trace_pages(Record, lambda record: covered_lots(Record.id.in_([record.id, record.replaces_id])))
 judged_by_rules(LabelUse, lambda use: _with_stock_of(use.product_id))
 judged_by_rules(InputProduct, lambda product: _with_stock_of(product.id))
 judged_by_rules(StockLot, lambda stock: covered_lots(Record.stock_id == stock.id))
