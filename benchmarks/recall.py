@@ -30,6 +30,7 @@ from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
+from trace_app.recalls.models import NoticeText
 from trace_app.recalls.scope import RecallScope, preview
 from trace_app.recalls.service import issue_by_scope
 from trace_app.records.models import Record
@@ -134,10 +135,10 @@ def measure(app: Flask, lots: int) -> dict[str, float]:
         previews.append(time.perf_counter() - begun)
         assert found.count == count, (found.count, count)
         db.session.rollback()
-    facts = {"level": 2, "reason": "示例", "advice": "示例"}
+    text = NoticeText(2, "示例", "示例")
     begun = time.perf_counter()
     with transaction():
-        recall = issue_by_scope(db.session.get_one(User, officer_id), scope, {}, **facts)
+        recall = issue_by_scope(db.session.get_one(User, officer_id), scope, {}, text)
         assert recall.lot_count == count
     issued = time.perf_counter() - begun
     peer, mine = statistics.median(bare), statistics.median(previews)

@@ -22,7 +22,7 @@ from tests.world import RECALL, World
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
-from trace_app.recalls.models import Recall
+from trace_app.recalls.models import NoticeText, Recall
 from trace_app.recalls.service import end, issue_recall
 from trace_app.scans.models import ScanDay
 
@@ -113,7 +113,9 @@ class Officer:
         self.musts.append(Must(lot, self._since[lot], time.monotonic(), show=False))
         with self._world.writing():
             user = db.session.get_one(User, self._user_id)
-            self._recalled[lot] = issue_recall(user, db.session.get_one(Batch, self._lots[lot]), **RECALL).id
+            self._recalled[lot] = issue_recall(
+                user, db.session.get_one(Batch, self._lots[lot]), NoticeText(**RECALL)
+            ).id
         self._since[lot] = time.monotonic()
 
     def end(self, lot: int) -> None:

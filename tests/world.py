@@ -30,6 +30,7 @@ from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel
 from trace_app.public.label_states import PAGE_STATE
+from trace_app.recalls.models import NoticeText
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
 from trace_app.records.forms import form_for
@@ -283,7 +284,7 @@ class World:
         """The number of the notice."""
         with self.writing():
             user, batch = db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id)
-            return issue_recall(user, batch, **RECALL).number
+            return issue_recall(user, batch, NoticeText(**RECALL)).number
 
     def version(self, batch_id: int) -> tuple[Any, ...]:
         """What tells one state of a batch's page from another; the later is the greater."""

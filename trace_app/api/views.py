@@ -248,7 +248,7 @@ def issue_recall(body: schemas.RecallIn) -> Any:
         facts = body.model_dump(exclude={"batch_id", "kind"})
         form = RecallForm.parse(facts | ({"kind": body.kind} if body.kind == "hold" else {}))
         row = batches.batch_for(the_user(), body.batch_id)
-        recall = recalls.issue_recall(the_user(), row, **form.recall_facts)
+        recall = recalls.issue_recall(the_user(), row, form.notice_text, form.recall_kind)
     jobs.enqueue(tell_everyone, recall.id)
     return _json(_recall(recall, lots_listed([recall])[recall.id]), 201)
 

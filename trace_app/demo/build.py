@@ -378,4 +378,4 @@ def _recall() -> Recall:
             "advice_en": "Do not eat it. Return it with its packaging to the shop for a refund.",
         }
     )
-    return issue_recall(accounts.user_by_name("shizong"), batch, **form.recall_facts)
+    return issue_recall(accounts.user_by_name("shizong"), batch, form.notice_text, form.recall_kind)

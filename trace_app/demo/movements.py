@@ -19,7 +19,7 @@ from trace_app.flow.shipments.models import Shipment
 from trace_app.flow.shipments.service import ConsigneeFacts, Load, ShipmentFacts
 from trace_app.recall_tasks import service as tasks
 from trace_app.recalls import service as recalls
-from trace_app.recalls.models import Recall, RecallKind
+from trace_app.recalls.models import NoticeText, Recall, RecallKind
 
 CONSIGNEES = (
     ConsigneeFacts("示例·昆明山货行", "0871-00000001", "buyer@demo.example", None, "昆明市示例路 18 号"),
@@ -114,12 +114,14 @@ def hold(lot: Batch) -> Recall:
     return recalls.issue_recall(
         accounts.user_by_name("luoping"),
         lot,
-        level=2,
-        reason="县级抽样送检，等待复检结果。",
-        advice="请先不要食用，等待结果。",
-        reason_en="A county sample is being tested again.",
-        advice_en="Please don't eat it until the result is known.",
-        kind=RecallKind.HOLD,
+        NoticeText(
+            level=2,
+            reason="县级抽样送检，等待复检结果。",
+            advice="请先不要食用，等待结果。",
+            reason_en="A county sample is being tested again.",
+            advice_en="Please don't eat it until the result is known.",
+        ),
+        RecallKind.HOLD,
     )
 
 

@@ -22,7 +22,7 @@ from trace_app.forms import (
     required,
 )
 from trace_app.language import named
-from trace_app.recalls.models import NoticeType, RecallKind, RecallStatus
+from trace_app.recalls.models import NoticeText, NoticeType, RecallKind, RecallStatus
 from trace_app.recalls.scope import SCOPE_FIELDS, WIDEST_AREA, RecallScope
 
 LEVELS = {
@@ -80,6 +80,12 @@ class NoticeForm(Form):
         super().__init__(*args, **kwargs)
         self.level.choices = choices(LEVEL_MEANINGS.items(), blank=_("请选择"))
 
+    @property
+    def notice_text(self) -> NoticeText:
+        """What the notice says, once the form is valid."""
+        words = {name: self[name].data or "" for name in ("reason", "advice", "reason_en", "advice_en")}
+        return NoticeText(level=self.level.data, **words)
+
 
 class RecallForm(NoticeForm):
     """A notice for lots; or, where it says so, a provisional stop of their sale."""
@@ -92,10 +98,9 @@ class RecallForm(NoticeForm):
         self.kind.choices = choices(hold.items(), blank=_("召回：公告公开，标签显示召回"))
 
     @property
-    def recall_facts(self) -> dict[str, Any]:
-        """What `trace_app.recalls.service` takes, once the form is valid."""
-        facts = {name: self[name].data or "" for name in ("reason", "advice", "reason_en", "advice_en")}
-        return facts | {"level": self.level.data, "kind": RecallKind(self.kind.data or RecallKind.RECALL)}
+    def recall_kind(self) -> RecallKind:
+        """A recall or a hold, once the form is valid."""
+        return RecallKind(self.kind.data or RecallKind.RECALL)
 
 
 class ScopeForm(Form):

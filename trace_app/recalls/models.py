@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
@@ -36,6 +37,20 @@ class NoticeType(enum.StrEnum):
     NARROW = "narrow"
     CORRECT = "correct"
     END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeText:
+    """What a notice says.
+
+    :ivar level: 1 to 3.
+    """
+
+    level: int
+    reason: str
+    advice: str
+    reason_en: str = ""
+    advice_en: str = ""
 
 
 class RecallMember(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.recalls import clocks
 from trace_app.recalls.models import (
+    NoticeText,
     NoticeType,
     Recall,
     RecallExclusion,
@@ -107,41 +108,16 @@ class OnlyTheRegulator(Problem):
     title = _("主动召回发布后，缩小范围或终止须由当地主管部门审查后进行。请联系他们。")
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeText:
-    """What a notice says.
-
-    :ivar level: 1 to 3.
-    """
-
-    level: int
-    reason: str
-    advice: str
-    reason_en: str = ""
-    advice_en: str = ""
-
-
-def issue_recall(
-    user: User,
-    batch: Batch,
-    *,
-    level: int,
-    reason: str,
-    advice: str,
-    reason_en: str = "",
-    advice_en: str = "",
-    kind: RecallKind = RecallKind.RECALL,
-) -> Recall:
+def issue_recall(user: User, batch: Batch, text: NoticeText, kind: RecallKind = RecallKind.RECALL) -> Recall:
     """Stop one batch. From the commit on every label of it says so.
 
-    :param level: 1 to 3. Level I waits for the second officer, the batch on hold meanwhile.
+    Level I waits for the second officer, the batch on hold meanwhile.
     :raises OutsideJurisdiction, AlreadyRecalled:
     """
     if not (within_jurisdiction(user, batch.division_code) or _is_own(user, batch)):
         raise OutsideJurisdiction(lot=batch.lot_number)
     _one_at_a_time(user)
-    text = NoticeText(level, reason, advice, reason_en, advice_en)
-    recall = _begin(user, kind, level, {})
+    recall = _begin(user, kind, text.level, {})
     if not _take_in(recall, 1, sa.select(Batch.id).where(Batch.id == batch.id)):
         raise AlreadyRecalled(lot=batch.lot_number)
     _issued(user, recall, text)
@@ -153,12 +129,7 @@ def issue_by_scope(
     user: User,
     scope: RecallScope,
     left_out: dict[int, str],
-    *,
-    level: int,
-    reason: str,
-    advice: str,
-    reason_en: str = "",
-    advice_en: str = "",
+    text: NoticeText,
     kind: RecallKind = RecallKind.RECALL,
 ) -> Recall:
     """Stop all lots that a scope reaches, but those left out with a reason. All or none, in one transaction.
@@ -169,8 +140,7 @@ def issue_by_scope(
     :raises ScopeTooWide, EmptyScope, NothingLeft:
     """
     _one_at_a_time(user)
-    text = NoticeText(level, reason, advice, reason_en, advice_en)
-    recall = _begin(user, kind, level, scope.plain())
+    recall = _begin(user, kind, text.level, scope.plain())
     _take_in_scope(user, recall, 1, scope, left_out)
     _issued(user, recall, text)
     return recall

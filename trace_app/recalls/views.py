@@ -36,7 +36,6 @@ from trace_app.recalls.forms import (
 from trace_app.recalls.models import Recall, RecallKind, RecallStatus
 from trace_app.recalls.published import lots_listed
 from trace_app.recalls.scope import MOST_LISTED, EmptyScope, Preview, ScopeTooWide, map_of_sites, preview, scope_of
-from trace_app.recalls.service import NoticeText
 from trace_app.templating import status_of
 
 views = Blueprint("recalls", __name__)
@@ -52,7 +51,9 @@ def issue(batch_id: int) -> Any:
     form = RecallForm()
     if form.validate_on_submit():
         with form.refusals(), transaction():
-            recall = service.issue_recall(the_user(), batches.batch_for(the_user(), batch_id), **form.recall_facts)
+            recall = service.issue_recall(
+                the_user(), batches.batch_for(the_user(), batch_id), form.notice_text, form.recall_kind
+            )
         if not form.errors:
             return _issued(recall)
         batch = batches.batch_for(the_user(), batch_id)
@@ -107,7 +108,7 @@ def issue_scope() -> Any:
             if form.count.data != reached:
                 form.refuse("count", str(_("范围内现在有 %(count)d 批，请核对后再填。", count=reached)))
             elif isinstance(form, ScopeRecallForm):
-                recall = service.issue_by_scope(the_user(), meant, left_out, **form.recall_facts)
+                recall = service.issue_by_scope(the_user(), meant, left_out, form.notice_text, form.recall_kind)
             else:
                 recall = service.managed_recall(the_user(), request.form["extends"])
                 added = service.extend(the_user(), recall, meant, left_out, form.note.data)
@@ -231,8 +232,7 @@ def correct(number: str) -> Any:
     if form.validate():
         with form.refusals(level=service.NeedsNewRecall), transaction():
             recall = service.managed_recall(the_user(), number)
-            facts = {name: form[name].data or "" for name in ("reason", "advice", "reason_en", "advice_en")}
-            service.correct(the_user(), recall, NoticeText(level=form.level.data, **facts), form.note.data)
+            service.correct(the_user(), recall, form.notice_text, form.note.data)
         if not form.errors:
             return _done(recall, _("已发布更正。"))
     return _page(number, correct_form=form)
