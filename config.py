@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     @property
     def hosts(self) -> list[str]:
         """The hosts that requests may name: that of ``public_url``, ``trusted_hosts``, and this machine's own."""
-        return [self.public_url.host or "", *self.trusted_hosts, "localhost", "127.0.0.1", "[::1]"]
+        return [self.public_url.host or "", *self.trusted_hosts, "localhost", "127.0.0.1"]
 
     @cached_property
     def signing_key(self) -> str:

@@ -103,7 +103,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     app.before_request(guard)
     jobs.init_app(app, settings)
     cli.init_app(app)
-    flask = refuse_malformed(app.wsgi_app)
+    flask = refuse_malformed(app.wsgi_app, settings.hosts)
     scans = app.extensions["scan_log"] = ScanLog(app, settings)
     app.wsgi_app = ScanLayer(app, flask, reader_for(driver_of(settings)), StopLease(settings), TracePages(), scans)  # type: ignore[method-assign]
     return app

@@ -16,7 +16,8 @@ _POLICY = (
 def init_app(app: Flask) -> None:
     settings: Settings = app.config["SETTINGS"]
     if hops := settings.proxy_hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        # The host that a client claims to have asked for (X-Forwarded-Host) is believed of nobody.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     secure = settings.public_url.scheme == "https"
 
     def add_headers(response: Response) -> Response:

@@ -18,10 +18,13 @@ def test_an_impossible_host_is_a_bad_request(world: World, host: str) -> None:
     assert world.client().get("/", headers={"Host": host}).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "host", ["t.qj.cn", "127.0.0.1:8000", "[::1]:8000", "localhost", "xn--fiqs8s.cn", "a_b.example."]
-)
-def test_a_possible_host_is_not(world: World, host: str) -> None:
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.", "t.qj.cn"])
+def test_another_hosts_name_is_a_bad_request(world: World, host: str) -> None:
+    assert world.client().get("/", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "localhost:1"])
+def test_our_own_host_is_not(world: World, host: str) -> None:
     assert world.client().get("/", headers={"Host": host}).status_code == 200
 
 
