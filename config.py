@@ -28,12 +28,13 @@ class Settings(BaseSettings):
     public_url: HttpUrl = HttpUrl("http://127.0.0.1:8000")
     """The address that labels carry. Short is better: 16 characters with the scheme leave the best symbol."""
     trusted_hosts: list[str] = []
-    """Further hosts that requests may name, as a JSON list; ``.example.org`` stands for all below it. Whatever a request
-    names, addresses are made of ``public_url``."""
+    """Further hosts that requests may name, as a JSON list; ``.example.org`` stands for all below it. Whatever a
+    request names, addresses are made of ``public_url``.
+    """
     database_url: str = ""
     """``postgresql://user:password@host/name``, or empty for SQLite in ``data_dir``."""
     redis_url: str = ""
-    """For jobs and rate limits; empty for SQLite and memory."""
+    """The Redis server for jobs and rate limits; empty for SQLite and memory."""
     s3_bucket: str = ""
     """Media go to this bucket; empty for a folder in ``data_dir``."""
     s3_endpoint_url: str | None = None
@@ -46,7 +47,7 @@ class Settings(BaseSettings):
     proxy_hops: int = Field(default=0, ge=0)
     """Reverse proxies in front, whose X-Forwarded headers are believed."""
     smtp_host: str = ""
-    """For e-mail about findings; without one, none is sent."""
+    """The mail server for messages; without one, no e-mail is sent."""
     smtp_port: int = 587
     smtp_tls: bool = True
     smtp_user: str = ""

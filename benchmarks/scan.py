@@ -62,14 +62,14 @@ def peer(code: str) -> Picture:
 
 
 def printed(modules: NDArray[np.bool_]) -> Picture:
-    """At a given printed size: the more modules, the smaller each."""
+    """A symbol at a given printed size: the more modules it has, the smaller each is."""
     framed = np.pad(modules, QUIET_ZONE_MODULES)
     fine = np.where(np.kron(framed, np.ones((16, 16))), 0, 255).astype(np.uint8)
     return cv2.resize(fine, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
 def on_a_pack(symbol: Picture, chance: Generator) -> Picture:
-    """On a light ground, a little turned."""
+    """A photo of the symbol on a light ground, a little turned."""
     frame = np.full((FRAME, FRAME), 225, dtype=np.uint8)
     at = (FRAME - SIDE) // 2
     frame[at : at + SIDE, at : at + SIDE] = symbol

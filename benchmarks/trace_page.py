@@ -30,7 +30,7 @@ CONNECTIONS = 32
 LOTS, QUICK_LOTS = 1_000_000, 100_000
 HOT, QUICK_HOT = 10_000, 1_000
 LABELS, QUICK_LABELS = 100, 500
-"""Of each hot lot."""
+"""How many labels each hot lot has."""
 COLD = 200
 NGINX = """
 worker_processes 2; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;

@@ -24,7 +24,7 @@ MOST_LINES = 3
 FRAME_MM = 0.2
 MIN_VARIABLE_MM = 1.5
 SYMBOL_SHARES = (0.6, 0.54, 0.48, 0.42)
-"""Of the label's width: the symbol is as large as the texts allow."""
+"""Shares of the label's width that are tried for the symbol: the largest that leaves room for the texts is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class LabelText:
     marks: str = ""
     """Geographical indication and certificates."""
     level: str = ""
-    """Of what the label is: a case, a pallet."""
+    """What the label stands on where it is not an item: a case, a pallet."""
     call: str = ""
     """What invites to scan."""
     pin_call: str = ""

@@ -21,9 +21,9 @@ from qr.reading import read_symbols
 from qr.symbol import QUIET_ZONE_MODULES
 
 ALL_UP_TO = 100
-"""All labels of a smaller run are read,"""
+"""The largest run of which all labels are read."""
 SAMPLE = 48
-"""and as many of a larger one, from the first to the last."""
+"""How many labels of a larger run are read, evenly from the first to the last."""
 RENDERED_DOTS_PER_MM = 8
 PIXELS_PER_DOT = 2
 

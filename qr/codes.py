@@ -23,7 +23,7 @@ from qr.pins import pins
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 13
 PRINTED_LENGTH = 16
-"""With the spaces of `format_code`."""
+"""The length of a code with the spaces of `format_code`."""
 MAX_RUN = (1 << 22) - 1
 MAX_INDEX = (1 << 20) - 1
 CHECK_BITS = 18

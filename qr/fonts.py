@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 REGULAR = 400
 BOLD = 700
 CODE = 1
-"""In place of a weight: the code font."""
+"""This number, in place of a weight, means the code font."""
 CODE_CHARACTERS = " -0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CELL_EM = 0.64
 """Width of a cell of the code font, in em."""

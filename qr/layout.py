@@ -157,7 +157,7 @@ class Layout:
         )
 
     def plain(self) -> dict[str, Any]:
-        """As values of JSON; `parse` reads them."""
+        """The layout as values of JSON; `parse` reads them."""
         values = asdict(self)
         for box in values["boxes"]:
             box["fields"] = list(box["fields"])
@@ -283,7 +283,7 @@ def _contrast_faults(layout: Layout) -> Iterable[Fault]:
 
 
 def _reflectance(colour: str) -> float:
-    """Of a printed sRGB colour; red counts most, as many scanners see by red light."""
+    """The reflectance of a printed sRGB colour; red counts most, as many scanners see by red light."""
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
     seen: float = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

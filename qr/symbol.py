@@ -215,7 +215,7 @@ def sample_text(prefix: str, suffix_length: int) -> str:
 
 
 def _linear_table(changes: NDArray[np.int_], deltas: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
-    """For each change of data bits the change of the symbol, from the change that each single bit makes."""
+    """The change of the symbol for each change of data bits, from the change that each single bit makes."""
     table = np.zeros((len(changes), len(deltas[0])), dtype=np.uint64)
     for bit, packed in enumerate(deltas):
         table[(changes >> bit & 1).astype(np.bool_)] ^= packed

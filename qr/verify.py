@@ -26,7 +26,7 @@ from qr.reading import QR_CODE, open_picture
 from qr.symbol import ERROR_CORRECTION, LEVELS, QUIET_ZONE_MODULES, SymbolForm, capacity, mode_for, reference_symbol
 
 GRADES = "FDCBA"
-"""By number: 0 is F, 4 is A."""
+"""The letters of the grades by their number: 0 is F, 4 is A."""
 PIXELS_PER_MODULE = 12
 MARGIN_MODULES = 6
 """Around the symbol in the straightened picture: the quiet zone and a little more."""
@@ -36,12 +36,12 @@ MOST_TILT = 0.12
 CLEAR = 0.92
 """Share of light modules that a side of the quiet zone must have."""
 FEW_PIXELS = 2.6
-"""Of a module in the photo: with fewer, the photo is at fault and not the print."""
+"""A module that has fewer pixels than this in the photo can't be judged: the photo is at fault and not the print."""
 MOST_WRONG = 0.2
 """Share of modules: a symbol that reads has fewer wrong ones, so with more it is another symbol than we think."""
 GAIN = 0.22
 SOFT = 0.3
-"""In modules: strokes that much too wide or thin; edges that much blurred."""
+"""Limits in modules: strokes are too wide or too thin by more than the first, edges blurred by more than the second."""
 
 Picture = NDArray[np.uint8]
 
@@ -343,7 +343,7 @@ def _misdecode_protection(form: SymbolForm) -> int:
 
 
 def _blocks(form: SymbolForm) -> list[tuple[list[int], int]]:
-    """Of each block the places of its words in the final sequence (clause 7.6), and how many are data."""
+    """The places of each block's words in the final sequence (clause 7.6), and how many of them are data."""
     rs = qrcode.base.rs_blocks(form.version, ERROR_CORRECTION[form.level])
     members: list[list[int]] = [[] for _ in rs]
     at = 0
@@ -449,7 +449,7 @@ def _grid_nonuniformity(straight: NDArray[np.float32], ideal: NDArray[np.bool_])
 
 
 def _edges(straight: NDArray[np.float32], ideal: NDArray[np.bool_]) -> tuple[float, float]:
-    """By how much dark modules are too wide (positive) or too narrow, and how wide an edge is: both in modules."""
+    """The modules by which dark ones are too wide (positive) or too narrow, and the width of an edge in modules."""
     size, near = len(ideal), MARGIN_MODULES * PIXELS_PER_MODULE
     inside = straight[near:-near, near:-near]
     light, dark = float(np.quantile(inside, 0.9)), float(np.quantile(inside, 0.1))

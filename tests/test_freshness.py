@@ -176,7 +176,7 @@ def test_no_page_is_stale_around_a_hundred_thousand_requests(platform: Platform)
     # The load fell upon what was decided: each state of each lot was asked about.
     assert all(asked)
     with app.app_context():
-        # The server was stopped in the usual way: no scan is lost but those that Flask answered before it knew the keys.
+        # The server was stopped in the usual way: no scan is lost but those that Flask answered before it knew keys.
         counted = db.session.scalar(db.select(db.func.sum(ScanDay.scans)))
         assert len(seen) - WORKERS * CLIENTS * CONNECTIONS <= counted <= len(seen)
         db.session.remove()

@@ -1,4 +1,6 @@
-"""Commands: ``flask setup``, ``serve``, ``jobs``, ``demo``, ``organisations``, ``users``, ``tokens``, ``kinds``, ``keys``."""
+"""Commands: ``flask setup``, ``serve``, ``jobs``, ``demo``, ``organisations``, ``users``, ``tokens``, ``kinds``,
+``keys``.
+"""
 
 from __future__ import annotations
 
@@ -90,8 +92,9 @@ def demo(if_empty: bool, yes: bool) -> None:
 
 
 def _share_arena() -> None:
-    """Have all threads of this process, and of those that it forks, take memory from one arena (glibc, mallopt(3)): they
-    leave less of it unused, 20 MB of a worker under load."""
+    """Have all threads of this process, and of those that it forks, take memory from one arena (glibc, mallopt(3)):
+    they leave less of it unused, 20 MB of a worker under load.
+    """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 

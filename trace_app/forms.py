@@ -309,7 +309,7 @@ def not_future(_form: Any, field: Field) -> None:
 
 
 def number_or_none(text: Any) -> int | None:
-    """For select fields of rows that may be left empty: the row's number."""
+    """A row's number, for select fields that may be left empty."""
     return None if text in {"", None, "None"} else int(text)
 
 

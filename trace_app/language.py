@@ -72,7 +72,7 @@ def named(row: Any, attribute: str = "name") -> str:
 
 
 def init_app(app: Flask) -> None:
-    """After Flask-Babel's."""
+    """Set up the texts of both languages; call it after Flask-Babel's own."""
     messages = Messages()
     app.extensions["babel"].instance.domain_instance = messages
 

@@ -1,4 +1,6 @@
-"""What Flask can't read is put right or refused before it: raw bytes in the query, zero bytes, a host that is not ours."""
+"""What Flask can't read is put right or refused before it: raw bytes in the query, zero bytes, a host that is not
+ours.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from trace_app.errors import Problem
 MAX_FILE_MB = 20
 MAX_UNPACKED_MB = 400
 MAX_ROWS = 50_000
-"""Of all sheets together."""
+"""The most rows that all sheets may have together."""
 MAX_COLUMNS = 200
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

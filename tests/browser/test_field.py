@@ -190,7 +190,8 @@ def test_the_pages_of_one_user_are_not_shown_to_another(field: tuple[Page, Brows
     page.goto("/field/")
     _until(
         page,
-        "caches.open('field-pages').then((c) => c.match('/owner')).then((kept) => kept && kept.text()).then((t) => t === 'neighbour')",
+        "caches.open('field-pages').then((c) => c.match('/owner')).then((kept) => kept && kept.text())"
+        ".then((t) => t === 'neighbour')",
     )
     _until(page, "caches.open('field-pages').then((c) => c.match('/field/')).then(Boolean)")
     _until(page, "caches.open('field-pages').then((c) => c.match('/field/ginger/care')).then((kept) => !kept)")

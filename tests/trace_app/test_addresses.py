@@ -1,4 +1,6 @@
-"""Every absolute address is built from PUBLIC_URL: what a request says of the host it asked for is in no page and paper."""
+"""Every absolute address is built from PUBLIC_URL: what a request says of the host it asked for is in no page and
+paper.
+"""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def allowed_roles(app: Flask, endpoint: str) -> frozenset[RoleName] | None:
 
 
 def guard() -> Any:
-    """Before every request: let it pass, ask to sign in, or refuse."""
+    """Let a request pass, ask to sign in, or refuse; it runs before each."""
     if request.endpoint is None:
         return None
     roles = allowed_roles(current_app, request.endpoint)

@@ -62,7 +62,7 @@ class Organisation(Model):
     """Unified social credit code (GB 32100)."""
     division_code: Mapped[str] = mapped_column(sa.ForeignKey("divisions.code"), index=True)
     jurisdiction_code: Mapped[str | None] = mapped_column(sa.ForeignKey("divisions.code"))
-    """Of a regulator: the division that it watches over, with all below it."""
+    """The division that a regulator watches over, with all below it."""
     gs1_prefix: Mapped[str | None] = mapped_column(sa.String(12), unique=True)
     """GS1 company prefix, for the SSCCs of its cases and pallets."""
     next_sscc: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")

@@ -8,7 +8,7 @@ from trace_app.accounts.service import user_of_token
 
 
 def read_bearer() -> None:
-    """Before every request: know the user by its token. A token that is none of ours is refused at once."""
+    """Know the user by its token, before every request. A token that is none of ours is refused at once."""
     if not request.path.startswith("/api/"):
         return
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")

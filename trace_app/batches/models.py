@@ -34,7 +34,7 @@ def _is(kind: str, status: str) -> sa.ColumnElement[bool]:
 
 
 IN_FORCE = _is("recall", "active")
-"""Of rows of `recalls`: it takes its lots back from consumers."""
+"""The condition on a row of `recalls` that it takes its lots back from consumers."""
 PENDING = _is("recall", "pending")
 """It waits for the second officer."""
 HOLDING = sa.or_(_is("hold", "active"), PENDING)

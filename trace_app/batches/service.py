@@ -105,7 +105,7 @@ class BatchFacts:
     best_before: date | None = None
 
     def plain(self) -> dict[str, Any]:
-        """As values of JSON, with names beside the numbers that stand for something."""
+        """The facts as values of JSON, with names beside the numbers that stand for something."""
         facts = {name: getattr(self, name) for name in FACTS} | {"product": self.product.name, "site": self.site.name}
         return {name: str(value) if value is not None else None for name, value in facts.items()}
 

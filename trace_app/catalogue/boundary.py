@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 METRES_PER_DEGREE = 111_320.0
-"""Of latitude, and of longitude at the equator (WGS 84, mean)."""
+"""A degree of latitude in metres, and of longitude at the equator (WGS 84, mean)."""
 MU_M2 = 2000 / 3
 LEAST, MOST = 3, 200
 """Corners."""

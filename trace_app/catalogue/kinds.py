@@ -95,7 +95,7 @@ class Balance(_Part):
     than: Annotated[str, Field(max_length=80)]
     factor: float = Field(default=1, gt=0)
     unit: Annotated[str, Field(max_length=10)] = "kg"
-    """Of both sides; a lot in another unit is not compared."""
+    """The unit of both sides; a lot in another unit is not compared."""
 
 
 class Plausible(_Part):

@@ -109,9 +109,9 @@ class Product(Model):
     name: Mapped[str] = mapped_column(sa.String(40))
     name_en: Mapped[str] = mapped_column(sa.String(80), default="")
     net_content: Mapped[str] = mapped_column(sa.String(30), default="")
-    """As the label says it, such as 净重 500 克."""
+    """The net content as the label says it, such as 净重 500 克."""
     gtin: Mapped[str | None] = mapped_column(sa.String(14))
-    """As 14 digits, for GS1 Digital Link."""
+    """The GTIN as 14 digits, for GS1 Digital Link."""
     marks: Mapped[str] = mapped_column(sa.String(40), default="")
     """Geographical indication and certificates, as the label says them."""
     description: Mapped[str] = mapped_column(sa.String(500), default="")

@@ -128,7 +128,7 @@ def commitment_for(user: User, commitment_id: int) -> CommitmentCertificate:
 
 
 def withdraw_commitment(user: User, row: CommitmentCertificate, reason: str) -> None:
-    """Take a certificate back, after a mistake: who scans its code is told. It stays on record; its quantity is free."""
+    """Take a certificate back, after a mistake: who scans its code is told. It stays; its quantity is free."""
     if row.withdrawn_at is None:
         if not is_void(row.run.voided, 0):
             void_labels(user, row.run, 0, 0, reason)

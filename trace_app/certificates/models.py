@@ -78,12 +78,12 @@ class CommitmentCertificate(Model):
     unit: Mapped[str] = mapped_column(sa.String(10))
     consignee: Mapped[str] = mapped_column(sa.String(100), default="")
     bases: Mapped[list[str]] = mapped_column(sa.JSON)
-    """On what the commitment rests: commissioned_test, own_test, own_control, own_word."""
+    """What the commitment rests on: commissioned_test, own_test, own_control, own_word."""
     issued_on: Mapped[date]
     facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     """What is printed, as it stood on the day."""
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"))
-    """Of which the printed code is."""
+    """The label run that the printed code belongs to."""
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawn_reason: Mapped[str] = mapped_column(sa.String(300), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

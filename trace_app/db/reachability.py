@@ -15,10 +15,10 @@ from trace_app.db.session import count_written
 from trace_app.extensions import db
 
 _REACHED = sa.table("reached_ids", sa.column("id", sa.Integer), sa.column("step", sa.Integer))
-"""On SQLite: a row for each number."""
+"""The temporary table on SQLite: a row for each number."""
 _ARRAY: Any = ARRAY(sa.Integer)
 _REACHED_ARRAY = sa.table("reached_ids", sa.column("ids", _ARRAY))
-"""On PostgreSQL: one row with all of them, in order."""
+"""The temporary table on PostgreSQL: one row with all numbers, in order."""
 _MOST_STEPS = 10_000
 """Further than any chain of lots; only that a circle, which nothing lets in, would end."""
 
@@ -85,7 +85,7 @@ def reached(begin: sa.Select[Any], here: Any, there: Any, standing: sa.ColumnEle
 
 
 def _reach_on_postgresql(begin: sa.Select[Any], here: Any, there: Any, standing: sa.ColumnElement[bool]) -> None:
-    """In one statement, with the numbers of each step as an array."""
+    """Fill the table by one statement, with the numbers of each step as an array."""
     first = sa.select(sa.literal(0).label("step"), sa.func.array(begin.scalar_subquery(), type_=_ARRAY).label("ids"))
     steps = first.cte("steps", recursive=True)
     following = sa.select(there).where(here == sa.func.any(steps.c.ids), standing).correlate(steps)

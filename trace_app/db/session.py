@@ -18,7 +18,7 @@ from trace_app.extensions import db
 
 _BUSY_MS = 10_000
 _LONG_WAL = 32 * 1024 * 1024
-"""In bytes."""
+"""The size in bytes from which on the write-ahead log is long."""
 
 
 @contextmanager

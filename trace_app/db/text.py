@@ -14,7 +14,8 @@ _LAST = "\U0010ffff"
 def begins_with(column: Any, text: str) -> sa.ColumnElement[bool]:
     """Whether a column's text begins with another, upper and lower case told apart.
 
-    PostgreSQL takes the index of ``text_pattern_ops`` for LIKE; SQLite, whose LIKE knows no case, any index for a range.
+    PostgreSQL takes the index of ``text_pattern_ops`` for LIKE; SQLite, whose LIKE knows no case, any index for a
+    range.
     """
     if db.engine.dialect.name == "postgresql":
         return sa.and_(column.startswith(text, autoescape=True))
@@ -22,7 +23,8 @@ def begins_with(column: Any, text: str) -> sa.ColumnElement[bool]:
 
 
 def has_text(column: Any, text: str) -> sa.ColumnElement[bool]:
-    """Whether a text is somewhere in a column's, whatever the case of Latin letters (A to Z; full-width ones as they are).
+    """Whether a text is somewhere in a column's, whatever the case of Latin letters (A to Z; full-width ones as they
+    are).
 
     Folded only where it must be: SQLite's LIKE knows no case, and Chinese has none. PostgreSQL's ILIKE folds all
     letters of the world one by one, which takes five times as long.

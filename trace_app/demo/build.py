@@ -53,9 +53,9 @@ UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coi
 BEGINNING = {"ham": "salting", "ham_mooncake": "receiving", "ginger": "planting", "honey": "bloom", "coix": "sowing"}
 SHELF_DAYS = {"ham": 720, "ham_mooncake": 60, "ginger": 180, "honey": 720, "coix": 365}
 READY_DAYS = 12
-"""From a lot's last record to its release."""
+"""Days from a lot's last record to its release."""
 DEMO_CASE_OF = 2
-"""Of the showcases: ginger."""
+"""The number of the showcase in which a case is shown: ginger."""
 PREFIX = {"ham": "HT", "ham_mooncake": "YB", "ginger": "XJ", "honey": "FM", "coix": "YR"}
 
 

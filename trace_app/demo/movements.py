@@ -72,8 +72,9 @@ def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chanc
     shipment = shipping.ship(owner, CONSIGNEES[which % 4], facts, Load({lot.id: amount}), photos)
     if least is not None and turn == 0:
         lines = [
-            f"{departed + timedelta(minutes=30 * n):%Y-%m-%d %H:%M},{13 + chance.uniform(-1.5, 1.5) + (5 if n in (6, 7) else 0):.1f}"
+            f"{departed + timedelta(minutes=30 * n):%Y-%m-%d %H:%M},{degrees + (5 if n in (6, 7) else 0):.1f}"
             for n in range(16)
+            for degrees in [13 + chance.uniform(-1.5, 1.5)]
         ]
         shipping.note_logger(owner, shipment, "logger.csv", ("时间,温度\n" + "\n".join(lines)).encode())
     return shipment

@@ -58,7 +58,7 @@ RESULTS: dict[str, list[tuple[str, str, str]]] = {
     "coix": [("镉", "0.04", "mg/kg"), ("黄曲霉毒素B1", "未检出（<0.5）", "µg/kg"), ("水分", "12.4", "g/100g")],
 }  # fmt: skip
 CADMIUM_FOUND = ("镉（以 Cd 计）", "0.18", "mg/kg")
-"""In the lot of coix seed that is recalled."""
+"""What was found in the lot of coix seed that is recalled."""
 
 
 def fill_catalogue(regulator: User) -> None:

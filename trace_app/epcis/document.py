@@ -18,7 +18,7 @@ CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 UOM = {"kg": "KGM", "g": "GRM", "t": "TNE", "L": "LTR", "mL": "MLT"}
 """UN/CEFACT recommendation 20; what is counted has none."""
 _OURS = uuid.UUID("6b1f4a3e-5d0c-5c1e-9a64-7d3f2d8b5303")
-"""Of event identities (RFC 4122, version 5)."""
+"""The name space of event identities (RFC 4122, version 5)."""
 ZONE = "+08:00"
 
 

@@ -29,9 +29,10 @@ EVENTS = {
     "recalled": _("召回（Recall）"),
 }
 COLUMNS = (
-    (_("关键追溯事件（CTE）"), 30), (_("日期"), 12), (_("时间"), 8), (_("追溯批号（TLC）"), 20), (_("批号赋予方（TLC source）"), 28),
-    (_("GTIN"), 16), (_("产品描述"), 26), (_("数量"), 10), (_("单位"), 8), (_("事件地点"), 34), (_("发货方"), 26), (_("收货方"), 26),
-    (_("收货方电话"), 16), (_("用料批号"), 34), (_("参考单据类型"), 16), (_("参考单据号"), 22), (_("车辆或运单"), 16), (_("备注"), 30),
+    (_("关键追溯事件（CTE）"), 30), (_("日期"), 12), (_("时间"), 8), (_("追溯批号（TLC）"), 20),
+    (_("批号赋予方（TLC source）"), 28), (_("GTIN"), 16), (_("产品描述"), 26), (_("数量"), 10), (_("单位"), 8),
+    (_("事件地点"), 34), (_("发货方"), 26), (_("收货方"), 26), (_("收货方电话"), 16), (_("用料批号"), 34),
+    (_("参考单据类型"), 16), (_("参考单据号"), 22), (_("车辆或运单"), 16), (_("备注"), 30),
 )  # fmt: skip
 
 
@@ -75,10 +76,8 @@ def _rows(event: ChainEvent, chain: Chain) -> list[list[Any]]:
     place = _place(lot)
     unit = unit_name(lot.unit)
     if event.links:
-        inputs = "、".join(
-            f"{chain.lots[link.source_id].lot_number} {float(link.quantity):g} {unit_name(chain.lots[link.source_id].unit)}"
-            for link in event.links
-        )
+        sources = [(chain.lots[link.source_id], float(link.quantity)) for link in event.links]
+        inputs = "、".join(f"{lot.lot_number} {amount:g} {unit_name(lot.unit)}" for lot, amount in sources)
     if event.line is not None:
         shipment = event.line.shipment
         amount = float(event.line.quantity)

@@ -28,7 +28,7 @@ from trace_app.messages.service import tell
 from trace_app.settings import address_of
 
 MOST_OF_A_LABEL = 10
-"""In a day: more about one label is no news to anyone."""
+"""How often one label may be complained of in a day: more is no news to anyone."""
 PER_PAGE = 30
 
 

@@ -14,7 +14,7 @@ from trace_app.messages.models import Severity
 
 
 class Finding(Model):
-    """What a rule found out about a lot or a producer's certificate. It stays in the history once it no longer holds."""
+    """What a rule found out about a lot or a producer's certificate. It stays in the history when it is gone."""
 
     __tablename__ = "findings"
     __table_args__ = (
@@ -37,7 +37,7 @@ class Finding(Model):
     """What it is about, such as a record: the same evidence is the same finding."""
     severity: Mapped[Severity] = mapped_column(one_of(Severity, "severity"))
     facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
-    """For the message, in plain values."""
+    """The facts for the message, in plain values."""
     record_ids: Mapped[list[int]] = mapped_column(sa.JSON, default=list)
     """The evidence, where it is records."""
     producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
@@ -46,7 +46,7 @@ class Finding(Model):
     certificate_id: Mapped[int | None] = mapped_column(sa.ForeignKey("certificates.id"))
     found_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     gone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Since when it no longer holds."""
+    """The moment since which it no longer holds."""
     handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     handled_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
     handled_note: Mapped[str] = mapped_column(sa.String(300), default="")

@@ -104,7 +104,7 @@ def reconcile(
 
 
 def _worth_telling(finding: Finding, batch: Batch | None) -> bool:
-    """Of lots still being made, only what breaks a rule; what is still missing goes to the to-do list alone."""
+    """Whether someone is told. What is still missing in a lot that is being made goes to the to-do list alone."""
     if batch is None or batch.status is not BatchStatus.DRAFT:
         return finding.severity is not Severity.INFO
     return finding.severity is Severity.BLOCK and not RULES[finding.rule].to_do

@@ -31,7 +31,7 @@ class MoreThanLeft(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Of a lot in someone's hands, in the lot's own unit.
+    """What became of a lot in someone's hands, in the lot's own unit.
 
     :ivar came: what the lot came to for who made it; what was received of it elsewhere.
     :ivar used: what went into other lots.

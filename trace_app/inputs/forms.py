@@ -55,7 +55,8 @@ REGISTRATION_EXAMPLES = {
 
 
 DOSE_UNITS = (
-    "g_per_mu", "mL_per_mu", "kg_per_mu", "times_dilution", "g_per_kg", "m3_per_mu", "mg_per_kg", "strip_per_colony", "kg",
+    "g_per_mu", "mL_per_mu", "kg_per_mu", "times_dilution", "g_per_kg", "m3_per_mu", "mg_per_kg", "strip_per_colony",
+    "kg",
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ class InputProduct(Model):
     ingredients: Mapped[list[dict[str, str]]] = mapped_column(sa.JSON, default=list)
     """Active ingredients: ``name`` and ``content`` as printed."""
     nutrients: Mapped[dict[str, str]] = mapped_column(sa.JSON, default=dict)
-    """Of a fertiliser: n_percent, p_percent, k_percent."""
+    """What a fertiliser contains: n_percent, p_percent, k_percent."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     owner: Mapped[Organisation] = relationship()
@@ -78,7 +78,7 @@ class LabelUse(Model):
     dose_max: Mapped[Decimal | None] = mapped_column(sa.Numeric(12, 3))
     dose_unit: Mapped[str | None] = mapped_column(sa.String(20))
     max_applications: Mapped[int | None]
-    """In one season."""
+    """How often it may be applied in one season."""
 
     product: Mapped[InputProduct] = relationship(back_populates="uses")
 

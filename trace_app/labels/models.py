@@ -52,7 +52,7 @@ class LabelLayout(Model):
     producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
     name: Mapped[str] = mapped_column(sa.String(40))
     plain: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
-    """As `qr.layout.Layout.plain` gives it."""
+    """The layout as `qr.layout.Layout.plain` gives it."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
 
@@ -133,7 +133,7 @@ class PrintJob(Model):
     format: Mapped[str] = mapped_column(sa.String(10))
     layout_name: Mapped[str] = mapped_column(sa.String(60))
     layout: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
-    """As it was when the labels were asked for."""
+    """The layout as it was when the labels were asked for."""
     per_volume: Mapped[int]
     reason: Mapped[str] = mapped_column(sa.String(300), default="")
     """Why labels are printed again."""
@@ -171,7 +171,7 @@ class PrintVolume(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(sa.ForeignKey("print_jobs.id", ondelete="CASCADE"))
     number: Mapped[int]
-    """From 1 on."""
+    """The volume's number, from 1 on."""
     first: Mapped[int]
     count: Mapped[int]
     file_key: Mapped[str] = mapped_column(sa.String(200))
@@ -190,7 +190,7 @@ class PinCheck(Model):
     first_right_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     right: Mapped[int] = mapped_column(default=0)
     wrong: Mapped[int] = mapped_column(default=0)
-    """Since the last right one."""
+    """How many wrong ones were tried since the last right one."""
     wrong_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 

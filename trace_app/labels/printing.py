@@ -64,10 +64,10 @@ THERMAL_VOLUME = 20_000
 """Labels in a file for a thermal printer, where nothing else is asked for: 120 MB at the most."""
 SECONDS_BETWEEN_SIGNS = 0.5
 DEAD_AFTER = timedelta(seconds=45)
-"""Without a sign of life a worker is taken for dead."""
+"""A worker without a sign of life for so long is taken for dead."""
 SLOWEST_STORE_BYTES_PER_S = 200_000
 LOST_AFTER = timedelta(minutes=10)
-"""After so long a waiting job is put on the queue again."""
+"""A job that has waited for so long is put on the queue again."""
 
 PREVIEW_CODES = CodeBook({0: bytes(32)})
 

@@ -31,7 +31,7 @@ MAX_LABELS = MAX_INDEX
 """Codes of one run. More are made in several runs."""
 CONTAINERS = (LabelLevel.CASE, LabelLevel.PALLET)
 EXTENSION_DIGIT = "0"
-"""Of SSCCs: a producer's own choice (GS1 General Specifications, 3.2)."""
+"""The extension digit of SSCCs: a producer's own choice (GS1 General Specifications, 3.2)."""
 SSCC_LINK = "00/"
 """The path of symbols that carry a container's SSCC."""
 _GS1_LOT = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")

@@ -13,8 +13,10 @@ from trace_app.laboratory.models import Verdict
 from trace_app.reference.models import Limit
 
 _MG_PER_KG = {
-    "g/100g": Decimal(10_000), "%": Decimal(10_000), "g/kg": Decimal(1000), "mg/g": Decimal(1000), "mg/100g": Decimal(10),
-    "mg/kg": Decimal(1), "μg/g": Decimal(1), "μg/kg": Decimal("0.001"), "ng/g": Decimal("0.001"), "ng/kg": Decimal("0.000001"),
+    "g/100g": Decimal(10_000), "%": Decimal(10_000), "g/kg": Decimal(1000), "mg/g": Decimal(1000),
+    "mg/100g": Decimal(10),
+    "mg/kg": Decimal(1), "μg/g": Decimal(1), "μg/kg": Decimal("0.001"), "ng/g": Decimal("0.001"),
+    "ng/kg": Decimal("0.000001"),
     "ug/g": Decimal(1), "ug/kg": Decimal("0.001"), "ppm": Decimal(1), "ppb": Decimal("0.001"),
 }  # fmt: skip
 """Mass fractions in milligrams for each kilogram."""
@@ -116,7 +118,7 @@ def verdict(reading: Reading, unit: str, limit: Limit | None) -> Verdict:
 
 
 def verdict_of_all(verdicts: Sequence[Verdict]) -> Verdict:
-    """Of a report: failed where one result failed, passed where one passed and none failed."""
+    """The verdict on a report: failed where one result failed, passed where one passed and none failed."""
     if Verdict.FAIL in verdicts:
         return Verdict.FAIL
     return Verdict.PASS if Verdict.PASS in verdicts else Verdict.OPEN

@@ -18,7 +18,7 @@ class Document(Model):
     name: Mapped[str] = mapped_column(sa.String(32), unique=True)
     """Random, so that only who was given the address finds it."""
     file_name: Mapped[str] = mapped_column(sa.String(120))
-    """As it was called where it came from."""
+    """The file's name where it came from."""
     kind: Mapped[str] = mapped_column(sa.String(10))
     """Its ending: pdf, csv, xlsx."""
     bytes: Mapped[int]

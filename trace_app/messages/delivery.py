@@ -24,7 +24,7 @@ from trace_app.messages.outgoing import NoAnswer, NotAllowed, post
 from trace_app.settings import settings
 
 BREAKS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720)]
-"""Before the second attempt, the third and so on; then it is given up."""
+"""How long is waited before the second attempt, the third and so on; then it is given up."""
 AT_ONCE = 50
 
 log = structlog.get_logger()

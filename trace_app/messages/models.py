@@ -36,7 +36,7 @@ class Channel(Model):
     target: Mapped[str] = mapped_column(sa.String(300))
     """An address, or a URL."""
     secret: Mapped[str] = mapped_column(sa.String(64), default="")
-    """Of a webhook: signs what is sent (HMAC-SHA256)."""
+    """The secret that signs what a webhook is sent (HMAC-SHA256)."""
     least_severity: Mapped[Severity] = mapped_column(one_of(Severity, "least_severity"), default=Severity.WARN)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
@@ -64,8 +64,9 @@ class Delivery(Model):
     finding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("findings.id"))
     """The finding that it tells of, where it tells of one: a channel is told once of each."""
     message: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
-    """``subject``, ``lines`` and ``link`` for people; ``type`` and ``facts`` for machines, or ``webhook``, the whole body
-    that a webhook gets in their place."""
+    """``subject``, ``lines`` and ``link`` for people; ``type`` and ``facts`` for machines, or ``webhook``, the whole
+    body that a webhook gets in their place.
+    """
     channel_id: Mapped[int | None] = mapped_column(sa.ForeignKey("channels.id", ondelete="CASCADE"), index=True)
     address: Mapped[str] = mapped_column(sa.String(255), default="")
     """An e-mail address, for those who have no channel."""

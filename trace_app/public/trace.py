@@ -185,7 +185,7 @@ class Trace:
 
     @property
     def journey(self) -> list[Step]:
-        """From production to where it was sent, by day."""
+        """The lot's way from production to where it was sent, by day."""
         steps = [Step(sending.day, "sent", sending.division) for sending in self.sent]
         if self.produced_on is not None:
             steps.append(Step(self.produced_on, "produced"))

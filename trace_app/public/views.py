@@ -46,7 +46,7 @@ views = Blueprint("public", __name__)
 
 PHOTO_AGE = 31_536_000
 LOTS_IN_LIST = 8
-"""Of each notice, in the list of all."""
+"""How many lots of each notice the list of all notices names."""
 
 
 @views.get("/")
@@ -305,6 +305,6 @@ def robots() -> Any:
 @views.get("/healthz")
 @public
 def health() -> Any:
-    """For a load balancer: whether the database answers."""
+    """Whether the database answers, for a load balancer."""
     db.session.execute(db.text("SELECT 1"))
     return {"status": "ok"}

@@ -72,7 +72,7 @@ class RecallReport(Model):
     task_id: Mapped[int] = mapped_column(sa.ForeignKey("recall_tasks.id"))
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
     sealed: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
-    """In stock and blocked."""
+    """How much is in stock and blocked."""
     returned: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
     destroyed: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
     gone: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))

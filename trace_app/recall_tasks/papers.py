@@ -44,41 +44,7 @@ def report_pdf(recall: Recall, progress: Progress) -> bytes:
         (str(_("已控制")), _percent(progress.secured)),
         (str(_("已核清")), _percent(progress.known)),
     ]
-    tables: list[tuple[str, list[str], list[list[str]], list[float]]] = [
-        (
-            str(_("通知")),
-            [str(p) for p in (_("编号"), _("类型"), _("时间"), _("批次"), _("内容"))],
-            [[n.number, str(NOTICE_TYPES[n.type]), _day(n.issued_at), str(n.lot_count), n.note or _of(n, "reason")] for n in recall.notices],
-            [3, 1.6, 2.2, 1, 6],
-        ),
-        (
-            str(_("有关各方")),
-            [str(p) for p in (_("单位"), _("确认"), _("确认人"), _("批次"), _("已控制"), _("已核清"))],
-            [
-                [party_name(p.task), _day(p.task.acknowledged_at) or str(_("未确认")), p.task.acknowledged_by, str(p.lots), _percent(p.secured), _percent(p.known)]
-                for p in progress.parties
-            ],
-            [5, 2.4, 2, 1, 1.3, 1.3],
-        ),
-        (
-            str(_("各批次的去向")),
-            [str(p) for p in (_("批次号"), _("产品"), _("涉及数量"), _("已封存"), _("已退回"), _("已销毁"), _("已售出或食用"), _("已控制"))],
-            [
-                [lot.batch.lot_number, named(lot.batch.product), _amount(lot.supplied, lot.batch), *(plain_decimal(x) for x in (lot.sealed, lot.returned, lot.destroyed, lot.gone)), _percent(lot.secured)]
-                for lot in progress.lots
-            ],
-            [3, 3, 2, 1.4, 1.4, 1.4, 1.8, 1.3],
-        ),
-        (
-            str(_("处置记录")),
-            [str(p) for p in (_("时间"), _("单位"), _("批次号"), _("报告人"), _("说明"), _("照片"))],
-            [
-                [_day(r.reported_at), party_name(p.task), r.batch.lot_number, r.reported_by, r.note, str(len(r.photos))]
-                for p in progress.parties for r in p.task.reports
-            ],
-            [2.2, 3.4, 2.6, 1.8, 4, 0.9],
-        ),
-    ]  # fmt: skip
+    tables = [_notices(recall), _parties(progress), _lots(progress), _reports(progress)]
     nothing = str(_("没有记录。"))
     foot = str(_("由曲靖市农产品质量安全追溯平台生成于 %(moment)s", moment=f"{local(utc_now()):%Y-%m-%d %H:%M}"))
     texts = [nothing, *(t for pair in facts for t in pair)]
@@ -99,3 +65,68 @@ def _seconds(recall: Recall) -> str:
     if recall.in_force_at is None:
         return ""
     return str(_("%(seconds)d 秒", seconds=round((recall.in_force_at - recall.issued_at).total_seconds())))
+
+
+Table = tuple[str, list[str], list[list[str]], list[float]]
+"""A table on paper: its name, heads, rows, and the widths of its columns to one another."""
+
+
+def _notices(recall: Recall) -> Table:
+    heads = [str(text) for text in (_("编号"), _("类型"), _("时间"), _("批次"), _("内容"))]
+    rows = [
+        [
+            one.number,
+            str(NOTICE_TYPES[one.type]),
+            _day(one.issued_at),
+            str(one.lot_count),
+            one.note or _of(one, "reason"),
+        ]
+        for one in recall.notices
+    ]
+    return str(_("通知")), heads, rows, [3, 1.6, 2.2, 1, 6]
+
+
+def _parties(progress: Progress) -> Table:
+    heads = [str(text) for text in (_("单位"), _("确认"), _("确认人"), _("批次"), _("已控制"), _("已核清"))]
+    rows = []
+    for party in progress.parties:
+        confirmed = _day(party.task.acknowledged_at) or str(_("未确认"))
+        shares = [_percent(party.secured), _percent(party.known)]
+        rows.append([party_name(party.task), confirmed, party.task.acknowledged_by, str(party.lots), *shares])
+    return str(_("有关各方")), heads, rows, [5, 2.4, 2, 1, 1.3, 1.3]
+
+
+def _lots(progress: Progress) -> Table:
+    names = (
+        _("批次号"),
+        _("产品"),
+        _("涉及数量"),
+        _("已封存"),
+        _("已退回"),
+        _("已销毁"),
+        _("已售出或食用"),
+        _("已控制"),
+    )
+    rows = []
+    for lot in progress.lots:
+        amounts = [plain_decimal(amount) for amount in (lot.sealed, lot.returned, lot.destroyed, lot.gone)]
+        about = [lot.batch.lot_number, named(lot.batch.product), _amount(lot.supplied, lot.batch)]
+        rows.append([*about, *amounts, _percent(lot.secured)])
+    return str(_("各批次的去向")), [str(name) for name in names], rows, [3, 3, 2, 1.4, 1.4, 1.4, 1.8, 1.3]
+
+
+def _reports(progress: Progress) -> Table:
+    heads = [str(text) for text in (_("时间"), _("单位"), _("批次号"), _("报告人"), _("说明"), _("照片"))]
+    rows = [
+        [
+            _day(one.reported_at),
+            party_name(party.task),
+            one.batch.lot_number,
+            one.reported_by,
+            one.note,
+            str(len(one.photos)),
+        ]
+        for party in progress.parties
+        for one in party.task.reports
+    ]
+    return str(_("处置记录")), heads, rows, [2.2, 3.4, 2.6, 1.8, 4, 0.9]

@@ -39,7 +39,7 @@ from trace_app.units import unit_name
 
 LOTS_IN_MESSAGE = 50
 MOST_LOTS = 500
-"""Of a task, that are listed and reported on one by one."""
+"""How many lots of a task are listed and reported on one by one."""
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ class Counted:
 
 
 def share(part: Decimal, whole: Decimal) -> float | None:
-    """In percent, at most 100; None of nothing."""
+    """The share of a part in percent, at most 100; None where there is no whole."""
     return min(float(part / whole * 100), 100.0) if whole > 0 else None
 
 
@@ -294,7 +294,7 @@ def task_by_token(token: str) -> RecallTask:
 
 
 def tasks_of(recall: Recall) -> list[RecallTask]:
-    """Of everyone concerned, those first who have not confirmed."""
+    """The tasks of everyone concerned, those first who have not confirmed."""
     query = _with_parties(db.select(RecallTask).filter_by(recall_id=recall.id)).order_by(
         RecallTask.acknowledged_at.is_not(None), RecallTask.start_due_at, RecallTask.id
     )
@@ -320,7 +320,7 @@ class Call:
 
 
 def calls_for(user: User) -> list[Call]:
-    """At most one call for what is real, and one for drills."""
+    """What a user is called to do: at most one call for what is real, and one for drills."""
     query = (
         sa.select(Recall.kind)
         .join(RecallTask, RecallTask.recall_id == Recall.id)
@@ -471,7 +471,7 @@ class Progress:
     secured: float | None
     known: float | None
     hours_to_contact: float | None
-    """Until the last of those who confirmed did; None where no one has."""
+    """Hours until the last of those who confirmed did; None where no one has."""
 
     @property
     def confirmed(self) -> int:

@@ -37,12 +37,12 @@ register(
 
 
 def start_due(level: int, begun: datetime) -> datetime:
-    """Until when everyone concerned must have begun."""
+    """The moment by which everyone concerned must have begun."""
     return begun + timedelta(hours=START_HOURS[level])
 
 
 def finish_due(level: int, begun: datetime) -> date:
-    """Until when a recall must be carried out: working days, the day of the notice not counted."""
+    """The day by which a recall must be carried out: working days, the day of the notice not counted."""
     return working_days_after(local(begun).date(), FINISH_DAYS[level])
 
 

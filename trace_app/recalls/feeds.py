@@ -61,7 +61,7 @@ def atom(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str, tit
 
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-"""Of a feed that has nothing yet."""
+"""The moment that a feed names while it has nothing yet."""
 
 
 def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class RecallForm(NoticeForm):
 
 
 class ScopeForm(Form):
-    """By what the cause is known. Names are those of `RecallScope`."""
+    """What is known of the cause. Names are those of `RecallScope`."""
 
     class Meta:
         csrf = False

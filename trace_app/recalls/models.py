@@ -61,8 +61,9 @@ class RecallMember(Model):
 
     recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"), primary_key=True)
     batch_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """Without a foreign key: for each PostgreSQL would lock the lot's row, which writes to the lot's page. Lots are never
-    deleted, and whoever adds members takes them from rows that refer to lots."""
+    """No foreign key stands here: for each, PostgreSQL would lock the lot's row, which writes to the lot's page. Lots
+    are never deleted, and whoever adds members takes them from rows that refer to lots.
+    """
     added_in: Mapped[int] = mapped_column(default=1, server_default="1")
     """Sequence of the notice that took it in."""
     removed_in: Mapped[int | None]
@@ -92,13 +93,15 @@ class Recall(Model):
     """Who issued it: the regulator, or the producer of a voluntary one."""
     issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
-    """Of the first notice; of a drill, when it was begun."""
+    """The moment of the first notice; of a drill, when it was begun."""
     in_force_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Since when its lots are stopped by it as it stands: issued, or approved; of a drill, when its scope was known."""
+    """The moment since which its lots are stopped by it as it stands: issued, or approved; of a drill, when its scope
+    was known.
+    """
     start_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Until when everyone concerned must have begun: 24, 48 or 72 hours."""
+    """The moment by which everyone concerned must have begun: after 24, 48 or 72 hours."""
     finish_due_on: Mapped[date | None]
-    """Until when it must be carried out: 10, 20 or 30 working days."""
+    """The day by which it must be carried out: after 10, 20 or 30 working days."""
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     tasks_made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When those concerned were last given their tasks; None from a notice on until then."""
@@ -145,7 +148,7 @@ class Recall(Model):
 
 
 class RecallNotice(Model):
-    """What was made known of a recall at one moment: issued, extended, narrowed down, corrected, ended. Never changed."""
+    """What was made known of a recall at one moment: issued, extended, narrowed, corrected, ended. Never changed."""
 
     __tablename__ = "recall_notices"
     __table_args__ = (

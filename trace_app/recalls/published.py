@@ -66,7 +66,7 @@ def _with_lots_like(text: str) -> sa.Select[Any]:
 
 
 def newest_recalls(most: int) -> list[Recall]:
-    """For feeds."""
+    """The newest recalls, for feeds."""
     return list(
         db.session.scalars(_with_notices(db.select(Recall).where(_PUBLIC)).order_by(*_NEWEST_FIRST).limit(most))
     )

@@ -1,7 +1,8 @@
 """What a recall reaches: the lots that have its cause, and all that they went into.
 
-Causes are found by what regulators know: lots, a site, a product or kind, an input by lot, name or active ingredient, a
-supplier, a failed test, a division; within dates. From there everything goes forward through genealogy, whoever made it.
+Causes are found by what regulators know: lots, a site, a product or kind, an input by lot, name or active ingredient,
+a supplier, a failed test, a division; within dates. From there everything goes forward through genealogy, whoever
+made it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from trace_app.records.models import Record
 from trace_app.scans.models import ScanDay
 
 WIDEST_AREA = 6.0
-"""Of an area drawn on the map, in degrees: Yunnan at the most."""
+"""The widest area that may be drawn on the map, in degrees: Yunnan at the most."""
 MOST_ON_MAP = 3000
 SCAN_DAYS = 30
 MOST_LISTED = 100
@@ -75,13 +76,13 @@ class RecallScope:
     kind_code: str = ""
     product: str = ""
     division: str = ""
-    """With all below it."""
+    """A division's code; all below it are meant too."""
     input_lot: str = ""
     input_name: str = ""
     ingredient: str = ""
     supplier: str = ""
     failed_analyte: str = ""
-    """Of a test report that the lot failed."""
+    """An analyte of a test report that the lot failed."""
     area: str = ""
     """Corners of an area in which the site lies, one in each line: latitude and longitude."""
     begins: date | None = None
@@ -99,7 +100,7 @@ class RecallScope:
         return not any(narrow) and not self.names_input and not (self.kind_code and (self.begins or self.division))
 
     def plain(self) -> dict[str, str]:
-        """As values of JSON, without what is empty."""
+        """The scope as values of JSON, without what is empty."""
         return {name: str(value) for name, value in asdict(self).items() if value}
 
 
@@ -283,7 +284,7 @@ class Preview:
     holders: list[Holder]
     holder_count: int
     scans: list[tuple[str, int]]
-    """Of the last `SCAN_DAYS`, by region, the most first; an empty name where the region is not known."""
+    """Scans of the last `SCAN_DAYS` by region, the most first; an empty name where the region is not known."""
 
 
 def affected(user: User, scope: RecallScope) -> AbstractContextManager[ReachedIds]:
@@ -367,7 +368,7 @@ def _codes_given(reached: ReachedIds) -> tuple[int, int]:
 
 
 def _holders(reached: ReachedIds) -> tuple[list[Holder], int]:
-    """To whom lots were sent, those with the most lots first, and how many they are."""
+    """The parties that lots were sent to, those with the most lots first, and how many they are."""
     sent = (
         sa.select(Consignee.name, Consignee.phone, ShipmentLine.batch_id, ShipmentLine.quantity)
         .select_from(ShipmentLine)

@@ -34,7 +34,7 @@ from trace_app.recalls.models import (
 from trace_app.recalls.scope import EmptyScope, RecallScope, affected, scope_of
 
 _MARK = {RecallKind.RECALL: "", RecallKind.HOLD: "H", RecallKind.DRILL: "M"}
-"""In numbers."""
+"""What stands in the numbers of each kind of case."""
 DRILL_LEVEL = 2
 
 shown_on_trace_pages(

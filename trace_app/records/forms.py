@@ -363,7 +363,7 @@ def _typed(text: str) -> Any:
 
 
 class ScopeForm(Form):
-    """For what a record is made: lots, or a whole site for a season. ``entry_key`` lets one entry be sent twice.
+    """What a record is made for: lots, or a whole site for a season. ``entry_key`` lets one entry be sent twice.
 
     ``lots`` are those to choose from, ``meant`` those that may be.
     """

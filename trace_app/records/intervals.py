@@ -20,7 +20,7 @@ ENDING_ROLES = frozenset({"harvest", "slaughter"})
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """From an application to the first harvest after it. ``days`` is None while there was none."""
+    """The time from an application to the first harvest after it. ``days`` is None while there was none."""
 
     required_days: int
     days: int | None

@@ -80,18 +80,18 @@ class Record(Model):
     """The lot, the first where there are several; None for a whole site."""
     site_id: Mapped[int | None] = mapped_column(sa.ForeignKey("sites.id"))
     season_until: Mapped[date | None]
-    """Of a whole site's record: the last day on which a lot may begin that it still counts for."""
+    """The last day on which a lot may begin that a whole site's record still counts for."""
     type: Mapped[RecordType] = mapped_column(one_of(RecordType, "type"))
     stage_code: Mapped[str | None] = mapped_column(sa.String(30))
     happened_on: Mapped[date]
     operator: Mapped[str] = mapped_column(sa.String(40), default="")
     note: Mapped[str] = mapped_column(sa.String(500), default="")
     product_name: Mapped[str | None] = mapped_column(sa.String(80), index=True)
-    """Of an input: the name it is sold under."""
+    """The name that an input is sold under."""
     registration_number: Mapped[str | None] = mapped_column(sa.String(40))
     active_ingredient: Mapped[str | None] = mapped_column(sa.String(80), index=True)
     source: Mapped[str | None] = mapped_column(sa.String(80))
-    """Of an input: who supplied it."""
+    """Who supplied an input."""
     input_lot: Mapped[str | None] = mapped_column(sa.String(40))
     stock_id: Mapped[int | None] = mapped_column(sa.ForeignKey("stock_lots.id"), index=True)
     """The stock lot it was taken from, where the producer keeps stock."""

@@ -18,7 +18,7 @@ from trace_app.records.models import RecordSeries
 from trace_app.spreadsheets import cell_text, read_tables
 
 STRETCHES = 120
-"""Of a series that are kept, each with its least and most."""
+"""How many stretches of a series are kept, each with its least and most."""
 PLAUSIBLE = {"temperature": (-60.0, 120.0), "humidity": (0.0, 100.0)}
 _HEADINGS = {
     "time": re.compile(r"时间|日期|time|date", re.IGNORECASE),

@@ -40,7 +40,7 @@ judged_by_rules(StockLot, lambda stock: covered_lots(Record.stock_id == stock.id
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For what a record is made: one or more lots, or a whole site until the end of a season. By their numbers."""
+    """What a record is made for: one or more lots, or a whole site until the end of a season, by their ids."""
 
     batch_ids: tuple[int, ...] = ()
     site_id: int | None = None
@@ -416,7 +416,7 @@ def site_records(user: User) -> list[Record]:
 
 
 def in_force(records: list[Record]) -> list[Record]:
-    """Without the records that others replace."""
+    """The records that no other replaces."""
     replaced = {record.replaces_id for record in records}
     return [record for record in records if record.id not in replaced]
 

@@ -85,7 +85,7 @@ def _named(name: str, name_en: str) -> str:
 
 
 def _labels(user: User, first: date) -> tuple[int, int]:
-    """How many single labels were scanned since a day, and how many of them again a day or more after the first time."""
+    """How many single labels were scanned since a day, and how many of them again a day or more later."""
     begin = datetime.combine(first, time(), SHANGHAI)
     later = sa.text(f"scan_items.last_at >= scan_items.first_at + {DAY_S}")
     query = (

@@ -119,7 +119,7 @@ class Suspicion(Model):
     """0 of guessed codes."""
     index: Mapped[int] = mapped_column(default=0)
     source: Mapped[int] = mapped_column(sa.BigInteger, default=0)
-    """Of guessed codes."""
+    """The source of guessed codes."""
     batch_id: Mapped[int | None] = mapped_column(sa.ForeignKey("batches.id"))
     score: Mapped[int]
     """How sure: 1 to 100. From `watch.WARN_FROM` on producer and regulator are told."""
@@ -136,7 +136,7 @@ class Suspicion(Model):
 
 
 class ScanMark(Model):
-    """Until when the scans have been looked through."""
+    """The moment up to which the scans have been looked through."""
 
     __tablename__ = "scan_marks"
 

@@ -37,7 +37,7 @@ LAG = timedelta(seconds=10)
 BACK = timedelta(hours=6)
 """How far apart in time two scans of a label are held against each other."""
 FASTEST_KMH = 900.0
-"""Of a traveller, by air."""
+"""The speed of the fastest traveller, by air."""
 LEAST_KM = 300.0
 """Regions are known by their capitals alone."""
 BURST_SOURCES = 15
@@ -46,7 +46,7 @@ GUESSES = 50
 """Unknown codes from one source in a day: people mistype a few."""
 MOST_ITEMS = 500
 MOST_ROWS = 200_000
-"""Of the log, that are looked at together."""
+"""How many rows of the log are looked at together."""
 WARN_FROM = 60
 KINDS = {
     SuspicionKind.FAR_APART: _("同一枚标签短时间内在相距很远的地方被扫"),

@@ -38,7 +38,7 @@ FOUND_AT_MOST = 200
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Of a stock lot, in its own unit. ``left`` is None where a record's dose can't be counted in it."""
+    """What became of a stock lot, in its own unit. ``left`` is None where a record's dose can't be counted in it."""
 
     used: Decimal
     out: Decimal

@@ -41,7 +41,7 @@ MOST_KEPT = 1000
 """Problems whose words are kept; all are counted."""
 SEPARATORS = "、，,;；"
 LOT = "lot"
-"""In place of a field's name: the column of lot numbers."""
+"""What stands in place of a field's name for the column of lot numbers."""
 FORMULA = _("这一格是公式。请复制后用“选择性粘贴 → 数值”。")
 
 

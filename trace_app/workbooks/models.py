@@ -31,7 +31,7 @@ class Import(Model):
     document_id: Mapped[int] = mapped_column(sa.ForeignKey("documents.id"))
     status: Mapped[ImportStatus] = mapped_column(one_of(ImportStatus, "status"), default=ImportStatus.CHECKED)
     rows: Mapped[int]
-    """With something in them, examples left out."""
+    """How many rows have something in them, examples left out."""
     good: Mapped[int]
     """Rows that can be taken in."""
     problems: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)

@@ -38,7 +38,7 @@ class SheetPlan:
 
     @property
     def name(self) -> str:
-        """In the language of now."""
+        """The sheet's name in the reader's language."""
         return sheet_name(title_of(self.type, self.stage))
 
     @property
@@ -49,7 +49,7 @@ class SheetPlan:
 
 
 def sheet_name(text: str) -> str:
-    """As Excel allows it: 31 characters, some not."""
+    """A sheet's name as Excel allows it: 31 characters, some not."""
     return _NOT_IN_NAMES.sub(" ", text)[:31]
 
 

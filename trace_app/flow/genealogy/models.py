@@ -32,7 +32,7 @@ class LotLink(Model):
     source_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
     target_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
     quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
-    """Of the source, in its unit."""
+    """How much of the source went in, in the source's unit."""
     happened_on: Mapped[date]
     note: Mapped[str] = mapped_column(sa.String(200), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

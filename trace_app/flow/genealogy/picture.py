@@ -13,7 +13,7 @@ NODE_WIDTH, NODE_HEIGHT = 168, 46
 GAP_X, GAP_Y = 76, 12
 MARGIN = 10
 MOST_NODES = 200
-"""Beyond them columns are folded."""
+"""The most nodes that are drawn; beyond them columns are folded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,9 @@ Direction = Literal["forward", "backward"]
 MOST_SHOWN = 2000
 """Links that one picture and table are made of."""
 _LOCK = 5_303_001
-"""Of linking as a whole, on PostgreSQL: two links at once could close a circle that neither sees."""
+"""The number of PostgreSQL's advisory lock on linking as a whole: two links at once could close a circle that neither
+sees.
+"""
 
 
 def _made_of(sources: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

@@ -76,7 +76,7 @@ class Shipment(Model):
     """What the goods may be carried at; None where there is no cold chain."""
     most_celsius: Mapped[float | None]
     platform: Mapped[str] = mapped_column(sa.String(30), default="")
-    """Of an online order, with its number."""
+    """The platform of an online order, which has its number beside it."""
     order_number: Mapped[str] = mapped_column(sa.String(60), default="")
     note: Mapped[str] = mapped_column(sa.String(200), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
@@ -114,7 +114,7 @@ class ShipmentLine(Model):
     shipment_id: Mapped[int] = mapped_column(sa.ForeignKey("shipments.id"))
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
     quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
-    """In the lot's unit."""
+    """The quantity in the lot's unit."""
 
     shipment: Mapped[Shipment] = relationship(back_populates="lines")
     batch: Mapped[Batch] = relationship()
@@ -156,9 +156,9 @@ class Temperature(Model):
     least: Mapped[float]
     most: Mapped[float]
     outside_minutes: Mapped[float | None]
-    """Of a series, how long it was outside of what the goods may be carried at."""
+    """How long a series was outside of what the goods may be carried at."""
     points: Mapped[list[list[float]]] = mapped_column(sa.JSON, default=list)
-    """Of a series: seconds from its start, least and most of each stretch."""
+    """The series in stretches: seconds from its start, the least and the most of each."""
     document_id: Mapped[int | None] = mapped_column(sa.ForeignKey("documents.id"))
     noted_by: Mapped[str] = mapped_column(sa.String(60), default="")
 

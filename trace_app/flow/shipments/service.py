@@ -50,7 +50,7 @@ from trace_app.units import unit_name
 
 PER_PAGE = 30
 MOST_CODES = 2000
-"""Of one shipment."""
+"""How many codes one shipment may have."""
 COUNTED = {"piece", "box", "bottle", "leg"}
 """Units of which a label stands on one."""
 
@@ -115,7 +115,7 @@ class DifferenceNeedsNote(Problem):
 
 @dataclass(frozen=True, slots=True)
 class ConsigneeFacts:
-    """To whom: by name; the other facts are kept in the sender's address book."""
+    """Whom goods go to, by name; the other facts are kept in the sender's address book."""
 
     name: str
     phone: str = ""

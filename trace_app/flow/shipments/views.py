@@ -202,7 +202,7 @@ def _page(
 @views.get("/receive")
 @public
 def receive_start() -> Any:
-    """For who has the paper and no way to scan it: type the code."""
+    """A page to type the code, where the paper can't be scanned."""
     form = ReceiptCodeForm(formdata=None)
     typed = request.args.get("code", "").strip()
     if typed:

@@ -1,4 +1,6 @@
-"""What a GS1 Digital Link is answered with: on to where it leads, or all of its links (GS1-Conformant Resolver Standard)."""
+"""What a GS1 Digital Link is answered with: on to where it leads, or all of its links (GS1-Conformant Resolver
+Standard).
+"""
 
 from __future__ import annotations
 

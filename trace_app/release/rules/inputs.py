@@ -177,7 +177,7 @@ def _judged(lot: Lot, record: Record, substance: ProhibitedSubstance) -> Found |
 
 
 def intervals_kept(lot: Lot) -> Iterator[Found]:
-    """Pre-harvest intervals and withdrawal periods between the last application and harvest, slaughter or extraction."""
+    """Pre-harvest intervals and withdrawal periods from the last application to harvest, slaughter or extraction."""
     for record in lot.records:
         interval = lot.intervals.get(record.id)
         if interval is None:

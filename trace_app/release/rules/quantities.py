@@ -15,7 +15,7 @@ from trace_app.records.models import Record
 from trace_app.release.lot import Lot
 
 TOLERANCE = Decimal("1.005")
-"""For rounding on scales."""
+"""The tolerance that scales' rounding needs."""
 
 register(
     [
