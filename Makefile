@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format bench lock messages clean
+.PHONY: help setup run demo test check format mutate bench lock messages clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,6 +32,9 @@ check: .venv/.dev ## Style, types and import rules
 format: .venv/.dev ## Format and sort imports
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+mutate: .venv/.dev .venv/.web ## Change the product in a hundred places and see whether the tests notice
+	$(BIN)/python -m tests.mutate
 
 bench: .venv/.node ## Measure, against peers in the same run
 	$(BIN)/python benchmarks/trace_page.py

@@ -11,11 +11,11 @@ import pytest
 from flask import Flask
 
 from config import Settings
-from tests.world import World
+from tests.world import Browser, World
 from trace_app import create_app
 from trace_app.catalogue import service as catalogue
 from trace_app.db.session import transaction
-from trace_app.extensions import db
+from trace_app.extensions import db, limiter
 from trace_app.labels.keys import register_keys
 from trace_app.reference.service import load_built_in as load_reference_tables
 
@@ -44,7 +44,6 @@ def settings_for(folder: Path, **values: Any) -> Settings:
         "s3_bucket": "",
         "secret_key": "a key for tests, and for tests alone",
         "label_key_file": None,
-        "rate_limits": False,
         "public_url": "http://127.0.0.1:8000",
         "proxy_hops": 0,
         "scan_lease_ms": 0,
@@ -54,14 +53,13 @@ def settings_for(folder: Path, **values: Any) -> Settings:
 
 
 def app_for(settings: Settings, **config: Any) -> Flask:
-    defaults = {
-        "TESTING": True,
-        "PROPAGATE_EXCEPTIONS": False,
-        "JOBS_IMMEDIATE": True,
-        "WTF_CSRF_ENABLED": False,
-        "SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": QUICK_HASHING,
-    }
-    return create_app(settings, **{**defaults, **config})
+    """The application as it runs, but for two things: jobs are done at once (their consumers have tests of their own,
+    with real ones), and passwords are hashed quickly."""
+    defaults = {"TESTING": True, "PROPAGATE_EXCEPTIONS": False, "JOBS_IMMEDIATE": True}
+    hashing = {"SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS": QUICK_HASHING}
+    app = create_app(settings, **{**defaults, **hashing, **config})
+    app.test_client_class = Browser
+    return app
 
 
 @pytest.fixture(scope="session")
@@ -138,3 +136,13 @@ def _no_surprises_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name in {"DATABASE_URL", "REDIS_URL", "S3_BUCKET", "SECRET_KEY", "DATA_DIR", "PUBLIC_URL"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_asked_yet() -> None:
+    """Rate limits are on in all tests. One limiter counts for all applications of a process: before each test it is
+    switched on and given an empty memory, whatever the test before had it do."""
+    limiter.enabled = True
+    counts = Flask("counts", static_folder=None)
+    counts.config["RATELIMIT_STORAGE_URI"] = "memory://"
+    limiter.init_app(counts)

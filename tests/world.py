@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from ipaddress import ip_address
 from typing import Any
 
 import sqlalchemy as sa
@@ -83,14 +85,45 @@ MANDATORY: dict[str, list[tuple[str, str | None, dict[str, str]]]] = {
 }
 """The records without which a lot of a kind is not released."""
 KIND_SITE = {"ginger": "plot", "coix": "plot", "honey": "apiary", "ham": "workshop", "ham_mooncake": "workshop"}
+TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+WITHOUT_TOKEN = re.compile(r"^/api/|^/[^/]+/(pin|feedback)$")
+"""Where a form or a program sends no token: the API, and the two pages that know nobody."""
+FIRST_ADDRESS = ip_address("198.18.0.0")
+"""The first address of a network for tests (RFC 2544)."""
 RECALL = {"level": 2, "reason": "镉超标", "advice": "停止食用", "reason_en": "Cadmium", "advice_en": "Do not eat"}
 
 
 class Browser(FlaskClient):
-    """Reads every answer to its end, as browsers and servers do, so that files are closed."""
+    """Sends forms and reads answers as a browser does.
+
+    Every answer is read to its end, so that files are closed. A form is sent with the token of a page of the platform,
+    as it is in the form's hidden field. Each browser has an address of its own, as visitors have.
+    """
+
+    _addresses = itertools.count(1)
+    _token = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.environ_base["REMOTE_ADDR"] = str(FIRST_ADDRESS + next(self._addresses) % 65_000)
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("method") == "POST" and args and not WITHOUT_TOKEN.search(args[0]):
+            data = kwargs.get("data")
+            if (data is None or isinstance(data, dict)) and "csrf_token" not in (data or {}) and "json" not in kwargs:
+                kwargs["data"] = {"csrf_token": self.token(), **(data or {})}
+            if args[0] == "/logout":
+                self._token = ""
         return super().open(*args, **{"buffered": True, **kwargs})
+
+    def token(self) -> str:
+        """The token that the front page gave this browser, for as long as its session lasts."""
+        if not self._token or self.get_cookie("session") is None:
+            page = super().open("/", buffered=True).text
+            found = TOKEN.search(page)
+            assert found, page
+            self._token = found[1]
+        return self._token
 
 
 @dataclass(frozen=True)
@@ -153,7 +186,7 @@ class World:
 
     def client(self, actor: Actor | None = None, language: str = "zh") -> FlaskClient:
         """A browser, signed in as someone or no one."""
-        client = Browser(self.app, self.app.response_class)
+        client = self.app.test_client()
         client.environ_base["HTTP_ACCEPT_LANGUAGE"] = language
         if actor:
             answer = client.post("/login", data={"email": actor.username, "password": PASSWORD})

@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
         REMEMBER_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=None,
         RATELIMIT_ENABLED=settings.rate_limits,
-        RATELIMIT_STORAGE_URI=settings.redis_url or "memory://",
+        RATELIMIT_STORAGE_URI=_counts_at(settings.redis_url),
         COMPRESS_MIMETYPES=COMPRESSIBLE,
         COMPRESS_ALGORITHM=["br", "gzip"],
         **sign_in.OPTIONS,
@@ -107,6 +107,15 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     scans = app.extensions["scan_log"] = ScanLog(app, settings)
     app.wsgi_app = ScanLayer(app, flask, reader_for(driver_of(settings)), StopLease(settings), TracePages(), scans)  # type: ignore[method-assign]
     return app
+
+
+def _counts_at(redis_url: str) -> str:
+    """Where rate limits are counted. The counting library has a name of its own for a Redis behind a socket file."""
+    return (
+        redis_url.replace("unix://", "redis+unix://", 1)
+        if redis_url.startswith("unix://")
+        else redis_url or "memory://"
+    )
 
 
 def _register_views(app: Any) -> None:

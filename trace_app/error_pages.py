@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
 from flask_babel import lazy_gettext as _
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -27,6 +28,7 @@ MEANINGS = {
     500: _("系统出了问题，已记录下来。请稍后再试；如仍不行，请联系管理员。"),
     503: _("暂时无法处理。请稍后再试。"),
 }
+TOO_OLD = _("还没有收到：这一页放得太久，或已退出登录。请返回上一页（填写的内容一般还在），刷新或重新登录后再提交。")
 
 log = structlog.get_logger()
 
@@ -50,7 +52,8 @@ def _http_error(error: HTTPException) -> Any:
     if error.response is not None or (error.code or 500) < 400:
         return error
     status = error.code or 500
-    response = answer(status, str(MEANINGS.get(status, MEANINGS[500 if status >= 500 else 400])))
+    meaning = TOO_OLD if isinstance(error, CSRFError) else MEANINGS.get(status, MEANINGS[500 if status >= 500 else 400])
+    response = answer(status, str(meaning))
     for name in ("Allow", "Retry-After", "WWW-Authenticate"):
         value = dict(error.get_headers()).get(name)
         if value:

@@ -95,17 +95,18 @@ class Form(FlaskForm):
     def refusals(self, **fields: type[Problem] | tuple[type[Problem], ...]) -> Iterator[None]:
         """Show what a use case refuses in the form: beside the field that names the problem, else above all.
 
-        Only what the person at the form can mend: 404 and 5xx go on to their pages.
+        Only what the person at the form can mend: 404 and 5xx go on to their pages, but for a problem that a field
+        names, such as a code that was typed and is none.
         """
         try:
             yield
         except Problem as problem:
-            if problem.status == 404 or problem.status >= 500:
-                raise
             for field, problems in fields.items():
                 if isinstance(problem, problems):
                     self.refuse(field, problem.message)
                     return
+            if problem.status == 404 or problem.status >= 500:
+                raise
             self.form_errors = [*self.form_errors, problem.message]
 
 

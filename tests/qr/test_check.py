@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from qr.check import CannotBeRead, check_file, positions_to_check
+from qr.check import CannotBeRead, _records, check_file, positions_to_check
 from qr.labels import Labels
 from tests.qr.samples import BOOK, FAMILY, art_of, file_of, labels_of
 
@@ -49,3 +49,10 @@ def test_all_of_a_small_run_and_a_sample_from_end_to_end_of_a_large_one() -> Non
     large = positions_to_check(1_000_000)
     assert len(large) == 48
     assert (large[0], large[-1]) == (0, 999_999)
+
+
+@pytest.mark.parametrize("before", [0, 100, (1 << 20) - 5, 1 << 20, 3_000_000])
+def test_labels_are_found_however_much_stands_before_them(before: int) -> None:
+    records = [b"CLS\r\nPUTBMP %d KILL " % number for number in range(3)]
+    file = io.BytesIO(b"x" * before + b"".join(records) + b"KILL the end")
+    assert list(_records(file, b"CLS\r\nPUTBMP", b"KILL the", 3, [0, 2])) == [(0, records[0]), (2, records[2])]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qr.art import LabelText, LabelTextTooLong, arrange_for, compose
 from qr.fonts import CELL_EM, MissingGlyph
-from qr.layout import MIN_MODULE_MM, Layout, LayoutInvalid, arrange
+from qr.layout import MIN_MODULE_MM, Layout, LayoutInvalid, SymbolTooLarge, arrange
 from qr.stock import STOCKS, dots_per_mm
 from qr.symbol import QUIET_ZONE_MODULES, SymbolForm
 from tests.qr.samples import FAMILY, TEXT
@@ -198,3 +198,17 @@ def test_a_long_address_takes_a_larger_symbol_or_is_refused_where_that_is_too_la
     assert arrange(STOCKS["roll-40x30"], SymbolForm(4, "M")).faults(SymbolForm(4, "M")) == []
     with pytest.raises(LayoutInvalid, match="too large"):
         arrange(STOCKS["roll-40x30"], SymbolForm(10, "M"), symbol_share=0.5)
+
+
+@pytest.mark.parametrize("stock", sorted(STOCKS))
+@pytest.mark.parametrize("share", [0.3, 0.45, 0.6])
+def test_a_symbol_takes_no_more_than_its_share_of_the_width(stock: str, share: float) -> None:
+    paper = STOCKS[stock]
+    try:
+        layout = arrange(paper, FORM, symbol_share=share)
+    except SymbolTooLarge:
+        return
+    side = (FORM.size + 2 * QUIET_ZONE_MODULES) * layout.symbol.module_mm
+    reach = min(paper.inset_mm, QUIET_ZONE_MODULES * 0.9)
+    assert side <= (paper.label_width_mm - paper.inset_mm) * share + reach + 0.001
+    assert side <= paper.label_height_mm - 2 * paper.inset_mm + reach

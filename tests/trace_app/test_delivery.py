@@ -10,6 +10,7 @@ from datetime import timedelta
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -206,8 +207,118 @@ def test_channels_are_ones_own_and_not_endless(world: World) -> None:
     ],
 )
 def test_nothing_private_is_reached(url: str) -> None:
-    with pytest.raises((outgoing.NotAllowed, outgoing.NoAnswer)):
+    with pytest.raises(outgoing.NotAllowed):
         outgoing.post(url, b"{}", {})
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2001:4860:4860::8888", True),
+        ("::ffff:8.8.8.8", True),
+        ("fe80::1%eth0", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:224.0.0.1", False),
+        ("::ffff:100.64.0.1", False),
+        ("10.0.0.1", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("224.0.0.1", False),
+        ("ff0e::1", False),
+        ("::1", False),
+    ],
+)
+def test_an_address_is_public_or_not(address: str, public: bool) -> None:
+    assert outgoing.is_public(address) is public
+
+
+class Names:
+    """What names lead to, one look-up after another, and what was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answers: dict[str, list[list[str]]] = {}
+        self.asked: list[tuple[str, int]] = []
+        self._really = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
+
+    def _look_up(self, host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        if host not in self.answers:
+            return self._really(host, port, *args, **kwargs)
+        self.asked.append((host, port))
+        if not self.answers[host]:
+            raise socket.gaierror("no such name")
+        found = self.answers[host].pop(0)
+        return [entry for address in found for entry in self._really(address, port, *args, **kwargs)]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    return Names(monkeypatch)
+
+
+@pytest.mark.parametrize("found", [["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["::ffff:10.0.0.1"]])
+def test_a_name_with_a_private_address_among_its_own_is_not_reached(names: Names, found: list[str]) -> None:
+    names.answers["hook.example"] = [found]
+    with pytest.raises(outgoing.NotAllowed):
+        outgoing.post("https://hook.example/", b"{}", {})
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(names: Names, hook: Hook) -> None:
+    names.answers["hook.example"] = [["127.0.0.1"]]
+    address = f"http://hook.example:{hook.server_port}/hook"
+    outgoing.post(address, b"{}", {}, private_hosts=frozenset({"hook.example"}))
+    assert names.asked == [("hook.example", hook.server_port)]
+    assert hook.calls[0][0]["Host"] == f"hook.example:{hook.server_port}"
+
+
+@pytest.mark.parametrize("scheme", ["http", "ftp", "file", ""])
+def test_only_https_is_spoken_but_for_hosts_of_the_settings(names: Names, scheme: str) -> None:
+    names.answers["hook.example"] = [["8.8.8.8"]]
+    with pytest.raises(outgoing.NotAllowed):
+        outgoing.post(f"{scheme}://hook.example/", b"{}", {})
+    if scheme != "http":
+        with pytest.raises(outgoing.NotAllowed):
+            outgoing.post(f"{scheme}://hook.example/", b"{}", {}, private_hosts=frozenset({"hook.example"}))
+    assert names.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [("https://hook.example/", 443), ("http://hook.example/", 80), ("https://hook.example:8443/", 8443)],
+)
+def test_an_address_without_a_port_means_that_of_its_scheme(names: Names, url: str, port: int) -> None:
+    names.answers["hook.example"] = []
+    with pytest.raises(outgoing.NoAnswer):
+        outgoing.post(url, b"{}", {}, private_hosts=frozenset({"hook.example"}))
+    assert names.asked == [("hook.example", port)]
+
+
+def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    done = threading.Event()
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000000")
+            self.end_headers()
+            self.wfile.write(b"x" * 5_000)
+            self.wfile.flush()
+            done.wait()
+
+        def log_message(self, *_arguments: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Endless)
+    thread = threading.Thread(target=server.handle_request)
+    thread.start()
+    try:
+        private = frozenset({"127.0.0.1"})
+        outgoing.post(f"http://127.0.0.1:{server.server_port}/", b"{}", {}, private_hosts=private)
+    finally:
+        done.set()
+        thread.join()
+        server.server_close()
 
 
 def test_without_a_mail_server_mail_waits(tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import re
 from typing import Any
 
 import pytest
+from flask import get_template_attribute
+from werkzeug.datastructures import MultiDict
 
 from tests.world import World, photo
 from trace_app.extensions import db
 from trace_app.feedback import forms
+from trace_app.feedback.forms import FeedbackForm, ReplyForm
 from trace_app.feedback.models import Feedback
 from trace_app.messages.models import Delivery
 
@@ -81,13 +84,46 @@ def test_what_a_program_fills_in_is_not_taken(world: World, monkeypatch: pytest.
     _lot, code = world.labelled(world.producer())
     for wrong in ({"website": "http://x"}, {"shown": "forged"}):
         answer = _give(world, code, **wrong)
-        assert answer.status_code in (200, 422)
+        assert answer.status_code == 422
         assert "没有收到" in answer.text
         assert "袋子破了" in answer.text
     monkeypatch.setattr(forms, "LEAST_S", 3)
     assert "没有收到" in _give(world, code).text
     with world.app.app_context():
         assert db.session.scalars(db.select(Feedback)).all() == []
+
+
+def test_a_consumer_sends_it_as_a_browser_does_and_gets_no_cookie(world: World) -> None:
+    grower = world.producer()
+    _lot, code = world.labelled(grower)
+    client = world.client()
+    page = client.get(f"/{code}/feedback")
+    assert "Set-Cookie" not in page.headers
+    fields = dict(re.findall(r'name="(\w+)"[^>]*value="([^"]*)"', page.text))
+    assert fields.keys() >= {"shown"}
+    answer = client.post(f"/{code}/feedback", data=SAID | {"shown": fields["shown"], "website": ""})
+    assert answer.status_code == 302
+    assert "Set-Cookie" not in answer.headers
+    # Who happens to be signed in sends it just so.
+    assert world.client(grower).post(f"/{code}/feedback", data=SAID | {"shown": fields["shown"]}).status_code == 302
+    # Another site's page may fill it in as well as anyone; it says nothing in anyone's name.
+    assert _told(world)[0] == (f"{grower.username}@example.org", "quality")
+
+
+def test_why_a_form_came_back_is_said_where_no_field_stands(world: World) -> None:
+    """What is wrong with a hidden field, the token or the form as a whole stands above the form, each in words."""
+    with world.app.test_request_context("/"):
+        form = ReplyForm(formdata=MultiDict({"text": "好"}))
+        assert not form.validate()
+        page = get_template_attribute("forms.html", "start")(form)
+        assert "填写的内容都还在，请再提交一次" in page
+        assert "请修改标红的地方" not in page
+        form = FeedbackForm(formdata=MultiDict(SAID))
+        form.validate()
+        form.refuse("shown", "放得太久")
+        form.form_errors = ["没有收到"]
+        page = get_template_attribute("forms.html", "summary")(form)
+        assert re.findall(r'role="alert">([^<]+)<', page) == ["没有收到", "放得太久"]
 
 
 def test_a_wrong_form_comes_back_with_all_that_was_typed(world: World) -> None:

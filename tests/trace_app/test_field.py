@@ -32,6 +32,18 @@ def test_an_entry_that_is_sent_twice_is_kept_once(world: World) -> None:
     assert _count(world) == 2
 
 
+def test_a_correction_that_is_sent_twice_is_kept_once(world: World) -> None:
+    actor = world.producer()
+    record = world.record(actor, world.batch(actor), "pesticide", **SPRAYED)
+    client = world.client(actor)
+    data = SPRAYED | {"dose": "30", "correction_reason": "复核", "entry_key": "c" * 32}
+    path = f"/field/records/{record}/correct"
+    answers = [client.post(path, data=data, headers=JSON) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json == answers[1].json
+    assert _count(world) == 2
+
+
 def test_sent_from_four_phones_at_once_it_is_kept_once(world: World) -> None:
     actor = world.producer()
     batch_id = world.batch(actor)
@@ -106,7 +118,28 @@ def test_one_record_for_several_lots_and_for_a_site_flows_to_each_lot(world: Wor
     pages = {lot: client.get(f"/batches/{lot}").text for lot in [*lots, later, before]}
     assert [("两批一起除草" in pages[lot]) for lot in [*lots, later, before]] == [True, True, False, False, False]
     assert [("全园清沟" in pages[lot]) for lot in [*lots, later, before]] == [True, True, True, True, False]
-    assert "全园清沟" in client.get("/field/").text or "整个基地的记录" in client.get("/field/").text
+    assert "全园清沟" in client.get("/field/").text
+
+
+def test_a_sites_record_counts_on_the_first_and_last_day_of_a_lot(world: World) -> None:
+    actor, officer = world.producer(), world.client(world.regulator())
+    site = world.site(actor)
+    days = {"started_on": "2025-03-12", "produced_on": "2025-11-06"}
+    lot = world.batch(actor, site_id=site, lot_number="EDGE-1", **days)
+    client = world.client(actor)
+    spray = SPRAYED | {"scope": "site", "site_id": str(site)}
+    for day, season, name, counts in (
+        ("2025-11-06", "2025-12-31", "收获当天", True),
+        ("2025-11-07", "2025-12-31", "收获次日", False),
+        ("2025-03-01", "2025-03-12", "开始当天", True),
+        ("2025-03-01", "2025-03-11", "开始前一天", False),
+    ):
+        before = world.version(lot)
+        data = spray | {"happened_on": day, "season_until": season, "target": name, "input_lot": f"N-{name}"}
+        assert client.post("/field/ginger/pesticide", data=data).status_code == 302
+        assert (world.version(lot) > before) is counts, name
+        assert (name in client.get(f"/batches/{lot}").text) is counts, name
+        assert ("EDGE-1" in officer.get(f"/recalls/scope?input_lot=N-{name}").text) is counts, name
 
 
 def test_a_record_is_for_ones_own_lots_and_sites_of_one_kind(world: World) -> None:

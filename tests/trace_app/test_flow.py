@@ -14,6 +14,7 @@ from tests.world import SPRAYED, Actor, World
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
+from trace_app.flow.balance import balance_of, intake_of
 from trace_app.flow.genealogy import service
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.genealogy.picture import MOST_NODES, draw
@@ -109,6 +110,18 @@ class TestLinking:
         source, target = world.released(actor, lot_number="R-1"), world.batch(actor)
         world.recall(world.regulator(), source)
         assert "正在召回，此操作已停用。请联系" in self._post(world.client(actor), target, source_id=str(source)).text
+
+    @pytest.mark.parametrize("notice", [{"kind": "hold"}, {"level": "1"}])
+    def test_a_lot_on_hold_or_awaiting_a_second_officer_goes_into_nothing(
+        self, world: World, notice: dict[str, str]
+    ) -> None:
+        actor = world.producer()
+        source, target = world.released(actor, lot_number="R-1"), world.batch(actor)
+        held = world.client(world.regulator()).post(f"/batches/{source}/recall", data=NOTICE | notice)
+        assert held.status_code == 302
+        answer = self._post(world.client(actor), target, source_id=str(source))
+        assert answer.status_code == 422
+        assert "已被暂停销售" in answer.text
 
     def test_two_links_at_once_close_no_circle(self, world: World) -> None:
         actor = world.producer()
@@ -212,6 +225,40 @@ class TestScope:
         else:
             assert answer.status_code == 422
             assert "没有批次符合" in answer.text
+
+    def test_by_a_failed_test_it_reaches_what_failed_and_not_what_passed(self, world: World) -> None:
+        laboratory = world.client(world.laboratory())
+        grower = world.producer()
+        for name, cadmium, lead in (
+            ("FAILED-1", "0.18", "0.01"),
+            ("PASSED-1", "0.02", "0.01"),
+            ("OTHER-1", "0.02", "5"),
+        ):
+            lot = world.released(grower, lot_number=name)
+            report = {
+                "report_number": name,
+                "laboratory": "中心",
+                "cma_number": "230000000001",
+                "sample": "样",
+                "sampled_on": "2025-11-10",
+                "issued_on": "2025-11-15",
+                "line-analyte": ["镉", "铅"],
+                "line-result": [cadmium, lead],
+                "line-unit": ["mg/kg"] * 2,
+                "line-method": [""] * 2,
+            }
+            assert laboratory.post(f"/batches/{lot}/tests/new", data=report).status_code == 302
+        page = world.client(world.regulator()).get("/recalls/scope?failed_analyte=镉").text
+        assert set(re.findall(r">(\w+-1)</a>", page)) == {"FAILED-1"}
+
+    def test_by_its_name_a_product_is_told_from_others(self, world: World) -> None:
+        grower = world.producer()
+        world.batch(grower, product_name="老姜", lot_number="OLD-1")
+        world.batch(grower, product_name="嫩姜", lot_number="YOUNG-1")
+        client = world.client(world.regulator())
+        for query, found in (("老", {"OLD-1"}), ("嫩姜", {"YOUNG-1"}), ("姜", {"OLD-1", "YOUNG-1"})):
+            page = client.get(f"/recalls/scope?product={query}").text
+            assert set(re.findall(r">(\w+-1)</a>", page)) == found
 
     def test_a_scope_that_says_nothing_is_asked_for_more(self, world: World) -> None:
         self._bad_pesticide(world)
@@ -329,3 +376,34 @@ def _now():
     from trace_app.db.base import utc_now
 
     return utc_now()
+
+
+def test_what_others_made_of_a_lot_is_gone_once_whether_it_was_sent_to_them_or_not(world: World) -> None:
+    grower, packer, stranger = world.producer(), world.producer(name="姜厂"), world.producer()
+    lot = world.released(grower, quantity="100")
+    form = {"consignee": "姜厂", "departed_at": "2026-11-20T08:30", f"q-{lot}": "40"}
+    assert world.client(grower).post("/shipments/new", data=form).status_code == 302
+
+    def left(holder: Actor) -> float:
+        with world.app.app_context():
+            return float(balance_of(db.session.get_one(Batch, lot), holder.organisation_id).left)
+
+    _link(world, packer, lot, world.batch(packer), "10")
+    assert (left(grower), left(packer)) == (60, 30)
+    _link(world, stranger, lot, world.batch(stranger), "5")
+    assert left(grower) == 55
+
+
+def test_how_much_of_a_lot_its_intake_explains(world: World) -> None:
+    actor = world.producer()
+    site, product = world.site(actor), world.product(actor)
+
+    def lot(quantity: str, unit: str) -> int:
+        return world.batch(actor, site_id=site, product_id=product, quantity=quantity, unit=unit)
+
+    made = lot("0.6", "t")
+    for quantity, unit, into in (("500", "kg", "400"), ("9", "t", "0.1")):
+        _link(world, actor, lot(quantity, unit), made, into)
+    with world.app.app_context():
+        intake = intake_of(db.session.get_one(Batch, made))
+    assert (intake.amounts, float(intake.share or 0)) == ({"kg": Decimal(400), "t": Decimal("0.1")}, 1.2)

@@ -45,6 +45,28 @@ def _stocked(world: World, actor: Actor, **change: str) -> int:
 
 
 class TestCatalogue:
+    def test_a_fertiliser_is_changed_and_keeps_its_nutrients(self, world: World) -> None:
+        client = world.client(world.producer())
+        values = {
+            "type": "fertiliser",
+            "name": "复合肥",
+            "maker": "云肥",
+            "n_percent": "15",
+            "p_percent": "5.50",
+            "k_percent": "",
+        }
+        made = client.post("/inputs/new", data=values)
+        assert made.status_code == 302, made.text
+        page = client.get(made.location)
+        assert page.status_code == 200
+        assert re.findall(r'name="([npk])_percent"[^>]*value="([^"]*)"', page.text) == [
+            ("n", "15"),
+            ("p", "5.5"),
+            ("k", ""),
+        ]
+        again = client.post(f"{made.location.split('?')[0]}/uses", data={"kind_code": "none"})
+        assert again.status_code == 422
+
     def test_a_product_with_what_its_label_says(self, world: World) -> None:
         client = world.client(world.producer())
         made = client.post("/inputs/new", data=PRODUCT)

@@ -93,6 +93,7 @@ def test_a_run_of_the_largest_size_is_taken(world: World) -> None:
 
 def test_the_page_tells_how_far_a_job_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     actor = world.producer()
+    client = world.client(actor)
     job_id = _order(world, actor, world.released(actor), 20_000)
     monkeypatch.setattr(printing, "SECONDS_BETWEEN_SIGNS", 0)
     seen = []
@@ -103,7 +104,7 @@ def test_the_page_tells_how_far_a_job_is(world: World, monkeypatch: pytest.Monke
             time.sleep(0.3)
             progress(done)
             if len(seen) < 2:
-                seen.append(world.client(actor).get(f"/labels/{_job(world, job_id).run_id}"))
+                seen.append(client.get(f"/labels/{_job(world, job_id).run_id}"))
 
         write(out, art, labels, progress=told)
 
@@ -148,6 +149,21 @@ def test_a_cancelled_job_stops_at_once_and_leaves_no_file(world: World, monkeypa
     assert client.post(f"/labels/jobs/{job_id}/retry").status_code == 302
     with world.app.app_context():
         assert len(_codes(_files(world, job_id))) == 60_000
+
+
+def test_a_cancelled_job_of_a_recalled_lot_is_not_done_after_all(world: World) -> None:
+    actor = world.producer()
+    client = world.client(actor)
+    lot = world.released(actor)
+    job_id = _order(world, actor, lot, 5)
+    assert client.post(f"/labels/jobs/{job_id}/cancel").status_code == 302
+    world.recall(world.regulator(), lot)
+    refused = client.post(f"/labels/jobs/{job_id}/retry")
+    assert refused.status_code == 409
+    assert "正在召回" in refused.text
+    with world.app.app_context():
+        assert _job(world, job_id).status is PrintStatus.CANCELLED
+        assert db.session.scalar(db.select(db.func.count(PrintVolume.id))) == 0
 
 
 def test_a_job_whose_worker_died_goes_on_where_it_was(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from flask import Flask
 from PIL import Image
 from sqlalchemy import event
 
-from tests.world import SPRAYED, World, photo
+from tests.conftest import app_for, set_up, settings_for
+from tests.world import PASSWORD, SPRAYED, TOKEN, World, photo
 from trace_app.extensions import db
 from trace_app.labels import service as labels
 from trace_app.labels.keys import code_book
@@ -286,6 +287,26 @@ def test_every_page_says_how_it_may_be_kept_and_what_it_may_do(world: World) -> 
     cookie = world.client().get("/login").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
+    assert "Secure" not in cookie
+
+
+def test_over_https_cookies_and_pages_are_for_https_alone(tmp_path: Path) -> None:
+    app = app_for(settings_for(tmp_path, public_url="https://t.qj.cn"))
+    set_up(app)
+    world = World(app)
+    client = app.test_client()
+    page = client.get("/login", base_url="https://t.qj.cn")
+    assert "Secure" in page.headers["Set-Cookie"]
+    assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
+    token = TOKEN.search(page.text)
+    assert token
+    data = {"email": world.producer().username, "password": PASSWORD, "remember": "y", "csrf_token": token[1]}
+    headers = {"Referer": "https://t.qj.cn/login"}
+    signed_in = client.post("/login", data=data, base_url="https://t.qj.cn", headers=headers)
+    assert signed_in.status_code == 302
+    cookies = signed_in.headers.getlist("Set-Cookie")
+    assert {cookie.split("=")[0] for cookie in cookies} == {"session", "remember_token"}
+    assert all("Secure" in cookie and "HttpOnly" in cookie and "SameSite=Lax" in cookie for cookie in cookies)
 
 
 class TestForMachines:

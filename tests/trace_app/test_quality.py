@@ -148,6 +148,15 @@ class TestWarnings:
         assert "还没有填写采收" not in world.client(world.regulator()).get("/findings").text
         assert "缺少采收或生产日期" in world.client(actor).get("/findings/to-do").text
 
+    def test_records_that_a_draft_still_lacks_are_the_producers_alone(self, world: World) -> None:
+        actor = world.producer()
+        client = world.client(actor)
+        client.get(f"/batches/{world.batch(actor, lot_number='DRAFT-1')}")
+        assert "缺少必需的记录" in client.get("/findings/to-do").text
+        warnings = world.client(world.regulator()).get("/findings").text
+        assert "没有符合条件的预警" in warnings
+        assert "DRAFT-1" not in warnings
+
     def test_what_was_done_about_one_is_noted_and_takes_it_off_the_list(self, world: World) -> None:
         actor = world.producer()
         _batch, finding_id = _blocked(world, actor)
@@ -186,6 +195,7 @@ class TestReports:
         document = world.client().get(link)
         assert document.data.startswith(b"%PDF")
         assert "sandbox" in document.headers["Content-Security-Policy"]
+        assert document.headers["Content-Disposition"].startswith("attachment;")
 
     def test_a_failed_one_on_a_released_lot_is_a_warning_at_once(self, world: World) -> None:
         actor, laboratory = world.producer(), world.laboratory()
@@ -199,6 +209,14 @@ class TestReports:
             assert f'<a href="{made.location}">看报告' in officer.get(page).text
         assert "不合格" in world.client().get(f"/{code}").text
         assert "无权" not in world.client(laboratory).get(made.location).text
+
+    def test_a_producer_enters_none_on_anothers_lot(self, world: World) -> None:
+        competitor = world.producer()
+        batch_id, code = world.labelled(world.producer())
+        client = world.client(competitor)
+        assert client.get(f"/batches/{batch_id}/tests/new").status_code == 404
+        assert self._enter(world, competitor, batch_id, ("镉", "180", "µg/kg")).status_code == 404
+        assert "不合格" not in world.client().get(f"/{code}").text
 
     def test_the_laboratory_finds_the_lot_by_code_link_or_lot_number(self, world: World) -> None:
         actor, laboratory = world.producer(), world.laboratory()

@@ -224,6 +224,32 @@ class TestHolds:
         assert world.client(grower).post(f"/recalls/{number}/end", data={"note": "查清"}).status_code == 302
         assert _state(world, lot) == "released"
 
+    def test_a_draft_on_hold_is_not_released(self, world: World) -> None:
+        grower, officer = world.producer(), world.regulator()
+        lot = world.batch(grower)
+        world.complete(grower, lot)
+        number = _issue(world, officer, lot, kind="hold")
+        client = world.client(grower)
+        refused = client.post(f"/batches/{lot}/release")
+        assert refused.status_code == 409
+        assert "已被暂停销售" in refused.text
+        world.client(officer).post(f"/recalls/{number}/end", data={"note": "合格"})
+        assert _state(world, lot) == "draft"
+        assert client.post(f"/batches/{lot}/release").status_code == 302
+
+    def test_a_lot_is_held_once(self, world: World) -> None:
+        grower, officer = world.producer(), world.regulator()
+        lot = world.released(grower)
+        number = _issue(world, officer, lot, kind="hold")
+        above = world.client(world.regulator("530300"))
+        again = above.post(f"/batches/{lot}/recall", data=NOTICE | {"kind": "hold"})
+        assert again.status_code == 422
+        assert "已在召回中" in again.text
+        with world.app.app_context():
+            assert db.session.scalar(db.select(db.func.count(Recall.id))) == 1
+        world.client(officer).post(f"/recalls/{number}/end", data={"note": "合格"})
+        assert _state(world, lot) == "released"
+
 
 class TestVoluntary:
     def test_a_producer_recalls_its_own_lots_at_once_and_cannot_end_it(self, world: World) -> None:
@@ -397,6 +423,19 @@ class TestFollowUp:
         assert "逾期任务" in desk
         assert "早市摊" in desk
         assert "逾期未确认" in world.client(officer).get(f"/recalls/{number}/manage").text
+
+    def test_who_has_said_what_became_of_everything_is_not_late(self, world: World) -> None:
+        _grower, officer, lot, number, found = self._recalled(world)
+        for party, sealed in (("云岭超市", "40"), ("早市摊", "9")):
+            path, name = f"/tasks/{found[party]}", {"name": "店长"}
+            assert world.client().post(f"{path}/report", data=name | {f"sealed-{lot}": sealed}).status_code == 302
+        with world.writing():
+            for task in db.session.scalars(db.select(RecallTask)):
+                task.finish_due_on = date(2026, 1, 1)
+        with world.app.app_context():
+            recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+            late = {tasks.party_name(party.task): party.late for party in tasks.progress_of(recall).parties}
+        assert (late["云岭超市"], late["早市摊"]) == (False, True)
 
     def test_an_extension_gives_tasks_to_those_who_are_new_and_tells_the_others(self, world: World) -> None:
         grower, officer, _lot, number, found = self._recalled(world)

@@ -5,6 +5,7 @@ import pytest
 
 from tests.world import RECALL, World
 from trace_app.accounts.models import AuditEvent
+from trace_app.batches.models import Batch
 from trace_app.db import leases
 from trace_app.extensions import db
 from trace_app.recalls.models import Recall
@@ -151,11 +152,41 @@ def test_a_wrong_notice_comes_back_with_all_that_was_typed(world: World, change:
 def test_a_draft_can_be_recalled_before_it_leaves(world: World) -> None:
     actor = world.producer()
     batch_id = world.batch(actor)
-    world.record(actor, batch_id)
+    world.complete(actor, batch_id)
     world.recall(world.regulator(), batch_id)
-    answer = world.client(actor).post(f"/batches/{batch_id}/release")
+    client = world.client(actor)
+    answer = client.post(f"/batches/{batch_id}/release")
     assert answer.status_code == 409
-    assert "正在召回" in answer.text
+    assert "正在召回，此操作已停用" in answer.text
+    with world.app.app_context():
+        assert db.session.get_one(Batch, batch_id).released_at is None
+
+
+def test_the_facts_of_a_recalled_or_closed_lot_are_corrected_by_nobody(world: World) -> None:
+    actor = world.producer()
+    product, site = world.product(actor), world.site(actor)
+    client = world.client(actor)
+    form = {
+        "product_id": str(product),
+        "site_id": str(site),
+        "quantity": "8600",
+        "unit": "kg",
+        "started_on": "2025-03-12",
+        "produced_on": "2025-11-06",
+        "lot_number": "ANOTHER-1",
+        "reason": "换个批次号",
+    }
+    for lot_number, said in (("RECALLED-1", "正在召回"), ("CLOSED-1", "已结束")):
+        batch_id = world.released(actor, product_id=product, site_id=site, lot_number=lot_number)
+        if lot_number == "RECALLED-1":
+            world.recall(world.regulator(), batch_id)
+        else:
+            assert client.post(f"/batches/{batch_id}/close").status_code == 302
+        answer = client.post(f"/batches/{batch_id}/correct", data=form)
+        assert answer.status_code == 422
+        assert said in answer.text
+        with world.app.app_context():
+            assert db.session.get_one(Batch, batch_id).lot_number == lot_number
 
 
 def test_who_recalled_what_when_and_why_is_kept(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.world import World
 from trace_app.extensions import db
 from trace_app.labels.service import LabelRun, url_of
-from trace_app.public.resolver.digital_link import BadLink, DigitalLink, decompress
+from trace_app.public.resolver.digital_link import BadLink, DigitalLink, decompress, read_link, read_path
 
 GTIN = "06901234567892"
 LOT = "LP-J-2025-1"
@@ -350,3 +350,55 @@ def _leads_to_each(world: World, path: str, name: str, targets: list[dict[str, A
         for sign in "?&":
             location = location.split(f"{sign}linkType=gs1:{name}")[0]
         assert location == target["href"], f"loFor {name}"
+
+
+@pytest.mark.parametrize(
+    ("head", "length", "digits", "lot"),
+    [
+        ("000", 6, "".join(f"{int('204417'):020b}"), "204417"),
+        ("001", 4, "".join(f"{n:04b}" for n in (0xA, 0xB, 1, 2)), "ab12"),
+        ("010", 4, "".join(f"{n:04b}" for n in (0xA, 0xB, 1, 2)), "AB12"),
+        ("011", 3, "".join(f"{n:06b}" for n in (0, 26, 63)), "Aa_"),
+        ("100", 2, "".join(f"{ord(c):07b}" for c in "a("), "a("),
+        ("100", 20, "".join(f"{ord(c):07b}" for c in "L" * 20), "L" * 20),
+    ],
+)
+def test_a_compressed_lot_is_read_in_each_of_its_encodings(head: str, length: int, digits: str, lot: str) -> None:
+    whole = _bits("00001011" + f"{int(GTIN):047b}" + head + f"{length:05b}" + digits)
+    assert decompress(whole) == DigitalLink(gtin=GTIN, lot=lot)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        (f"/01/{GTIN}/10/{'L' * 20}", DigitalLink(GTIN, "L" * 20)),
+        (f"/01/{GTIN}/10/{'L' * 21}", None),
+        (f"/01/{GTIN}/21/{'S' * 20}/", DigitalLink(GTIN, "", "S" * 20)),
+        (f"/01/{GTIN}/21/{'S' * 21}", None),
+        (f"/01/{GTIN}/22/{'V' * 20}/10/A/21/B", DigitalLink(GTIN, "A", "B")),
+        (f"/01/{GTIN}/22/{'V' * 21}", None),
+        (f"/01/{GTIN}/235/{'T' * 28}", DigitalLink(GTIN)),
+        (f"/01/{GTIN}/235/{'T' * 29}", None),
+        (f"/01/{GTIN}/10/A/10/B", None),
+        (f"/01/{GTIN}/21/A/10/B", None),
+        (f"/01/{GTIN}/10/姜", None),
+        (f"/01/{GTIN}/10/a b", None),
+        (f"/01/{GTIN}/00/106141412345678908", None),
+        (f"/01/{GTIN}/10", None),
+        ("/00/106141412345678908", DigitalLink(sscc="106141412345678908")),
+        ("/00/106141412345678908/21/A", None),
+    ],
+)
+def test_a_path_has_its_keys_in_order_once_and_not_too_long(path: str, found: DigitalLink | None) -> None:
+    if found is not None:
+        assert read_path(path) == found
+    else:
+        with pytest.raises(BadLink):
+            read_path(path)
+
+
+def test_a_link_names_one_thing() -> None:
+    with pytest.raises(BadLink):
+        read_link({"01": GTIN, "00": "106141412345678908"})
+    with pytest.raises(BadLink):
+        read_link({"10": "A"})

@@ -11,7 +11,7 @@ from trace_app.findings.rules import RULES
 from trace_app.laboratory.models import TestSubject, Verdict
 from trace_app.laboratory.shown import ShownReport, ShownResult
 from trace_app.reference.models import GiArea, ProhibitedSubstance
-from trace_app.release.rules import inputs, stages
+from trace_app.release.rules import check, inputs, stages
 from trace_app.stock.service import Balance
 
 PLANTED, HARVESTED = ("planting", "2026-03-12"), ("harvest", "2026-11-06")
@@ -107,6 +107,16 @@ class TestIntervals:
         stock = stocked("苯醚甲环唑", "ginger", interval_days=14)
         found = rules_found(_ginger(_sprayed("苯醚甲环唑", "2026-10-30", stock=stock)))
         assert (found["interval"], found["interval_understated"]) == ("block", "warn")
+
+    @pytest.mark.parametrize(
+        ("stated", "required", "understated"), [(7, 14, True), (14, 14, False), (21, 14, False), (None, 14, False)]
+    )
+    def test_an_interval_is_understated_only_where_one_is_stated(
+        self, stated: int | None, required: int, understated: bool
+    ) -> None:
+        record = _sprayed("苯醚甲环唑", stock=stocked("苯醚甲环唑", "ginger", interval_days=required))
+        record.interval_days = stated
+        assert ("interval_understated" in rules_found(_ginger(record))) is understated
 
     def test_withdrawal_before_slaughter(self) -> None:
         given = used("veterinary", "2024-11-01", "伊维菌素", interval_days=28, active_ingredient="伊维菌素")
@@ -271,11 +281,58 @@ class TestClaims:
         assert ("failed_test" in rules_found(_ginger(tests=[report]))) is found
         assert "no_test" not in rules_found(_ginger(tests=[report]))
 
+    @pytest.mark.parametrize(
+        ("detected", "value", "limit", "said"),
+        [
+            (True, None, None, ("检出", "不得检出（GB 2762）")),
+            (True, None, Decimal("0.1"), ("检出", "≤ 0.1 mg/kg（GB 2762）")),
+            (True, Decimal("0.180"), Decimal("0.1"), ("0.18 mg/kg", "≤ 0.1 mg/kg（GB 2762）")),
+            (False, None, Decimal("0.1"), ("未检出", "≤ 0.1 mg/kg（GB 2762）")),
+        ],
+    )
+    def test_a_failed_test_is_told_with_or_without_its_numbers(
+        self, detected: bool, value: Decimal | None, limit: Decimal | None, said: tuple[str, str]
+    ) -> None:
+        result = ShownResult(
+            id=1,
+            analyte="镉",
+            analyte_en="cadmium",
+            method="",
+            detected=detected,
+            value=value,
+            unit="mg/kg",
+            verdict=Verdict.FAIL,
+            limit_op="<=",
+            limit_value=limit,
+            limit_unit="mg/kg",
+            limit_standard="GB 2762",
+        )
+        report = ShownReport(
+            id=1,
+            subject=TestSubject.PRODUCT,
+            report_number="R1",
+            laboratory="中心",
+            cma_number="",
+            sampled_on=date(2025, 9, 1),
+            issued_on=date(2025, 9, 8),
+            verdict=Verdict.FAIL,
+            document=None,
+            results=[result],
+        )
+        [found] = [found for found in check(_ginger(tests=[report])) if found.rule == "failed_test"]
+        told = found.facts["result"]
+        assert (told["zh"] if isinstance(told, dict) else told, found.facts["limit"]["zh"]) == said
+
 
 class TestQuantities:
     @pytest.mark.parametrize(("quantity", "found"), [("8600", False), ("8643", False), ("8700", True)])
     def test_a_lot_is_not_more_than_its_harvest(self, quantity: str, found: bool) -> None:
         assert ("balance" in rules_found(_ginger(quantity=Decimal(quantity)))) is found
+
+    def test_it_says_what_is_more_than_what(self) -> None:
+        [found] = [found for found in check(_ginger(quantity=Decimal(8700))) if found.rule == "balance"]
+        assert (found.facts["more"]["zh"], found.facts["more_amount"]) == ("批次数量", "8700")
+        assert (found.facts["than"]["zh"], found.facts["than_amount"]) == ("采收采收量", "8600")
 
     def test_a_lot_in_another_unit_is_compared_in_one(self) -> None:
         assert "balance" not in rules_found(_ginger(quantity=Decimal("8.6"), unit="t"))

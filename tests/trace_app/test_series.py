@@ -2,6 +2,9 @@
 
 import io
 import zipfile
+from datetime import date, datetime, timedelta
+from datetime import time as dtime
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -96,13 +99,69 @@ def _archive(**parts: bytes) -> bytes:
         (_archive(xl__workbook=bytes(500 * 1024 * 1024)), sheets.SheetTooLarge),
         (bytes(21 * 1024 * 1024), sheets.SheetTooLarge),
         (b"\x81\x20\xff\xff\x00", sheets.UnknownEncoding),
-        (b"a\n" * 60_000, sheets.TooManyRows),
-        (b"a," * 300, sheets.TooManyRows),
+        (b"PK\x03\x04" + bytes(20 * 1024 * 1024), sheets.SheetTooLarge),
+        (b"a\n" * 50_001, sheets.TooManyRows),
+        (b"a," * 200, sheets.TooManyRows),
     ],
 )
 def test_what_is_no_table_is_refused_with_what_to_do(data: bytes, problem: type[sheets.SheetProblem]) -> None:
     with pytest.raises(problem):
         sheets.read_tables("表.xlsx", data)
+
+
+def _workbook(*sizes: tuple[int, int]) -> bytes:
+    """A workbook with a sheet of so many rows and columns each."""
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out, {"in_memory": True, "constant_memory": True})
+    for rows, columns in sizes:
+        sheet = book.add_worksheet()
+        for row in range(rows):
+            sheet.write(row, 0, 1)
+        for column in range(columns):
+            sheet.write(rows - 1, column, 1)
+    book.close()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "taken"),
+    [
+        ([(50_000, 1)], True),
+        ([(50_001, 1)], False),
+        ([(30_000, 1), (20_001, 1)], False),
+        ([(1, 200)], True),
+        ([(1, 201)], False),
+    ],
+)
+def test_a_workbook_has_no_more_rows_and_columns_than_a_csv_file(sizes: list[tuple[int, int]], taken: bool) -> None:
+    data = _workbook(*sizes)
+    if taken:
+        assert [len(sheet.rows) for sheet in sheets.read_tables("表.xlsx", data)] == [rows for rows, _ in sizes]
+    else:
+        with pytest.raises(sheets.TooManyRows):
+            sheets.read_tables("表.xlsx", data)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (40.0, "40"),
+        (12.5, "12.5"),
+        (1e15, "1000000000000000.0"),
+        (-3.0, "-3"),
+        (" 文 ", "文"),
+        (None, ""),
+        (True, "True"),
+        (7, "7"),
+        (date(2026, 9, 15), "2026-09-15"),
+        (datetime.fromisoformat("2026-09-15"), "2026-09-15"),
+        (datetime.fromisoformat("2026-09-15T08:30"), "2026-09-15 08:30:00"),
+        (dtime(8, 30), "08:30:00"),
+        (timedelta(hours=26), "1 day, 2:00:00"),
+    ],
+)
+def test_a_cell_is_read_as_a_person_would_type_it(cell: Any, text: str) -> None:
+    assert sheets.cell_text(cell) == text
 
 
 def test_formulas_are_known_by_their_cells() -> None:

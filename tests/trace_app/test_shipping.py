@@ -2,6 +2,9 @@
 
 import io
 import re
+import threading
+import time
+from typing import Any
 
 import pypdfium2
 import pytest
@@ -9,9 +12,11 @@ import xlsxwriter
 
 from qr.reading import read_symbols
 from tests.world import Actor, World, photo
+from trace_app.accounts.models import AuditEvent
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.flow.balance import balance_of
+from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
 
 FORM = {
@@ -325,3 +330,105 @@ def test_a_shops_order_list_becomes_shipments(world: World) -> None:
     assert "王某" in listed
     again = client.post("/workbooks", data={"what": "orders", "file": _orders([good])})
     assert "这个订单已经登记过" in client.get(again.location).text
+
+
+def _hold(world: World, officer: Actor, lot: int) -> None:
+    form = {"kind": "hold", "level": "2", "reason": "待查", "advice": "先不要吃"}
+    assert world.client(officer).post(f"/batches/{lot}/recall", data=form).status_code == 302
+
+
+@pytest.mark.parametrize("stopped", ["recalled", "held"])
+def test_who_received_a_lot_does_not_send_it_on_once_it_is_stopped(world: World, stopped: str) -> None:
+    grower, packer, officer = world.producer(), world.producer(name="姜厂"), world.regulator()
+    lot = world.released(grower, quantity="100")
+    _ship(world, grower, {lot: "40"}, consignee="姜厂")
+    if stopped == "recalled":
+        world.recall(officer, lot)
+    else:
+        _hold(world, officer, lot)
+    answer = world.client(packer).post("/shipments/new", data=FORM | {f"q-{lot}": "1"})
+    assert answer.status_code == 422
+    assert ("正在召回" if stopped == "recalled" else "暂停销售") in answer.text
+    assert _left(world, lot, packer) == 40
+
+
+def test_a_void_label_is_not_sent(world: World) -> None:
+    baker = world.producer()
+    lot = world.released(baker, "ham_mooncake", quantity="100")
+    run = world.run(baker, lot, 3)
+    client = world.client(baker)
+    client.post(f"/labels/{run}/void", data={"first": "2", "last": "2", "reason": "印坏"})
+    refused = client.post("/shipments/new", data=FORM | {"codes": world.code(run, 1)})
+    assert refused.status_code == 422
+    assert "已作废" in refused.text
+    assert _left(world, lot, baker) == 100
+    _ship(world, baker, {}, codes=world.code(run, 0))
+    assert _left(world, lot, baker) == 99
+
+
+def test_only_who_sent_a_shipment_withdraws_it(world: World) -> None:
+    grower, packer = world.producer(), world.producer(name="姜厂")
+    lot = world.released(grower, quantity="100")
+    shipment = _ship(world, grower, {lot: "40"}, consignee="姜厂")
+    path, reason = f"/shipments/{shipment.id}", {"reason": "不要了"}
+    assert world.client(packer).get(path).status_code == 200
+    assert world.client(packer).post(f"{path}/withdraw", data=reason).status_code == 404
+    assert world.client(world.producer()).post(f"{path}/withdraw", data=reason).status_code == 404
+    assert _left(world, lot, packer) == 40
+    assert world.client(packer).get(f"{path}/note.pdf").status_code == 404
+
+
+def test_the_labels_of_a_withdrawn_shipment_are_sent_again(world: World) -> None:
+    baker = world.producer()
+    lot = world.released(baker, "ham_mooncake", quantity="100")
+    code = world.code(world.run(baker, lot, 1))
+    first = _ship(world, baker, {}, codes=code)
+    world.client(baker).post(f"/shipments/{first.id}/withdraw", data={"reason": "写错了"})
+    second = _ship(world, baker, {}, codes=code)
+    journey = world.client(baker).get(f"/journey?code={code}").text
+    assert second.number in journey
+    assert first.number not in journey
+
+
+def test_who_confirmed_what_is_on_record(world: World) -> None:
+    grower = world.producer()
+    shipment = _ship(world, grower, {world.released(grower, quantity="100"): "40"})
+    _receive(world, shipment, ["39"], note="少一箱")
+    with world.app.app_context():
+        query = db.select(AuditEvent).filter_by(subject_type="shipments", subject_id=shipment.id)
+        events = {event.action: event for event in db.session.scalars(query)}
+    assert events["ship"].actor_id == grower.user_id
+    assert events["receive"].facts == {"by": "张店长", "note": "少一箱"}
+
+
+def test_two_losses_at_once_take_no_more_than_there_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    grower = world.producer()
+    lot = world.released(grower, quantity="100")
+    clients = [world.client(grower) for _ in range(2)]
+    must_have = shipping.must_have
+
+    def slowly(*facts: Any) -> None:
+        # Between the look at what is left and the commit there is time for the other one.
+        must_have(*facts)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(shipping, "must_have", slowly)
+    data = {"quantity": "60", "reason": "霉变"}
+    threads = [threading.Thread(target=lambda c=c: c.post(f"/batches/{lot}/lose", data=data)) for c in clients]
+    for client in clients:
+        client.token()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert _left(world, lot, grower) == 40
+
+
+def test_a_line_that_is_no_code_is_told_beside_its_field_and_the_rest_stays(world: World) -> None:
+    grower = world.producer()
+    _lot, code = world.labelled(grower, quantity="100")
+    answer = world.client(grower).post("/shipments/new", data=FORM | {"codes": f"{code}\nGARBAGE"})
+    assert answer.status_code == 422
+    assert re.search('id="codes-error">[^<]*GARBAGE', answer.text)
+    assert code in answer.text
+    assert FORM["vehicle"] in answer.text

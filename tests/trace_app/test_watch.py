@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from config import Settings
-from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
-from trace_app.extensions import db, limiter
+from trace_app.extensions import db
 from trace_app.messages.models import Delivery
 from trace_app.scans import log as scan_log
 from trace_app.scans import suspicions as watch
@@ -258,20 +256,10 @@ def test_figures_by_day_region_product_client_and_language(world: World) -> None
     assert "<b>0</b><small>扫码次数" in other
 
 
-def test_guessing_is_slowed_and_known_codes_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # One limiter serves all applications of a process: put back how it was.
-    monkeypatch.setattr(limiter, "enabled", limiter.enabled)
-    app = app_for(settings_for(tmp_path, rate_limits=True))
-    set_up(app)
-    world = World(app)
+def test_guessing_is_slowed_and_known_codes_are_not(world: World) -> None:
     _lot, code = world.labelled(world.producer())
     client = world.client()
     answers = [client.get(f"/{number:013d}", headers=PHONE).status_code for number in range(62)]
     assert answers == [404] * 60 + [429] * 2
     assert client.get(f"/{code}", headers=PHONE).status_code == 200
     assert client.get(f"/{code.lower()}", headers=PHONE).status_code == 200
-    app.extensions["scan_log"].write()
-    with app.app_context():
-        db.session.remove()
-        for engine in db.engines.values():
-            engine.dispose()

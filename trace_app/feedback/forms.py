@@ -32,6 +32,10 @@ _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 
 class FeedbackForm(Form):
+    class Meta:
+        csrf = False
+        """A token protects the rights of who is signed in; whoever sends this form has none, and gets no cookie."""
+
     kind = SelectField(_("什么事"), [required()])
     text = TextField(_("怎么回事"), [required(), at_most(1000)], description=_("什么时候、看到什么、包装是否完好"))
     bought_at = StringField(_("在哪里买的"), [optional(), at_most(100)])

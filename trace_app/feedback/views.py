@@ -34,7 +34,8 @@ log = structlog.get_logger()
 def give(code: str) -> Any:
     """A consumer's complaint, report or praise of a label.
 
-    Exempt from CSRF: it needs no account, so there is nobody whose rights another page could use.
+    The form and the view ask for no CSRF token: it needs no account, so there is nobody whose rights another page
+    could use, and a consumer gets no cookie.
     """
     try:
         label = label_of_code(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -45,7 +46,7 @@ def new() -> Any:
 @allow(*KEEPERS)
 def product(product_id: int) -> Any:
     row = service.product_for(the_user(), product_id)
-    form = InputProductForm(obj=row, data=row.nutrients)
+    form = _form_of(row)
     if form.validate_on_submit():
         with form.refusals(), transaction():
             service.change_product(the_user(), service.own_product(the_user(), product_id), form.product_facts)
@@ -65,7 +66,7 @@ def add_use(product_id: int) -> Any:
         if not form.errors:
             return redirect(url_for("inputs.product", product_id=product_id))
     row = service.product_for(the_user(), product_id)
-    return _product_page(product_id, InputProductForm(formdata=None, obj=row, data=row.nutrients), form)
+    return _product_page(product_id, _form_of(row, formdata=None), form)
 
 
 @views.post("/inputs/<int:product_id>/uses/<int:use_id>/remove")
@@ -74,6 +75,11 @@ def remove_use(product_id: int, use_id: int) -> Any:
     with transaction():
         service.remove_use(the_user(), service.own_product(the_user(), product_id), use_id)
     return redirect(url_for("inputs.product", product_id=product_id))
+
+
+def _form_of(row: InputProduct, **how: Any) -> InputProductForm:
+    """The form of a product that is known. Its nutrients are kept as text."""
+    return InputProductForm(obj=row, data={name: Decimal(value) for name, value in row.nutrients.items()}, **how)
 
 
 def _product_page(product_id: int, form: InputProductForm, use_form: LabelUseForm) -> Any:
