@@ -1,9 +1,9 @@
 """Changes the product a little in one place at a time, and asks the tests whether they notice.
 
-``make mutate`` (or ``python -m tests.mutate --count 30 --seed 7``) takes a sample with a fixed seed from the modules that
-carry the promises. Each change is made in a copy of the tree; the tests that run the changed line come first, those of
-its own area before others. What no test notices is listed; what changes nothing that anyone could see is named with its
-reason in ``equivalent_mutants.txt`` and not counted. All tests run on SQLite.
+``make mutate`` (or ``python -m tests.mutate --count 30 --seed 7``) takes a sample with a fixed seed from the modules
+that carry the promises. Each change is made in a copy of the tree; the tests that run the changed line come first,
+those of its own area before others. What no test notices is listed; what changes nothing that anyone could see is
+named with its reason in ``equivalent_mutants.txt`` and not counted. All tests run on SQLite.
 """
 
 from __future__ import annotations

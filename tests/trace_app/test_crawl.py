@@ -1,4 +1,6 @@
-"""Each role opens every page that it comes to by links, and sends every form that it finds: once empty, once filled in."""
+"""Each role opens every page that it comes to by links, and sends every form that it finds: once empty, once filled
+in.
+"""
 
 from __future__ import annotations
 
@@ -204,7 +206,7 @@ def _starts(app: Flask) -> Iterator[str]:
             states.setdefault(f"{run.batch.state} {run.level} {run.has_pin}", f"/{code_of(run, 0)}")
         shipments = db.session.scalars(db.select(Shipment).where(Shipment.withdrawn_at.is_(None)))
         codes = [f"/receive/{one.receipt_code}" for one in shipments]
-        tokens = [f"/tasks/{token}" for token in db.session.scalars(db.select(RecallTask.token))]
+        tokens = [f"/recall-tasks/{token}" for token in db.session.scalars(db.select(RecallTask.token))]
     yield from states.values()
     yield from codes[-3:]
     yield from tokens[:3]

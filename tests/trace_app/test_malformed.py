@@ -58,7 +58,7 @@ STEMS = [
     "/labels/",
     "/static/",
     "/find",
-    "/tasks/",
+    "/recall-tasks/",
     "/receive/",
 ]
 FIELDS = ["COOKIE", "ACCEPT_LANGUAGE", "ACCEPT_ENCODING", "IF_NONE_MATCH", "AUTHORIZATION", "RANGE", "HOST"]

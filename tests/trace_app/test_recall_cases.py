@@ -427,7 +427,7 @@ class TestFollowUp:
     def test_who_has_said_what_became_of_everything_is_not_late(self, world: World) -> None:
         _grower, officer, lot, number, found = self._recalled(world)
         for party, sealed in (("云岭超市", "40"), ("早市摊", "9")):
-            path, name = f"/tasks/{found[party]}", {"name": "店长"}
+            path, name = f"/recall-tasks/{found[party]}", {"name": "店长"}
             assert world.client().post(f"{path}/report", data=name | {f"sealed-{lot}": sealed}).status_code == 302
         with world.writing():
             for task in db.session.scalars(db.select(RecallTask)):
