@@ -23,11 +23,13 @@ test: .venv/.node .venv/.web trace_app/translations/en/LC_MESSAGES/messages.mo #
 	@sh tests/system.sh
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-check: .venv/.dev ## Style, types and import rules
+check: .venv/.node ## Style, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/python bin/npm.py tests/node run lint
+	$(BIN)/pytest tests/test_templates.py
 
 format: .venv/.dev ## Format and sort imports
 	$(BIN)/ruff check --fix .

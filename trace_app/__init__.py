@@ -20,15 +20,11 @@ from trace_app.db.engines import binds, look_before_use
 from trace_app.db.leases import StopLease
 from trace_app.db.partitions import is_ours
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
-from trace_app.feedback.service import feedback_words
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
 from trace_app.public.kept_pages import TracePages
 from trace_app.public.label_states import reader_for
 from trace_app.public.scan_layer import ScanLayer
-from trace_app.recall_tasks.service import calls_for
-from trace_app.recalls.forms import KINDS, LEVELS, STATUSES
-from trace_app.recalls.published import stops_of
 from trace_app.scans.log import ScanLog
 
 COMPRESSIBLE = [
@@ -90,12 +86,6 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     error_pages.init_app(app)
     app.extensions["media_store"] = open_store(settings)
     _register_views(app)
-    app.jinja_env.globals.update(
-        calls_for=calls_for,
-        stops_of=stops_of,
-        feedback_words=feedback_words,
-        recall_words={"levels": LEVELS, "kinds": KINDS, "statuses": STATUSES},
-    )
     sign_in.init_app(app)
     # Flask-Security has put its own JSON provider in place by now.
     app.json.ensure_ascii = False  # type: ignore[attr-defined]

@@ -5,18 +5,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, request, url_for
+import rcssmin
+from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
 from flask_babel import format_date
+from jinja2 import pass_context
+from jinja2.ext import Extension
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from qr.codes import format_code
-from trace_app.accounts.access import acting_user
+from trace_app.accounts.access import acting_user, public
 from trace_app.accounts.service import place_name
 from trace_app.clock import local
 from trace_app.forms import Form, plain_decimal
@@ -27,8 +33,50 @@ from trace_app.units import unit_name
 STATIC = Path(__file__).parent / "static"
 
 
+sources = Blueprint("sources", __name__)
+"""Style sheets and scripts, where serving them takes more than sending a file."""
+
+
+@sources.get("/static/<any(public, app):name>.css")
+@public
+def style_sheet(name: str) -> Response:
+    """A style sheet, made small; its address has the digest of its content (`asset`), so it never changes."""
+    return _for_ever(Response(small_style(f"{name}.css"), mimetype="text/css"))
+
+
+@sources.get("/static/js/<version>/<name>.js")
+@public
+def module(version: str, name: str) -> Response:
+    """A module of the scripts. Modules name one another by relative addresses, so all share one version in theirs.
+
+    A page that was opened before the platform was renewed gets what there is now, and does not keep it.
+    """
+    if name not in scripts():
+        abort(404)
+    response = Response(scripts()[name], mimetype="text/javascript")
+    return _for_ever(response) if version == scripts_version() else response
+
+
+def _for_ever(response: Response) -> Response:
+    """To be kept by browsers for as long as static files are: the address changes with the content."""
+    response.cache_control.public = True
+    response.cache_control.max_age = current_app.get_send_file_max_age(None)
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+class WithoutIndents(Extension):
+    """Takes the indents out of templates as they are read: they are for those who read the source, and not sent."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return re.sub(r"^[ \t]+", "", source, flags=re.MULTILINE)
+
+
 def init_app(app: Flask) -> None:
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.add_extension(WithoutIndents)
+    app.register_blueprint(sources)
     app.jinja_env.filters.update(
         day=day,
         short_day=short_day,
@@ -45,11 +93,27 @@ def init_app(app: Flask) -> None:
         absolute=absolute,
         address_of=address_of,
         asset=asset,
+        script=script,
         language=language,
         acting_user=acting_user,
         other_language_url=other_language_url,
         html_language=lambda: "zh-CN" if language() == "zh" else "en",
     )
+
+
+def register_words(views: Blueprint, **words: Mapping[Any, Any]) -> None:
+    """Make the words of a feature's enumerations filters of templates: ``recall.level|recall_level``."""
+    for name, mapping in words.items():
+        views.add_app_template_filter(_word_in(mapping), name)
+
+
+def _word_in(mapping: Mapping[Any, Any]) -> Callable[[Context, Any], Any]:
+    @pass_context
+    def word(_context: Context, value: Any) -> Any:
+        """The context keeps Jinja from looking up the word of a constant once, in one language, for good."""
+        return mapping[value]
+
+    return word
 
 
 def day(value: date | None) -> Markup:
@@ -112,7 +176,30 @@ def asset(name: str) -> str:
 
 
 @cache
+def scripts() -> dict[str, bytes]:
+    """The modules of the scripts, by name."""
+    return {path.stem: path.read_bytes() for path in sorted((STATIC / "js").glob("*.js"))}
+
+
+@cache
+def scripts_version() -> str:
+    """The digest of all modules."""
+    return hashlib.sha256(b"".join(scripts().values())).hexdigest()[:10]
+
+
+def script(name: str) -> str:
+    """The address of a module, for ``<script type="module">``."""
+    return url_for("sources.module", version=scripts_version(), name=name)
+
+
+@cache
+def small_style(name: str) -> str:
+    """A style sheet as it is served: without the comments and white space of its source."""
+    return str(rcssmin.cssmin((STATIC / name).read_text("utf-8")))
+
+
+@cache
 def inline_style(name: str) -> tuple[Markup, str]:
     """A style sheet to stand in the page itself, and its SHA-256 for the content security policy."""
-    text = (STATIC / name).read_text("utf-8")
+    text = small_style(name)
     return Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()  # noqa: S704

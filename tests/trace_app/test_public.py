@@ -273,7 +273,25 @@ def test_static_files_are_named_by_their_content(app: Flask) -> None:
     with app.test_client() as client:
         answer = client.get(style[1], buffered=True)
     assert "max-age=31536000" in answer.headers["Cache-Control"]
-    assert Path(app.static_folder or "", "app.css").read_text("utf-8") == answer.text
+    source = Path(app.static_folder or "", "app.css").read_text("utf-8")
+    assert "/*" in source
+    assert "/*" not in answer.text, "made small"
+    assert re.sub(r"/\*.*?\*/|[\s;]", "", source, flags=re.DOTALL) == re.sub(r"[\s;]", "", answer.text)
+
+
+def test_scripts_are_modules_with_one_version_in_their_addresses(app: Flask) -> None:
+    page = app.test_client().get("/").text
+    address = re.search(r'<script type="module" src="(/static/js/[0-9a-f]{10}/)scan\.js">', page)
+    assert address
+    with app.test_client() as client:
+        answer = client.get(f"{address[1]}outbox.js", buffered=True)
+        before_renewal = client.get("/static/js/0123456789/outbox.js", buffered=True)
+        missing = client.get(f"{address[1]}no-such.js", buffered=True)
+    assert answer.mimetype == "text/javascript"
+    assert "max-age=31536000" in answer.headers["Cache-Control"]
+    assert before_renewal.data == answer.data
+    assert "no-cache" in before_renewal.headers["Cache-Control"], "what is not of this version is not kept"
+    assert missing.status_code == 404
 
 
 def test_every_page_says_how_it_may_be_kept_and_what_it_may_do(world: World) -> None:

@@ -64,6 +64,8 @@ TABLE = {
     "GET /favicon.ico": ANYONE,
     "GET /robots.txt": ANYONE,
     "GET /healthz": ANYONE,
+    "GET /static/<name>.css": ANYONE,
+    "GET /static/js/<version>/<name>.js": ANYONE,
     "GET /static/<filename>": ANYONE,
     "GET /login": ANYONE,
     "POST /login": ANYONE,

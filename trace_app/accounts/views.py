@@ -20,10 +20,13 @@ from trace_app.accounts.forms import (
     UserForm,
 )
 from trace_app.accounts.models import RoleName
+from trace_app.accounts.service import AUDIT_ACTIONS
 from trace_app.db.session import transaction
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 
 views = Blueprint("accounts", __name__)
+register_words(views, organisation_kind=ORGANISATION_KINDS, role=ROLES)
+views.add_app_template_filter(lambda action: AUDIT_ACTIONS.get(action, action), "audit_action")
 
 
 @views.get("/start")
@@ -100,7 +103,6 @@ def organisations() -> Any:
         "accounts/organisations.html",
         organisations=service.organisations(search=search),
         search=search,
-        kinds=ORGANISATION_KINDS,
     )
 
 
@@ -123,8 +125,6 @@ def organisation(organisation_id: int) -> Any:
     return render_template(
         "accounts/organisation.html",
         organisation=service.organisation_by_id(organisation_id),
-        kinds=ORGANISATION_KINDS,
-        roles=ROLES,
     )
 
 

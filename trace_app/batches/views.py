@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -9,26 +11,29 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
-from trace_app.accounts.models import RoleName
-from trace_app.accounts.service import AUDIT_ACTIONS
+from trace_app.accounts.models import AuditEvent, RoleName
 from trace_app.batches import service
 from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchForm
+from trace_app.batches.models import Batch
 from trace_app.certificates.commitments import commitments_of
-from trace_app.certificates.texts import certificate_label
+from trace_app.certificates.models import CommitmentCertificate
 from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.findings import service as findings
-from trace_app.findings.forms import SEVERITIES
-from trace_app.findings.rules import RULES, message_of
+from trace_app.findings.models import Finding
 from trace_app.laboratory.shown import certificates_shown, tests_of
-from trace_app.laboratory.texts import SUBJECTS
+from trace_app.recalls.models import Recall
+from trace_app.recalls.published import stops_of
 from trace_app.records import service as records
-from trace_app.records.intervals import intervals
-from trace_app.records.texts import TYPES, details, record_title
+from trace_app.records.intervals import Interval, intervals
+from trace_app.records.models import Record
 from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 
 views = Blueprint("batches", __name__)
+
+
+register_words(views, batch_state=STATES)
 
 
 @views.get("/batches")
@@ -37,7 +42,7 @@ def index() -> Any:
     form = SearchForm(request.args)
     page = service.find_batches(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
     filters = {name: request.args[name] for name in ("q", "state", "kind") if request.args.get(name)}
-    return render_template("batches/index.html", form=form, page=page, states=STATES, filters=filters)
+    return render_template("batches/index.html", form=form, page=page, filters=filters)
 
 
 @views.route("/batches/new", methods=["GET", "POST"])
@@ -94,6 +99,32 @@ def close(batch_id: int) -> Any:
     return redirect(url_for("batches.show", batch_id=batch_id))
 
 
+@dataclass(frozen=True)
+class LotPage:
+    """A lot's page, as its producer or a supervisor sees it."""
+
+    batch: Batch
+    own: bool
+    problem: str | None
+    """Why it was not released just now."""
+    stops: Sequence[Recall]
+    """The recalls and holds that it is or was in."""
+    records: Sequence[Record]
+    intervals: Mapping[int, Interval]
+    """How the interval after each use of an input was kept, by the record's id."""
+    history: Sequence[AuditEvent]
+    standing: Sequence[Finding]
+    gone: Sequence[Finding]
+    """What was found once and holds no more."""
+    tests: Sequence[Any]
+    certificates: Sequence[Any]
+    commitments: Sequence[CommitmentCertificate]
+
+    @property
+    def blocked(self) -> bool:
+        return any(finding.stops_release for finding in self.standing)
+
+
 @views.get("/batches/<int:batch_id>")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def show(batch_id: int) -> Any:
@@ -103,32 +134,21 @@ def show(batch_id: int) -> Any:
 def _batch_page(batch_id: int, problem: str | None = None) -> str:
     row = checked_batch(the_user(), batch_id)
     shown = records.records_of(row)
-    standing = findings.standing(row)
-    return render_template(
-        "batches/show.html",
+    lot = LotPage(
         batch=row,
+        own=the_user().role is RoleName.PRODUCER,
+        problem=problem,
+        stops=stops_of(row.id),
         records=shown,
         intervals=intervals(row, records.in_force(shown)),
-        own=the_user().role is RoleName.PRODUCER,
-        types=TYPES,
-        states=STATES,
-        record_title=record_title,
-        details=details,
         history=audit.history(row),
-        actions=AUDIT_ACTIONS,
-        problem=problem,
-        standing=standing,
-        blocked=any(finding.stops_release for finding in standing),
+        standing=findings.standing(row),
         gone=findings.gone(row),
-        rules=RULES,
-        severities=SEVERITIES,
-        message_of=message_of,
         tests=tests_of(row),
-        subjects=SUBJECTS,
         certificates=certificates_shown(row),
-        certificate_label=certificate_label,
         commitments=commitments_of(row),
     )
+    return render_template("batches/show.html", lot=lot)
 
 
 @views.post("/batches/<int:batch_id>/release")

@@ -14,10 +14,11 @@ from trace_app.catalogue.forms import SITE_KINDS, KindFileForm, PhotosForm, Prod
 from trace_app.catalogue.kinds import BadKindFile, read_kind
 from trace_app.db.session import transaction
 from trace_app.media.service import MAX_PHOTOS
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 from trace_app.uploads import uploads
 
 views = Blueprint("catalogue", __name__)
+register_words(views, site_kind=SITE_KINDS)
 
 
 @views.get("/products")
@@ -85,7 +86,7 @@ def remove_photo(product_id: int, photo_id: int) -> Any:
 @views.get("/sites")
 @allow(RoleName.PRODUCER)
 def sites() -> Any:
-    return render_template("catalogue/sites.html", sites=service.sites_of(the_user().organisation), kinds=SITE_KINDS)
+    return render_template("catalogue/sites.html", sites=service.sites_of(the_user().organisation))
 
 
 @views.route("/sites/new", methods=["GET", "POST"])

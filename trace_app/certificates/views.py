@@ -19,10 +19,12 @@ from trace_app.certificates.reminders import REMINDERS
 from trace_app.certificates.texts import certificate_label
 from trace_app.clock import today
 from trace_app.db.session import transaction
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 from trace_app.uploads import upload
 
 views = Blueprint("certificates", __name__)
+register_words(views, commitment_base=BASES)
+views.add_app_template_filter(certificate_label)
 
 
 @views.route("/certificates", methods=["GET", "POST"])
@@ -82,7 +84,6 @@ def commit(batch_id: int) -> Any:
         form=form,
         batch=batch,
         rows=commitments.commitments_of(batch),
-        bases=BASES,
         withdraw_form=WithdrawForm(formdata=None),
     )
     return page, status_of(form)

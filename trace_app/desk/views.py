@@ -12,8 +12,6 @@ from trace_app.db.base import utc_now
 from trace_app.desk.search import search
 from trace_app.desk.service import desk_of
 from trace_app.findings.service import open_counts
-from trace_app.recall_tasks.service import party_name, party_phone
-from trace_app.recalls.forms import KINDS, LEVELS, STATUSES
 
 views = Blueprint("desk", __name__)
 
@@ -29,11 +27,6 @@ def show() -> Any:
         groups=search(the_user(), typed),
         now=utc_now(),
         today=today(),
-        levels=LEVELS,
-        kinds=KINDS,
-        statuses=STATUSES,
-        party_name=party_name,
-        party_phone=party_phone,
         counts=open_counts(the_user()),
     )
 

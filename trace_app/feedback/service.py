@@ -117,12 +117,6 @@ def open_feedback(user: User) -> int:
     return db.session.scalar(query.where(_seen_by(user), _is_open(), Feedback.kind != FeedbackKind.PRAISE)) or 0
 
 
-def feedback_words(user: User) -> str:
-    """What the way to the feedback is called: with how much of it waits."""
-    waiting = open_feedback(user)
-    return f"{_('反馈')} {waiting}" if waiting else str(_("反馈"))
-
-
 def feedback_for(user: User, feedback_id: int) -> Feedback:
     """Feedback that concerns a user.
 

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _
 from itsdangerous import URLSafeTimedSerializer
 
 from qr.codes import InvalidCode
-from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, the_user
+from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, limiter
@@ -20,11 +20,21 @@ from trace_app.feedback.models import FeedbackKind
 from trace_app.labels.service import label_of_code
 from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
 from trace_app.public.trace import trace_of_batch
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 from trace_app.uploads import uploads
 
 views = Blueprint("feedback", __name__)
 log = structlog.get_logger()
+register_words(views, feedback_kind=SHORT_KINDS)
+
+
+@views.app_context_processor
+def _waiting() -> dict[str, Any]:
+    """For the navigation of who is signed in: how much feedback waits for an answer, read in one query."""
+    user = acting_user()
+    if user is None or user.role not in (RoleName.PRODUCER, *SUPERVISORS):
+        return {}
+    return {"feedback_waiting": service.open_feedback(user)}
 
 
 @views.route("/<code>/feedback", methods=["GET", "POST"])
@@ -71,7 +81,7 @@ def give(code: str) -> Any:
 @public
 def ticket(ticket: str) -> Any:
     """How far a consumer's matter is."""
-    return render_template("feedback/ticket.html", row=service.by_ticket(ticket), kinds=SHORT_KINDS)
+    return render_template("feedback/ticket.html", row=service.by_ticket(ticket))
 
 
 @views.get("/feedback")
@@ -97,4 +107,4 @@ def show(feedback_id: int) -> Any:
             service.reply(the_user(), row, form.text.data, closes=form.closes.data)
         flash(_("已回复，消费者凭单号看得到。"))
         return redirect(url_for("feedback.show", feedback_id=feedback_id))
-    return render_template("feedback/show.html", row=row, form=form, kinds=SHORT_KINDS), status_of(form)
+    return render_template("feedback/show.html", row=row, form=form), status_of(form)

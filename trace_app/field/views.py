@@ -25,14 +25,34 @@ from trace_app.media.service import MAX_PHOTOS
 from trace_app.records import service
 from trace_app.records.forms import RecordForm, ScopeForm, form_for, values_of
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
-from trace_app.records.texts import TYPES, differences, record_title, title_of
-from trace_app.templating import STATIC, asset, status_of
+from trace_app.records.series import chart_points
+from trace_app.records.texts import TYPES, amount, details, differences, record_title, title_of
+from trace_app.templating import STATIC, asset, register_words, script, status_of
 from trace_app.uploads import upload, uploads
 
 views = Blueprint("field", __name__)
 
 
+FIELD_SCRIPTS = ("field", "entry-form", "entry-store", "outbox", "outbox-list")
+"""The modules of the pages that open without a network."""
+
+
 PLAIN_TYPES = (RecordType.CARE, RecordType.VIDEO)
+
+
+register_words(views, record_type=TYPES)
+
+
+views.add_app_template_filter(record_title)
+
+
+views.add_app_template_filter(chart_points)
+
+
+views.add_app_template_filter(amount)
+
+
+views.add_app_template_filter(details)
 
 
 @views.get("/field/")
@@ -48,10 +68,8 @@ def home() -> Any:
         "field/home.html",
         kinds=sorted(kinds, key=lambda kind: kind.position),
         lots=by_kind,
-        types=TYPES,
         plain_types=PLAIN_TYPES,
         site_records=service.site_records(the_user())[:10],
-        record_title=record_title,
     )
 
 
@@ -66,7 +84,8 @@ def session() -> Any:
 @public
 def service_worker() -> Any:
     """The service worker, with the files of this version that it keeps."""
-    kept = [asset(name) for name in ("public.css", "app.css", "field.js", "position.js", "icon.svg")]
+    files = [asset(name) for name in ("public.css", "app.css", "icon.svg")]
+    kept = files + [script(name) for name in FIELD_SCRIPTS]
     text = (STATIC / "sw.js").read_text("utf-8").replace("/* KEPT */", ", ".join(f'"{path}"' for path in kept))
     return Response(text, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
 

@@ -10,19 +10,25 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, the_user, within_jurisdiction
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName
-from trace_app.batches.forms import STATES
-from trace_app.batches.forms import STATES as BATCH_STATES
 from trace_app.batches.models import Batch
 from trace_app.db.session import transaction
 from trace_app.findings import service
 from trace_app.findings import service as findings
 from trace_app.findings.forms import SEVERITIES, HandleForm, WaiverForm, WarningsForm
 from trace_app.findings.rules import RULES, message_of
+from trace_app.messages.forms import CHANNEL_TYPES
 from trace_app.messages.models import Severity
+from trace_app.messages.views import DELIVERY_STATES
 from trace_app.release import service as release
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 
 views = Blueprint("findings", __name__)
+
+
+register_words(views, severity=SEVERITIES, rule=RULES, channel_type=CHANNEL_TYPES, delivery_status=DELIVERY_STATES)
+
+
+views.add_app_template_filter(message_of, "message")
 
 
 @views.get("/findings")
@@ -37,9 +43,6 @@ def index() -> Any:
         form=form,
         page=page,
         filters=filters,
-        rules=RULES,
-        message_of=message_of,
-        severities=SEVERITIES,
         counts=service.open_counts(the_user()),
     )
 
@@ -84,8 +87,6 @@ def _page(finding_id: int, waiver_form: WaiverForm | None = None, handle_form: H
         finding=finding,
         rule=RULES[finding.rule],
         message=message_of(finding),
-        severities=SEVERITIES,
-        states=BATCH_STATES,
         waiver_form=waiver_form or WaiverForm(formdata=None),
         handle_form=handle_form or HandleForm(formdata=None),
         in_charge=within_jurisdiction(the_user(), finding.division_code),
@@ -102,9 +103,5 @@ def to_do() -> Any:
     return render_template(
         "findings/to_do.html",
         lots=lots,
-        rules=RULES,
-        message_of=message_of,
-        severities=SEVERITIES,
-        states=STATES,
         block=Severity.BLOCK,
     )

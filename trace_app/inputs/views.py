@@ -15,10 +15,12 @@ from trace_app.db.session import transaction
 from trace_app.inputs import service
 from trace_app.inputs.forms import INPUT_TYPES, InputProductForm, InputRowForm, InputSearchForm, LabelUseForm
 from trace_app.inputs.models import InputProduct
-from trace_app.templating import status_of
+from trace_app.stock.forms import OUT_REASONS
+from trace_app.templating import register_words, status_of
 
 views = Blueprint("inputs", __name__)
 KEEPERS = (RoleName.PRODUCER, *SUPERVISORS)
+register_words(views, input_type=INPUT_TYPES, out_reason=OUT_REASONS)
 
 
 @views.get("/inputs")
@@ -26,7 +28,7 @@ KEEPERS = (RoleName.PRODUCER, *SUPERVISORS)
 def index() -> Any:
     form = InputSearchForm(request.args)
     products = service.offered_products(the_user(), (form.q.data or "")[:60])
-    return render_template("inputs/index.html", products=products, form=form, types=INPUT_TYPES)
+    return render_template("inputs/index.html", products=products, form=form)
 
 
 @views.route("/inputs/new", methods=["GET", "POST"])
@@ -89,7 +91,6 @@ def _product_page(product_id: int, form: InputProductForm, use_form: LabelUseFor
         product=row,
         form=form,
         use_form=use_form,
-        types=INPUT_TYPES,
         own=service.may_change(the_user(), row),
         kinds={kind.code: kind for kind in kinds()},
     )

@@ -32,7 +32,7 @@ from trace_app.labels.forms import (
     RunForm,
 )
 from trace_app.labels.models import LabelRun, PrintStatus
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 
 views = Blueprint("labels", __name__)
 
@@ -44,7 +44,7 @@ NOT_OURS = _("二维码能读，但不是本平台的追溯码。")
 @views.get("/labels")
 @allow(RoleName.PRODUCER)
 def index() -> Any:
-    return render_template("labels/index.html", jobs=printing.recent_jobs(the_user()), **_names())
+    return render_template("labels/index.html", jobs=printing.recent_jobs(the_user()))
 
 
 @views.route("/batches/<int:batch_id>/labels", methods=["GET", "POST"])
@@ -78,19 +78,8 @@ def of_batch(batch_id: int) -> Any:
         batch=batch,
         runs=service.runs_of(batch),
         printable=service.is_printable(batch),
-        **_names(),
     )
     return page, status_of(form)
-
-
-def _names() -> dict[str, Any]:
-    return {
-        "stocks": STOCK_NAMES,
-        "levels": LEVELS,
-        "statuses": STATUSES,
-        "progress": printing.progress_of,
-        "layout_name": layout_name,
-    }
 
 
 STATUSES = {
@@ -102,6 +91,12 @@ STATUSES = {
 }
 
 
+register_words(views, label_level=LEVELS, label_stock=STOCK_NAMES, job_status=STATUSES)
+views.add_app_template_filter(printing.progress_of, "progress")
+views.add_app_template_filter(service.code_of)
+
+
+@views.app_template_filter()
 def layout_name(name: str) -> str:
     """A built-in layout's name as people know it; an own one's as it is."""
     stock, at, dpi = name.partition("@")
@@ -134,7 +129,6 @@ def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | N
         void_form=void_form,
         reprint_form=reprint_form,
         looks_again=busy and not refused,
-        **_names(),
     )
     response = Response(page, mimetype="text/html", status=422 if refused else 200)
     if busy and not refused:
@@ -268,9 +262,7 @@ def check() -> Any:
 @views.get("/layouts")
 @allow(RoleName.PRODUCER)
 def layout_list() -> Any:
-    return render_template(
-        "labels/layouts.html", rows=layouts.layouts_of(the_user()), form=LayoutStartForm(), **_names()
-    )
+    return render_template("labels/layouts.html", rows=layouts.layouts_of(the_user()), form=LayoutStartForm())
 
 
 @views.route("/layouts/new", methods=["GET", "POST"])
@@ -315,7 +307,6 @@ def _edit_layout(layout_id: int | None, plain: dict[str, Any], name: str = "") -
         form=form,
         layout_id=layout_id,
         stock=STOCKS[plain["stock"]],
-        **_names(),
         **_previewed(form.plain if valid else plain if request.method == "GET" else None),
     )
     return page, status_of(form)
@@ -402,7 +393,6 @@ def pack(code: str) -> Any:
         container=container,
         batch=batch,
         contents=packing.contents_of(container),
-        **_names(),
     )
     return page, status_of(form)
 

@@ -20,11 +20,14 @@ from trace_app.laboratory.models import TestReport, TestSubject, Verdict
 from trace_app.laboratory.texts import SUBJECTS, limit_text, outcome
 from trace_app.laboratory.verdicts import TEST_UNITS
 from trace_app.release.service import check_lot
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 from trace_app.uploads import upload
 
 views = Blueprint("laboratory", __name__)
 ENTERED_BY = (RoleName.PRODUCER, RoleName.LABORATORY)
+register_words(views, test_subject=SUBJECTS)
+views.add_app_template_filter(outcome)
+views.add_app_template_filter(limit_text)
 
 
 @views.get("/laboratory")
@@ -42,7 +45,6 @@ def start() -> Any:
         typed=typed,
         lots=lots,
         reports=laboratory.reports_entered_by(the_user()),
-        subjects=SUBJECTS,
     )
 
 
@@ -64,9 +66,7 @@ def on_site(site_id: int, subject: str) -> Any:
 def of_site(site_id: int) -> Any:
     """What a site's soil and water was tested for."""
     site = site_for(the_user(), site_id)
-    return render_template(
-        "laboratory/site_reports.html", site=site, reports=laboratory.reports_on(site), subjects=SUBJECTS
-    )
+    return render_template("laboratory/site_reports.html", site=site, reports=laboratory.reports_on(site))
 
 
 @views.get("/laboratory/reports/<int:report_id>")
@@ -76,9 +76,6 @@ def show(report_id: int) -> Any:
     return render_template(
         "laboratory/report.html",
         report=report,
-        subjects=SUBJECTS,
-        outcome=outcome,
-        limit_text=limit_text,
         may_correct=report.entered_for_id == the_user().organisation_id and report.replaced_by is None,
         may_see_lot=the_user().role is not RoleName.LABORATORY,
     )

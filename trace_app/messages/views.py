@@ -10,10 +10,9 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.db.session import transaction
-from trace_app.findings.forms import SEVERITIES
 from trace_app.messages import delivery
 from trace_app.messages import service as messages
-from trace_app.messages.forms import CHANNEL_TYPES, ChannelForm
+from trace_app.messages.forms import ChannelForm
 from trace_app.messages.models import ChannelType, DeliveryStatus, Severity
 from trace_app.templating import status_of
 
@@ -45,10 +44,7 @@ def index() -> Any:
         "messages/index.html",
         form=form,
         channels=messages.channels_of(organisation),
-        types=CHANNEL_TYPES,
-        severities=SEVERITIES,
         deliveries=messages.deliveries_of(organisation),
-        states=DELIVERY_STATES,
         mail=delivery.mail_is_set(),
         most=messages.MAX_CHANNELS,
     )

@@ -28,7 +28,7 @@ from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
 from trace_app.public.scan_layer import MARKED, Label
 from trace_app.recalls import feeds
-from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES, CheckForm, RecallSearchForm
+from trace_app.recalls.forms import LEVELS, CheckForm, RecallSearchForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import (
     lots_listed,
@@ -154,9 +154,6 @@ def recall_list() -> Any:
         "public/recalls.html",
         page=page,
         form=form,
-        levels=LEVELS,
-        statuses=STATUSES,
-        kinds=KINDS,
         lots=lots_listed(page.items, LOTS_IN_LIST),
         check_form=CheckForm(formdata=None),
         filters={name: value for name, value in request.args.items() if name in {"q", "state", "level"} and value},
@@ -171,10 +168,6 @@ def recall(number: str) -> Any:
         "public/recall.html",
         recall=row,
         lots=lots_listed([row])[row.id],
-        levels=LEVELS,
-        statuses=STATUSES,
-        kinds=KINDS,
-        notice_types=NOTICE_TYPES,
     )
 
 

@@ -16,19 +16,27 @@ from trace_app.forms import plain_number
 from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
 from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.forms import AcknowledgeForm, ReportForm
-from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
 from trace_app.templating import status_of
 from trace_app.uploads import uploads
 
 views = Blueprint("recall_tasks", __name__)
+views.add_app_template_filter(tasks.party_name)
+views.add_app_template_filter(tasks.party_phone)
+
+
+@views.app_context_processor
+def _calls() -> dict[str, Any]:
+    """For the bar on top of the pages of who is signed in: what it has to confirm, read in one query."""
+    user = acting_user()
+    if user is None or user.role not in (RoleName.PRODUCER, RoleName.BUYER):
+        return {}
+    return {"calls": tasks.calls_for(user)}
 
 
 @views.get("/recall-tasks")
 @allow(RoleName.PRODUCER, RoleName.BUYER)
 def index() -> Any:
-    return render_template(
-        "recall_tasks/index.html", tasks=tasks.open_tasks(the_user()), levels=LEVELS, kinds=KINDS, link_of=tasks.link_of
-    )
+    return render_template("recall_tasks/index.html", tasks=tasks.open_tasks(the_user()), link_of=tasks.link_of)
 
 
 @views.get("/recall-tasks/<token>")
@@ -102,9 +110,6 @@ def _page(
         task=task,
         recall=task.recall,
         lots=tasks.counted_lots(task),
-        levels=LEVELS,
-        kinds=KINDS,
-        notice_types=NOTICE_TYPES,
         party=tasks.party_name(task),
         quantities=tasks.QUANTITIES,
         typed=request.form,

@@ -129,12 +129,12 @@ def recalls_of(batch: Batch) -> list[Recall]:
     return list(db.session.scalars(_with_notices(query)))
 
 
-def stops_of(batch: Batch) -> list[Recall]:
+def stops_of(batch_id: int) -> list[Recall]:
     """Every recall and hold that a lot is or was in, the latest first: for its producer and regulators."""
     query = (
         db.select(Recall)
         .join(RecallMember, RecallMember.recall_id == Recall.id)
-        .where(RecallMember.batch_id == batch.id, Recall.kind != RecallKind.DRILL)
+        .where(RecallMember.batch_id == batch_id, Recall.kind != RecallKind.DRILL)
         .order_by(Recall.id.desc())
     )
     return list(db.session.scalars(_with_notices(query)))

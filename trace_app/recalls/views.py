@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -12,14 +14,14 @@ from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
-from trace_app.batches.forms import STATES
+from trace_app.batches.models import Batch
 from trace_app.db.session import transaction
 from trace_app.extensions import jobs
 from trace_app.flow.genealogy.service import steps_from
 from trace_app.forms import Form
 from trace_app.labels.service import labels_made
 from trace_app.recall_tasks import papers as recall_tasks
-from trace_app.recall_tasks.service import party_name, party_phone, progress_of, tell_everyone
+from trace_app.recall_tasks.service import Progress, progress_of, tell_everyone
 from trace_app.recalls import service
 from trace_app.recalls.forms import (
     KINDS,
@@ -36,7 +38,7 @@ from trace_app.recalls.forms import (
 from trace_app.recalls.models import Recall, RecallKind, RecallStatus
 from trace_app.recalls.published import lots_listed
 from trace_app.recalls.scope import MOST_LISTED, EmptyScope, Preview, ScopeTooWide, map_of_sites, preview, scope_of
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 
 views = Blueprint("recalls", __name__)
 
@@ -62,7 +64,6 @@ def issue(batch_id: int) -> Any:
         form=form,
         batch=batch,
         labels=labels_made(batch),
-        states=STATES,
         authority=the_user().organisation,
         following=len({step.target_id for step in steps_from(batch_id, "forward")}),
         voluntary=the_user().role is RoleName.PRODUCER,
@@ -164,7 +165,6 @@ def _scope_page(
         found=found,
         problem=problem,
         faults=faults or set(),
-        states=STATES,
         most=MOST_LISTED,
         ticked=set(request.form.getlist("out", type=int)),
         whys=request.form,
@@ -176,6 +176,30 @@ def _scope_page(
         own=the_user().organisation_id if voluntary else None,
     )
     return page, 422 if problem or form.errors or scope_form.errors or faults else 200
+
+
+register_words(views, recall_level=LEVELS, recall_kind=KINDS, recall_status=STATUSES, notice_type=NOTICE_TYPES)
+
+
+@dataclass(frozen=True)
+class Case:
+    """The page of one recall, hold or drill, as one of its officers sees it."""
+
+    recall: Recall
+    progress: Progress
+    lots: Sequence[Batch]
+    problems: Sequence[Any]
+    supervises: bool
+    may_approve: bool
+    """A first-level recall takes effect by the approval of another officer than the one who issued it."""
+    ticked: set[int]
+    """The lots that were ticked to be taken out of the recall, where that was refused."""
+    found: Preview | None
+    """What a drill that waits for its scope would reach."""
+    reject_form: NoteForm
+    narrow_form: NoteForm
+    correct_form: CorrectForm
+    end_form: NoteForm
 
 
 @views.get("/recalls/<number>/manage")
@@ -301,23 +325,16 @@ def _page(number: str, *, problems: list[Any] | None = None, **forms: Any) -> An
         "end_form": NoteForm(formdata=None),
         "correct_form": CorrectForm(formdata=None, data={"level": str(recall.level), **current}),
     }
-    page = render_template(
-        "recalls/manage.html",
+    case = Case(
         recall=recall,
-        kinds=KINDS,
-        levels=LEVELS,
-        statuses=STATUSES,
-        notice_types=NOTICE_TYPES,
         progress=progress_of(recall),
         lots=lots_listed([recall])[recall.id],
-        states=STATES,
         problems=problems or [],
-        party_name=party_name,
-        party_phone=party_phone,
         supervises=the_user().role in SUPERVISORS,
         may_approve=recall.issued_by_id != the_user().id,
         ticked=set(request.form.getlist("out", type=int)),
         found=preview(the_user(), scope_of(recall)) if pending_drill else None,
         **{name: form.apart(name.removesuffix("_form")) for name, form in (offered | forms).items()},
     )
+    page = render_template("recalls/manage.html", case=case)
     return page, 422 if problems else max(map(status_of, forms.values()), default=200)

@@ -14,8 +14,7 @@ from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.media.service import DOCUMENT_TYPES, open_document
 from trace_app.records import service
-from trace_app.records.series import chart_points
-from trace_app.records.texts import details, differences, record_title
+from trace_app.records.texts import differences
 
 views = Blueprint("records", __name__)
 
@@ -33,9 +32,6 @@ def story(record_id: int) -> Any:
         "records/story.html",
         steps=steps,
         latest=chain[-1],
-        details=details,
-        record_title=record_title,
-        chart_points=chart_points,
         lots=service.batches_of(chain[-1]),
         own=the_user().role is RoleName.PRODUCER,
     )

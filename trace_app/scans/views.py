@@ -16,6 +16,7 @@ from trace_app.scans.figures import figures_for, rows_for, suspicions_for
 from trace_app.scans.models import ScanClient
 from trace_app.scans.suspicions import KINDS, code_of_suspicion
 from trace_app.spreadsheets import csv_text
+from trace_app.templating import register_words
 
 views = Blueprint("scans", __name__)
 SPANS = (7, 30, 90, 365)
@@ -26,6 +27,7 @@ CLIENTS = {
     ScanClient.COMPUTER: _("电脑"),
 }
 LANGUAGES = {"zh": _("中文"), "en": _("英文")}
+register_words(views, suspicion_kind=KINDS)
 
 
 def _days() -> int:
@@ -52,7 +54,6 @@ def index() -> Any:
         clients=CLIENTS,
         languages=LANGUAGES,
         suspicions=suspicions,
-        kinds=KINDS,
         circles_of=lambda row: charts.circles(list(row.regions.items())),
     )
 

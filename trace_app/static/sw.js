@@ -1,8 +1,9 @@
 // Keeps the entry pages of the field, so that they open without a network. Entries themselves are kept by field.js.
 const FILES = [/* KEPT */];
-const STATIC_CACHE = `field-files-${FILES.map((path) => path.split("v=")[1]).join("-")}`;
+const STATIC_CACHE = `field-files-${FILES.join(" ")}`;
 const PAGES = "field-pages";
-const WAIT_MS = 4000, FRESH_MS = 6 * 3600 * 1000;
+const WAIT_MS = 4000;
+const FRESH_MS = 6 * 3600 * 1000;
 const NOT_PAGES = ["/field/session", "/field/sw.js", "/field/manifest.webmanifest"];
 
 self.addEventListener("install", (event) => {

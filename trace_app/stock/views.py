@@ -9,15 +9,13 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
-from trace_app.batches.forms import STATES
 from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.inputs import service as inputs
-from trace_app.inputs.forms import INPUT_TYPES, InputSearchForm
+from trace_app.inputs.forms import InputSearchForm
 from trace_app.inputs.models import StockLot
-from trace_app.records.texts import amount, record_title
 from trace_app.stock import service as stock
-from trace_app.stock.forms import OUT_REASONS, StockForm, StockOutForm
+from trace_app.stock.forms import StockForm, StockOutForm
 from trace_app.stock.service import balances, stock_for, touched_by
 from trace_app.templating import status_of
 
@@ -28,7 +26,7 @@ views = Blueprint("stock", __name__)
 @allow(RoleName.PRODUCER)
 def index() -> Any:
     lots = inputs.stock_of(the_user().organisation)
-    return render_template("stock/index.html", lots=lots, balances=balances(lots), types=INPUT_TYPES, today=today())
+    return render_template("stock/index.html", lots=lots, balances=balances(lots), today=today())
 
 
 @views.route("/stock/new", methods=["GET", "POST"])
@@ -79,12 +77,7 @@ def _page(lot: StockLot, form: StockOutForm) -> Any:
         lot=lot,
         balance=balances([lot])[lot.id],
         form=form,
-        types=INPUT_TYPES,
-        reasons=OUT_REASONS,
         touches=touched_by(the_user(), stock=lot),
-        record_title=record_title,
-        amount=amount,
-        states=STATES,
         own=the_user().organisation_id == lot.producer_id,
         today=today(),
     )
@@ -105,8 +98,5 @@ def trace_input() -> Any:
         search=search,
         touches=touches,
         lot_count=len(lots),
-        states=STATES,
-        record_title=record_title,
-        amount=amount,
         own=the_user().role is RoleName.PRODUCER,
     )

@@ -18,7 +18,7 @@ from trace_app.forms import Form, SelectField, choices, required
 from trace_app.language import named
 from trace_app.media.service import DOCUMENT_TYPES
 from trace_app.spreadsheets import csv_text
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 from trace_app.uploads import upload
 from trace_app.workbooks import service
 from trace_app.workbooks.models import ImportStatus
@@ -29,6 +29,7 @@ STATUSES = {
     ImportStatus.WAITING: _("正在导入…"),
     ImportStatus.DONE: _("已导入"),
 }
+register_words(views, import_status=STATUSES)
 
 
 class WorkbookForm(Form):
@@ -57,7 +58,6 @@ def index() -> Any:
         form=form,
         kinds=kinds(),
         imports=service.imports_of(the_user()),
-        statuses=STATUSES,
         names=_names(),
     )
     return page, status_of(form)
@@ -108,9 +108,7 @@ def _page(import_id: int, problems: list[Any] | None = None) -> str:
     row = service.import_for(the_user(), import_id)
     if row.status is ImportStatus.DONE and not problems:
         flash(_("已导入 %(count)d 行。", count=row.taken))
-    return render_template(
-        "workbooks/show.html", row=row, statuses=STATUSES, told=problems or [], name=_names().get(row.what, row.what)
-    )
+    return render_template("workbooks/show.html", row=row, told=problems or [], name=_names().get(row.what, row.what))
 
 
 @views.get("/workbooks/<int:import_id>/problems.csv")

@@ -11,7 +11,6 @@ from qr.codes import InvalidCode
 from trace_app.accounts.access import SUPERVISORS, allow, may_see, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.batches import service as batches
-from trace_app.batches.forms import STATES
 from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.db.session import transaction
@@ -102,7 +101,6 @@ def _page(batch_id: int, form: LinkForm | None) -> Any:
         found=found,
         picture=draw(found),
         sources=service.sources_of(batch),
-        states=STATES,
         balance=balance_of(batch),
         intake=intake_of(batch),
         shipped=shipments_of(batch),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -10,10 +11,9 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, may_see, public, the_user
 from trace_app.accounts.forms import division_choices
-from trace_app.accounts.models import RoleName
+from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
-from trace_app.batches.forms import STATES
 from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.db.base import utc_now
@@ -32,9 +32,7 @@ from trace_app.flow.shipments.forms import (
 from trace_app.flow.shipments.models import Shipment
 from trace_app.forms import Form, plain_number
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
-from trace_app.labels.service import code_of
 from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
-from trace_app.records.series import chart_points
 from trace_app.settings import address_of
 from trace_app.templating import status_of
 from trace_app.uploads import upload, uploads
@@ -43,6 +41,39 @@ views = Blueprint("shipments", __name__)
 PARTIES = (RoleName.PRODUCER, RoleName.BUYER)
 _OF_CODES = (NoSuchLabel, LabelIsVoid, shipping.AlreadySent)
 _OF_PHOTOS = (PhotoRefused, PhotoOversized, TooManyPhotos)
+
+
+@dataclass(frozen=True)
+class ShipmentPage:
+    """One shipment's page, as the sender, the consignee or a supervisor sees it."""
+
+    shipment: Shipment
+    viewer: User
+    withdraw_form: WithdrawForm
+    temperature_form: TemperatureForm
+
+    @property
+    def mine(self) -> bool:
+        """Whether the viewer's organisation sent it."""
+        return self.viewer.organisation_id == self.shipment.sender_id
+
+    @property
+    def to_me(self) -> bool:
+        return self.viewer.organisation_id == self.shipment.consignee.organisation_id
+
+    @property
+    def may_note(self) -> bool:
+        """Whether the viewer may note temperatures and withdraw."""
+        return self.viewer.role in PARTIES
+
+    @property
+    def received(self) -> dict[int, Decimal]:
+        """What was received of each line, by the line's id; empty before the receipt."""
+        receipt = self.shipment.receipt
+        return {line.line_id: line.quantity for line in receipt.lines} if receipt else {}
+
+    def open_to_me(self, lot: Batch) -> bool:
+        return may_see(self.viewer, lot.producer_id, lot.division_code)
 
 
 @views.get("/shipments")
@@ -180,22 +211,14 @@ def _page(
     shipment_id: int, *, withdraw_form: WithdrawForm | None = None, temperature_form: TemperatureForm | None = None
 ) -> Any:
     shipment = shipping.shipment_for(the_user(), shipment_id)
-    mine = the_user().organisation_id == shipment.sender_id
     forms: list[Form] = [form for form in (withdraw_form, temperature_form) if form is not None]
-    page = render_template(
-        "shipments/show.html",
+    view = ShipmentPage(
         shipment=shipment,
-        mine=mine,
-        states=STATES,
-        code_of=code_of,
-        chart_points=chart_points,
-        received={line.line_id: line.quantity for line in shipment.receipt.lines} if shipment.receipt else {},
+        viewer=the_user(),
         withdraw_form=withdraw_form or WithdrawForm(formdata=None),
-        may_note=the_user().role in PARTIES,
-        to_me=shipment.consignee.organisation_id == the_user().organisation_id,
         temperature_form=temperature_form or TemperatureForm(formdata=None, data={"at": utc_now()}),
-        open_to_me=lambda lot: may_see(the_user(), lot.producer_id, lot.division_code),
     )
+    page = render_template("shipments/show.html", view=view)
     return page, max(map(status_of, forms), default=200)
 
 
@@ -295,7 +318,6 @@ def journey() -> Any:
         batch=batch,
         lines=lines,
         problem=problem,
-        states=STATES,
         today=today(),
     )
     return page, 422 if problem else 200

@@ -8,7 +8,6 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import NotFound, public
-from trace_app.catalogue.forms import SITE_KINDS
 from trace_app.certificates.texts import certificate_label
 from trace_app.errors import Problem
 from trace_app.laboratory.shown import certificates_of_product
@@ -109,7 +108,6 @@ def place_page(gln: str) -> Any:
     return render_template(
         "public/place.html",
         site=site,
-        kinds=SITE_KINDS,
         counties=counties,
         map_size=(WIDTH, HEIGHT),
         site_mark=mark(*position),

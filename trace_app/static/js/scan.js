@@ -12,7 +12,7 @@ function take(code) {
     const lines = field.value.split("\n").filter((line) => line.trim());
     if (lines.includes(code)) return false;
     field.value = [...lines, code, ""].join("\n");
-    navigator.vibrate?.(80);
+    if (navigator.vibrate) navigator.vibrate(80);
     return false;
   }
   // The same label seen for longer counts once.
@@ -36,13 +36,16 @@ function load(address) {
   });
 }
 
+const textOf = (found, name) => (found.length ? found[0][name] : undefined);
+
 // A function from what the camera sees to the text of a symbol in it, or nothing.
 async function reader() {
   if ("BarcodeDetector" in window) {
     const detector = new BarcodeDetector({ formats: ["qr_code"] });
-    return async () => (await detector.detect(view).catch(() => []))[0]?.rawValue;
+    return async () => textOf(await detector.detect(view).catch(() => []), "rawValue");
   }
   await load(button.dataset.reader);
+  const { ZXingWASM } = window;
   await ZXingWASM.prepareZXingModule({
     overrides: { locateFile: () => button.dataset.wasm },
     fireImmediately: true,
@@ -55,7 +58,7 @@ async function reader() {
     canvas.height = view.videoHeight * scale;
     context.drawImage(view, 0, 0, canvas.width, canvas.height);
     const picture = context.getImageData(0, 0, canvas.width, canvas.height);
-    return (await ZXingWASM.readBarcodes(picture, { formats: ["QRCode"], maxNumberOfSymbols: 1 }))[0]?.text;
+    return textOf(await ZXingWASM.readBarcodes(picture, { formats: ["QRCode"], maxNumberOfSymbols: 1 }), "text");
   };
 }
 
@@ -66,7 +69,7 @@ async function scan() {
     view.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     read = await reader();
   } catch {
-    view.srcObject?.getTracks().forEach((track) => track.stop());
+    if (view.srcObject) view.srcObject.getTracks().forEach((track) => track.stop());
     button.textContent = button.dataset.failed;
     return;
   }

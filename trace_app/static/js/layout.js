@@ -2,22 +2,26 @@
 const preview = document.getElementById("preview");
 const form = preview.closest("form");
 const faults = document.getElementById("faults");
-let timer, running;
+let timer;
+let running;
+
+function faultLine(text) {
+  const item = document.createElement("li");
+  item.className = "error";
+  item.textContent = text;
+  return item;
+}
 
 async function look() {
-  running?.abort();
+  if (running) running.abort();
   running = new AbortController();
   try {
-    const answer = await fetch(preview.dataset.url, { method: "POST", body: new FormData(form), signal: running.signal });
+    const body = new FormData(form);
+    const answer = await fetch(preview.dataset.url, { method: "POST", body, signal: running.signal });
     if (!answer.ok) return;
     const found = await answer.json();
     if (found.svg) preview.innerHTML = found.svg;
-    faults.replaceChildren(...found.faults.map((text) => {
-      const item = document.createElement("li");
-      item.className = "error";
-      item.textContent = text;
-      return item;
-    }));
+    faults.replaceChildren(...found.faults.map(faultLine));
   } catch (error) {
     if (error.name !== "AbortError") document.getElementById("look").hidden = false;
   }
@@ -32,15 +36,16 @@ form.addEventListener("input", soon);
 document.getElementById("look").hidden = true;
 document.getElementById("drag-hint").hidden = false;
 
-const value = (name) => parseFloat(form.elements[name]?.value) || 0;
+const value = (name) => (form.elements[name] ? parseFloat(form.elements[name].value) || 0 : 0);
 
 // What lies under a point of the label, given in millimetres: the names of its inputs for left and top.
 function under(x, y) {
   for (const box of form.querySelectorAll("details.box")) {
     const name = `boxes-${box.dataset.box}-`;
-    const left = value(name + "x"), top = value(name + "y");
-    if (x >= left && x <= left + value(name + "width") && y >= top && y <= top + value(name + "height")) {
-      return { x: name + "x", y: name + "y", box };
+    const left = value(`${name}x`);
+    const top = value(`${name}y`);
+    if (x >= left && x <= left + value(`${name}width`) && y >= top && y <= top + value(`${name}height`)) {
+      return { x: `${name}x`, y: `${name}y`, box };
     }
   }
   return { x: "symbol_x", y: "symbol_y" };

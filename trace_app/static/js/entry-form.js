@@ -1,0 +1,97 @@
+// The form of one entry: what is filled in is kept before it is sent.
+import { freshKey } from "./outbox.js";
+
+const NOT_KEPT = ["csrf_token", "entry_key"];
+const isTicked = (input) => input.type === "checkbox" || input.type === "radio";
+
+function fieldsOf(form) {
+  return [...new FormData(form)].filter(
+    ([name, value]) => !NOT_KEPT.includes(name) && !(value instanceof File && !value.size),
+  );
+}
+
+function fill(form, fields) {
+  for (const input of form.querySelectorAll("input[type=checkbox], input[type=radio]")) input.checked = false;
+  for (const [name, value] of fields) {
+    if (value instanceof Blob) continue;
+    for (const input of form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) {
+      if (isTicked(input)) input.checked = input.checked || input.value === value;
+      else if (input.type !== "file") input.value = value;
+    }
+  }
+}
+
+// Where one comes from a lot's page, the record is for that lot alone.
+function tickLotOfAddress(form) {
+  const lot = new URLSearchParams(location.search).get("batch");
+  const box = lot && document.getElementById(`lot-${lot}`);
+  if (!box) return;
+  for (const other of form.querySelectorAll("input[name=batch_ids]")) other.checked = other === box;
+}
+
+export async function prepareForm(form, outbox) {
+  const button = form.querySelector("button.button");
+  const kept = document.getElementById("kept");
+
+  // Without what this script does, so that the server's own page says beside each field what is wrong.
+  function submitPlainly() {
+    form.removeEventListener("submit", submitted);
+    button.disabled = false;
+    form.requestSubmit();
+  }
+
+  function entryOf(old) {
+    const fields = fieldsOf(form);
+    const files = fields.some(([, value]) => value instanceof File);
+    // Photos of an entry that is mended stay, unless others are chosen.
+    const photos = old && !files ? old.fields.filter(([, value]) => value instanceof Blob) : [];
+    return {
+      key: form.dataset.key || freshKey(),
+      at: old ? old.at : Date.now(),
+      user: document.body.dataset.user,
+      state: "waiting",
+      url: form.getAttribute("action") || location.pathname,
+      title: form.dataset.title,
+      page: location.pathname,
+      fields: [...fields, ...photos],
+    };
+  }
+
+  async function submitted(event) {
+    event.preventDefault();
+    button.disabled = true;
+    kept.hidden = true;
+    const old = form.dataset.key ? await outbox.entry(form.dataset.key) : undefined;
+    const entry = entryOf(old);
+    try {
+      await outbox.keep(entry);
+    } catch {
+      submitPlainly();
+      return;
+    }
+    const state = await outbox.send(entry, true);
+    if (state === "sent") {
+      location.assign(entry.answer.url);
+    } else if (state === "refused" && !old) {
+      // Nothing was stored there.
+      await outbox.drop(entry.key);
+      submitPlainly();
+    } else if (state === "conflict" || state === "refused" || old) {
+      location.assign("/field/");
+    } else {
+      kept.hidden = false;
+      form.reset();
+      button.disabled = false;
+      scrollTo({ top: 0, behavior: "smooth" });
+    }
+  }
+
+  tickLotOfAddress(form);
+  const key = location.hash.slice(1);
+  const entry = key ? await outbox.entry(key).catch(() => undefined) : undefined;
+  if (entry) {
+    form.dataset.key = key;
+    fill(form, entry.fields);
+  }
+  form.addEventListener("submit", submitted);
+}

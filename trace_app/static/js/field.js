@@ -1,0 +1,51 @@
+// Entries that outlive a bad network: each is kept in this browser first, then sent, exactly once by its key.
+import { prepareForm } from "./entry-form.js";
+import { EntryStore } from "./entry-store.js";
+import { OutboxList } from "./outbox-list.js";
+import { Outbox } from "./outbox.js";
+
+const AGAIN_MS = 30000;
+const form = document.getElementById("entry");
+const section = document.getElementById("outbox");
+const outbox = new Outbox(new EntryStore());
+
+// The service worker keeps the entry pages; it is told which there are.
+async function keepPages() {
+  if (!("serviceWorker" in navigator)) return;
+  await navigator.serviceWorker.register("/field/sw.js", { scope: "/field/" });
+  const worker = (await navigator.serviceWorker.ready).active;
+  const links = [...document.querySelectorAll('a[href^="/field/"]')];
+  const pages = new Set([location.pathname, ...links.map((link) => new URL(link.href).pathname)]);
+  worker.postMessage({ user: document.body.dataset.user, pages: [...pages] });
+}
+
+function showNetwork() {
+  document.getElementById("network").hidden = navigator.onLine;
+}
+
+function offerInstall(event) {
+  const row = document.getElementById("install-row");
+  if (!row) return;
+  event.preventDefault();
+  row.hidden = false;
+  document.getElementById("install").addEventListener("click", () => event.prompt(), { once: true });
+}
+
+addEventListener("online", () => {
+  showNetwork();
+  outbox.sendAll();
+});
+addEventListener("offline", showNetwork);
+addEventListener("beforeinstallprompt", offerInstall);
+showNetwork();
+if (form) prepareForm(form, outbox);
+if (section) {
+  const list = new OutboxList(section, outbox);
+  outbox.changed = () => list.show();
+  document.getElementById("send-now").addEventListener("click", () => outbox.sendAll(true));
+  list.show().then(() => outbox.sendAll());
+  setInterval(() => {
+    if (!section.hidden) outbox.sendAll();
+  }, AGAIN_MS);
+}
+keepPages().catch(() => {});

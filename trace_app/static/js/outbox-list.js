@@ -1,0 +1,83 @@
+// What still waits, on the home page of the field. The texts stand in the page, as data of its section.
+function element(tag, text, className) {
+  const made = document.createElement(tag);
+  if (text) made.textContent = text;
+  if (className) made.className = className;
+  return made;
+}
+
+function pressed(text, act, className = "button ghost") {
+  const button = element("button", text, className);
+  button.type = "button";
+  button.addEventListener("click", act);
+  return button;
+}
+
+export class OutboxList {
+  constructor(section, outbox) {
+    this.section = section;
+    this.texts = section.dataset;
+    this.outbox = outbox;
+    this.hadSome = false;
+  }
+
+  async show() {
+    const found = await this.outbox.entries();
+    this.section.hidden = !found.length;
+    document.getElementById("all-sent").hidden = !(this.hadSome && !found.length);
+    this.hadSome = this.hadSome || found.length > 0;
+    document.getElementById("outbox-count").textContent = found.length || "";
+    document.getElementById("outbox-list").replaceChildren(...found.map((entry) => this.lineOf(entry)));
+  }
+
+  lineOf(entry) {
+    const line = element("li", "", "waiting");
+    const state = this.outbox.stateOf(entry);
+    const value = (name) => (entry.fields.find(([field]) => field === name) || [])[1] || "";
+    const about = [value("happened_on"), value("product_name"), value("note")].filter(Boolean).join(" · ");
+    const head = element("p");
+    head.append(element("b", entry.title), element("span", ` ${about}`, "soft"));
+    const wrong = state === "refused" || state === "conflict";
+    line.append(head, element("p", this.texts[state] || this.texts.waiting, wrong ? "error" : "soft"));
+    if (state === "refused") line.append(...this.reasons(entry.answer || {}));
+    if (state === "conflict") line.append(element("p", entry.answer.message), this.differences(entry.answer));
+    line.append(this.actions(entry, state));
+    return line;
+  }
+
+  reasons({ messages = [], errors = {} }) {
+    const ofFields = Object.entries(errors).map(([name, texts]) => `${name}：${texts.join(" ")}`);
+    return [...messages, ...ofFields].map((text) => element("p", text, "error"));
+  }
+
+  differences({ differences = [] }) {
+    const table = element("table");
+    const head = table.createTHead().insertRow();
+    for (const text of ["", this.texts.theirsHead, this.texts.mineHead]) head.append(element("th", text));
+    const body = table.createTBody();
+    for (const row of differences) {
+      const line = body.insertRow();
+      for (const text of [row.label, row.theirs || "—", row.mine || "—"]) line.insertCell().textContent = text;
+    }
+    return table;
+  }
+
+  actions(entry, state) {
+    const actions = element("p", "", "actions");
+    if (state === "conflict") {
+      actions.append(pressed(this.texts.mine, () => this.outbox.sendAgainstTheNewer(entry)));
+    } else {
+      const link = element("a", this.texts.open, "button ghost");
+      link.href = `${entry.page}#${entry.key}`;
+      actions.append(link);
+    }
+    actions.append(pressed(this.texts.discard, () => this.discard(entry), "small-button red"));
+    return actions;
+  }
+
+  async discard(entry) {
+    if (!confirm(this.texts.discardSure)) return;
+    await this.outbox.drop(entry.key);
+    await this.show();
+  }
+}
