@@ -42,10 +42,10 @@ class Settings(BaseSettings):
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
     max_upload_mb: int = Field(default=120, ge=1)
-    """Largest request; several photos may come at once."""
+    """Largest request that brings files; several photos may come at once. Without files 64 KB are the most."""
     rate_limits: bool = True
     proxy_hops: int = Field(default=0, ge=0)
-    """Reverse proxies in front, whose X-Forwarded headers are believed."""
+    """Reverse proxies in front, whose X-Forwarded-For and -Proto are believed; X-Forwarded-Host never is."""
     smtp_host: str = ""
     """The mail server for messages; without one, no e-mail is sent."""
     smtp_port: int = 587
@@ -58,8 +58,8 @@ class Settings(BaseSettings):
     ip_regions: Path | None = None
     """A table of addresses and the regions they lie in, for the scan log (docs/operations.md); none where not given."""
     scan_lease_ms: int = Field(default=100, ge=0, le=1000)
-    """How long a worker may answer scans without asking the database; recalls wait that long before they commit.
-    0 asks for each scan."""
+    """How long a worker may answer scans without asking the database; what stops a lot waits that long before it
+    commits. 0 asks for each scan."""
     scan_days_kept: int = Field(default=400, ge=7)
     """Days that single scans are kept. The sums by lot and day, and by label, stay."""
     log_format: Literal["console", "json"] = "console"

@@ -1,10 +1,11 @@
 """Trace pages a second, against nginx that serves the same bytes as a file; time of a cold page; memory of a worker.
 
 1,000,000 lots are in the database, 10,000 of them are asked for, on SQLite and PostgreSQL, with the scans logged.
-``hot`` asks for one label of each; ``distinct`` for another label each time. Needs nginx (nginx-light will do) and wrk
-on the path, beside requirements-dev.txt; listens on free ports of 127.0.0.1. Both serve with two workers to the same
-wrk, in turns, as browsers ask: with Brotli. ``--quick`` has 100,000 lots, 1,000 of them asked for,
-and short rounds.
+``hot`` asks for one label of each; ``distinct`` for another label each time. ``usual`` is what our hot pages make of
+what the same pages make from Flask and SQLAlchemy under gunicorn, without our layer. Needs nginx (nginx-light will
+do) and wrk on the path, beside requirements-dev.txt; listens on free ports of 127.0.0.1. Both serve with two workers
+to the same wrk, in turns, as browsers ask: with Brotli. ``--quick`` has 100,000 lots, 1,000 of them asked for, and
+short rounds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +142,8 @@ def fill(environment: dict[str, str], lots: int, hot_lots: int, labels: int, fol
                 values = ", ".join([*new.values(), *(f't."{name}"' for name in names)])
                 connection.execute(
                     sa.text(
-                        f"INSERT INTO {table.name} ({quoted}) SELECT {values} FROM {table.name} t, {source} s WHERE {where}"
+                        f"INSERT INTO {table.name} ({quoted})"
+                        f" SELECT {values} FROM {table.name} t, {source} s WHERE {where}"
                     )
                 )
 
@@ -203,7 +206,7 @@ def cold(environment: dict[str, str], codes: list[str]) -> tuple[float, float]:
         "times, statements = [], []\n"
         "for number, code in enumerate(sys.stdin.read().split()):\n"
         "    environ = EnvironBuilder(path='/' + code, headers=headers).get_environ()\n"
-        "    count[0] = 1\n"  # The layer's own goes past the engines.
+        "    count[0] = 0\n"
         "    begun = time.perf_counter()\n"
         "    chunks = app.wsgi_app(environ, lambda status, headers, exc=None: None)\n"
         "    b''.join(chunks)\n"
@@ -223,6 +226,21 @@ def cold(environment: dict[str, str], codes: list[str]) -> tuple[float, float]:
     ).stdout
     milliseconds, statements = text.split()[-2:]
     return float(milliseconds), float(statements)
+
+
+@contextmanager
+def gunicorn(environment: dict[str, str]) -> Iterator[str]:
+    """The platform without the layer in front of Flask, as it is usually served; its address."""
+    address = free_address()
+    command = [sys.executable, "-m", "gunicorn", "--workers", "2", "--threads", "4", "--bind", address, "usual:app"]
+    paths = os.pathsep.join((str(ROOT / "benchmarks"), str(ROOT)))
+    process = subprocess.Popen([*command, "--log-level", "warning"], env=environment | {"PYTHONPATH": paths}, cwd=ROOT)
+    try:
+        ask(f"http://{address}/healthz")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def worker_rss_mb(server: int) -> float:
@@ -306,6 +324,14 @@ def compare(name: str, database_url: str, stack: ExitStack, folder: Path, *, qui
             figures["wire_bytes"] = sum(
                 len(data) + sum(len(f"{k}: {v}\r\n") for k, v in head.items()) for data, head in pieces
             )
+        with gunicorn(environment) as usual:
+            load.run(usual, folder / "hot", seconds)
+            found = timing.rates(
+                rounds,
+                usual=lambda: load.run(usual, folder / "hot", seconds),
+                ours=lambda: load.run(address, folder / "hot", seconds),
+            )
+            figures[f"{name}_usual_ratio"] = found["ours"] / found["usual"]
     finally:
         nginx.terminate()
         nginx.wait()

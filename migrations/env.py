@@ -38,7 +38,10 @@ def check_references(connection: sa.Connection) -> None:
             raise RuntimeError(f"rows refer to what is not there: {lost[:5]}")
 
 
-with db.engine.connect() as connection, without_foreign_keys(connection):
+# No worker serves meanwhile, and the table of epochs may not be there yet.
+MIGRATING = {"no_scans_meanwhile": True}
+
+with db.engine.connect().execution_options(**MIGRATING) as connection, without_foreign_keys(connection):
     context.configure(
         connection=connection,
         target_metadata=db.metadata,

@@ -29,7 +29,6 @@ KEPT = {
     "limits",
     "gi_areas",
     "holidays",
-    "spool_files",
 }
 QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
 
@@ -96,7 +95,7 @@ def app(
         apps[name] = app_for(settings_for(tmp_path_factory.mktemp(name), database_url=url))
         set_up(apps[name])
     yield apps[name]
-    apps[name].extensions["scan_log"].write()
+    apps[name].extensions["scan_log"].hand_over()
     with apps[name].app_context():
         empty()
 

@@ -24,7 +24,7 @@ from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.recalls.models import NoticeText, Recall
 from trace_app.recalls.service import end, issue_recall
-from trace_app.scans.models import ScanDay
+from trace_app.scanning.models import ScanDay
 
 RECALLS = 50
 REQUESTS = 100_000
@@ -61,7 +61,7 @@ class Must:
 def _ask(address: tuple[str, int], codes: list[str], first: int, count: Any, stop: Any, out: list[Seen]) -> None:
     """Ask for pages over one connection as fast as answers come, a few at a time."""
     connection = socket.create_connection(address)
-    # Those with Brotli are answered by the server's connections themselves, the others by the layer in front of Flask.
+    # Kept pages are compressed; who takes no Brotli gets them unpacked.
     encoding = "br" if first % 2 else "identity"
     head = f"Host: t\r\nAccept-Language: zh\r\nUser-Agent: Mozilla/5.0\r\nAccept-Encoding: {encoding}\r\n"
     requests = [f"GET /{code} HTTP/1.1\r\n{head}\r\n".encode() for code in codes]

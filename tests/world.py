@@ -31,7 +31,6 @@ from trace_app.extensions import db
 from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel
-from trace_app.public.label_states import PAGE_STATE
 from trace_app.recalls.models import NoticeText
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
@@ -39,6 +38,7 @@ from trace_app.records.forms import form_for
 from trace_app.records.models import RecordType
 from trace_app.records.service import Scope
 from trace_app.release import service as quality
+from trace_app.scanning.reading import page_state
 
 PASSWORD = "long enough for tests"
 SPRAYED = {
@@ -322,8 +322,7 @@ class World:
     def version(self, batch_id: int) -> tuple[Any, ...]:
         """What tells one state of a batch's page from another; the later is the greater."""
         with self.app.app_context():
-            query = sa.text(f"SELECT {PAGE_STATE} FROM batches b WHERE b.id = :batch_id")
-            return tuple(db.session.execute(query, {"batch_id": batch_id}).one())
+            return tuple(db.session.execute(sa.select(*page_state()).where(Batch.id == batch_id)).one())
 
 
 def photo(colour: str = "green", size: tuple[int, int] = (320, 200), form: str = "JPEG", **options: Any) -> bytes:

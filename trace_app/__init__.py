@@ -8,24 +8,23 @@ from typing import Any
 
 from flask import Flask
 from flask_openapi3.openapi import OpenAPI
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
-from trace_app import cli, downloads, error_pages, language, logs, security_headers, templating
+from trace_app import body_limits, cli, error_pages, language, logs, security_headers, templating
 from trace_app.accounts import sign_in
 from trace_app.accounts.access import guard
 from trace_app.api import document
 from trace_app.api.bearer import read_bearer
-from trace_app.db.driver import driver_of
-from trace_app.db.engines import binds, look_before_use
-from trace_app.db.leases import StopLease
-from trace_app.db.partitions import is_ours
+from trace_app.db.base import is_of_the_models
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
-from trace_app.public.kept_pages import TracePages
-from trace_app.public.label_states import reader_for
-from trace_app.public.scan_layer import ScanLayer
-from trace_app.scans.log import ScanLog
+from trace_app.scanning.layer import ScanLayer
+from trace_app.scanning.lease import StopLease
+from trace_app.scanning.log import ScanLog
+from trace_app.scanning.pages import PageStore
+from trace_app.scanning.reading import LabelReader
 
 COMPRESSIBLE = [
     "text/html",
@@ -37,6 +36,12 @@ COMPRESSIBLE = [
     "application/yaml",
     "image/svg+xml",
 ]
+
+
+CONNECTIONS = 20
+"""Connections to the database that a process keeps, and as many more when all are in use: each thread has one for
+what scans read and one for what Flask does.
+"""
 
 
 def create_app(settings: Settings | None = None, **config: Any) -> Flask:
@@ -53,8 +58,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
         SETTINGS=settings,
         SECRET_KEY=settings.signing_key,
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
-        SQLALCHEMY_BINDS=binds(settings.sqlalchemy_url),
-        MAX_CONTENT_LENGTH=settings.max_upload_mb * 1024 * 1024,
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "pool_size": CONNECTIONS, "max_overflow": CONNECTIONS},
         MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
         SEND_FILE_MAX_AGE_DEFAULT=31_536_000,
         SESSION_COOKIE_NAME="session",
@@ -72,12 +76,13 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     app.config.update(config)
     # What is done to a response goes from the last named here to the first.
     security_headers.init_app(app)
-    downloads.init_app(app)
     db.init_app(app)
-    with app.app_context():
-        look_before_use(db.engines)
-    migrate.init_app(app, db, directory=settings.migrations, include_name=is_ours)
+    migrate.init_app(app, db, directory=settings.migrations, include_name=is_of_the_models)
     babel.init_app(app, default_locale="zh_CN", locale_selector=language.choose)
+    # In this order: who may not come in is refused before the body is read, which is what the look for a token does.
+    app.before_request(read_bearer)
+    app.before_request(guard)
+    body_limits.init_app(app)
     csrf.init_app(app)
     limiter.init_app(app)
     compress.init_app(app)
@@ -89,14 +94,22 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     sign_in.init_app(app)
     # Flask-Security has put its own JSON provider in place by now.
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.before_request(read_bearer)
-    app.before_request(guard)
     jobs.init_app(app, settings)
     cli.init_app(app)
+    _answer_scans(app, settings)
+    return app
+
+
+def _answer_scans(app: Flask, settings: Settings) -> None:
+    """Put the way of a scan in front of Flask, and in front of it whose proxies are believed."""
     flask = refuse_malformed(app.wsgi_app, settings.hosts)
     scans = app.extensions["scan_log"] = ScanLog(app, settings)
-    app.wsgi_app = ScanLayer(app, flask, reader_for(driver_of(settings)), StopLease(settings), TracePages(), scans)  # type: ignore[method-assign]
-    return app
+    with app.app_context():
+        reader, lease = LabelReader(db.engine), StopLease(db.engine, settings.scan_lease_ms)
+    app.wsgi_app = ScanLayer(app, flask, reader, lease, PageStore(), scans)  # type: ignore[method-assign]
+    if hops := settings.proxy_hops:
+        # What a proxy says of the host is never believed: the client may have said it.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
 
 
 def _counts_at(redis_url: str) -> str:

@@ -4,10 +4,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import secrets
-import threading
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -29,15 +26,11 @@ from trace_app.errors import Problem
 from trace_app.extensions import jobs
 from trace_app.labels.keys import key_file, register_keys
 from trace_app.reference.service import load_built_in as load_reference_tables
-from trace_app.scans.intake import Intake
 from trace_app.settings import settings
-
-_M_ARENA_MAX = -8
-"""Of glibc's malloc.h."""
 
 
 def init_app(app: Flask) -> None:
-    for command in (setup, demo, serve, work, run_jobs, organisations, users, tokens, kinds, keys):
+    for command in (setup, demo, serve, run_jobs, organisations, users, tokens, kinds, keys):
         app.cli.add_command(command)
 
 
@@ -91,19 +84,11 @@ def demo(if_empty: bool, yes: bool) -> None:
     click.echo(build.overview())
 
 
-def _share_arena() -> None:
-    """Have all threads of this process, and of those that it forks, take memory from one arena (glibc, mallopt(3)):
-    they leave less of it unused, 20 MB of a worker under load.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
-
-
 @click.command("serve")
 @with_appcontext
 def serve() -> None:
     """Serve the platform: web workers and job consumer, until interrupted."""
-    from trace_app.serving.workers import serve as run
+    from trace_app.server import serve as run
 
     try:
         run(settings())
@@ -111,32 +96,11 @@ def serve() -> None:
         raise click.ClickException(f"Can't listen on {settings().bind}: {error.strerror}. Set BIND.") from error
 
 
-@click.command("worker", hidden=True)
-@click.argument("listener", type=int)
-@with_appcontext
-def work(listener: int) -> None:
-    """Be one of the web workers of ``serve``, on an open socket."""
-    from trace_app.serving.workers import work as run
-
-    _share_arena()
-    run(current_app._get_current_object(), settings(), listener)  # type: ignore[attr-defined]
-
-
 @click.command("jobs")
 @with_appcontext
 def run_jobs() -> None:
-    """Run background jobs and take in scans until interrupted."""
-    _share_arena()
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    jobs.at_start(app)
-    stop = threading.Event()
-    scans = threading.Thread(target=Intake(app, settings()).run, args=(stop,), name="scan-intake", daemon=True)
-    scans.start()
-    try:
-        jobs.queue(app).create_consumer(workers=settings().job_workers, periodic=True, check_worker_health=True).run()
-    finally:
-        stop.set()
-        scans.join()
+    """Run background jobs and write down scans until interrupted."""
+    jobs.consume(current_app._get_current_object(), settings().job_workers)  # type: ignore[attr-defined]
 
 
 organisations = AppGroup("organisations", help="Producers, regulators, laboratories and buyers.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -16,3 +17,9 @@ def today() -> date:
 def local(moment: datetime) -> datetime:
     """A moment as the clocks in Qujing show it."""
     return moment.astimezone(SHANGHAI)
+
+
+@lru_cache(maxsize=64)
+def local_day(unix: int) -> str:
+    """The day in Qujing of a moment in Unix time, as ISO 8601 writes it."""
+    return datetime.fromtimestamp(unix, SHANGHAI).date().isoformat()

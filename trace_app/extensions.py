@@ -14,10 +14,9 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
 from trace_app.db.base import Base
-from trace_app.db.engines import RoutedSession
 from trace_app.jobs import Jobs
 
-db = SQLAlchemy(model_class=Base, session_options={"class_": RoutedSession})
+db = SQLAlchemy(model_class=Base)
 if TYPE_CHECKING:
     # What Flask-SQLAlchemy makes of the base at run time is the base, to a reader of types.
     Model = Base

@@ -26,6 +26,7 @@ from wtforms import StringField as WtStringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, StopValidation, ValidationError
 
+from trace_app.body_limits import must_be_said
 from trace_app.clock import SHANGHAI, local, today
 from trace_app.errors import InvalidInput, Problem
 
@@ -60,6 +61,13 @@ CLOCKS_DIFFER = timedelta(minutes=10)
 
 class Form(FlaskForm):
     """A form that the web fills from a request and everything else from plain values."""
+
+    class Meta(FlaskForm.Meta):
+        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
+            filled = super().wrap_formdata(form, formdata)
+            if filled is not None and filled is not formdata:
+                must_be_said(form)
+            return filled
 
     form_errors: list[Any]
 

@@ -1,7 +1,6 @@
 """Background jobs on huey: SQLite for the embedded stack, Redis in production.
 
-huey is loaded with the first job: it brings the drivers of all databases that it knows, 15 MB of a worker that answers
-scans and never has one.
+huey is loaded with the first job: it brings the drivers of all databases that it knows, 15 MB of a process.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from flask import Flask, current_app
 
@@ -17,64 +16,128 @@ from config import Settings
 
 if TYPE_CHECKING:
     from huey.api import Huey
+    from huey.consumer import Consumer
+
+QUEUE = "trace"
+"""The queue of jobs that name none."""
+POLLED_S = 1.0
+"""The longest that an idle consumer waits before it looks into its queue again."""
+
+Job = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Queue:
-    huey: Huey
-    tasks: dict[Callable[..., None], Callable[..., Any]]
-    """What puts a call of each function into it."""
+class _Queues:
+    hueys: dict[str, Huey]
+    tasks: dict[Job, Callable[..., Any]]
+    """What puts a call of each function into its queue."""
 
 
 class Jobs:
-    """Feature modules declare jobs with `task`; `init_app` gives them a queue.
+    """Feature modules declare jobs with `task`; `init_app` gives them their queues.
 
     A job is a function of plain values that runs in an application context.
     """
 
     def __init__(self) -> None:
-        self._functions: list[Callable[..., None]] = []
+        self._queues: dict[Job, str] = {}
         self._each_minute: list[Callable[[], None]] = []
 
-    def task(self, function: Callable[..., None]) -> Callable[..., None]:
-        self._functions.append(function)
-        return function
+    @overload
+    def task(self, function: Job) -> Job: ...
+    @overload
+    def task(self, *, queue: str) -> Callable[[Job], Job]: ...
+    def task(self, function: Job | None = None, *, queue: str = QUEUE) -> Any:
+        """Declare a function as a job.
+
+        :param queue: one of its own, so that the job waits for no other.
+        """
+
+        def declare(function: Job) -> Job:
+            self._queues[function] = queue
+            return function
+
+        return declare if function is None else declare(function)
 
     def every_minute(self, function: Callable[[], None]) -> Callable[[], None]:
         """Have one of the consumers run the function each minute, and each one as it starts."""
         self._each_minute.append(function)
         return function
 
+    def init_app(self, app: Flask, settings: Settings) -> None:
+        app.extensions["jobs"] = cache(lambda: self._open(app, settings))
+
+    def _open(self, app: Flask, settings: Settings) -> _Queues:
+        from huey import RedisHuey, SqliteHuey, crontab
+
+        immediate = bool(app.config.get("JOBS_IMMEDIATE"))
+        file = str(settings.folder / "jobs.sqlite")
+
+        def opened(name: str) -> Huey:
+            if settings.redis_url:
+                return RedisHuey(name, url=settings.redis_url, immediate=immediate)
+            return SqliteHuey(name, filename=file, immediate=immediate)
+
+        hueys = {name: opened(name) for name in {QUEUE, *self._queues.values()}}
+        tasks = {
+            function: hueys[name].task(name=_name(function))(_in_context(app, function))
+            for function, name in self._queues.items()
+        }
+        for function in self._each_minute:
+            hueys[QUEUE].periodic_task(crontab(), name=_name(function))(_in_context(app, function))
+        return _Queues(hueys, tasks)
+
+    def enqueue(self, function: Job, *arguments: Any) -> None:
+        """Have a consumer run ``function(*arguments)`` soon."""
+        current_app.extensions["jobs"]().tasks[function](*arguments)
+
+    def try_again(self, seconds: int) -> NoReturn:
+        """End the job that calls this, and have it run again after some seconds."""
+        from huey import RetryTask
+
+        raise RetryTask(delay=seconds)
+
+    def waiting(self, name: str) -> int:
+        """How many jobs wait in a queue, with those that are to run again."""
+        queue = self.queue(current_app._get_current_object(), name)  # type: ignore[attr-defined]
+        return int(queue.pending_count() + queue.scheduled_count())
+
+    def queue(self, app: Flask, name: str = QUEUE) -> Huey:
+        found: _Queues = app.extensions["jobs"]()
+        return found.hueys[name]
+
+    def consume(self, app: Flask, workers: int) -> None:
+        """Work off all queues until told to stop by SIGTERM or SIGINT.
+
+        What still waits in queues of their own is worked off before it ends. A job of the common queue that takes long
+        is broken off: it has to bear that, as it has to bear a machine that fails.
+
+        :param workers: of the common queue; each other has one.
+        """
+        self.at_start(app)
+        hueys = app.extensions["jobs"]().hueys
+        others = {name: self._consumer(huey, 1, periodic=False) for name, huey in hueys.items() if name != QUEUE}
+        for consumer in others.values():
+            consumer.start()
+        self._consumer(hueys[QUEUE], workers, periodic=True).run()
+        for name, consumer in others.items():
+            consumer.stop(graceful=True)
+            self.work_off(app, name)
+
+    def _consumer(self, huey: Huey, workers: int, *, periodic: bool) -> Consumer:
+        return huey.create_consumer(workers=workers, periodic=periodic, max_delay=POLLED_S, check_worker_health=True)
+
+    def work_off(self, app: Flask, name: str = QUEUE) -> None:
+        """Take jobs off a queue until there are none; those that are to run again later stay."""
+        queue = self.queue(app, name)
+        while (task := queue.dequeue()) is not None:
+            queue.execute(task)
+
     def at_start(self, app: Flask) -> None:
         """What a consumer does before it takes the first job. Each lets go what it read: a reader that stays keeps
         SQLite from ever beginning its write-ahead log anew."""
         for function in self._each_minute:
             _in_context(app, function)()
-
-    def init_app(self, app: Flask, settings: Settings) -> None:
-        app.extensions["jobs"] = cache(lambda: self._queue(app, settings))
-
-    def _queue(self, app: Flask, settings: Settings) -> _Queue:
-        from huey import RedisHuey, SqliteHuey, crontab
-
-        immediate = bool(app.config.get("JOBS_IMMEDIATE"))
-        huey: Huey
-        if settings.redis_url:
-            huey = RedisHuey("trace", url=settings.redis_url, immediate=immediate)
-        else:
-            huey = SqliteHuey("trace", filename=str(settings.folder / "jobs.sqlite"), immediate=immediate)
-        tasks = {function: huey.task(name=_name(function))(_in_context(app, function)) for function in self._functions}
-        for function in self._each_minute:
-            huey.periodic_task(crontab(), name=_name(function))(_in_context(app, function))
-        return _Queue(huey, tasks)
-
-    def enqueue(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Have a consumer run ``function(*arguments)`` soon."""
-        current_app.extensions["jobs"]().tasks[function](*arguments)
-
-    def queue(self, app: Flask) -> Huey:
-        found: _Queue = app.extensions["jobs"]()
-        return found.huey
 
 
 def _name(function: Callable[..., None]) -> str:

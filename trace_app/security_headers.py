@@ -1,9 +1,8 @@
-"""What every response tells the browser to allow, and what a proxy in front may tell us."""
+"""What every response tells the browser to allow."""
 
 from __future__ import annotations
 
 from flask import Flask, Response, g
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
 
@@ -15,9 +14,6 @@ _POLICY = (
 
 def init_app(app: Flask) -> None:
     settings: Settings = app.config["SETTINGS"]
-    if hops := settings.proxy_hops:
-        # The host that a client claims to have asked for (X-Forwarded-Host) is believed of nobody.
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     secure = settings.public_url.scheme == "https"
 
     def add_headers(response: Response) -> Response:

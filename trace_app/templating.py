@@ -58,7 +58,7 @@ def module(version: str, name: str) -> Response:
 
 
 def _for_ever(response: Response) -> Response:
-    """To be kept by browsers for as long as static files are: the address changes with the content."""
+    """Let browsers keep an answer for as long as static files: the address changes with the content."""
     response.cache_control.public = True
     response.cache_control.max_age = current_app.get_send_file_max_age(None)
     response.add_etag()

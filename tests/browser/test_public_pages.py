@@ -26,7 +26,7 @@ def world(platform: Platform) -> Iterator[World]:
     folder = Path(platform.environment["DATA_DIR"])
     world = World(app_for(settings_for(folder, secret_key=None)))
     yield world
-    world.app.extensions["scan_log"].write()
+    world.app.extensions["scan_log"].hand_over()
     with world.app.app_context():
         db.session.remove()
         for engine in db.engines.values():

@@ -1,14 +1,9 @@
 import io
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from sqlalchemy import event
 
 from tests.world import World, photo
-from trace_app.batches.models import Batch
 from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.kinds import BUILT_IN, BadKindFile, read_kind
 from trace_app.catalogue.models import Product, ProductKind
@@ -92,32 +87,14 @@ def test_a_sixth_kind_is_added_as_data_and_used_to_the_trace_page(world: World) 
             db.session.delete(db.session.get_one(ProductKind, "walnut"))
 
 
-def test_a_kind_that_was_changed_elsewhere_is_read_again_and_one_that_was_not_is_not(world: World) -> None:
-    batch, code = world.labelled(world.producer())
+def test_a_kind_that_was_changed_is_on_the_next_page(world: World) -> None:
+    _batch, code = world.labelled(world.producer())
     ginger = (BUILT_IN / "ginger.toml").read_text("utf-8")
     assert "今年" not in world.client().get(f"/{code}").text
-    with world.app.app_context():
-        edition = db.session.get_one(ProductKind, "ginger").edition
-    with world.writing():
-        assert catalogue.load_kind(read_kind(ginger)).edition == edition
     try:
         with world.writing():
-            assert catalogue.load_kind(read_kind(ginger.replace('who = "', 'who = "今年'))).edition != edition
+            catalogue.load_kind(read_kind(ginger.replace('who = "', 'who = "今年')))
         assert "今年" in world.client().get(f"/{code}").text
-        statements: list[str] = []
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            statements.append(statement)
-
-        with world.writing():
-            db.session.get_one(Batch, batch).best_before = date(2030, 1, 1)
-        event.listen(sa.Engine, "before_cursor_execute", note)
-        try:
-            assert "2030" in world.client().get(f"/{code}").text
-        finally:
-            event.remove(sa.Engine, "before_cursor_execute", note)
-        assert any("product_kinds" in statement for statement in statements)
-        assert not any("product_stages" in statement for statement in statements)
     finally:
         with world.writing():
             catalogue.load_kind(read_kind(ginger))

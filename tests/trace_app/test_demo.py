@@ -1,26 +1,24 @@
 import re
 from collections import Counter
-from typing import Any
 
 import pytest
 from flask import Flask
+from trace_app.quality import reports as lab_reports
 
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
 from trace_app.accounts.models import Organisation, OrganisationKind
 from trace_app.batches.models import Batch
 from trace_app.certificates.models import Certificate
+from trace_app.certificates.service import certificates_shown
 from trace_app.clock import today
 from trace_app.demo import build
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import ShipmentLine
-from trace_app.laboratory import shown
 from trace_app.laboratory.models import TestReport
-from trace_app.laboratory.shown import ShownCertificate, ShownReport, ShownResult
 from trace_app.media.models import Photo
 from trace_app.records.models import Record
-from trace_app.records.service import in_force, records_of
-from trace_app.records.shown import ShownRecord, records_shown
+from trace_app.records.service import in_force, records_of, records_shown
 
 
 @pytest.fixture(scope="module")
@@ -65,43 +63,27 @@ def test_every_released_batch_has_full_records(demo: Flask) -> None:
         assert db.session.scalar(db.select(db.func.count(Record.id))) > 250
 
 
-def test_trace_pages_show_of_records_what_is_in_them(demo: Flask) -> None:
-    def as_shown(record: Record) -> ShownRecord:
-        facts = {name: getattr(record, name) for name in ShownRecord._fields}
-        return ShownRecord(**facts | {"photos": [(photo.name,) for photo in record.photos]})
-
+def test_trace_pages_show_what_is_in_force(demo: Flask) -> None:
     with demo.app_context():
         lots = db.session.scalars(db.select(Batch)).all()
-        found = {lot.lot_number: records_shown(lot) for lot in lots}
-        assert found == {lot.lot_number: [as_shown(record) for record in in_force(records_of(lot))] for lot in lots}
-        shown = [record for records in found.values() for record in records]
+        for lot in lots:
+            assert records_shown(lot) == in_force(records_of(lot))
+        shown = [record for lot in lots for record in records_shown(lot)]
         assert any(record.photos for record in shown)
         assert any(record.label_days for record in shown)
-
-
-def test_trace_pages_show_of_tests_and_certificates_what_is_in_them(demo: Flask) -> None:
-    def fields(kind: Any, row: Any, **more: Any) -> Any:
-        document = row.document and (row.document.name,)
-        return kind(**{name: getattr(row, name) for name in kind._fields} | {"document": document} | more)
-
-    def as_shown(report: TestReport) -> ShownReport:
-        results = [tuple(getattr(result, name) for name in ShownResult._fields) for result in report.results]
-        return fields(ShownReport, report, results=results)
-
-    with demo.app_context():
-        lots = db.session.scalars(db.select(Batch)).all()
         reports = db.session.scalars(db.select(TestReport).order_by(TestReport.sampled_on, TestReport.id)).all()[::-1]
         replaced = {report.replaces_id for report in reports}
         for lot in lots:
-            of_lot = [r for r in reports if (r.batch_id == lot.id or r.site_id == lot.site_id) and r.id not in replaced]
-            assert shown.tests_of(lot) == [as_shown(report) for report in of_lot]
+            assert lab_reports.tests_of(lot) == [
+                r for r in reports if (r.batch_id == lot.id or r.site_id == lot.site_id) and r.id not in replaced
+            ]
             held = db.session.scalars(
                 db.select(Certificate).filter_by(producer_id=lot.producer_id).order_by(Certificate.id)
             )
             fitting = [c for c in held if c.valid_on(today()) and c.product_id in {None, lot.product_id}]
-            assert shown.certificates_shown(lot) == [fields(ShownCertificate, certificate) for certificate in fitting]
-        assert {len(shown.tests_of(lot)) for lot in lots} >= {0, 1, 2}
-        assert any(shown.certificates_shown(lot) for lot in lots)
+            assert certificates_shown(lot) == fitting
+        assert {len(lab_reports.tests_of(lot)) for lot in lots} >= {0, 1, 2}
+        assert any(certificates_shown(lot) for lot in lots)
 
 
 def test_what_was_sent_had_been_released(demo: Flask) -> None:

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from flask import Flask
 
 from tests.conftest import app_for, settings_for
-from trace_app.db.partitions import is_ours
+from trace_app.db.base import is_of_the_models
 from trace_app.extensions import db
 
 
@@ -29,7 +29,7 @@ def bare(request: pytest.FixtureRequest, tmp_path) -> Flask:
 
 def _tables() -> set[str]:
     names = sa.inspect(db.engine).get_table_names()
-    return {name for name in names if is_ours(name, "table", {})} - {"alembic_version"}
+    return {name for name in names if is_of_the_models(name, "table", {})} - {"alembic_version"}
 
 
 def test_up_down_and_up_again(bare: Flask) -> None:
@@ -48,7 +48,9 @@ def test_the_history_gives_what_the_models_say(bare: Flask) -> None:
     with bare.app_context():
         flask_migrate.upgrade()
         with db.engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True, "include_name": is_ours})
+            context = MigrationContext.configure(
+                connection, opts={"compare_type": True, "include_name": is_of_the_models}
+            )
             assert compare_metadata(context, db.metadata) == []
         db.engine.dispose()
 

@@ -6,9 +6,9 @@ import pytest
 from tests.world import RECALL, World
 from trace_app.accounts.models import AuditEvent
 from trace_app.batches.models import Batch
-from trace_app.db import leases
 from trace_app.extensions import db
 from trace_app.recalls.models import Recall
+from trace_app.scanning import lease
 
 FORM = {
     "level": "2",
@@ -121,15 +121,15 @@ def test_what_is_sold_while_a_recall_is_issued_waits_and_is_refused(
     actor, regulator = world.producer(), world.regulator()
     batch_id = world.released(actor)
     seller, officer = world.client(actor), world.client(regulator)
-    issued, waited = threading.Event(), leases._Fence.wait_out
+    issued, waited = threading.Event(), lease._Fence.wait_out
 
-    def wait_out(fence: leases._Fence) -> None:
+    def wait_out(fence: lease._Fence) -> None:
         # All is written but not committed.
         issued.set()
         time.sleep(0.5)
         waited(fence)
 
-    monkeypatch.setattr(leases._Fence, "wait_out", wait_out)
+    monkeypatch.setattr(lease._Fence, "wait_out", wait_out)
     recalling = threading.Thread(target=lambda: officer.post(f"/batches/{batch_id}/recall", data=FORM))
     recalling.start()
     assert issued.wait(20)

@@ -8,8 +8,7 @@ import pytest
 from tests.trace_app.lots import TODAY, lot, rules_found, stage, stocked, used
 from trace_app.certificates.models import Certificate, CertificateType
 from trace_app.findings.rules import RULES
-from trace_app.laboratory.models import TestSubject, Verdict
-from trace_app.laboratory.shown import ShownReport, ShownResult
+from trace_app.laboratory.models import TestReport, TestResult, TestSubject, Verdict
 from trace_app.reference.models import GiArea, ProhibitedSubstance
 from trace_app.release.rules import check, inputs, stages
 from trace_app.stock.service import Balance
@@ -252,7 +251,7 @@ class TestClaims:
 
     @pytest.mark.parametrize(("verdict", "found"), [(Verdict.FAIL, True), (Verdict.PASS, False), (Verdict.OPEN, False)])
     def test_a_failed_test_blocks(self, verdict: Verdict, found: bool) -> None:
-        result = ShownResult(
+        result = TestResult(
             id=1,
             analyte="镉",
             analyte_en="cadmium",
@@ -266,7 +265,7 @@ class TestClaims:
             limit_unit="mg/kg",
             limit_standard="GB 2762",
         )
-        report = ShownReport(
+        report = TestReport(
             id=1,
             subject=TestSubject.PRODUCT,
             report_number="R1",
@@ -293,7 +292,7 @@ class TestClaims:
     def test_a_failed_test_is_told_with_or_without_its_numbers(
         self, detected: bool, value: Decimal | None, limit: Decimal | None, said: tuple[str, str]
     ) -> None:
-        result = ShownResult(
+        result = TestResult(
             id=1,
             analyte="镉",
             analyte_en="cadmium",
@@ -307,7 +306,7 @@ class TestClaims:
             limit_unit="mg/kg",
             limit_standard="GB 2762",
         )
-        report = ShownReport(
+        report = TestReport(
             id=1,
             subject=TestSubject.PRODUCT,
             report_number="R1",

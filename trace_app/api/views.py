@@ -30,7 +30,8 @@ from trace_app.labels import service as labels
 from trace_app.labels.downloads import volume_response
 from trace_app.labels.forms import RangeForm, RunForm
 from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus
-from trace_app.laboratory.shown import ShownReport, tests_of
+from trace_app.laboratory.models import TestReport
+from trace_app.laboratory.reports import tests_of
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
 from trace_app.recall_tasks.service import tell_everyone
@@ -44,7 +45,7 @@ from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
 from trace_app.records.texts import amount, record_title, stage_values
 from trace_app.release import service as quality
-from trace_app.scans.items import scanned_item
+from trace_app.scanning.items import scanned_item
 from trace_app.settings import address_of
 from trace_app.units import unit_name
 
@@ -378,7 +379,7 @@ def _finding(row: Finding) -> schemas.FindingOut:
     )
 
 
-def _report(row: ShownReport) -> schemas.ReportOut:
+def _report(row: TestReport) -> schemas.ReportOut:
     return schemas.ReportOut(
         id=row.id,
         subject=row.subject.value,

@@ -17,11 +17,12 @@ from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchFor
 from trace_app.batches.models import Batch
 from trace_app.certificates.commitments import commitments_of
 from trace_app.certificates.models import CommitmentCertificate
+from trace_app.certificates.service import certificates_shown
 from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.findings import service as findings
 from trace_app.findings.models import Finding
-from trace_app.laboratory.shown import certificates_shown, tests_of
+from trace_app.laboratory.reports import tests_of
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import stops_of
 from trace_app.records import service as records

@@ -41,8 +41,6 @@ class ProductKind(Model):
     """How the trace page speaks of this kind, by language: who, how, produced, started."""
     rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     """What compliance is held against, see `KindRules`."""
-    edition: Mapped[str] = mapped_column(sa.String(32), default="", server_default="")
-    """Another with each change to the kind or its stages; see `trace_app.catalogue.kept_kinds`."""
 
     stages: Mapped[list[Stage]] = relationship(
         back_populates="kind", order_by="Stage.position", cascade="all, delete-orphan", lazy="selectin"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import secrets
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,8 +70,6 @@ def load_kind(file: KindFile) -> ProductKind:
             for position, stage in enumerate(file.stages)
         ]
         db.session.add(kind)
-        if gone or any(map(db.session.is_modified, (kind, *kind.stages))):
-            kind.edition = secrets.token_hex(16)
     db.session.flush()
     return kind
 

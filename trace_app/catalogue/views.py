@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.body_limits import takes_uploads
 from trace_app.catalogue import service
 from trace_app.catalogue.forms import SITE_KINDS, KindFileForm, PhotosForm, ProductForm, SiteForm
 from trace_app.catalogue.kinds import BadKindFile, read_kind
@@ -56,6 +57,7 @@ def product(product_id: int) -> Any:
 
 @views.post("/products/<int:product_id>/photos")
 @allow(RoleName.PRODUCER)
+@takes_uploads
 def add_photos(product_id: int) -> Any:
     form = PhotosForm()
     if form.validate():
@@ -118,6 +120,7 @@ def site(site_id: int) -> Any:
 
 @views.route("/admin/kinds", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
+@takes_uploads
 def kinds() -> Any:
     form = KindFileForm()
     if form.validate_on_submit():

@@ -23,7 +23,7 @@ from trace_app.forms import plain_decimal
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.service import is_void, request_run, url_of, void_labels
 from trace_app.laboratory.models import TestSubject, Verdict
-from trace_app.laboratory.shown import tests_of
+from trace_app.laboratory.reports import tests_of
 from trace_app.units import UNITS
 
 TESTED = frozenset({"commissioned_test", "own_test"})

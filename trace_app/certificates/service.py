@@ -11,8 +11,11 @@ from sqlalchemy.orm import joinedload
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, visible_to
 from trace_app.accounts.models import Organisation, User
+from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Product
 from trace_app.certificates.models import Certificate
 from trace_app.certificates.reminders import check_certificate
+from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -80,5 +83,30 @@ def certificates_for(user: User) -> list[Certificate]:
         .options(joinedload(Certificate.producer), joinedload(Certificate.product))
         .order_by(Certificate.valid_until, Certificate.id)
         .limit(500)
+    )
+    return list(db.session.scalars(query))
+
+
+def certificates_shown(batch: Batch) -> list[Certificate]:
+    """The certificates of a lot's product or producer that are in force today."""
+    return _in_force(batch.producer_id, batch.product_id)
+
+
+def certificates_of_product(product: Product) -> list[Certificate]:
+    """The certificates of a product or its producer that are in force today."""
+    return _in_force(product.producer_id, product.id)
+
+
+def _in_force(producer_id: int, product_id: int) -> list[Certificate]:
+    query = (
+        sa.select(Certificate)
+        .where(
+            Certificate.producer_id == producer_id,
+            sa.or_(Certificate.product_id.is_(None), Certificate.product_id == product_id),
+            Certificate.withdrawn_at.is_(None),
+            Certificate.valid_from <= today(),
+            Certificate.valid_until >= today(),
+        )
+        .order_by(Certificate.id)
     )
     return list(db.session.scalars(query))

@@ -12,6 +12,7 @@ from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
+from trace_app.body_limits import takes_uploads
 from trace_app.catalogue.service import products_of
 from trace_app.certificates import commitments, service
 from trace_app.certificates.forms import BASES, CertificateForm, CommitmentForm, WithdrawForm
@@ -29,6 +30,7 @@ views.add_app_template_filter(certificate_label)
 
 @views.route("/certificates", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER, *SUPERVISORS)
+@takes_uploads
 def index() -> Any:
     own = the_user().role is RoleName.PRODUCER
     form = CertificateForm(products=products_of(the_user().organisation) if own else ())

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from trace_app.db.engines import READING
 from trace_app.extensions import db
 
 _BUSY_MS = 10_000
@@ -48,14 +47,6 @@ def count_written(statement: sa.Executable, values: dict[str, Any] | None = None
     options = {"synchronize_session": False, "preserve_rowcount": True}
     result: Any = db.session.execute(statement, values, execution_options=options)
     return int(result.rowcount)
-
-
-def only_reading() -> None:
-    """Have what this request reads from here on come statement by statement, each from the latest commit, and on
-    PostgreSQL planned once for all who ask (`trace_app.db.engines`)."""
-    # Where something was read before, as who is signed in, its transaction goes on.
-    if not db.session().in_transaction():
-        db.session().info[READING] = True
 
 
 def shorten_wal() -> None:
@@ -95,5 +86,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 @event.listens_for(Engine, "begin")
 def _begin_sqlite(connection: sa.Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+    begin = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+    if connection.dialect.name == "sqlite" and begin:
+        connection.exec_driver_sql(begin)

@@ -46,7 +46,7 @@ from trace_app.settings import settings
 PASSWORD = "qujing-demo"  # noqa: S105
 KEPT = {
     "alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances",
-    "limits", "gi_areas", "holidays", "spool_files",
+    "limits", "gi_areas", "holidays",
 }  # fmt: skip
 LABELS_EACH = 48
 UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}

@@ -14,7 +14,8 @@ from trace_app.feedback import service as feedback
 from trace_app.feedback.models import FeedbackKind
 from trace_app.labels.models import LabelLevel, LabelRun
 from trace_app.labels.service import code_of, label_of_code
-from trace_app.scans.intake import Row, keep
+from trace_app.scanning.intake import keep
+from trace_app.scanning.log import Scan
 from trace_app.scans.suspicions import watch
 
 REGIONS = (("云南曲靖", 30), ("云南昆明", 26), ("上海", 9), ("广东", 8), ("四川", 7), ("北京", 6), ("贵州", 5), ("", 9))
@@ -51,12 +52,19 @@ def look_things_up(lots: list[Batch], chance: Random) -> None:
     watch()
 
 
-def _row(run: LabelRun, index: int, at: datetime, chance: Random, region: str | None = None) -> Row:
+def _row(run: LabelRun, index: int, at: datetime, chance: Random, region: str | None = None) -> Scan:
     place = region if region is not None else _drawn(REGIONS, chance)
     language = "en" if chance.random() < 0.04 else "zh"
-    moment = f"{at:%Y-%m-%d %H:%M:%S}.000000"
-    return Row(
-        moment, "shown", run.id, index, run.batch_id, place, _drawn(CLIENTS, chance), language, chance.getrandbits(62)
+    return Scan(
+        int(at.timestamp()),
+        "shown",
+        run.id,
+        index,
+        run.batch_id,
+        place,
+        _drawn(CLIENTS, chance),
+        language,
+        chance.getrandbits(62),
     )
 
 

@@ -21,7 +21,7 @@ from trace_app.flow.shipments.models import Receipt, Shipment, ShipmentLine, Shi
 from trace_app.flow.shipments.service import seen_by
 from trace_app.labels.models import LabelRun, Packing
 from trace_app.laboratory.models import TestReport
-from trace_app.laboratory.shown import not_corrected
+from trace_app.laboratory.reports import not_corrected
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
 
 EventType = Literal["made", "transformed", "packed", "unpacked", "shipped", "received", "inspected", "recalled"]

@@ -12,6 +12,7 @@ from itsdangerous import URLSafeTimedSerializer
 from qr.codes import InvalidCode
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, limiter
 from trace_app.feedback import service
@@ -30,7 +31,7 @@ register_words(views, feedback_kind=SHORT_KINDS)
 
 @views.app_context_processor
 def _waiting() -> dict[str, Any]:
-    """For the navigation of who is signed in: how much feedback waits for an answer, read in one query."""
+    """How much feedback waits for an answer, for the navigation of who is signed in; one query."""
     user = acting_user()
     if user is None or user.role not in (RoleName.PRODUCER, *SUPERVISORS):
         return {}
@@ -41,6 +42,7 @@ def _waiting() -> dict[str, Any]:
 @csrf.exempt
 @public
 @limiter.limit("6/hour", methods=["POST"])
+@takes_uploads
 def give(code: str) -> Any:
     """A consumer's complaint, report or praise of a label.
 

@@ -16,6 +16,7 @@ from flask_wtf.csrf import generate_csrf
 from trace_app.accounts.access import NotFound, allow, public, signed_in, the_user
 from trace_app.accounts.models import Author, RoleName
 from trace_app.batches.models import Batch
+from trace_app.body_limits import takes_uploads
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.catalogue.service import kind_named, sites_of
 from trace_app.clock import today
@@ -117,6 +118,7 @@ def manifest() -> Any:
 @views.route("/field/<kind_code>/<record_type>", methods=["GET", "POST"])
 @views.route("/field/<kind_code>/<record_type>/<stage_code>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@takes_uploads
 def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Any:
     kind = kind_named(kind_code)
     wanted = _record_type(record_type)
@@ -146,6 +148,7 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Any:
 
 @views.route("/field/records/<int:record_id>/correct", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@takes_uploads
 def correct(record_id: int) -> Any:
     record = service.own_record(the_user(), record_id)
     stage = service.stage_of(record.kind, record.stage_code)

@@ -13,19 +13,16 @@ from trace_app.accounts.models import RoleName
 from trace_app.batches.models import Batch
 from trace_app.db.session import transaction
 from trace_app.findings import service
-from trace_app.findings import service as findings
 from trace_app.findings.forms import SEVERITIES, HandleForm, WaiverForm, WarningsForm
 from trace_app.findings.rules import RULES, message_of
-from trace_app.messages.forms import CHANNEL_TYPES
 from trace_app.messages.models import Severity
-from trace_app.messages.views import DELIVERY_STATES
 from trace_app.release import service as release
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("findings", __name__)
 
 
-register_words(views, severity=SEVERITIES, rule=RULES, channel_type=CHANNEL_TYPES, delivery_status=DELIVERY_STATES)
+register_words(views, severity=SEVERITIES, rule=RULES)
 
 
 views.add_app_template_filter(message_of, "message")
@@ -99,7 +96,7 @@ def _page(finding_id: int, waiver_form: WaiverForm | None = None, handle_form: H
 def to_do() -> Any:
     """What a producer has to do before its lots can be released, and what else was found."""
     release.check_due_of(the_user())
-    lots: list[tuple[Batch | None, Any]] = findings.to_do(the_user())
+    lots: list[tuple[Batch | None, Any]] = service.to_do(the_user())
     return render_template(
         "findings/to_do.html",
         lots=lots,

@@ -19,7 +19,6 @@ from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch, BatchStatus
-from trace_app.db.leases import stops_change
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.gs1 import sscc_serials
@@ -167,8 +166,7 @@ def void_labels(user: User, run: LabelRun, first: int, last: int, reason: str) -
     :param first: index of the first, ``last`` of the last.
     :raises RangeOutOfRun, AlreadyVoid:
     """
-    stops_change()
-    db.session.refresh(run, with_for_update={"of": LabelRun})
+    db.session.refresh(run, with_for_update={"of": LabelRun, "key_share": True})
     if not 0 <= first <= last < run.count:
         raise RangeOutOfRun(most=run.count)
     ranges = _ranges(run.voided)

@@ -14,6 +14,7 @@ from qr.stock import STOCKS
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.batches import service as batches
+from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import limiter
@@ -222,6 +223,7 @@ def picture(run_id: int, index: int, form: str) -> Any:
 @views.route("/labels/check", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 @limiter.limit("30/minute", methods=["POST"])
+@takes_uploads
 def check() -> Any:
     """A photo of a printed label is read and graded."""
     # OpenCV is large: loaded where a picture is looked at.
@@ -367,7 +369,9 @@ def pack_start() -> Any:
                 form.refuse("code", problem.message)
         if not form.errors:
             return redirect(url_for("labels.pack", code=label.code))
-    return render_template("labels/pack_start.html", form=form, picture_form=PictureForm()), status_of(form)
+    return render_template("labels/pack_start.html", form=form, picture_form=PictureForm(formdata=None)), status_of(
+        form
+    )
 
 
 @views.route("/labels/pack/<code>", methods=["GET", "POST"])
@@ -389,7 +393,7 @@ def pack(code: str) -> Any:
     page = render_template(
         "labels/pack.html",
         form=form,
-        picture_form=PictureForm(),
+        picture_form=PictureForm(formdata=None),
         container=container,
         batch=batch,
         contents=packing.contents_of(container),
@@ -400,6 +404,7 @@ def pack(code: str) -> Any:
 @views.post("/labels/pack/<code>/photo")
 @allow(RoleName.PRODUCER)
 @limiter.limit("30/minute")
+@takes_uploads
 def pack_photo(code: str) -> Any:
     """All labels in a photo go into the container; each that does not is named."""
     container, _batch = packing.own_container(the_user(), code)

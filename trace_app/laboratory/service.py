@@ -22,7 +22,7 @@ from trace_app.extensions import db
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.laboratory.models import TestReport, TestResult
-from trace_app.laboratory.shown import not_corrected
+from trace_app.laboratory.reports import not_corrected
 from trace_app.laboratory.verdicts import Reading, limit_for, verdict, verdict_of_all
 from trace_app.media.service import keep_pdf
 from trace_app.reference.models import Limit

@@ -7,8 +7,7 @@ from decimal import Decimal
 from flask_babel import lazy_gettext as _
 
 from trace_app.forms import plain_decimal
-from trace_app.laboratory.models import TestSubject, Verdict
-from trace_app.laboratory.shown import AnyResult
+from trace_app.laboratory.models import TestResult, TestSubject, Verdict
 from trace_app.templating import number
 
 SUBJECTS = {TestSubject.PRODUCT: _("产品"), TestSubject.SOIL: _("土壤"), TestSubject.WATER: _("灌溉水")}
@@ -28,13 +27,13 @@ def result_text(detected: bool, value: Decimal | None) -> str:
     return plain if detected else str(_("未检出（<%(limit)s）", limit=plain))
 
 
-def outcome(result: AnyResult) -> str:
+def outcome(result: TestResult) -> str:
     """A result with its unit."""
     text = result_text(result.detected, result.value)
     return f"{text} {result.unit}" if result.value is not None else text
 
 
-def limit_text(result: AnyResult) -> str:
+def limit_text(result: TestResult) -> str:
     """The limit that a result was held against; empty where there was none."""
     if result.limit_op == "not_detected":
         return str(_("不得检出"))

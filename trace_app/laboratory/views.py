@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.batches.models import Batch
+from trace_app.body_limits import takes_uploads
 from trace_app.catalogue.models import Site
 from trace_app.catalogue.service import site_for
 from trace_app.clock import today
@@ -50,6 +51,7 @@ def start() -> Any:
 
 @views.route("/batches/<int:batch_id>/tests/new", methods=["GET", "POST"])
 @allow(*ENTERED_BY)
+@takes_uploads
 def on_lot(batch_id: int) -> Any:
     batch = laboratory.lot_to_test(the_user(), batch_id)
     return _enter(TestSubject.PRODUCT, batch=batch)
@@ -57,6 +59,7 @@ def on_lot(batch_id: int) -> Any:
 
 @views.route("/sites/<int:site_id>/tests/<any(soil, water):subject>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@takes_uploads
 def on_site(site_id: int, subject: str) -> Any:
     return _enter(TestSubject(subject), site=site_for(the_user(), site_id))
 
@@ -83,6 +86,7 @@ def show(report_id: int) -> Any:
 
 @views.route("/laboratory/reports/<int:report_id>/correct", methods=["GET", "POST"])
 @allow(*ENTERED_BY)
+@takes_uploads
 def correct(report_id: int) -> Any:
     report = laboratory.own_report(the_user(), report_id)
     return _enter(report.subject, batch=report.batch, site=report.site, replaces=report)

@@ -12,9 +12,9 @@ from trace_app.accounts.models import RoleName
 from trace_app.db.session import transaction
 from trace_app.messages import delivery
 from trace_app.messages import service as messages
-from trace_app.messages.forms import ChannelForm
+from trace_app.messages.forms import CHANNEL_TYPES, ChannelForm
 from trace_app.messages.models import ChannelType, DeliveryStatus, Severity
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 
 views = Blueprint("messages", __name__)
 
@@ -24,6 +24,7 @@ DELIVERY_STATES = {
     DeliveryStatus.SENT: _("已发送"),
     DeliveryStatus.FAILED: _("发送失败"),
 }
+register_words(views, channel_type=CHANNEL_TYPES, delivery_status=DELIVERY_STATES)
 
 
 @views.route("/messages", methods=["GET", "POST"])

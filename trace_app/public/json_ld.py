@@ -9,15 +9,12 @@ from flask import request
 from werkzeug.datastructures import MIMEAccept
 
 from trace_app.batches.models import Batch
+from trace_app.certificates.models import Certificate
 from trace_app.laboratory.models import Verdict
-from trace_app.laboratory.shown import ShownCertificate
 from trace_app.language import named
 from trace_app.public.trace import Trace
 from trace_app.settings import address_of, settings
 
-LINKSET_JSON = "application/linkset+json"
-MEDIA_TYPES = ["text/html", "application/ld+json", "application/json", LINKSET_JSON]
-"""What a trace page comes as; the first where a client takes anything."""
 CONTEXT = {"@vocab": "https://schema.org/", "gs1": "https://ref.gs1.org/voc/"}
 
 
@@ -85,7 +82,7 @@ def _organisation(batch: Batch) -> dict[str, Any]:
     return document
 
 
-def _certificate(certificate: ShownCertificate) -> dict[str, str]:
+def _certificate(certificate: Certificate) -> dict[str, str]:
     return {
         "@type": "gs1:CertificationDetails",
         "gs1:certificationAgency": certificate.issuer,

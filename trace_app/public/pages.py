@@ -17,17 +17,17 @@ from trace_app.labels.service import CONTAINERS, ScannedLabel, never_made
 from trace_app.laboratory.texts import SUBJECTS, limit_text, outcome
 from trace_app.language import language
 from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
-from trace_app.public.item import HIDDEN, SHOWN, is_unusual, item_line
-from trace_app.public.json_ld import LINKSET_JSON, MEDIA_TYPES, accepted_media, json_text, product_document
-from trace_app.public.kept_pages import CUT_MARK, ITEM_MARK, MARK, PRINTED_MARK, QUIET_MARK
+from trace_app.public.json_ld import accepted_media, json_text, product_document
 from trace_app.public.resolver.service import linkset_of_label
-from trace_app.public.scan_layer import MARKED, Label
 from trace_app.public.trace import Trace, trace_of_batch
 from trace_app.recalls.forms import LEVELS
 from trace_app.records.models import INPUT_TYPES, RecordType
 from trace_app.records.texts import amount, record_title, stage_values
-from trace_app.scans.items import scanned_item
-from trace_app.scans.models import Outcome
+from trace_app.scanning.item_line import HIDDEN, SHOWN, is_unusual, item_line
+from trace_app.scanning.items import scanned_item
+from trace_app.scanning.layer import FOR_ALL_LABELS, LINKSET_JSON, MEDIA_TYPES
+from trace_app.scanning.models import Outcome
+from trace_app.scanning.pages import CODE_MARK, CUT_MARK, ITEM_MARK, PRINTED_MARK, QUIET_MARK
 from trace_app.security_headers import allow_inline_style
 from trace_app.templating import inline_style
 
@@ -41,8 +41,8 @@ NEVER_SHARED = "private, no-cache"
 
 
 def trace_page(label: ScannedLabel, **pin: Any) -> Any:
-    marked: Label | None = request.environ.get(MARKED)
-    if marked is None and request.method == "GET" and "lang" not in request.args:
+    marked = FOR_ALL_LABELS in request.environ
+    if not marked and request.method == "GET" and "lang" not in request.args:
         _note(Outcome.VOID if label.void else Outcome.SHOWN, label)
     if label.void:
         style, digest = inline_style("public.css")
@@ -56,12 +56,12 @@ def trace_page(label: ScannedLabel, **pin: Any) -> Any:
         )
         return Response(page, 410, mimetype="text/html", headers={"Cache-Control": NEVER_SHARED})
     trace = trace_of_batch(label.batch_id)
-    kind = "text/html" if marked is not None else accepted_media().best_match(MEDIA_TYPES, MEDIA_TYPES[0])
+    kind = "text/html" if marked else accepted_media().best_match(MEDIA_TYPES, MEDIA_TYPES[0])
     if kind != "text/html":
         return _for_machines(label, trace, kind)
-    item = scanned_item(label.run_id, label.index) if marked is None and label.level is LabelLevel.ITEM else None
+    item = scanned_item(label.run_id, label.index) if not marked and label.level is LabelLevel.ITEM else None
     first_at, scans = (item.first_at, item.scans) if item else (None, 0)
-    code = MARK if marked else label.code
+    code = CODE_MARK if marked else label.code
     return trace_response(
         trace,
         code=code,
@@ -112,7 +112,7 @@ def trace_response(trace: Trace, **label: Any) -> Response:
     return _varied(Response(page, mimetype="text/html"))
 
 
-def _item_line(label: ScannedLabel, marked: Label | None, first_at: Any, scans: int) -> str:
+def _item_line(label: ScannedLabel, marked: bool, first_at: Any, scans: int) -> str:
     if label.level is not LabelLevel.ITEM:
         return ""
     return ITEM_MARK if marked else item_line(first_at, scans, language()).decode()

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
 from sqlalchemy.orm import joinedload
-from sqlalchemy.orm.attributes import set_committed_value
 
-from trace_app.accounts.kept_divisions import kept_division
-from trace_app.accounts.models import Division, Organisation
+from trace_app.accounts.models import Division
 from trace_app.batches.models import Batch, BatchState
-from trace_app.catalogue.kept_kinds import kept_kind
-from trace_app.catalogue.models import Product, ProductKind, Site
+from trace_app.catalogue.models import Product, ProductKind
 from trace_app.certificates.models import Certificate
+from trace_app.certificates.service import certificates_shown
 from trace_app.clock import local
 from trace_app.extensions import db
 from trace_app.findings.models import Finding, Waiver
@@ -29,15 +27,14 @@ from trace_app.flow.shipments.models import ShipmentLine
 from trace_app.flow.shipments.service import Sending, places_sent_to
 from trace_app.forms import plain_decimal
 from trace_app.laboratory.models import TestReport, Verdict
-from trace_app.laboratory.shown import ShownCertificate, ShownReport, certificates_shown, tests_of
+from trace_app.laboratory.reports import tests_of
 from trace_app.language import language, named
 from trace_app.media.models import Photo
 from trace_app.recalls.models import Recall, RecallMember, RecallStatus
 from trace_app.recalls.published import hold_on, recalls_of
 from trace_app.records.intervals import Interval, harvest_days, intervals
-from trace_app.records.models import INPUT_TYPES, RecordType
-from trace_app.records.service import stage_of
-from trace_app.records.shown import ShownRecord, records_shown
+from trace_app.records.models import INPUT_TYPES, Record, RecordType
+from trace_app.records.service import records_shown, stage_of
 from trace_app.records.texts import field_text
 from trace_app.units import unit_name
 
@@ -66,10 +63,10 @@ class Trace:
     """Every public recall it is or was in, what is in force first."""
     hold: Recall | None
     """What stops its sale for the time being."""
-    records: list[ShownRecord]
+    records: list[Record]
     intervals: dict[int, Interval]
-    tests: list[ShownReport]
-    certificates: list[ShownCertificate]
+    tests: list[TestReport]
+    certificates: list[Certificate]
     waivers: list[Waiver]
     sources: list[LotLink]
     sent: list[Sending]
@@ -95,7 +92,7 @@ class Trace:
         return self.batch.product.kind.words[language()]
 
     @cached_property
-    def inputs(self) -> list[ShownRecord]:
+    def inputs(self) -> list[Record]:
         return [record for record in self.records if record.type in INPUT_TYPES]
 
     @property
@@ -213,8 +210,6 @@ def trace_of_batch(batch_id: int) -> Trace:
     """
     row = db.session.execute(_whole_batch(), {"batch_id": batch_id}).unique().one()
     batch: Batch = row[0]
-    set_committed_value(batch.product, "kind", kept_kind(batch.product.kind_code, row.edition))
-    set_committed_value(batch, "division", kept_division(batch.division_code))
     records = records_shown(batch)
     return Trace(
         batch,
@@ -230,21 +225,16 @@ def trace_of_batch(batch_id: int) -> Trace:
     )
 
 
-@cache
 def _whole_batch() -> Any:
-    """Made once, and with the columns that a page shows: each of the rest would be fetched and read for nothing."""
-    edition = sa.select(ProductKind.edition).where(
-        Product.id == Batch.product_id, ProductKind.code == Product.kind_code
-    )
     return (
-        sa.select(Batch, edition.scalar_subquery().label("edition"), *_there_is())
+        sa.select(Batch, *_there_is())
         .where(Batch.id == sa.bindparam("batch_id"))
         .options(
-            joinedload(Batch.product).joinedload(Product.photos).load_only(Photo.name),
-            joinedload(Batch.site).load_only(
-                Site.name, Site.name_en, Site.area_mu, Site.altitude_m, Site.latitude, Site.longitude
-            ),
-            joinedload(Batch.producer).load_only(Organisation.name, Organisation.name_en, Organisation.phone),
+            joinedload(Batch.product).joinedload(Product.photos),
+            joinedload(Batch.product).joinedload(Product.kind).joinedload(ProductKind.stages),
+            joinedload(Batch.division).joinedload(Division.parent),
+            joinedload(Batch.site),
+            joinedload(Batch.producer),
         )
     )
 

@@ -14,7 +14,8 @@ from qr.codes import InvalidCode
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.attachments import attachment
-from trace_app.db.session import only_reading, transaction
+from trace_app.body_limits import takes_uploads
+from trace_app.db.session import transaction
 from trace_app.extensions import csrf, db, limiter
 from trace_app.forms import plain_digits
 from trace_app.labels.forms import PictureForm
@@ -26,7 +27,6 @@ from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_docum
 from trace_app.public.pages import trace_page, unknown_page
 from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
-from trace_app.public.scan_layer import MARKED, Label
 from trace_app.recalls import feeds
 from trace_app.recalls.forms import LEVELS, CheckForm, RecallSearchForm
 from trace_app.recalls.models import Recall
@@ -38,6 +38,7 @@ from trace_app.recalls.published import (
     published_recalls,
     recall_in_force,
 )
+from trace_app.scanning.layer import FOR_ALL_LABELS, LabelToRender
 from trace_app.security_headers import allow_webassembly
 from trace_app.settings import address_of, settings
 from trace_app.templating import STATIC, status_of
@@ -72,6 +73,7 @@ def find() -> Any:
 @views.post("/find")
 @public
 @limiter.limit("20/minute")
+@takes_uploads
 def find_in_picture() -> Any:
     """A photo of a label leads to its page."""
     form = PictureForm()
@@ -104,12 +106,15 @@ def _home_page(form: PictureForm, problem: Any = None) -> str:
 @public
 def trace(code: str) -> Any:
     """The page that a scan opens."""
-    read: Label | None = request.environ.get(MARKED)
-    if read is not None:
-        only_reading()
-        batch_id, level, has_pin = read.kept
-        label = ScannedLabel(code, batch_id, read.run_id, read.place, LabelLevel(level), has_pin, void=False, link="")
-        return trace_page(label)
+    known: LabelToRender | None = request.environ.get(FOR_ALL_LABELS)
+    if known is not None:
+        batch_id, level, has_pin = known.page
+        label = ScannedLabel(code, batch_id, known.run_id, known.place, LabelLevel(level), has_pin, void=False, link="")
+        page = trace_page(label)
+        # With a rollback, which is how reading ends elsewhere, psycopg forgets the statements that it has prepared, and
+        # PostgreSQL takes ten times as long to plan these as to answer them.
+        db.session.commit()
+        return page
     try:
         return trace_page(label_of_code(code))
     except InvalidCode:

@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import limiter
 from trace_app.forms import plain_number
@@ -26,7 +27,7 @@ views.add_app_template_filter(tasks.party_phone)
 
 @views.app_context_processor
 def _calls() -> dict[str, Any]:
-    """For the bar on top of the pages of who is signed in: what it has to confirm, read in one query."""
+    """What a user has to confirm, for the bar on top of its pages; one query."""
     user = acting_user()
     if user is None or user.role not in (RoleName.PRODUCER, RoleName.BUYER):
         return {}
@@ -61,6 +62,7 @@ def acknowledge(token: str) -> Any:
 @views.post("/recall-tasks/<token>/report")
 @public
 @limiter.limit("30/minute")
+@takes_uploads
 def report(token: str) -> Any:
     form = ReportForm()
     amounts, faults = _amounts()

@@ -34,12 +34,12 @@ from trace_app.flow.genealogy.service import reached_from
 from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
 from trace_app.laboratory.models import TestReport, TestResult, Verdict
-from trace_app.laboratory.shown import not_corrected
+from trace_app.laboratory.reports import not_corrected
 from trace_app.language import language, named
 from trace_app.recalls.models import Recall
 from trace_app.records.coverage import coverage, not_replaced
 from trace_app.records.models import Record
-from trace_app.scans.models import ScanDay
+from trace_app.scanning.models import ScanDay
 
 WIDEST_AREA = 6.0
 """The widest area that may be drawn on the map, in degrees: Yunnan at the most."""

@@ -16,7 +16,6 @@ from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import HOLDING, IN_FORCE, PENDING, RECALLS, Batch, in_recall
 from trace_app.clock import today
 from trace_app.db.base import utc_now
-from trace_app.db.leases import stops_change
 from trace_app.db.session import count_written
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -297,9 +296,8 @@ def _one_at_a_time(user: User) -> None:
     Nor may a lot go into another one meanwhile, which the scope would miss.
     """
     batches.no_use_meanwhile()
-    stops_change()
-    # The authority's row is its counter's lock.
-    db.session.refresh(user.organisation, with_for_update=True)
+    # The authority's row is its counter's lock. Rows may still refer to it meanwhile.
+    db.session.refresh(user.organisation, with_for_update={"key_share": True})
 
 
 def _must_be_active(user: User, recall: Recall) -> None:

@@ -15,6 +15,7 @@ from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
+from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import jobs
 from trace_app.flow.genealogy.service import steps_from
@@ -97,6 +98,7 @@ def scope() -> Any:
 
 @views.post("/recalls/scope")
 @allow(*ISSUERS)
+@takes_uploads  # Not files: a hundred lots with a reason each.
 def issue_scope() -> Any:
     scope_form, extended = _scope_form(request.form), _extended(request.form)
     form: ScopeRecallForm | ExtendForm = ExtendForm() if extended else ScopeRecallForm()

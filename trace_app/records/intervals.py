@@ -12,8 +12,7 @@ from datetime import date
 from typing import Literal
 
 from trace_app.batches.models import Batch
-from trace_app.records.models import RecordType
-from trace_app.records.shown import AnyRecord
+from trace_app.records.models import Record, RecordType
 
 ENDING_ROLES = frozenset({"harvest", "slaughter"})
 
@@ -34,7 +33,7 @@ class Interval:
         return "waiting" if self.days is None else "kept" if self.kept else "broken"
 
 
-def harvest_days(batch: Batch, records: Sequence[AnyRecord]) -> list[date]:
+def harvest_days(batch: Batch, records: Sequence[Record]) -> list[date]:
     """The days on which the lot was harvested or slaughtered, by its records, else by its own date.
 
     :param records: in force.
@@ -44,12 +43,12 @@ def harvest_days(batch: Batch, records: Sequence[AnyRecord]) -> list[date]:
     return days or ([batch.produced_on] if batch.produced_on else [])
 
 
-def required_days(record: AnyRecord) -> int | None:
+def required_days(record: Record) -> int | None:
     """The interval that a record must keep: the longer of what it states and what the input's label says."""
     return max((days for days in (record.interval_days, record.label_days) if days is not None), default=None)
 
 
-def intervals(batch: Batch, records: Sequence[AnyRecord]) -> dict[int, Interval]:
+def intervals(batch: Batch, records: Sequence[Record]) -> dict[int, Interval]:
     """The interval of every record in force that has one, by the record's id."""
     harvests = harvest_days(batch, records)
     found = {}

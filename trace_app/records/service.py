@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import aliased, joinedload, lazyload
 
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
@@ -397,6 +397,21 @@ def records_of(batch: Batch) -> list[Record]:
             joinedload(Record.created_by, innerjoin=False).lazyload(User.roles),
             joinedload(Record.replaced_by).lazyload("*"),
             joinedload(Record.stock),
+        )
+        .order_by(Record.happened_on.desc(), Record.id.desc())
+    )
+    return list(db.session.scalars(query))
+
+
+def records_shown(batch: Batch) -> list[Record]:
+    """The records of a batch that no other replaces, the latest day first, with what its trace page shows of them."""
+    newer = aliased(Record)
+    query = (
+        sa.select(Record)
+        .where(records_covering(batch.id), ~sa.exists().where(newer.replaces_id == Record.id))
+        .options(
+            lazyload(Record.series),
+            joinedload(Record.stock).joinedload(StockLot.product).selectinload(InputProduct.uses),
         )
         .order_by(Record.happened_on.desc(), Record.id.desc())
     )

@@ -11,7 +11,6 @@ from trace_app.language import named
 from trace_app.records.forms import DISEASE_SEVERITY, FERTILISER_TYPES, METHODS, NUTRIENTS
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import stage_of
-from trace_app.records.shown import AnyRecord
 from trace_app.units import unit_name
 
 TYPES = {
@@ -36,15 +35,15 @@ def title_of(record_type: RecordType, stage: Stage | None) -> str:
     return named(stage) if stage is not None else str(TYPES[record_type])
 
 
-def record_title(record: AnyRecord) -> str:
+def record_title(record: Record) -> str:
     return title_of(record.type, _stage(record))
 
 
-def _stage(record: AnyRecord) -> Stage | None:
+def _stage(record: Record) -> Stage | None:
     return stage_of(record.kind, record.stage_code)
 
 
-def amount(record: AnyRecord) -> str:
+def amount(record: Record) -> str:
     """The dose with its unit, or an empty text."""
     if record.dose is None:
         return ""
@@ -80,7 +79,7 @@ def details(record: Record) -> list[tuple[str, str]]:
     return [(label, text) for label, text in found if text]
 
 
-def stage_values(record: AnyRecord) -> list[tuple[str, str]]:
+def stage_values(record: Record) -> list[tuple[str, str]]:
     """The values of a stage's own fields."""
     stage = _stage(record)
     fields = stage.fields if stage else []

@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
+from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.reference.forms import TableForm
 from trace_app.reference.service import TABLES, BadReferenceTable, as_csv, replace, table_named
@@ -33,6 +34,7 @@ def download(table_name: str) -> Any:
 
 @views.post("/reference/<table_name>")
 @allow(RoleName.ADMINISTRATOR)
+@takes_uploads
 def upload(table_name: str) -> Any:
     form = TableForm()
     table = table_named(table_name)

@@ -15,7 +15,7 @@ from trace_app.catalogue.kinds import KindRules, StageRules
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.certificates.models import Certificate
 from trace_app.inputs.models import LabelUse, StockLot
-from trace_app.laboratory.shown import ShownReport
+from trace_app.laboratory.models import TestReport
 from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.reference.models import GiArea, ProhibitedSubstance
@@ -31,7 +31,7 @@ class Lot:
 
     batch: Batch
     records: list[Record]
-    tests: list[ShownReport]
+    tests: list[TestReport]
     certificates: list[Certificate]
     prohibited: list[ProhibitedSubstance]
     gi_areas: list[GiArea]

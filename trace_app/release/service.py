@@ -20,7 +20,7 @@ from trace_app.extensions import db, jobs
 from trace_app.findings.models import Finding
 from trace_app.findings.rules import message_of
 from trace_app.findings.service import reconcile, standing
-from trace_app.laboratory.shown import tests_of
+from trace_app.laboratory.reports import tests_of
 from trace_app.records.service import in_force, records_of
 from trace_app.reference.models import GiArea, ProhibitedSubstance
 from trace_app.release.lot import Lot

@@ -6,7 +6,7 @@ import math
 from datetime import date
 from typing import NamedTuple
 
-from trace_app.scans.regions import Place, place_of
+from trace_app.scanning.regions import Place, place_of
 
 CHART_WIDTH, CHART_HEIGHT = 720, 180
 MAP_WIDTH, MAP_HEIGHT = 560, 400

@@ -17,7 +17,8 @@ from trace_app.clock import SHANGHAI, today
 from trace_app.extensions import db
 from trace_app.labels.models import LabelRun
 from trace_app.language import language
-from trace_app.scans.models import ScanDay, ScanItem, Suspicion, SuspicionKind
+from trace_app.scanning.models import ScanDay, ScanItem
+from trace_app.scans.models import Suspicion, SuspicionKind
 
 DAY_S = 24 * 3600
 TOP = 10

@@ -8,87 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.batches.models import Batch
-from trace_app.db.base import UnixTime, UtcDateTime, one_of, utc_now
-from trace_app.extensions import Model, db
-
-
-class Outcome(enum.StrEnum):
-    """What a scan opened."""
-
-    SHOWN = "shown"
-    VOID = "void"
-    UNPRINTED = "unprinted"
-    """Rightly encrypted, but of a label that was never made."""
-    UNKNOWN = "unknown"
-
-
-class ScanClient(enum.StrEnum):
-    """What kind of program opened a page."""
-
-    WECHAT = "wechat"
-    ALIPAY = "alipay"
-    PHONE = "phone"
-    COMPUTER = "computer"
-
-
-scans = sa.Table(
-    "scans",
-    db.metadata,
-    sa.Column("at", UtcDateTime, nullable=False, index=True),
-    sa.Column("outcome", sa.String(10), nullable=False),
-    sa.Column("run_id", sa.Integer),
-    sa.Column("index", sa.Integer),
-    sa.Column("batch_id", sa.Integer),
-    sa.Column("region", sa.String(20), nullable=False),
-    sa.Column("client", sa.String(10), nullable=False),
-    sa.Column("language", sa.String(2), nullable=False),
-    sa.Column("source", sa.BigInteger, nullable=False),
-)
-"""Each scan for itself, until its time of keeping is over; by month on PostgreSQL.
-
-``source`` is where it came from: a keyed digest of day and truncated address, of no meaning on another day.
-No foreign keys: a log refers to what was there when it was written.
-"""
-
-
-class ScanItem(Model):
-    """When a single label was first and last scanned, and how often."""
-
-    __tablename__ = "scan_items"
-    __table_args__ = {"sqlite_with_rowid": False}
-
-    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    first_at: Mapped[datetime] = mapped_column(UnixTime)
-    last_at: Mapped[datetime] = mapped_column(UnixTime)
-    scans: Mapped[int]
-    unusual: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    """Whether its page explains that it was scanned in an unusual way."""
-
-
-class ScanDay(Model):
-    """How many scans of a lot's labels there were on a day in Qujing, by region, client and language."""
-
-    __tablename__ = "scan_days"
-    __table_args__ = {"sqlite_with_rowid": False}
-
-    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), primary_key=True)
-    day: Mapped[date] = mapped_column(primary_key=True)
-    region: Mapped[str] = mapped_column(sa.String(20), primary_key=True, default="")
-    """A province or city; empty where it is not known."""
-    client: Mapped[str] = mapped_column(sa.String(10), primary_key=True, default="")
-    language: Mapped[str] = mapped_column(sa.String(2), primary_key=True, default="")
-    scans: Mapped[int]
-
-
-class SpoolFile(Model):
-    """How far a file of the spool (`trace_app.scans.spool`) has been taken in."""
-
-    __tablename__ = "spool_files"
-
-    name: Mapped[str] = mapped_column(sa.String(60), primary_key=True)
-    taken: Mapped[int] = mapped_column(sa.BigInteger)
-    """Bytes."""
+from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.extensions import Model
 
 
 class SuspicionKind(enum.StrEnum):

@@ -22,14 +22,15 @@ from trace_app.accounts.service import nearest_regulators
 from trace_app.batches.models import Batch
 from trace_app.clock import local
 from trace_app.db.base import utc_now
-from trace_app.db.partitions import add_month, drop_months, month_after
 from trace_app.db.session import transaction
 from trace_app.extensions import db, jobs
 from trace_app.labels.models import LabelRun
 from trace_app.labels.service import code_of
 from trace_app.messages.service import tell
-from trace_app.scans.models import Outcome, ScanItem, ScanMark, Suspicion, SuspicionKind, scans
-from trace_app.scans.regions import apart_km
+from trace_app.scanning.intake import forget_messages
+from trace_app.scanning.models import Outcome, ScanItem, scans
+from trace_app.scanning.regions import apart_km
+from trace_app.scans.models import ScanMark, Suspicion, SuspicionKind
 from trace_app.settings import address_of, settings
 
 LAG = timedelta(seconds=10)
@@ -299,21 +300,21 @@ def code_of_suspicion(row: Suspicion) -> str:
 
 
 @jobs.every_minute
-def keep_house() -> None:
-    """Make the parts of this month and the next, and forget single scans whose time is over."""
+def forget_scans() -> None:
+    """Delete single scans whose time is over, once an hour: at most an hour of them in one transaction."""
     kept = timedelta(days=settings().scan_days_kept)
     now = utc_now()
     over = now - kept
     with transaction():
-        mark = db.session.get(ScanMark, "house", with_for_update=True)
+        mark = db.session.get(ScanMark, "forget", with_for_update=True)
         if mark is not None and mark.until > now - timedelta(hours=1):
             return
         if mark is None:
-            mark = ScanMark(name="house", until=now)
+            mark = ScanMark(name="forget", until=now)
             db.session.add(mark)
         mark.until = now
-        if db.engine.dialect.name == "postgresql":
-            for day in (now.date(), month_after(now.date())):
-                add_month("scans", "at", day)
-            drop_months("scans", over.date())
-        db.session.execute(sa.delete(scans).where(scans.c.at < over))
+    while (oldest := db.session.scalar(sa.select(sa.func.min(scans.c.at)))) is not None and oldest < over:
+        with transaction():
+            db.session.execute(sa.delete(scans).where(scans.c.at < min(oldest + timedelta(hours=1), over)))
+    db.session.rollback()
+    forget_messages()

@@ -11,9 +11,9 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
+from trace_app.scanning.models import ScanClient
 from trace_app.scans import charts
 from trace_app.scans.figures import figures_for, rows_for, suspicions_for
-from trace_app.scans.models import ScanClient
 from trace_app.scans.suspicions import KINDS, code_of_suspicion
 from trace_app.spreadsheets import csv_text
 from trace_app.templating import register_words

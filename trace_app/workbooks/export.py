@@ -12,13 +12,15 @@ from trace_app.accounts.service import place_name
 from trace_app.batches.forms import STATES
 from trace_app.batches.models import Batch
 from trace_app.certificates.commitments import commitments_of
+from trace_app.certificates.service import certificates_shown
 from trace_app.certificates.texts import certificate_label
 from trace_app.clock import local
 from trace_app.findings.forms import SEVERITIES
 from trace_app.findings.rules import RULES, message_of
 from trace_app.findings.service import gone, standing
 from trace_app.forms import plain_decimal
-from trace_app.laboratory.shown import ShownResult, certificates_shown, tests_of
+from trace_app.laboratory.models import TestResult
+from trace_app.laboratory.reports import tests_of
 from trace_app.laboratory.texts import SUBJECTS, VERDICTS, limit_text, outcome
 from trace_app.language import language, named
 from trace_app.records.intervals import intervals
@@ -116,7 +118,7 @@ def _tests(batch: Batch) -> Table:
     return Table(str(_("检测")), [str(h) for h in head], rows, [0.7, 1.2, 1.8, 1, 1.2, 1.2, 1.6, 0.8])
 
 
-def _limit(result: ShownResult) -> str:
+def _limit(result: TestResult) -> str:
     limit = limit_text(result)
     return f"{limit}（{result.limit_standard}）" if limit else ""
 

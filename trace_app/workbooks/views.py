@@ -12,6 +12,7 @@ from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
+from trace_app.body_limits import takes_uploads
 from trace_app.catalogue.service import kind_named, kinds
 from trace_app.db.session import transaction
 from trace_app.forms import Form, SelectField, choices, required
@@ -45,6 +46,7 @@ class WorkbookForm(Form):
 
 @views.route("/workbooks", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@takes_uploads
 def index() -> Any:
     form = WorkbookForm()
     if form.validate_on_submit():

@@ -15,6 +15,7 @@ from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
+from trace_app.body_limits import takes_uploads
 from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
@@ -89,6 +90,7 @@ def index() -> Any:
 
 @views.route("/shipments/new", methods=["GET", "POST"])
 @allow(*PARTIES)
+@takes_uploads
 def new() -> Any:
     form = ShipmentForm(places=division_choices(levels=("city", "county")), data={"departed_at": utc_now()})
     faults: dict[int, str] = {}
@@ -179,6 +181,7 @@ def withdraw(shipment_id: int) -> Any:
 
 @views.post("/shipments/<int:shipment_id>/temperature")
 @allow(*PARTIES)
+@takes_uploads
 def temperature(shipment_id: int) -> Any:
     form = TemperatureForm()
     if form.validate():

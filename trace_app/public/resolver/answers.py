@@ -1,6 +1,4 @@
-"""What a GS1 Digital Link is answered with: on to where it leads, or all of its links (GS1-Conformant Resolver
-Standard).
-"""
+"""What a GS1 Digital Link is answered with: where it leads, or all of its links (GS1-Conformant Resolver Standard)."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from flask import Response, redirect, render_template, request
 from flask_babel import lazy_gettext as _
 
 from trace_app.errors import Problem
-from trace_app.public.json_ld import LINKSET_JSON, accepted_media, json_text
+from trace_app.public.json_ld import accepted_media, json_text
 from trace_app.public.pages import NEVER_SHARED
 from trace_app.public.resolver.digital_link import DigitalLink
 from trace_app.public.resolver.service import (
@@ -22,6 +20,7 @@ from trace_app.public.resolver.service import (
     linkset,
     resolve,
 )
+from trace_app.scanning.layer import LINKSET_JSON
 
 FOR_ALL_ORIGINS = {
     "Access-Control-Allow-Origin": "*",

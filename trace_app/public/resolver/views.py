@@ -8,9 +8,9 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import NotFound, public
+from trace_app.certificates.service import certificates_of_product
 from trace_app.certificates.texts import certificate_label
 from trace_app.errors import Problem
-from trace_app.laboratory.shown import certificates_of_product
 from trace_app.language import LOCALES
 from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
 from trace_app.public.json_ld import json_text

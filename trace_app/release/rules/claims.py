@@ -11,8 +11,7 @@ from trace_app.accounts.access import division_prefix
 from trace_app.certificates.models import CertificateType
 from trace_app.findings.rules import Found, Rule, both, name_of, register
 from trace_app.forms import plain_decimal
-from trace_app.laboratory.models import TestSubject, Verdict
-from trace_app.laboratory.shown import ShownResult
+from trace_app.laboratory.models import TestResult, TestSubject, Verdict
 from trace_app.messages.models import Severity
 from trace_app.release.lot import Lot
 
@@ -128,7 +127,7 @@ def tests_passed(lot: Lot) -> Iterator[Found]:
         yield Found("no_test", Severity.INFO)
 
 
-def _result(result: ShownResult) -> dict[str, str] | str:
+def _result(result: TestResult) -> dict[str, str] | str:
     if not result.detected:
         return both("未检出", "not detected")
     if result.value is None:

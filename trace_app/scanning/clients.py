@@ -7,7 +7,7 @@ import ipaddress
 import re
 from functools import lru_cache
 
-from trace_app.scans.models import ScanClient
+from trace_app.scanning.models import ScanClient
 
 _NOT_PEOPLE = re.compile(
     r"bot|crawl|spider|slurp|preview|externalhit|facebookcatalog|curl|wget|python|werkzeug|monitor|probe|headless"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trace_app.extensions import db
-from trace_app.scans.models import ScanItem
+from trace_app.scanning.models import ScanItem
 
 
 def scanned_item(run_id: int, index: int) -> ScanItem | None:
