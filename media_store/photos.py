@@ -24,7 +24,7 @@ class PhotoTooLarge(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
+class CleanedPhoto:
     """A photo ready to store, as WebP without metadata, and its thumbnail."""
 
     data: bytes
@@ -33,7 +33,7 @@ class Photo:
     thumbnail: bytes
 
 
-def clean_photo(data: bytes) -> Photo:
+def clean_photo(data: bytes) -> CleanedPhoto:
     """Re-encode an uploaded picture.
 
     :raises NotAPhoto: where the content is no JPEG, PNG or WebP, whatever its name says, or is broken.
@@ -57,7 +57,7 @@ def clean_photo(data: bytes) -> Photo:
         raise PhotoTooLarge from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise NotAPhoto from error
-    return Photo(_webp(picture, 80), picture.width, picture.height, _webp(small, 55))
+    return CleanedPhoto(_webp(picture, 80), picture.width, picture.height, _webp(small, 55))
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

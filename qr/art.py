@@ -12,7 +12,7 @@ from dataclasses import fields as fields_of
 from typing import Any
 
 from qr.fonts import BOLD, CELL_EM, CODE, REGULAR, LabelFont, code_font, label_font
-from qr.layout import MIN_TEXT_MM, VARIABLE_FIELDS, Layout, LayoutInvalid, Rule, TextBox, arrange
+from qr.layout import MIN_TEXT_MM, VARIABLE_FIELDS, Layout, LayoutInvalid, LayoutRule, TextBox, arrange
 from qr.stock import Stock, dots_per_mm
 from qr.symbol import SymbolForm
 
@@ -104,7 +104,7 @@ class LabelArt:
         return self.layout.paper_stock.label_height_mm
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> tuple[LayoutRule, ...]:
         """The layout's, and the frames of its boxes."""
         frames = (rule for box in self.layout.boxes if box.framed for rule in _frame(box))
         return (*self.layout.rules, *frames)
@@ -158,13 +158,13 @@ def arrange_for(text: LabelText, stock: Stock, form: SymbolForm, dpi: int | None
     raise refusal or LayoutInvalid("nothing was tried")
 
 
-def _frame(box: TextBox) -> tuple[Rule, ...]:
+def _frame(box: TextBox) -> tuple[LayoutRule, ...]:
     across, down = box.width, box.height
     return (
-        Rule(box.x, box.y, across, FRAME_MM),
-        Rule(box.x, box.y + down - FRAME_MM, across, FRAME_MM),
-        Rule(box.x, box.y, FRAME_MM, down),
-        Rule(box.x + across - FRAME_MM, box.y, FRAME_MM, down),
+        LayoutRule(box.x, box.y, across, FRAME_MM),
+        LayoutRule(box.x, box.y + down - FRAME_MM, across, FRAME_MM),
+        LayoutRule(box.x, box.y, FRAME_MM, down),
+        LayoutRule(box.x + across - FRAME_MM, box.y, FRAME_MM, down),
     )
 
 

@@ -85,7 +85,7 @@ class TextBox:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LayoutRule:
     """A line, as a filled rectangle."""
 
     x: float
@@ -112,7 +112,7 @@ class Layout:
     dpi: int
     symbol: SymbolPlace
     boxes: tuple[TextBox, ...]
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[LayoutRule, ...] = ()
     ink: str = "#000000"
     paper: str = "#ffffff"
 
@@ -231,12 +231,12 @@ def _box(values: Any, number: int) -> TextBox:
     )
 
 
-def _rule(values: Any, number: int) -> Rule:
+def _rule(values: Any, number: int) -> LayoutRule:
     where = f"rules[{number}]"
     if not isinstance(values, Mapping):
         raise LayoutInvalid(f"{where}: a table of values")
-    _only_known(Rule, values, where)
-    return Rule(*(_number({"height": 0.25, **values}, name, where) for name in ("x", "y", "width", "height")))
+    _only_known(LayoutRule, values, where)
+    return LayoutRule(*(_number({"height": 0.25, **values}, name, where) for name in ("x", "y", "width", "height")))
 
 
 def whole_dots(module_mm: float, dpi: int) -> int:
@@ -269,7 +269,7 @@ def _place_faults(layout: Layout, form: SymbolForm) -> Iterable[Fault]:
         yield Fault("symbol-too-large", facts, round(fitting / dots_per_mm(layout.dpi), 4))
     elif min(left, top) < -0.01 or right > stock.label_width_mm + 0.01 or bottom > stock.label_height_mm + 0.01:
         yield Fault("quiet-zone-cut", {"quiet": round(quiet, 2)})
-    printed: tuple[TextBox | Rule, ...] = (*layout.boxes, *layout.rules)
+    printed: tuple[TextBox | LayoutRule, ...] = (*layout.boxes, *layout.rules)
     for box in printed:
         overlaps = box.x < right - 0.01 and box.x + box.width > left + 0.01
         if overlaps and box.y < bottom - 0.01 and box.y + box.height > top + 0.01:
@@ -382,5 +382,5 @@ def arrange(
     if call_width:
         call_x = width - inset - call_width
         boxes.append(TextBox(("call",), call_x, code_y, call_width, line, line * 0.56, align="right", valign="bottom"))
-    rule = Rule(inset, rule_y + 0.2, width - 2 * inset)
+    rule = LayoutRule(inset, rule_y + 0.2, width - 2 * inset)
     return Layout(stock.name, dpi, SymbolPlace(x, y, module), tuple(boxes), (rule,))

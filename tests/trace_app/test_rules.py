@@ -11,7 +11,7 @@ from trace_app.findings.rules import RULES
 from trace_app.laboratory.models import TestReport, TestResult, TestSubject, Verdict
 from trace_app.reference.models import GiArea, ProhibitedSubstance
 from trace_app.release.rules import check, inputs, stages
-from trace_app.stock.service import Balance
+from trace_app.stock.service import StockBalance
 
 PLANTED, HARVESTED = ("planting", "2026-03-12"), ("harvest", "2026-11-06")
 
@@ -170,12 +170,12 @@ class TestStock:
     @pytest.mark.parametrize(("used_up", "found"), [("10", False), ("10.001", True)])
     def test_more_used_than_received(self, used_up: str, found: bool) -> None:
         stock = stocked("药", "ginger", interval_days=7)
-        balance = Balance(Decimal(used_up), Decimal(0), Decimal(0), 0)
+        balance = StockBalance(Decimal(used_up), Decimal(0), Decimal(0), 0)
         assert ("stock_overdrawn" in rules_found(_ginger(_sprayed("药", stock=stock), stock={5: balance}))) is found
 
     def test_more_ham_in_the_cakes_than_was_received_blocks(self) -> None:
         ham = used("ingredient", "2026-11-05", "火腿", dose=30, dose_unit="kg", stock=stocked("火腿", None))
-        balance = Balance(Decimal(30), Decimal(0), Decimal(-20), 0)
+        balance = StockBalance(Decimal(30), Decimal(0), Decimal(-20), 0)
         assert rules_found(lot("ham_mooncake", ham, stock={5: balance}))["stock_overdrawn"] == "block"
 
 

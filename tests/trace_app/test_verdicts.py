@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from trace_app.laboratory.models import Verdict
-from trace_app.laboratory.verdicts import NotAResult, Reading, limit_for, read_result, verdict, verdict_of_all
+from trace_app.laboratory.verdicts import MeasuredResult, NotAResult, limit_for, read_result, verdict, verdict_of_all
 from trace_app.reference.models import Limit
 
 
@@ -30,7 +30,7 @@ from trace_app.reference.models import Limit
     ],
 )
 def test_results_are_read_as_reports_write_them(text: str, detected: bool, value: str | None) -> None:
-    assert read_result(text) == Reading(detected, Decimal(value) if value is not None else None)
+    assert read_result(text) == MeasuredResult(detected, Decimal(value) if value is not None else None)
 
 
 @pytest.mark.parametrize("text", ["约 0.05", "-0.1", "many", "1e99", "NaN", "0.05 mg/kg", "=1+1"])

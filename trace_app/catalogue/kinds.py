@@ -82,7 +82,7 @@ class StageFile(_Part):
     rules: StageRules = StageRules()
 
 
-class Balance(_Part):
+class YieldRule(_Part):
     """``more`` can't come to more than ``than`` times ``factor``.
 
     Both are sums over the lot's records: ``stage.field``, ``ingredient:`` with part of its name (kilograms), or
@@ -116,7 +116,7 @@ class KindRules(_Part):
     """Groups by which pesticides are restricted, in the notices' words: 蔬菜, 中草药材 …"""
     required: list[Code] = []
     """Stages and types of record that a lot must have before its release."""
-    balances: list[Balance] = []
+    balances: list[YieldRule] = []
     plausible: list[Plausible] = []
 
 

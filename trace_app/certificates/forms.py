@@ -76,5 +76,5 @@ class CommitmentForm(Form):
             raise ValidationError(_("请至少选一项承诺依据。"))
 
 
-class WithdrawForm(Form):
+class WithdrawCommitmentForm(Form):
     reason = StringField(_("原因"), [required(), at_most(300)])

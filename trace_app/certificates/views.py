@@ -15,7 +15,7 @@ from trace_app.batches import service as batches
 from trace_app.body_limits import takes_uploads
 from trace_app.catalogue.service import products_of
 from trace_app.certificates import commitments, service
-from trace_app.certificates.forms import BASES, CertificateForm, CommitmentForm, WithdrawForm
+from trace_app.certificates.forms import BASES, CertificateForm, CommitmentForm, WithdrawCommitmentForm
 from trace_app.certificates.reminders import REMINDERS
 from trace_app.certificates.texts import certificate_label
 from trace_app.clock import today
@@ -86,7 +86,7 @@ def commit(batch_id: int) -> Any:
         form=form,
         batch=batch,
         rows=commitments.commitments_of(batch),
-        withdraw_form=WithdrawForm(formdata=None),
+        withdraw_form=WithdrawCommitmentForm(formdata=None),
     )
     return page, status_of(form)
 
@@ -103,7 +103,7 @@ def commitment(commitment_id: int) -> Any:
 @views.post("/commitments/<int:commitment_id>/withdraw")
 @allow(RoleName.PRODUCER)
 def withdraw_commitment(commitment_id: int) -> Any:
-    form = WithdrawForm()
+    form = WithdrawCommitmentForm()
     row = commitments.commitment_for(the_user(), commitment_id)
     if form.validate():
         with transaction():

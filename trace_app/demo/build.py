@@ -24,7 +24,7 @@ from trace_app.db.session import transaction
 from trace_app.demo import consumers, movements, quality
 from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketch
 from trace_app.demo.pictures import draw
-from trace_app.demo.seasons import SEASONS, Step, last_autumn
+from trace_app.demo.seasons import SEASONS, SeasonStep, last_autumn
 from trace_app.extensions import db
 from trace_app.flow.genealogy.service import link_lots
 from trace_app.labels import packing, printing
@@ -280,9 +280,9 @@ def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance
             batches.close_batch(user, batch)
 
 
-def _forbidden(day: date) -> Step:
+def _forbidden(day: date) -> SeasonStep:
     """A pesticide that is not for vegetables: the rules stop the lot."""
-    return Step(
+    return SeasonStep(
         "pesticide",
         None,
         day,
@@ -303,7 +303,7 @@ def _forbidden(day: date) -> Step:
     )
 
 
-def _finished(kind: str, steps: list[Step]) -> date:
+def _finished(kind: str, steps: list[SeasonStep]) -> date:
     """The day on which the lot became goods: its harvest, extraction, baking, or grading."""
     last = {"ginger": "harvest", "coix": "harvest", "honey": "extraction", "ham_mooncake": "baking", "ham": "grading"}[
         kind
@@ -311,7 +311,7 @@ def _finished(kind: str, steps: list[Step]) -> date:
     return next(step.day for step in steps if step.stage == last)
 
 
-def _quantity(kind: str, steps: list[Step]) -> Any:
+def _quantity(kind: str, steps: list[SeasonStep]) -> Any:
     """What the records say was made: harvested, graded, packed or milled."""
     stage, field = {
         "ginger": ("harvest", "quantity_kg"),
@@ -323,7 +323,7 @@ def _quantity(kind: str, steps: list[Step]) -> Any:
     return next(step.values[f"values-{field}"] for step in steps if step.stage == stage)
 
 
-def _record(user: User, batch: Batch, step: Step, kind: str, lot: int) -> None:
+def _record(user: User, batch: Batch, step: SeasonStep, kind: str, lot: int) -> None:
     stage = records.stage_of(batch.product.kind, step.stage)
     quality.stock_up(user, step.values, step.day)
     record_type = RecordType(step.type)

@@ -23,7 +23,7 @@ from trace_app.inputs.forms import InputRowForm
 from trace_app.inputs.models import InputProduct, StockLot
 from trace_app.laboratory.models import TestSubject
 from trace_app.laboratory.service import ResultFacts, add_report
-from trace_app.laboratory.verdicts import Reading, read_result
+from trace_app.laboratory.verdicts import MeasuredResult, read_result
 from trace_app.release.service import check_lot
 from trace_app.stock import service as stock
 from trace_app.stock.forms import StockForm
@@ -167,7 +167,10 @@ def soil_report(user: User, batch: Batch) -> None:
         "issued_on": day + timedelta(days=12),
     }
     results = [("镉", "0.21"), ("铅", "28.4"), ("砷", "9.7")]
-    lines = [ResultFacts(name, "GB 15618", Reading(True, read_result(value).value), "mg/kg") for name, value in results]
+    lines = [
+        ResultFacts(name, "GB 15618", MeasuredResult(True, read_result(value).value), "mg/kg")
+        for name, value in results
+    ]
     add_report(user, facts, lines, site=batch.site)
 
 

@@ -24,7 +24,7 @@ from trace_app.db.session import transaction
 from trace_app.inputs.service import stock_of
 from trace_app.media.service import MAX_PHOTOS
 from trace_app.records import service
-from trace_app.records.forms import RecordForm, ScopeForm, form_for, values_of
+from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, values_of
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.series import chart_points
 from trace_app.records.texts import TYPES, amount, details, differences, record_title, title_of
@@ -191,12 +191,12 @@ def _record_form(record_type: RecordType, stage: Stage | None, offered: dict[str
     return form_for(record_type, stage)(data=offered, stock=stock)
 
 
-def _scope_form(kind: ProductKind) -> ScopeForm:
+def _scope_form(kind: ProductKind) -> RecordScopeForm:
     chosen = request.args.get("batch", type=int)
     lots = [lot for lot in service.open_lots(the_user()) if lot.product.kind_code == kind.code]
     # A lot that has been closed or recalled since the page was opened is told of by name.
     meant = service.lots_named(the_user(), request.form.getlist("batch_ids", type=int))
-    return ScopeForm(
+    return RecordScopeForm(
         lots=lots,
         meant=[*lots, *meant],
         sites=sites_of(the_user().organisation),
@@ -258,7 +258,7 @@ def _form_page(
     record_type: RecordType,
     stage: Stage | None,
     *,
-    scope_form: ScopeForm | None = None,
+    scope_form: RecordScopeForm | None = None,
     last: Record | None = None,
     correcting: Record | None = None,
     differences: list[dict[str, str]] | None = None,

@@ -30,7 +30,7 @@ class MoreThanLeft(Problem):
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
+class LotBalance:
     """What became of a lot in someone's hands, in the lot's own unit.
 
     :ivar came: what the lot came to for who made it; what was received of it elsewhere.
@@ -48,7 +48,7 @@ class Balance:
         return self.came - self.used - self.sent - self.lost
 
 
-def balance_of(batch: Batch, holder_id: int | None = None) -> Balance:
+def balance_of(batch: Batch, holder_id: int | None = None) -> LotBalance:
     """What an organisation has of a lot and what it did with it.
 
     :param holder_id: the producer where not given.
@@ -56,7 +56,7 @@ def balance_of(batch: Batch, holder_id: int | None = None) -> Balance:
     return balances_of([batch], holder_id or batch.producer_id)[batch.id]
 
 
-def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, Balance]:
+def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, LotBalance]:
     """What an organisation has of lots and what it did with them, by lot."""
     ids = [lot.id for lot in lots]
     used: defaultdict[int, dict[int | None, Decimal]] = defaultdict(dict)
@@ -91,7 +91,7 @@ def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, Balance]:
                 (max(amount - sent_to.get(party, 0), Decimal(0)) for party, amount in used[lot.id].items()), Decimal(0)
             )
         came = lot.quantity if holder_id == lot.producer_id else received.get(lot.id, Decimal(0))
-        found[lot.id] = Balance(came, gone, sum(sent_to.values(), Decimal(0)), lost.get(lot.id, Decimal(0)))
+        found[lot.id] = LotBalance(came, gone, sum(sent_to.values(), Decimal(0)), lost.get(lot.id, Decimal(0)))
     return found
 
 
@@ -149,7 +149,7 @@ def must_have(batch: Batch, quantity: Decimal, holder_id: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class SourceTotals:
     """What went into a lot, by unit, and how much of its own mass that explains.
 
     :ivar share: made over gone in, where both are masses; None where they can't be compared.
@@ -159,7 +159,7 @@ class Intake:
     share: Decimal | None
 
 
-def intake_of(batch: Batch) -> Intake:
+def intake_of(batch: Batch) -> SourceTotals:
     """What a lot was made of, in sum."""
     query = (
         sa.select(Batch.unit, sa.func.sum(LotLink.quantity))
@@ -172,4 +172,4 @@ def intake_of(batch: Batch) -> Intake:
     if amounts and batch.unit in IN_KG and amounts.keys() <= IN_KG.keys():
         gone_in = sum(amount * IN_KG[unit] for unit, amount in amounts.items())
         share = batch.quantity * IN_KG[batch.unit] / gone_in if gone_in else None
-    return Intake(amounts, share)
+    return SourceTotals(amounts, share)

@@ -100,7 +100,7 @@ class _Stopped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PrintProgress:
     """How far a job is: share from 0 to 1, labels a second and seconds left where they can be told."""
 
     share: float
@@ -384,17 +384,17 @@ def retry(user: User, job: PrintJob) -> None:
     audit.note(user, "retry", job)
 
 
-def progress_of(job: PrintJob) -> Progress:
+def progress_of(job: PrintJob) -> PrintProgress:
     """How far a job is."""
     share = job.done / job.count
     if job.status is not PrintStatus.WORKING or job.started_at is None:
-        return Progress(share, None, None)
+        return PrintProgress(share, None, None)
     seconds = (utc_now() - job.started_at).total_seconds()
     written = job.done - job.started_with
     if written <= 0 or seconds < 0.2:
-        return Progress(share, None, None)
+        return PrintProgress(share, None, None)
     rate = written / seconds
-    return Progress(share, rate, (job.count - job.done) / rate)
+    return PrintProgress(share, rate, (job.count - job.done) / rate)
 
 
 def recent_jobs(user: User, most: int = 30) -> list[PrintJob]:

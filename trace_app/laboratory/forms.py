@@ -34,7 +34,7 @@ MOST_LINES = 60
 LINE_FIELDS = ("analyte", "method", "result", "unit")
 
 
-class ReportForm(Form):
+class TestReportForm(Form):
     """A report's head. Its lines of results are read by `lines`."""
 
     report_number = StringField(_("报告编号"), [required(), at_most(60)])

@@ -23,7 +23,7 @@ from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.laboratory.models import TestReport, TestResult
 from trace_app.laboratory.reports import not_corrected
-from trace_app.laboratory.verdicts import Reading, limit_for, verdict, verdict_of_all
+from trace_app.laboratory.verdicts import MeasuredResult, limit_for, verdict, verdict_of_all
 from trace_app.media.service import keep_pdf
 from trace_app.reference.models import Limit
 
@@ -51,7 +51,7 @@ class ResultFacts:
 
     analyte: str
     method: str
-    reading: Reading
+    reading: MeasuredResult
     unit: str
 
 

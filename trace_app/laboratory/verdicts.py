@@ -33,14 +33,14 @@ class NotAResult(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MeasuredResult:
     """What a laboratory found. Of what was not detected, ``value`` is the limit of detection where it is given."""
 
     detected: bool
     value: Decimal | None
 
 
-def read_result(text: str) -> Reading:
+def read_result(text: str) -> MeasuredResult:
     """A result as reports write it: ``0.05``, ``<0.01``, ``未检出``, ``未检出（<0.01）``, ``ND``, ``1.2×10^3``.
 
     :raises NotAResult:
@@ -48,10 +48,10 @@ def read_result(text: str) -> Reading:
     plain = unicodedata.normalize("NFKC", text).replace(" ", "").replace(",", "")
     plain = re.sub(r"[×x*]10\^?([+-]?\d+)$", r"e\1", plain)
     if _DETECTED.match(plain):
-        return Reading(True, None)
+        return MeasuredResult(True, None)
     if _NOT_DETECTED.match(plain) and not re.match(r"-\d", plain):
         found = _NUMBER.search(plain[1:])
-        return Reading(False, Decimal(found[0]) if found else None)
+        return MeasuredResult(False, Decimal(found[0]) if found else None)
     below = plain[:1] in {"<", "≤"}
     try:
         value = Decimal(plain.lstrip("<≤="))
@@ -59,7 +59,7 @@ def read_result(text: str) -> Reading:
         raise NotAResult(text) from error
     if not value.is_finite() or value < 0 or value >= Decimal("1e12"):
         raise NotAResult(text)
-    return Reading(not below, value)
+    return MeasuredResult(not below, value)
 
 
 def analyte_key(name: str) -> str:
@@ -98,7 +98,7 @@ def limit_for(limits: Sequence[Limit], analyte: str, day: date) -> Limit | None:
     return max(fitting, key=lambda limit: limit.valid_from, default=None)
 
 
-def verdict(reading: Reading, unit: str, limit: Limit | None) -> Verdict:
+def verdict(reading: MeasuredResult, unit: str, limit: Limit | None) -> Verdict:
     """A result against a limit."""
     if limit is None:
         return Verdict.OPEN

@@ -16,7 +16,7 @@ from trace_app.catalogue.service import site_for
 from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.laboratory import service as laboratory
-from trace_app.laboratory.forms import LotSearchForm, ReportForm, offered_lines, typed_lines
+from trace_app.laboratory.forms import LotSearchForm, TestReportForm, offered_lines, typed_lines
 from trace_app.laboratory.models import TestReport, TestSubject, Verdict
 from trace_app.laboratory.texts import SUBJECTS, limit_text, outcome
 from trace_app.laboratory.verdicts import TEST_UNITS
@@ -98,7 +98,7 @@ def _enter(
     limits = laboratory.limits_of(batch.product.kind_code) if batch is not None else []
     lines = typed_lines(request.form) if request.method == "POST" else offered_lines(limits, replaces)
     laboratory_name = the_user().organisation.name if the_user().role is RoleName.LABORATORY else ""
-    form = ReportForm(
+    form = TestReportForm(
         obj=replaces, typed_lines=lines, data={"laboratory": laboratory_name} if replaces is None else None
     )
     if form.validate_on_submit():
@@ -131,7 +131,7 @@ def _enter(
 
 
 def _add(
-    form: ReportForm,
+    form: TestReportForm,
     subject: TestSubject,
     results: Any,
     *,

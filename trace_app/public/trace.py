@@ -44,7 +44,7 @@ JOURNEY = ("produced", "released", "sent")
 """What happens to a lot, in the order in which it does on one day."""
 
 
-class Step(NamedTuple):
+class JourneyStop(NamedTuple):
     """A stop on a lot's way."""
 
     day: date
@@ -181,13 +181,13 @@ class Trace:
         return text, str(_("本批数量")), True
 
     @property
-    def journey(self) -> list[Step]:
+    def journey(self) -> list[JourneyStop]:
         """The lot's way from production to where it was sent, by day."""
-        steps = [Step(sending.day, "sent", sending.division) for sending in self.sent]
+        steps = [JourneyStop(sending.day, "sent", sending.division) for sending in self.sent]
         if self.produced_on is not None:
-            steps.append(Step(self.produced_on, "produced"))
+            steps.append(JourneyStop(self.produced_on, "produced"))
         if self.batch.released_at is not None:
-            steps.append(Step(local(self.batch.released_at).date(), "released"))
+            steps.append(JourneyStop(local(self.batch.released_at).date(), "released"))
         return sorted(steps, key=lambda step: (step.day, JOURNEY.index(step.kind)))
 
     @property

@@ -19,7 +19,7 @@ class AcknowledgeForm(Form):
     name = StringField(_("您的姓名"), [required(), at_most(60)])
 
 
-class ReportForm(Form):
+class RecallReportForm(Form):
     """What has become of recalled lots; the quantities come beside it, by lot."""
 
     name = StringField(_("您的姓名"), [required(), at_most(60)])

@@ -13,7 +13,7 @@ from trace_app.db.base import utc_now
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.paper import Styles, document
-from trace_app.recall_tasks.service import Progress, party_name
+from trace_app.recall_tasks.service import RecallProgress, party_name
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES
 from trace_app.recalls.models import Recall, RecallKind
 from trace_app.recalls.papers import _amount, _day, _drill, _of
@@ -23,7 +23,7 @@ def _percent(value: float | None) -> str:
     return "—" if value is None else f"{value:.0f}%"
 
 
-def report_pdf(recall: Recall, progress: Progress) -> bytes:
+def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
     """What was done: notices, those concerned with their times, quantities by lot, effectiveness."""
     title = str(_("%(kind)s报告 %(number)s", kind=KINDS[recall.kind], number=recall.number))
     hours = progress.hours_to_contact
@@ -86,7 +86,7 @@ def _notices(recall: Recall) -> Table:
     return str(_("通知")), heads, rows, [3, 1.6, 2.2, 1, 6]
 
 
-def _parties(progress: Progress) -> Table:
+def _parties(progress: RecallProgress) -> Table:
     heads = [str(text) for text in (_("单位"), _("确认"), _("确认人"), _("批次"), _("已控制"), _("已核清"))]
     rows = []
     for party in progress.parties:
@@ -96,7 +96,7 @@ def _parties(progress: Progress) -> Table:
     return str(_("有关各方")), heads, rows, [5, 2.4, 2, 1, 1.3, 1.3]
 
 
-def _lots(progress: Progress) -> Table:
+def _lots(progress: RecallProgress) -> Table:
     names = (
         _("批次号"),
         _("产品"),
@@ -115,7 +115,7 @@ def _lots(progress: Progress) -> Table:
     return str(_("各批次的去向")), [str(name) for name in names], rows, [3, 3, 2, 1.4, 1.4, 1.4, 1.8, 1.3]
 
 
-def _reports(progress: Progress) -> Table:
+def _reports(progress: RecallProgress) -> Table:
     heads = [str(text) for text in (_("时间"), _("单位"), _("批次号"), _("报告人"), _("说明"), _("照片"))]
     rows = [
         [

@@ -463,7 +463,7 @@ class LotProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RecallProgress:
     """How far a recall is. ``known`` is the mean share of goods of which it is known what became of them."""
 
     parties: list[PartyProgress]
@@ -478,7 +478,7 @@ class Progress:
         return sum(party.task.acknowledged_at is not None for party in self.parties)
 
 
-def progress_of(recall: Recall) -> Progress:
+def progress_of(recall: Recall) -> RecallProgress:
     """How far everyone is, by party and by lot."""
     parties: list[PartyProgress] = []
     by_lot: dict[int, dict[str, Any]] = {}
@@ -502,7 +502,7 @@ def progress_of(recall: Recall) -> Progress:
         )
     lots = [LotProgress(**sums) for sums in by_lot.values()]
     moments = [party.task.acknowledged_at for party in parties if party.task.acknowledged_at is not None]
-    return Progress(
+    return RecallProgress(
         parties,
         lots,
         _mean(lot.secured for lot in lots),

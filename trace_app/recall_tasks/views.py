@@ -16,7 +16,7 @@ from trace_app.extensions import limiter
 from trace_app.forms import plain_number
 from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
 from trace_app.recall_tasks import service as tasks
-from trace_app.recall_tasks.forms import AcknowledgeForm, ReportForm
+from trace_app.recall_tasks.forms import AcknowledgeForm, RecallReportForm
 from trace_app.templating import status_of
 from trace_app.uploads import uploads
 
@@ -64,7 +64,7 @@ def acknowledge(token: str) -> Any:
 @limiter.limit("30/minute")
 @takes_uploads
 def report(token: str) -> Any:
-    form = ReportForm()
+    form = RecallReportForm()
     amounts, faults = _amounts()
     if form.validate() and not faults:
         with form.refusals(photos=(PhotoRefused, PhotoOversized, TooManyPhotos)), transaction():
@@ -101,7 +101,7 @@ def _page(
     token: str,
     *,
     acknowledge_form: AcknowledgeForm | None = None,
-    report_form: ReportForm | None = None,
+    report_form: RecallReportForm | None = None,
     faults: set[str] | None = None,
 ) -> Any:
     task = tasks.task_by_token(token)
@@ -116,7 +116,7 @@ def _page(
         quantities=tasks.QUANTITIES,
         typed=request.form,
         acknowledge_form=(acknowledge_form or AcknowledgeForm(formdata=None, data=known)).apart("acknowledge"),
-        report_form=report_form or ReportForm(formdata=None, data=known),
+        report_form=report_form or RecallReportForm(formdata=None, data=known),
         faults=faults or set(),
         most_photos=MAX_PHOTOS,
     )

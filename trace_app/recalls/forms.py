@@ -103,7 +103,7 @@ class RecallForm(NoticeForm):
         return RecallKind(self.kind.data or RecallKind.RECALL)
 
 
-class ScopeForm(Form):
+class RecallScopeForm(Form):
     """What is known of the cause. Names are those of `RecallScope`."""
 
     class Meta:

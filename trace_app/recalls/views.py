@@ -22,7 +22,7 @@ from trace_app.flow.genealogy.service import steps_from
 from trace_app.forms import Form
 from trace_app.labels.service import labels_made
 from trace_app.recall_tasks import papers as recall_tasks
-from trace_app.recall_tasks.service import Progress, progress_of, tell_everyone
+from trace_app.recall_tasks.service import RecallProgress, progress_of, tell_everyone
 from trace_app.recalls import service
 from trace_app.recalls.forms import (
     KINDS,
@@ -33,7 +33,7 @@ from trace_app.recalls.forms import (
     ExtendForm,
     NoteForm,
     RecallForm,
-    ScopeForm,
+    RecallScopeForm,
     ScopeRecallForm,
 )
 from trace_app.recalls.models import Recall, RecallKind, RecallStatus
@@ -135,9 +135,9 @@ def _takes_in(found: Preview) -> int:
     return found.own_count if the_user().role is RoleName.PRODUCER else found.count
 
 
-def _scope_form(values: Any) -> ScopeForm:
+def _scope_form(values: Any) -> RecallScopeForm:
     places = jurisdiction_choices(the_user().organisation)
-    return ScopeForm(values, places=places)
+    return RecallScopeForm(values, places=places)
 
 
 def _left_out() -> tuple[dict[int, str], set[int]]:
@@ -150,7 +150,7 @@ def _left_out() -> tuple[dict[int, str], set[int]]:
 
 
 def _scope_page(
-    scope_form: ScopeForm, form: Any, extended: Recall | None, *, asked: bool, faults: set[int] | None = None
+    scope_form: RecallScopeForm, form: Any, extended: Recall | None, *, asked: bool, faults: set[int] | None = None
 ) -> Any:
     found: Preview | None = None
     problem = ""
@@ -188,7 +188,7 @@ class Case:
     """The page of one recall, hold or drill, as one of its officers sees it."""
 
     recall: Recall
-    progress: Progress
+    progress: RecallProgress
     lots: Sequence[Batch]
     problems: Sequence[Any]
     supervises: bool

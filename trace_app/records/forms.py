@@ -362,7 +362,7 @@ def _typed(text: str) -> Any:
         return text
 
 
-class ScopeForm(Form):
+class RecordScopeForm(Form):
     """What a record is made for: lots, or a whole site for a season. ``entry_key`` lets one entry be sent twice.
 
     ``lots`` are those to choose from, ``meant`` those that may be.

@@ -45,12 +45,12 @@ class BadSeries(Problem):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LoggerReading:
     at: datetime
     values: dict[str, float]
 
 
-def read_series(name: str, data: bytes) -> list[Reading]:
+def read_series(name: str, data: bytes) -> list[LoggerReading]:
     """The readings of a logger's table, in order of time. Times without a zone are those of Qujing.
 
     :raises SheetProblem: where the file is no table.
@@ -87,7 +87,7 @@ def read_series(name: str, data: bytes) -> list[Reading]:
     return sorted(readings, key=lambda reading: reading.at)
 
 
-def _reading(row: list[object], columns: dict[str, int], latest: datetime) -> Reading:
+def _reading(row: list[object], columns: dict[str, int], latest: datetime) -> LoggerReading:
     cell = row[columns["time"]]
     at = cell if isinstance(cell, datetime) else _moment(cell_text(cell))
     at = at.replace(tzinfo=SHANGHAI) if at.tzinfo is None else at
@@ -100,7 +100,7 @@ def _reading(row: list[object], columns: dict[str, int], latest: datetime) -> Re
             values[quantity] = number
     if not values or at > latest or at.year < 2000:
         raise ValueError(at)
-    return Reading(at, values)
+    return LoggerReading(at, values)
 
 
 def _moment(text: str) -> datetime:

@@ -19,7 +19,7 @@ from trace_app.laboratory.models import TestReport
 from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.reference.models import GiArea, ProhibitedSubstance
-from trace_app.stock.service import Balance, convert
+from trace_app.stock.service import StockBalance, convert
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Lot:
     certificates: list[Certificate]
     prohibited: list[ProhibitedSubstance]
     gi_areas: list[GiArea]
-    stock: dict[int, Balance]
+    stock: dict[int, StockBalance]
     today: date
 
     @cached_property

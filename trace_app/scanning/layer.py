@@ -74,7 +74,7 @@ class LabelToRender(NamedTuple):
     """Its index in the run."""
 
 
-class Reading(NamedTuple):
+class RunReading(NamedTuple):
     """What was read of a run, under which epoch of the lease (None without one) and when."""
 
     state: RunState | None
@@ -91,12 +91,12 @@ class KnownRun:
 
     __slots__ = ("reading", "used")
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: RunReading) -> None:
         self.reading = reading
         self.used = True
         """Whether it was asked for since it was last read by the lease's thread."""
 
-    def read_again(self, reading: Reading) -> Reading:
+    def read_again(self, reading: RunReading) -> RunReading:
         # The same state as long as it says the same: what was made of it then still holds.
         if reading.state == self.reading.state:
             reading = reading._replace(state=self.reading.state)
@@ -253,7 +253,7 @@ class ScanLayer:
             reading = known.reading
             if reading.counts(epoch, now):
                 return known, reading.state
-        reading = Reading(self._reader.run(run_id), epoch, now)
+        reading = RunReading(self._reader.run(run_id), epoch, now)
         if known is not None:
             reading = known.read_again(reading)
             return known, reading.state
@@ -278,7 +278,7 @@ class ScanLayer:
         if some:
             for run_id, state in self._reader.runs(list(some)).items():
                 some[run_id].used = False
-                some[run_id].read_again(Reading(state, epoch, now))
+                some[run_id].read_again(RunReading(state, epoch, now))
         return bool(self._due)
 
     def _render(self, environ: Environ, label: KnownLabel) -> tuple[str, Headers, bytes]:

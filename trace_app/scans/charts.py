@@ -14,7 +14,7 @@ NAME_WIDTH, NAME_HEIGHT = 96, 22
 _WEST, _EAST, _SOUTH, _NORTH = 73.0, 136.0, 17.0, 54.0
 
 
-class Column(NamedTuple):
+class ChartColumn(NamedTuple):
     day: date
     scans: int
     x: float
@@ -23,7 +23,7 @@ class Column(NamedTuple):
     height: float
 
 
-class Circle(NamedTuple):
+class MapCircle(NamedTuple):
     place: Place
     scans: int
     x: float
@@ -33,7 +33,7 @@ class Circle(NamedTuple):
     """Whether there is room for its name beside the larger ones'."""
 
 
-def columns(by_day: list[tuple[date, int]]) -> list[Column]:
+def columns(by_day: list[tuple[date, int]]) -> list[ChartColumn]:
     """A column for each day, the highest as high as the chart."""
     most = max((scans for _day, scans in by_day), default=0) or 1
     width = CHART_WIDTH / max(len(by_day), 1)
@@ -41,7 +41,7 @@ def columns(by_day: list[tuple[date, int]]) -> list[Column]:
     for number, (day, scans) in enumerate(by_day):
         height = scans / most * CHART_HEIGHT
         found.append(
-            Column(
+            ChartColumn(
                 day,
                 scans,
                 round(number * width, 1),
@@ -53,19 +53,19 @@ def columns(by_day: list[tuple[date, int]]) -> list[Column]:
     return found
 
 
-def circles(by_region: list[tuple[str, int]]) -> list[Circle]:
+def circles(by_region: list[tuple[str, int]]) -> list[MapCircle]:
     """A circle for each region that is known, as large as it has scans, the large ones first."""
     sums: dict[Place, int] = {}
     for region, scans in by_region:
         if (place := place_of(region)) is not None:
             sums[place] = sums.get(place, 0) + scans
     most = max(sums.values(), default=1)
-    found: list[Circle] = []
+    found: list[MapCircle] = []
     for place, scans in sorted(sums.items(), key=lambda item: -item[1]):
         x = (place.longitude - _WEST) / (_EAST - _WEST) * MAP_WIDTH
         y = (_NORTH - place.latitude) / (_NORTH - _SOUTH) * MAP_HEIGHT
         radius = 6 + 24 * math.sqrt(scans / most)
         top = y - radius
         room = all(abs(x - c.x) > NAME_WIDTH or abs(top - (c.y - c.radius)) > NAME_HEIGHT for c in found if c.labelled)
-        found.append(Circle(place, scans, round(x, 1), round(y, 1), round(radius, 1), room))
+        found.append(MapCircle(place, scans, round(x, 1), round(y, 1), round(radius, 1), room))
     return found

@@ -37,7 +37,7 @@ FOUND_AT_MOST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Balance:
+class StockBalance:
     """What became of a stock lot, in its own unit. ``left`` is None where a record's dose can't be counted in it."""
 
     used: Decimal
@@ -64,7 +64,7 @@ def used_by(record: Record, unit: str) -> Decimal | None:
     return convert(record.dose, record.dose_unit, unit)
 
 
-def balances(stock: Sequence[StockLot]) -> dict[int, Balance]:
+def balances(stock: Sequence[StockLot]) -> dict[int, StockBalance]:
     """What was used and is left of stock lots, by their id; records that others replace don't count."""
     by_lot: dict[int, list[Record]] = defaultdict(list)
     query = (
@@ -76,13 +76,13 @@ def balances(stock: Sequence[StockLot]) -> dict[int, Balance]:
     return {lot.id: balance_of(lot, by_lot[lot.id]) for lot in stock}
 
 
-def balance_of(lot: StockLot, records: Sequence[Record]) -> Balance:
+def balance_of(lot: StockLot, records: Sequence[Record]) -> StockBalance:
     """:param records: in force, that name the lot."""
     amounts = [used_by(record, lot.unit) for record in records]
     used = sum((amount for amount in amounts if amount is not None), Decimal(0))
     out = sum((out.quantity for out in lot.outs), Decimal(0))
     uncounted = sum(amount is None for amount in amounts)
-    return Balance(used, out, lot.quantity - used - out if not uncounted else None, uncounted)
+    return StockBalance(used, out, lot.quantity - used - out if not uncounted else None, uncounted)
 
 
 def stock_for(user: User, stock_id: int) -> StockLot:
@@ -138,7 +138,7 @@ class StockKnown(Problem):
     title = _("批号“%(lot)s”已入库，请换一个，或核对后修改数量。")
 
 
-class MoreThanLeft(Problem):
+class MoreThanInStock(Problem):
     """More can't leave a stock lot than there is."""
 
     status = 422
@@ -166,10 +166,10 @@ def take_out(user: User, lot: StockLot, facts: dict[str, Any], left: Decimal | N
     """Note what left a stock lot otherwise than by use.
 
     :param left: what is left of it, where that can be told.
-    :raises MoreThanLeft:
+    :raises MoreThanInStock:
     """
     if left is not None and facts["quantity"] > left:
-        raise MoreThanLeft(left=f"{left:f}", wanted=f"{facts['quantity']:f}")
+        raise MoreThanInStock(left=f"{left:f}", wanted=f"{facts['quantity']:f}")
     out = StockOut(
         stock_id=lot.id,
         created_by_id=user.id,

@@ -55,7 +55,7 @@ def show(stock_id: int) -> Any:
 def take_out(stock_id: int) -> Any:
     form = StockOutForm()
     if form.validate():
-        with form.refusals(quantity=stock.MoreThanLeft), transaction():
+        with form.refusals(quantity=stock.MoreThanInStock), transaction():
             lot = _own(stock_id)
             stock.take_out(the_user(), lot, form.facts, balances([lot])[lot.id].left)
         if not form.errors:

@@ -92,7 +92,7 @@ class DryRun:
             self.troubles.append(Trouble(sheet, row, column, str(message)))
 
 
-class Column:
+class SheetColumn:
     """A column with what its distinct values mean."""
 
     def __init__(self, name: str, index: int, place: str, parse: Callable[[str], tuple[Any, str | None]]) -> None:
@@ -194,7 +194,7 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
     rows, needed = list(_data_rows(sheet)), {LOT: str(LOT_HEADING)} | _needed(plan.fields)
     there = _places(sheet, known, needed, run, used=bool(rows))
     columns = [
-        Column(name, *place, _lots_parser(lots) if name == LOT else _parser_of(plan.form, plan.form[name]))
+        SheetColumn(name, *place, _lots_parser(lots) if name == LOT else _parser_of(plan.form, plan.form[name]))
         for name, place in there.items()
     ]
     complete = needed.keys() <= there.keys()

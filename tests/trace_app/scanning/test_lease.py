@@ -20,7 +20,7 @@ from trace_app.labels.models import LabelRun
 from trace_app.recalls.models import Recall, RecallMember, RecallNotice
 from trace_app.scanning import layer as scan_layer
 from trace_app.scanning import lease as leases
-from trace_app.scanning.layer import FRESH_S, Reading
+from trace_app.scanning.layer import FRESH_S, RunReading
 from trace_app.scanning.lease import StopLease, tables_behind, writes_to
 from trace_app.scanning.models import ScanItem, StopEpoch
 from trace_app.scanning.reading import RUNS
@@ -253,8 +253,8 @@ def test_who_breaks_off_waits_for_nothing_and_holds_nobody_up(leased: tuple[Worl
 
 
 def test_what_was_read_counts_for_one_epoch_and_two_seconds() -> None:
-    reading = Reading(None, 7, 100.0)
+    reading = RunReading(None, 7, 100.0)
     assert reading.counts(7, 100.0 + FRESH_S - 0.01)
     assert not reading.counts(7, 100.0 + FRESH_S)
     assert not reading.counts(8, 100.0)
-    assert not Reading(None, None, 100.0).counts(7, 100.0)
+    assert not RunReading(None, None, 100.0).counts(7, 100.0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trace_app.batches.models import Batch
-from trace_app.flow.genealogy.service import Genealogy, Step
+from trace_app.flow.genealogy.service import Genealogy, GenealogyStep
 
 NODE_WIDTH, NODE_HEIGHT = 168, 46
 GAP_X, GAP_Y = 76, 12
@@ -112,7 +112,7 @@ def _most_in_a_column(columns: dict[int, list[int]]) -> int:
     return most
 
 
-def _ordered(columns: dict[int, list[int]], steps: Sequence[Step]) -> dict[int, list[int]]:
+def _ordered(columns: dict[int, list[int]], steps: Sequence[GenealogyStep]) -> dict[int, list[int]]:
     """Each column by the mean place of its neighbours, from the middle outward (barycentre)."""
     neighbours: dict[int, set[int]] = defaultdict(set)
     for step in steps:

@@ -55,7 +55,7 @@ class SameLot(Problem):
     title = _("一个批次不能由它自己做成，请选另一个批次。")
 
 
-class Circle(Problem):
+class CircularLink(Problem):
     """The target went into the source already, directly or on the way."""
 
     status = 422
@@ -64,7 +64,7 @@ class Circle(Problem):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class GenealogyStep:
     """A link as it stands in a graph.
 
     :ivar depth: links between it and the lot that was asked about, from 1 on.
@@ -82,8 +82,8 @@ class Genealogy:
     """Everything that a lot was made of and was made into. ``folded`` is whether there is more than is shown."""
 
     batch: Batch
-    backward: list[Step]
-    forward: list[Step]
+    backward: list[GenealogyStep]
+    forward: list[GenealogyStep]
     lots: dict[int, Batch]
     folded: bool
 
@@ -94,7 +94,7 @@ def link_lots(
     """Note that some of one lot went into another, which is the user's own.
 
     :param quantity: of the source, in its unit.
-    :raises SameLot, Circle, MoreThanLeft, UnderRecall, OnHold, AlreadyClosed, NotFound:
+    :raises SameLot, CircularLink, MoreThanLeft, UnderRecall, OnHold, AlreadyClosed, NotFound:
     """
     if target.producer_id != user.organisation_id:
         raise NotFound
@@ -105,7 +105,7 @@ def link_lots(
     batches.must_not_be_stopped(source)
     ahead = _ahead_of(target.id)
     if db.session.scalar(sa.select(ahead.c.id).where(ahead.c.id == source.id).limit(1)) is not None:
-        raise Circle(source=source.lot_number, target=target.lot_number)
+        raise CircularLink(source=source.lot_number, target=target.lot_number)
     must_have(source, quantity, user.organisation_id)
     link = LotLink(
         source_id=source.id,
@@ -170,10 +170,10 @@ def _ends(direction: Direction) -> tuple[Any, Any]:
     return (LotLink.source_id, LotLink.target_id) if direction == "forward" else (LotLink.target_id, LotLink.source_id)
 
 
-def steps_from(batch_id: int, direction: Direction) -> list[Step]:
+def steps_from(batch_id: int, direction: Direction) -> list[GenealogyStep]:
     """The links on all ways from a lot, the nearest first; at most `MOST_SHOWN` and one more."""
     here, there = _ends(direction)
-    found: dict[int, Step] = {}
+    found: dict[int, GenealogyStep] = {}
     edge, seen, depth = {batch_id}, {batch_id}, 0
     while edge and len(found) <= MOST_SHOWN:
         depth += 1
@@ -185,7 +185,7 @@ def steps_from(batch_id: int, direction: Direction) -> list[Step]:
         )
         reached = set()
         for link_id, source_id, target_id, quantity, other in db.session.execute(query):
-            found[link_id] = Step(link_id, source_id, target_id, quantity, depth)
+            found[link_id] = GenealogyStep(link_id, source_id, target_id, quantity, depth)
             reached.add(other)
         edge = reached - seen
         seen |= reached

@@ -20,7 +20,7 @@ from trace_app.flow.balance import MoreThanLeft, balance_of, intake_of
 from trace_app.flow.genealogy import service
 from trace_app.flow.genealogy.forms import LinkForm
 from trace_app.flow.genealogy.picture import NODE_HEIGHT, NODE_WIDTH, draw
-from trace_app.flow.shipments.forms import LossForm, WithdrawForm
+from trace_app.flow.shipments.forms import LossForm, WithdrawShipmentForm
 from trace_app.flow.shipments.service import losses_of, shipments_of
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
@@ -40,7 +40,7 @@ def show(batch_id: int) -> Any:
 def link(batch_id: int) -> Any:
     form = _form(batches.own_batch(the_user(), batch_id))
     if form.validate():
-        with form.refusals(quantity=MoreThanLeft, source_id=(service.SameLot, service.Circle)), transaction():
+        with form.refusals(quantity=MoreThanLeft, source_id=(service.SameLot, service.CircularLink)), transaction():
             service.link_lots(
                 the_user(),
                 _source(form),
@@ -58,7 +58,7 @@ def link(batch_id: int) -> Any:
 @views.post("/genealogy/<int:link_id>/withdraw")
 @allow(RoleName.PRODUCER)
 def withdraw(link_id: int) -> Any:
-    form = WithdrawForm()
+    form = WithdrawShipmentForm()
     batch_id = service.own_link(the_user(), link_id).target_id
     if form.validate():
         with transaction():

@@ -120,5 +120,5 @@ class LossForm(Form):
     reason = StringField(_("原因"), [required(), at_most(100)], description=_("如 霉变、抽样、失水"))
 
 
-class WithdrawForm(Form):
+class WithdrawShipmentForm(Form):
     reason = StringField(_("原因"), [required(), at_most(300)])

@@ -28,7 +28,7 @@ from trace_app.flow.shipments.forms import (
     ReceiptForm,
     ShipmentForm,
     TemperatureForm,
-    WithdrawForm,
+    WithdrawShipmentForm,
 )
 from trace_app.flow.shipments.models import Shipment
 from trace_app.forms import Form, plain_number
@@ -50,7 +50,7 @@ class ShipmentPage:
 
     shipment: Shipment
     viewer: User
-    withdraw_form: WithdrawForm
+    withdraw_form: WithdrawShipmentForm
     temperature_form: TemperatureForm
 
     @property
@@ -169,7 +169,7 @@ def show(shipment_id: int) -> Any:
 @views.post("/shipments/<int:shipment_id>/withdraw")
 @allow(*PARTIES)
 def withdraw(shipment_id: int) -> Any:
-    form = WithdrawForm()
+    form = WithdrawShipmentForm()
     if form.validate():
         with form.refusals(), transaction():
             shipping.withdraw(the_user(), shipping.own_shipment(the_user(), shipment_id), form.reason.data)
@@ -211,14 +211,17 @@ def note(shipment_id: int) -> Any:
 
 
 def _page(
-    shipment_id: int, *, withdraw_form: WithdrawForm | None = None, temperature_form: TemperatureForm | None = None
+    shipment_id: int,
+    *,
+    withdraw_form: WithdrawShipmentForm | None = None,
+    temperature_form: TemperatureForm | None = None,
 ) -> Any:
     shipment = shipping.shipment_for(the_user(), shipment_id)
     forms: list[Form] = [form for form in (withdraw_form, temperature_form) if form is not None]
     view = ShipmentPage(
         shipment=shipment,
         viewer=the_user(),
-        withdraw_form=withdraw_form or WithdrawForm(formdata=None),
+        withdraw_form=withdraw_form or WithdrawShipmentForm(formdata=None),
         temperature_form=temperature_form or TemperatureForm(formdata=None, data={"at": utc_now()}),
     )
     page = render_template("shipments/show.html", view=view)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from flask_babel import lazy_gettext as _
 
-from trace_app.catalogue.kinds import Balance
+from trace_app.catalogue.kinds import YieldRule
 from trace_app.findings.rules import Found, Rule, both, register
 from trace_app.forms import plain_decimal
 from trace_app.messages.models import Severity
@@ -57,7 +57,7 @@ def balances(lot: Lot) -> Iterator[Found]:
             yield Found("balance", Severity.BLOCK, f"balance:{position}", facts, ids)
 
 
-def _more(lot: Lot, balance: Balance) -> tuple[Decimal | None, list[Record]]:
+def _more(lot: Lot, balance: YieldRule) -> tuple[Decimal | None, list[Record]]:
     more, records = lot.total(balance.more, balance.unit)
     if more is None or not balance.share:
         return more, records
