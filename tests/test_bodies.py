@@ -66,7 +66,7 @@ def _send(platform: Platform, head: str, piece: bytes, total: int = HUNDRED_MB) 
     ],
 )
 def test_a_hundred_megabytes_are_refused_and_not_taken_in(platform: Platform, path: str, status: int) -> None:
-    head = f"POST {path} HTTP/1.1\r\nHost: t\r\n{FORM}"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{FORM}"
     found, sent = _send(platform, f"{head}Content-Length: {HUNDRED_MB}\r\n\r\n", PIECE)
     assert found in {status, None}
     assert sent < TAKEN_AT_MOST
@@ -85,7 +85,7 @@ def test_what_has_no_file_may_not_be_longer_than_64_kb_and_what_has_one_may(plat
                 + b"\r\n--b--\r\n"
             )
         kind = "multipart/form-data; boundary=b" if path == "/find" else "application/x-www-form-urlencoded"
-        head = f"POST {path} HTTP/1.1\r\nHost: t\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
         with _connected(platform) as connection:
             connection.sendall(head.encode() + body)
             # The one is too long; the other is read, and has no token.
@@ -94,11 +94,11 @@ def test_what_has_no_file_may_not_be_longer_than_64_kb_and_what_has_one_may(plat
 
 def test_trailers_and_headers_without_end_are_cut_off(platform: Platform) -> None:
     lines = b"a: b\r\n" * 10_000
-    chunked = f"POST /find HTTP/1.1\r\nHost: t\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n0\r\n"
+    chunked = f"POST /find HTTP/1.1\r\nHost: localhost\r\n{FORM}Transfer-Encoding: chunked\r\n\r\n0\r\n"
     status, sent = _send(platform, chunked, lines)
     assert status in {400, None}
     assert sent < TAKEN_AT_MOST
-    status, sent = _send(platform, "GET / HTTP/1.1\r\nHost: t\r\n", lines)
+    status, sent = _send(platform, "GET / HTTP/1.1\r\nHost: localhost\r\n", lines)
     assert status in {431, None}
     assert sent < TAKEN_AT_MOST
 
@@ -106,7 +106,7 @@ def test_trailers_and_headers_without_end_are_cut_off(platform: Platform) -> Non
 def test_a_trailer_is_no_header(platform: Platform) -> None:
     with _connected(platform) as connection:
         connection.sendall(
-            b"POST /api/v1/label-runs/8/void HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"POST /api/v1/label-runs/8/void HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"0\r\nAuthorization: Bearer x\r\n\r\n"
         )
         assert _answer(connection) == 401
@@ -120,14 +120,14 @@ def test_a_request_with_two_hosts_or_none_breaks_nothing(platform: Platform, hos
 
 
 def test_who_asks_and_never_reads_keeps_nobody_from_an_answer(platform: Platform, tmp_path: Path) -> None:
-    asked = b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n" * 2000
+    asked = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000
     unread = [_connected(platform) for _ in range(12)]
     for connection in unread:
         connection.settimeout(1)
         with contextlib.suppress(TimeoutError):
             connection.sendall(asked)
     with _connected(platform) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert _answer(connection) == 200
     for connection in unread:
         connection.close()

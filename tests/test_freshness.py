@@ -63,7 +63,7 @@ def _ask(address: tuple[str, int], codes: list[str], first: int, count: Any, sto
     connection = socket.create_connection(address)
     # Kept pages are compressed; who takes no Brotli gets them unpacked.
     encoding = "br" if first % 2 else "identity"
-    head = f"Host: t\r\nAccept-Language: zh\r\nUser-Agent: Mozilla/5.0\r\nAccept-Encoding: {encoding}\r\n"
+    head = f"Host: localhost\r\nAccept-Language: zh\r\nUser-Agent: Mozilla/5.0\r\nAccept-Encoding: {encoding}\r\n"
     requests = [f"GET /{code} HTTP/1.1\r\n{head}\r\n".encode() for code in codes]
     turn, data = first, b""
     while not stop.is_set():

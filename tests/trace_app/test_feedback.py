@@ -115,7 +115,7 @@ def test_why_a_form_came_back_is_said_where_no_field_stands(world: World) -> Non
     with world.app.test_request_context("/"):
         form = ReplyForm(formdata=MultiDict({"text": "好"}))
         assert not form.validate()
-        page = get_template_attribute("forms.html", "start")(form)
+        page = get_template_attribute("forms.html", "summary")(form)
         assert "填写的内容都还在，请再提交一次" in page
         assert "请修改标红的地方" not in page
         form = FeedbackForm(formdata=MultiDict(SAID))
@@ -123,7 +123,7 @@ def test_why_a_form_came_back_is_said_where_no_field_stands(world: World) -> Non
         form.refuse("shown", "放得太久")
         form.form_errors = ["没有收到"]
         page = get_template_attribute("forms.html", "summary")(form)
-        assert re.findall(r'role="alert">([^<]+)<', page) == ["没有收到", "放得太久"]
+        assert [text.strip() for text in re.findall(r'role="alert">([^<]+)<', page)] == ["没有收到", "放得太久"]
 
 
 def test_a_wrong_form_comes_back_with_all_that_was_typed(world: World) -> None:

@@ -169,7 +169,7 @@ def test_every_problem_is_told_by_sheet_row_and_column_and_the_good_rows_can_be_
     )
     made = _upload(client, data)
     page = client.get(made.location).text
-    found = re.findall(r"<tr><td>用药</td><td class=\"n\">(\d+)</td><td>([A-Z]+) [^<]*</td><td>([^<]*)</td></tr>", page)
+    found = re.findall(r"<td>用药</td>\s*<td class=\"n\">(\d+)</td>\s*<td>([A-Z]+) [^<]*</td>\s*<td>([^<]*)</td>", page)
     assert [int(row) for row, _column, _message in found] == list(range(4, 14))
     for message in (
         "XL-9",
