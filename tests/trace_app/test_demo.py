@@ -3,7 +3,6 @@ from collections import Counter
 
 import pytest
 from flask import Flask
-from trace_app.quality import reports as lab_reports
 
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
@@ -15,6 +14,7 @@ from trace_app.clock import today
 from trace_app.demo import build
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import ShipmentLine
+from trace_app.laboratory import reports as lab_reports
 from trace_app.laboratory.models import TestReport
 from trace_app.media.models import Photo
 from trace_app.records.models import Record
