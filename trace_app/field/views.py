@@ -27,7 +27,7 @@ from trace_app.records import service
 from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, values_of
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.series import chart_points
-from trace_app.records.texts import TYPES, amount, details, differences, record_title, title_of
+from trace_app.records.texts import TYPES, amount, details, differences, record_title, stage_values, title_of
 from trace_app.templating import STATIC, asset, register_words, script, status_of
 from trace_app.uploads import upload, uploads
 
@@ -51,6 +51,7 @@ views.add_app_template_filter(chart_points)
 
 
 views.add_app_template_filter(amount)
+views.add_app_template_filter(stage_values)
 
 
 views.add_app_template_filter(details)

@@ -7,6 +7,7 @@ no map of boundaries.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -87,3 +88,20 @@ def mark(longitude: float | None, latitude: float | None) -> tuple[float, float]
         return None
     x, y = place(longitude, latitude)
     return (x, y) if 0 <= x <= WIDTH and 0 <= y <= HEIGHT else None
+
+
+@dataclass(frozen=True)
+class CountyMap:
+    """The counties with one of them set off, and a site's place among them."""
+
+    counties: Markup
+    mark: tuple[float, float] | None
+    size: tuple[int, int] = (WIDTH, HEIGHT)
+
+
+def map_of(division_code: str, position: tuple[float | None, float | None]) -> CountyMap:
+    """The map of a division.
+
+    :param position: longitude and latitude of the site, None where they are not known.
+    """
+    return CountyMap(counties(division_code), mark(*position))

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, current_app, render_template, request
+from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
+from markupsafe import Markup
 
 from qr.codes import format_code
-from trace_app.certificates.texts import certificate_label
 from trace_app.extensions import limiter
-from trace_app.findings.rules import RULES, message_of
 from trace_app.labels.models import LabelLevel
-from trace_app.labels.packing import contents_of
+from trace_app.labels.packing import Content, contents_of
+from trace_app.labels.pins import PinAnswer
 from trace_app.labels.service import CONTAINERS, ScannedLabel, never_made
-from trace_app.laboratory.texts import SUBJECTS, limit_text, outcome
 from trace_app.language import language
-from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
+from trace_app.public.county_map import CountyMap, map_of
 from trace_app.public.json_ld import accepted_media, json_text, product_document
 from trace_app.public.resolver.service import linkset_of_label
 from trace_app.public.trace import Trace, trace_of_batch
-from trace_app.recalls.forms import LEVELS
 from trace_app.records.models import INPUT_TYPES, RecordType
-from trace_app.records.texts import amount, record_title, stage_values
 from trace_app.scanning.item_line import HIDDEN, SHOWN, is_unusual, item_line
 from trace_app.scanning.items import scanned_item
 from trace_app.scanning.layer import FOR_ALL_LABELS, LINKSET_JSON, MEDIA_TYPES
@@ -40,82 +40,112 @@ UNKNOWN_CODES = limiter.shared_limit("60/minute", scope="unknown codes")
 NEVER_SHARED = "private, no-cache"
 
 
-def trace_page(label: ScannedLabel, **pin: Any) -> Any:
+@dataclass(frozen=True)
+class PinAsked:
+    """What a page says of the PIN that someone has just typed."""
+
+    answer: PinAnswer | None = None
+    problem: LazyString | None = None
+    typed: str = ""
+
+
+@dataclass(frozen=True)
+class LabelShown:
+    """What a trace page says of the label that led to it; where it was the lot's number, there is nothing to say."""
+
+    code: str = ""
+    printed_code: str = ""
+    cut: str = ""
+    """The mark where what all pages begin with ends."""
+    here: str = ""
+    """The page's own address, where it is not another one's answer."""
+    item: str = ""
+    """The line on a single item's scans."""
+    quiet: str = ""
+    """What hides the word on unusual scans."""
+    has_pin: bool = False
+    level: LazyString | None = None
+    contents: Sequence[Content] = ()
+    pin: PinAsked = field(default_factory=PinAsked)
+
+
+@dataclass(frozen=True)
+class TracePage:
+    """A lot's trace page."""
+
+    trace: Trace
+    label: LabelShown
+    document: dict[str, Any]
+    """The page as JSON-LD."""
+    style: Markup
+    map: CountyMap
+    input_types: frozenset[RecordType] = INPUT_TYPES
+
+
+def trace_page(label: ScannedLabel, pin: PinAsked | None = None) -> Any:
+    """The page that a label opens, or the same as data."""
     marked = FOR_ALL_LABELS in request.environ
     if not marked and request.method == "GET" and "lang" not in request.args:
         _note(Outcome.VOID if label.void else Outcome.SHOWN, label)
-    if label.void:
-        style, digest = inline_style("public.css")
-        allow_inline_style(digest)
-        page = render_template(
-            "public/void.html",
-            trace=trace_of_batch(label.batch_id),
-            code=label.code,
-            printed_code=format_code(label.code),
-            style=style,
-        )
-        return Response(page, 410, mimetype="text/html", headers={"Cache-Control": NEVER_SHARED})
     trace = trace_of_batch(label.batch_id)
+    if label.void:
+        return _void_page(label, trace)
     kind = "text/html" if marked else accepted_media().best_match(MEDIA_TYPES, MEDIA_TYPES[0])
     if kind != "text/html":
         return _for_machines(label, trace, kind)
-    item = scanned_item(label.run_id, label.index) if not marked and label.level is LabelLevel.ITEM else None
+    shown = _label_for_all(label) if marked else _label_by_itself(label, pin or PinAsked())
+    return trace_response(trace, shown, serial=label.level is LabelLevel.ITEM)
+
+
+def trace_response(trace: Trace, label: LabelShown | None = None, *, serial: bool = False) -> Response:
+    """A lot's trace page.
+
+    :param label: the label that led to it; None where it was the lot's number.
+    :param serial: whether the label is a single item's.
+    """
+    style, digest = inline_style("public.css")
+    allow_inline_style(digest)
+    document = product_document(trace, "", serial=serial)
+    page = TracePage(trace, label or LabelShown(), document, style, map_of(trace.batch.division_code, trace.position))
+    return _varied(Response(render_template("public/trace.html", page=page), mimetype="text/html"))
+
+
+def _void_page(label: ScannedLabel, trace: Trace) -> Response:
+    style, digest = inline_style("public.css")
+    allow_inline_style(digest)
+    printed = format_code(label.code)
+    page = render_template("public/void.html", trace=trace, code=label.code, printed_code=printed, style=style)
+    return Response(page, 410, mimetype="text/html", headers={"Cache-Control": NEVER_SHARED})
+
+
+def _label_by_itself(label: ScannedLabel, pin: PinAsked) -> LabelShown:
+    item = scanned_item(label.run_id, label.index) if label.level is LabelLevel.ITEM else None
     first_at, scans = (item.first_at, item.scans) if item else (None, 0)
-    code = CODE_MARK if marked else label.code
-    return trace_response(
-        trace,
-        code=code,
-        printed_code=PRINTED_MARK if marked else format_code(label.code),
-        cut=CUT_MARK if marked else "",
-        # The page's own address, where it is not another one's answer.
-        here="" if request.endpoint == "public.trace" else f"/{code}",
-        item=_item_line(label, marked, first_at, scans),
-        quiet=QUIET_MARK if marked else (SHOWN if item and is_unusual(scans, item.unusual) else HIDDEN).decode(),
+    unusual = item is not None and is_unusual(scans, item.unusual)
+    return LabelShown(
+        code=label.code,
+        printed_code=format_code(label.code),
+        here="" if request.endpoint == "public.trace" else f"/{label.code}",
+        item=item_line(first_at, scans, language()).decode() if label.level is LabelLevel.ITEM else "",
+        quiet=(SHOWN if unusual else HIDDEN).decode(),
         has_pin=label.has_pin,
         level=LEVELS_OF_LABELS.get(label.level),
         contents=contents_of(label) if label.level in CONTAINERS else [],
-        document=product_document(trace, "", serial=label.level is LabelLevel.ITEM),
-        **pin,
+        pin=pin,
     )
 
 
-def trace_response(trace: Trace, **label: Any) -> Response:
-    """A lot's trace page.
-
-    :param label: what it says of the label that led to it; nothing where it was the lot's number.
-    """
-    if "document" not in label:
-        label["document"] = product_document(trace, "", serial=False)
-    style, digest = inline_style("public.css")
-    allow_inline_style(digest)
-    page = render_template(
-        "public/trace.html",
-        trace=trace,
-        counties=counties,
-        map_size=(WIDTH, HEIGHT),
-        site_mark=mark(*trace.position),
-        style=style,
-        levels=LEVELS,
-        record_title=record_title,
-        amount=amount,
-        stage_values=stage_values,
-        types=RecordType,
-        input_types=INPUT_TYPES,
-        subjects=SUBJECTS,
-        outcome=outcome,
-        limit_text=limit_text,
-        certificate_label=certificate_label,
-        rules=RULES,
-        message_of=message_of,
-        **label,
+def _label_for_all(label: ScannedLabel) -> LabelShown:
+    """Marks in the place of what differs between labels of a lot: see `trace_app.scanning.pages`."""
+    return LabelShown(
+        code=CODE_MARK,
+        printed_code=PRINTED_MARK,
+        cut=CUT_MARK,
+        item=ITEM_MARK if label.level is LabelLevel.ITEM else "",
+        quiet=QUIET_MARK,
+        has_pin=label.has_pin,
+        level=LEVELS_OF_LABELS.get(label.level),
     )
-    return _varied(Response(page, mimetype="text/html"))
-
-
-def _item_line(label: ScannedLabel, marked: bool, first_at: Any, scans: int) -> str:
-    if label.level is not LabelLevel.ITEM:
-        return ""
-    return ITEM_MARK if marked else item_line(first_at, scans, language()).decode()
 
 
 def _for_machines(label: ScannedLabel, trace: Trace, kind: str) -> Response:

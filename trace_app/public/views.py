@@ -24,7 +24,7 @@ from trace_app.labels.packing import code_from_scan
 from trace_app.labels.pins import check_pin
 from trace_app.labels.service import ScannedLabel, label_of_code
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
-from trace_app.public.pages import trace_page, unknown_page
+from trace_app.public.pages import PinAsked, trace_page, unknown_page
 from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
 from trace_app.recalls import feeds
@@ -143,10 +143,10 @@ def pin(code: str) -> Any:
         return redirect(url_for("public.trace", code=label.code))
     typed = plain_digits(request.form.get("pin", ""))[:20]
     if not re.fullmatch(r"\d{6}", typed, re.ASCII):
-        return trace_page(label, pin_problem=_("验真码是涂层下的 6 位数字，请核对后再填。"), pin_typed=typed)
+        return trace_page(label, PinAsked(problem=_("验真码是涂层下的 6 位数字，请核对后再填。"), typed=typed))
     with transaction():
         answer = check_pin(label, typed)
-    return trace_page(label, pin_answer=answer, pin_typed=typed if answer.outcome != "right" else "")
+    return trace_page(label, PinAsked(answer, typed=typed if answer.outcome != "right" else ""))
 
 
 @views.get("/recalls")

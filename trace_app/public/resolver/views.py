@@ -12,7 +12,7 @@ from trace_app.certificates.service import certificates_of_product
 from trace_app.certificates.texts import certificate_label
 from trace_app.errors import Problem
 from trace_app.language import LOCALES
-from trace_app.public.county_map import HEIGHT, WIDTH, counties, mark
+from trace_app.public.county_map import map_of
 from trace_app.public.json_ld import json_text
 from trace_app.public.pages import trace_response
 from trace_app.public.resolver.answers import FOR_ALL_ORIGINS, answer_link
@@ -108,7 +108,5 @@ def place_page(gln: str) -> Any:
     return render_template(
         "public/place.html",
         site=site,
-        counties=counties,
-        map_size=(WIDTH, HEIGHT),
-        site_mark=mark(*position),
+        map=map_of(site.division_code, position),
     )
