@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
+
+Id = sa.SQLColumnExpression[int | None]
+"""A column of row numbers."""
 
 
 class Base(DeclarativeBase):
@@ -28,7 +30,7 @@ POSTGRESQL_ALONE = {"ix_batches_counted"}
 their numbers."""
 
 
-def is_of_the_models(name: str | None, kind: str, _parents: Mapping[str, Any]) -> bool:
+def is_of_the_models(name: str | None, kind: str, _parents: object) -> bool:
     """Whether a table or index of the database is one of the models': what Alembic compares."""
     return kind != "index" or name not in POSTGRESQL_ALONE
 

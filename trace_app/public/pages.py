@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
 
 from flask import Response, current_app, render_template, request
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from qr.codes import format_code
@@ -40,7 +41,7 @@ UNKNOWN_CODES = limiter.shared_limit("60/minute", scope="unknown codes")
 NEVER_SHARED = "private, no-cache"
 
 
-def trace_page(label: ScannedLabel, **pin: Any) -> Any:
+def trace_page(label: ScannedLabel, **pin: object) -> ResponseReturnValue:
     marked = FOR_ALL_LABELS in request.environ
     if not marked and request.method == "GET" and "lang" not in request.args:
         _note(Outcome.VOID if label.void else Outcome.SHOWN, label)
@@ -79,7 +80,7 @@ def trace_page(label: ScannedLabel, **pin: Any) -> Any:
     )
 
 
-def trace_response(trace: Trace, **label: Any) -> Response:
+def trace_response(trace: Trace, **label: object) -> Response:
     """A lot's trace page.
 
     :param label: what it says of the label that led to it; nothing where it was the lot's number.
@@ -112,7 +113,7 @@ def trace_response(trace: Trace, **label: Any) -> Response:
     return _varied(Response(page, mimetype="text/html"))
 
 
-def _item_line(label: ScannedLabel, marked: bool, first_at: Any, scans: int) -> str:
+def _item_line(label: ScannedLabel, marked: bool, first_at: datetime | int | None, scans: int) -> str:
     if label.level is not LabelLevel.ITEM:
         return ""
     return ITEM_MARK if marked else item_line(first_at, scans, language()).decode()
@@ -150,7 +151,7 @@ def _note_unknown(typed: str) -> None:
         note(request.environ, language(), Outcome.UNPRINTED.value, run_id=run_id, index=index, batch_id=batch_id)
 
 
-def unknown_page(typed: str) -> Any:
+def unknown_page(typed: str) -> ResponseReturnValue:
     """What no label of ours says. Many from one source in a minute get no further answer: nobody scans so many."""
     if request.method == "GET":
         _note_unknown(typed)
