@@ -26,6 +26,7 @@ _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FORMULA = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*><f')
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+Cell = str | float | bool | date | time | timedelta
 
 
 class SheetProblem(Problem):
@@ -59,9 +60,6 @@ class PasswordInside(SheetProblem):
 class UnknownEncoding(SheetProblem):
     code = "unknown-encoding"
     title = _("“%(name)s”的文字编码认不出来。请另存为 UTF-8 或 GBK 编码的 CSV，或 Excel 工作簿。")
-
-
-Cell = str | float | bool | date | time | timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +191,6 @@ def read_csv(name: str, data: bytes) -> list[list[str]]:
 
 def cell_text(cell: Cell | None) -> str:
     """A cell as a person would type it into a form: 40, 12.5, 2026-09-15."""
-
     if isinstance(cell, str):
         return cell.strip()
     if isinstance(cell, float):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 from wtforms import Field, PasswordField
-from wtforms.form import BaseForm
 from wtforms.validators import EqualTo, ValidationError
 
 from trace_app.accounts.credit_code import is_credit_code
@@ -59,7 +58,7 @@ def jurisdiction_choices(organisation: Organisation) -> list[tuple[str, str]]:
     return [(division.code, named(division)) for division in divisions_within(organisation)]
 
 
-def _credit_code(_form: BaseForm, field: Field) -> None:
+def _credit_code(_form: Form, field: Field) -> None:
     if field.data and not is_credit_code(field.data):
         raise ValidationError(_("统一社会信用代码不对：应为 18 位，且末位校验码相符。请按营业执照逐位核对。"))
 

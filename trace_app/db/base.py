@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import enum
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
 
 Id = sa.SQLColumnExpression[int | None]
-"""A column of row numbers."""
 
 
 class Base(DeclarativeBase):
@@ -48,11 +46,10 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
             raise ValueError("a moment needs a time zone")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         if value is None:
             return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class UnixTime(sa.types.TypeDecorator[datetime]):
@@ -68,7 +65,7 @@ class UnixTime(sa.types.TypeDecorator[datetime]):
             raise ValueError("a moment needs a time zone")
         return int(value.timestamp())
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
 

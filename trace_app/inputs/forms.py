@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from flask_babel import lazy_gettext as _
 from wtforms import Field
-from wtforms.form import BaseForm
 from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.catalogue.service import kinds
@@ -91,11 +90,11 @@ class IngredientsField(StringField):
         return "、".join(f"{one['name']} {one['content']}".strip() for one in self.data or [])
 
 
-def _needed_of_drugs(message: str) -> Callable[[BaseForm, Field], None]:
+def _needed_of_drugs(message: str) -> Callable[[Form, Field], None]:
     """A validator: pesticides and veterinary drugs need the field. It stands before ``optional``."""
 
-    def check(form: BaseForm, field: Field) -> None:
-        if form["type"].data in {"pesticide", "veterinary"} and not any(text.strip() for text in field.raw_data or []):
+    def check(form: Form, field: Field) -> None:
+        if form.type.data in {"pesticide", "veterinary"} and not any(text.strip() for text in field.raw_data or []):
             raise StopValidation(message)
 
     return check

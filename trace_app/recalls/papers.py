@@ -173,5 +173,4 @@ def _flow(canvas: Canvas, paragraph: Paragraph, top_mm: float) -> float:
     """Set a paragraph below a height; returns where it ends."""
     _width, height = paragraph.wrap(180 * mm, 200 * mm)
     paragraph.drawOn(canvas, 15 * mm, top_mm * mm - height)
-    end: float = top_mm - height / mm
-    return end
+    return top_mm - height / mm

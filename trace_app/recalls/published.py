@@ -157,8 +157,7 @@ def hold_on(batch: Batch) -> Recall | None:
         .order_by(Recall.id)
         .limit(1)
     )
-    hold: Recall | None = db.session.scalar(_with_notices(query))
-    return hold
+    return db.session.scalar(_with_notices(query))
 
 
 def _whom_to_call(batch: Batch) -> str:

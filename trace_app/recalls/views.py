@@ -151,12 +151,7 @@ def _left_out() -> tuple[dict[int, str], set[int]]:
 
 
 def _scope_page(
-    scope_form: RecallScopeForm,
-    form: ScopeRecallForm | ExtendForm,
-    extended: Recall | None,
-    *,
-    asked: bool,
-    faults: set[int] | None = None,
+    scope_form: RecallScopeForm, form: Form, extended: Recall | None, *, asked: bool, faults: set[int] | None = None
 ) -> ResponseReturnValue:
     found: Preview | None = None
     problem = ""

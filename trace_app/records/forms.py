@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import Field, SelectMultipleField
-from wtforms.form import BaseForm
 from wtforms.validators import ValidationError
 
 from trace_app.batches.models import Batch
@@ -85,7 +84,7 @@ def _methods(*codes: str) -> list[SelectChoice]:
     return choices(((code, METHODS[code]) for code in codes), blank=_("不填"))
 
 
-def public_https(_form: BaseForm, field: Field) -> None:
+def public_https(_form: Form, field: Field) -> None:
     """A link that a consumer's phone may follow: https, a public host name, no password in it."""
     try:
         parts = urlsplit(field.data or "")

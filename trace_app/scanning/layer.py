@@ -140,13 +140,7 @@ class ScanLayer:
     """The WSGI layer. ``app.extensions["code_book"]`` is there once Flask has answered a first scan."""
 
     def __init__(
-        self,
-        app: Flask,
-        flask: Application,
-        reader: LabelReader,
-        lease: StopLease,
-        pages: PageStore,
-        scans: ScanLog,
+        self, app: Flask, flask: Application, reader: LabelReader, lease: StopLease, pages: PageStore, scans: ScanLog
     ) -> None:
         self._app = app
         self.flask = flask

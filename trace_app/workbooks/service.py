@@ -39,11 +39,10 @@ ORDERS = "orders"
 AT_ONCE = 200
 """Rows of one transaction: others get to write in between."""
 GIVEN_UP = timedelta(minutes=15)
-
-log = structlog.get_logger()
-
 Step = RecordRow | tuple[int, dict[str, str]]
 """A right row: a record, or values for a form with their row."""
+
+log = structlog.get_logger()
 
 
 class NothingToTakeIn(Problem):

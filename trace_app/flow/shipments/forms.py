@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import Field
-from wtforms.form import BaseForm
 from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.forms import (
@@ -28,18 +27,18 @@ from trace_app.forms import (
 )
 
 
-def _both_or_none(other: str) -> Callable[[BaseForm, Field], None]:
+def _both_or_none(other: str) -> Callable[[Form, Field], None]:
     """A limit has another one. Stands before `optional`, which ends the checks of an empty field."""
 
-    def check(form: BaseForm, field: Field) -> None:
+    def check(form: Form, field: Field) -> None:
         if field.data is None and not field.errors and form[other].data is not None:
             raise StopValidation(str(_("温度上下限要么都填，要么都不填。")))
 
     return check
 
 
-def _or_a_file(form: BaseForm, field: Field) -> None:
-    if field.data is None and not field.errors and not getattr(form["file"].data, "filename", ""):
+def _or_a_file(form: Form, field: Field) -> None:
+    if field.data is None and not field.errors and not getattr(form.file.data, "filename", ""):
         raise StopValidation(str(_("请填写温度，或选择记录仪文件。")))
 
 
