@@ -140,9 +140,8 @@ def create_user(
 def user_by_identity(text: str) -> User | None:
     """The user who signs in with this user name or e-mail."""
     identity = text.replace("\0", "").strip().lower()
-    query = db.select(User).where(sa.or_(User.username == identity, User.email == identity))
-    user: User | None = db.session.scalar(query)
-    return user
+    query = sa.select(User).where(sa.or_(User.username == identity, User.email == identity))
+    return db.session.scalar(query)
 
 
 def user_by_name(username: str) -> User:

@@ -8,7 +8,6 @@ from typing import Any
 
 import flask_openapi3_swagger
 from flask import Blueprint, Response, current_app, jsonify, render_template, send_from_directory
-from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_openapi3.models.info import Info
 from pydantic import ValidationError
@@ -51,17 +50,17 @@ views = Blueprint("api_document", __name__, url_prefix="/api/v1")
 
 @views.get("/openapi.json")
 @public
-def openapi() -> ResponseReturnValue:
+def openapi() -> Response:
     return jsonify(current_app.api_doc)  # type: ignore[attr-defined]
 
 
 @views.get("/docs")
 @public
-def docs() -> ResponseReturnValue:
+def docs() -> str:
     return render_template("api/docs.html")
 
 
 @views.get("/docs/<path:name>")
 @public
-def swagger_ui(name: str) -> ResponseReturnValue:
+def swagger_ui(name: str) -> Response:
     return send_from_directory(SWAGGER_UI, name)

@@ -342,10 +342,7 @@ def find_batches(
 
 def lot_with_number(producer_id: int, lot_number: str) -> int | None:
     """The id of a producer's batch of a lot number."""
-    batch_id: int | None = db.session.scalar(
-        db.select(Batch.id).filter_by(producer_id=producer_id, lot_number=lot_number)
-    )
-    return batch_id
+    return db.session.scalar(sa.select(Batch.id).filter_by(producer_id=producer_id, lot_number=lot_number))
 
 
 def suggested_lot_number(user: User, today: date) -> str:

@@ -98,10 +98,7 @@ def add_product(user: User, facts: Facts, use: Facts) -> InputProduct:
 
 def _known(user: User, facts: Facts) -> InputProduct | None:
     keys = {name: facts[name] for name in ("type", "name", "registration_number")}
-    product: InputProduct | None = db.session.scalar(
-        db.select(InputProduct).filter_by(owner_id=user.organisation_id, **keys)
-    )
-    return product
+    return db.session.scalar(sa.select(InputProduct).filter_by(owner_id=user.organisation_id, **keys))
 
 
 def change_product(user: User, product: InputProduct, facts: Facts) -> None:

@@ -305,10 +305,7 @@ def unsaved(old: Record, facts: Facts) -> Record:
 def _entered_before(user: User, entry_key: str | None) -> Record | None:
     if not entry_key:
         return None
-    record: Record | None = db.session.scalar(
-        db.select(Record).filter_by(entry_key=entry_key, producer_id=user.organisation_id)
-    )
-    return record
+    return db.session.scalar(sa.select(Record).filter_by(entry_key=entry_key, producer_id=user.organisation_id))
 
 
 def _stock_named(producer_id: Any, lot_number: Any, input_type: Any, product_name: Any) -> sa.Select[int]:
@@ -465,7 +462,7 @@ def own_record(user: User, record_id: int) -> Record:
 def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code: str | None) -> Record | None:
     """The latest record of the same sort that the producer made for the kind: its values are offered again."""
     query = (
-        db.select(Record)
+        sa.select(Record)
         .where(
             Record.producer_id == user.organisation_id,
             Record.kind_code == kind.code,
@@ -475,5 +472,4 @@ def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code
         .order_by(Record.id.desc())
         .limit(1)
     )
-    record: Record | None = db.session.scalar(query)
-    return record
+    return db.session.scalar(query)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -107,7 +105,7 @@ def confirm(import_id: int, which: str) -> ResponseReturnValue:
     return redirect(url_for("workbooks.show", import_id=import_id))
 
 
-def _page(import_id: int, problems: list[Any] | None = None) -> str:
+def _page(import_id: int, problems: list[str] | None = None) -> str:
     row = service.import_for(the_user(), import_id)
     if row.status is ImportStatus.DONE and not problems:
         flash(_("已导入 %(count)d 行。", count=row.taken))

@@ -585,12 +585,11 @@ def _at_hand(user: User) -> sa.Select[Batch]:
         .where(Consignee.organisation_id == user.organisation_id, Shipment.withdrawn_at.is_(None))
     )
     own = sa.and_(Batch.producer_id == user.organisation_id, Batch.released_at.is_not(None), Batch.closed_at.is_(None))
-    query: sa.Select[Batch] = (
-        db.select(Batch)
+    return (
+        sa.select(Batch)
         .where(sa.or_(own, Batch.id.in_(received)), ~Batch.recalled, ~Batch.held)
         .order_by(Batch.created_at.desc(), Batch.id.desc())
     )
-    return query
 
 
 def lots_at_hand(user: User, most: int = 100) -> list[Batch]:
