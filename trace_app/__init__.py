@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import import_module
 from pkgutil import walk_packages
-from typing import Any
 
 from flask import Flask
 from flask_openapi3.openapi import OpenAPI
@@ -44,7 +43,7 @@ what scans read and one for what Flask does.
 """
 
 
-def create_app(settings: Settings | None = None, **config: Any) -> Flask:
+def create_app(settings: Settings | None = None, **config: object) -> Flask:
     """The WSGI application.
 
     :param settings: from the environment where not given.
@@ -52,7 +51,7 @@ def create_app(settings: Settings | None = None, **config: Any) -> Flask:
     """
     settings = settings or Settings()
     logs.configure(settings)
-    app: Flask = OpenAPI(__name__, **document.OPTIONS)
+    app = OpenAPI(__name__, **document.OPTIONS)
     secure = settings.public_url.scheme == "https"
     app.config.update(
         SETTINGS=settings,
@@ -121,7 +120,7 @@ def _counts_at(redis_url: str) -> str:
     )
 
 
-def _register_views(app: Any) -> None:
+def _register_views(app: OpenAPI) -> None:
     """Register the blueprint of every room that has one: ``views`` of its module ``views``, or ``api``."""
     for module in sorted(found.name for found in walk_packages(__path__, f"{__name__}.")):
         if module.rpartition(".")[2] == "views":

@@ -6,15 +6,15 @@ What is asked of no route, or of one that the visitor may not use, is refused be
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import Flask, current_app, request
 from flask_wtf.file import FileField, MultipleFileField
-from wtforms import Form
+from wtforms.form import BaseForm
 
 from config import Settings
 
-View = TypeVar("View", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., object])
 
 WITHOUT_FILES = 64 * 1024
 """Bytes of a request where no files are expected."""
@@ -47,7 +47,7 @@ def _takes_uploads() -> bool:
     return getattr(view, "takes_uploads", False)
 
 
-def must_be_said(form: Form) -> None:
+def must_be_said(form: BaseForm) -> None:
     """Let no form with files be filled in from a request of which the view does not say that it takes them.
 
     :raises TakesNoUploads:

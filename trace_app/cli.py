@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 import flask_migrate
@@ -38,7 +37,7 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
     """Tell what is wrong in one line instead of a trace."""
 
     @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
+    def run(*args: object, **kwargs: object) -> None:
         try:
             command(*args, **kwargs)
         except Problem as problem:
@@ -118,7 +117,7 @@ keys = AppGroup("keys", help="The keys of label codes.")
 @click.option("--jurisdiction", "jurisdiction_code", help="Division that a regulator watches over.")
 @click.option("--name-en", default="")
 @plainly
-def create_organisation(kind: str, name: str, **options: Any) -> None:
+def create_organisation(kind: str, name: str, **options: str) -> None:
     """Register an organisation."""
     with transaction():
         form = OrganisationForm.parse({"kind": kind, "name": name, **options})
@@ -145,7 +144,7 @@ def list_organisations() -> None:
 @click.option("--full-name", required=True)
 @click.option("--password", help="Made and shown where not given.")
 @plainly
-def create_user(organisation_id: int, username: str, role: str | None, password: str | None, **options: Any) -> None:
+def create_user(organisation_id: int, username: str, role: str | None, password: str | None, **options: str) -> None:
     """Add a user to an organisation."""
     given = password or secrets.token_urlsafe(9)
     with transaction():

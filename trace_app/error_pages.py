@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -13,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from media_store import StoreUnavailable
 from trace_app.errors import InvalidInput, Problem
+from trace_app.values import JsonObject
 
 MEANINGS = {
     400: _("请求有误，或页面放得太久。请返回上一页，刷新后再试。"),
@@ -41,14 +41,14 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _problem(problem: Problem) -> Any:
+def _problem(problem: Problem) -> Response:
     if problem.status >= 500:
         log.error("problem", code=problem.code, path=request.path, **{k: str(v) for k, v in problem.facts.items()})
     errors = problem.errors if isinstance(problem, InvalidInput) else None
     return answer(problem.status, problem.message, code=problem.code, errors=errors)
 
 
-def _http_error(error: HTTPException) -> Any:
+def _http_error(error: HTTPException) -> ResponseReturnValue:
     if error.response is not None or (error.code or 500) < 400:
         return error
     status = error.code or 500
@@ -63,18 +63,18 @@ def _http_error(error: HTTPException) -> Any:
     return response
 
 
-def _store_unavailable(error: StoreUnavailable) -> Any:
+def _store_unavailable(error: StoreUnavailable) -> Response:
     log.error("media store unavailable", path=request.path, error=str(error))
     return answer(503, str(MEANINGS[503]))
 
 
-def _database_unavailable(error: OperationalError) -> Any:
+def _database_unavailable(error: OperationalError) -> Response:
     log.exception("database unavailable", path=request.path, method=request.method)
     g.user_unknown = True
     return answer(503, str(MEANINGS[503]))
 
 
-def _unexpected(error: Exception) -> Any:
+def _unexpected(error: Exception) -> Response:
     log.exception("unexpected error", path=request.path, method=request.method)
     return answer(500, str(MEANINGS[500]))
 
@@ -99,7 +99,7 @@ def problem_document(
     status: int, message: str, *, code: str = "about:blank", errors: dict[str, list[str]] | None = None
 ) -> Response:
     """RFC 9457, section 3. ``errors`` is an extension member: messages by field."""
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "type": code if code == "about:blank" else f"/api/v1/docs#problem-{code}",
         "title": message,
         "status": status,

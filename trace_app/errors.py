@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import LazyString
 
 
@@ -21,7 +19,7 @@ class Problem(Exception):
     code = "problem"
     title: LazyString
 
-    def __init__(self, **facts: Any) -> None:
+    def __init__(self, **facts: object) -> None:
         super().__init__(self.code, facts)
         self.facts = facts
 

@@ -24,11 +24,13 @@ from wtforms import IntegerField as WtIntegerField
 from wtforms import SelectField as WtSelectField
 from wtforms import StringField as WtStringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.form import BaseForm
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, StopValidation, ValidationError
 
 from trace_app.body_limits import must_be_said
 from trace_app.clock import SHANGHAI, local, today
 from trace_app.errors import InvalidInput, Problem
+from trace_app.values import Facts
 
 __all__ = [
     "DateField",
@@ -63,16 +65,16 @@ class Form(FlaskForm):
     """A form that the web fills from a request and everything else from plain values."""
 
     class Meta(FlaskForm.Meta):
-        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            filled = super().wrap_formdata(form, formdata)
+        def wrap_formdata(self, form: BaseForm, formdata: MultiDict[str, str] | None) -> MultiDict[str, str] | None:
+            filled: MultiDict[str, str] | None = super().wrap_formdata(form, formdata)
             if filled is not None and filled is not formdata:
                 must_be_said(form)
             return filled
 
-    form_errors: list[Any]
+    form_errors: list[str]
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], **context: Any) -> Self:
+    def parse(cls, values: Mapping[str, object], **context: object) -> Self:
         """A valid form from plain values.
 
         :param context: what ``__init__`` takes beside the data.
@@ -85,7 +87,7 @@ class Form(FlaskForm):
         return form
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """The parsed values by field."""
         return {field.name: field.data for field in self if field.name != "csrf_token"}
 
@@ -118,7 +120,7 @@ class Form(FlaskForm):
             self.form_errors = [*self.form_errors, problem.message]
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "y" if value else ""
     return value.isoformat() if isinstance(value, date) else str(value)
@@ -155,7 +157,7 @@ class DecimalField(WtDecimalField):
 
     data: Any
 
-    def __init__(self, label: Any = None, validators: Any = None, **kwargs: Any) -> None:
+    def __init__(self, label: str | None = None, validators: list[Any] | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("places", None)
         super().__init__(label, validators, **kwargs)
 
@@ -206,7 +208,7 @@ class MomentField(WtDateTimeLocalField):
 
     data: Any
 
-    def __init__(self, label: Any = None, validators: Any = None, **kwargs: Any) -> None:
+    def __init__(self, label: str | None = None, validators: list[Any] | None = None, **kwargs: Any) -> None:
         super().__init__(label, validators, format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"], **kwargs)
 
     def process_formdata(self, valuelist: list[str]) -> None:
@@ -234,7 +236,7 @@ class SelectField(WtSelectField):
         if (formdata and not self.raw_data) or self.data in {"", "None"}:
             self.data = None
 
-    def pre_validate(self, form: Any) -> None:
+    def pre_validate(self, form: BaseForm) -> None:
         may_be_empty = any(value == "" for value, *_rest in self.iter_choices())
         if self.data is not None or not may_be_empty:
             super().pre_validate(form)
@@ -267,7 +269,7 @@ def plain_decimal(number: Decimal) -> str:
 class Filled(InputRequired):
     """Something was entered, and not spaces alone."""
 
-    def __call__(self, form: Any, field: Field) -> None:
+    def __call__(self, form: BaseForm, field: Field) -> None:
         super().__call__(form, field)
         if isinstance(field.data, str) and not field.data.strip():
             raise StopValidation(str(self.message))
@@ -293,7 +295,7 @@ def between(least: float, most: float) -> NumberRange:
     return NumberRange(least, most, _("须在 %(min)s 到 %(max)s 之间。"))
 
 
-def matches(pattern: str, message: Any) -> Regexp:
+def matches(pattern: str, message: str) -> Regexp:
     return Regexp(pattern, message=message)
 
 
@@ -308,7 +310,7 @@ def plain_email(text: str) -> str:
         raise ValidationError(_("邮箱地址不完整，请核对。")) from error
 
 
-def not_future(_form: Any, field: Field) -> None:
+def not_future(_form: BaseForm, field: Field) -> None:
     """A thing that was done was not done tomorrow."""
     if isinstance(field.data, datetime):
         if field.data > datetime.now(UTC) + CLOCKS_DIFFER:
@@ -317,12 +319,12 @@ def not_future(_form: Any, field: Field) -> None:
         raise ValidationError(_("日期不能晚于今天。"))
 
 
-def number_or_none(text: Any) -> int | None:
+def number_or_none(text: str | None) -> int | None:
     """A row's number, for select fields that may be left empty."""
     return None if text in {"", None, "None"} else int(text)
 
 
-def choices(pairs: Iterable[tuple[Any, Any]], *, blank: Any = None) -> list[SelectChoice]:
+def choices(pairs: Iterable[tuple[object, object]], *, blank: str | None = None) -> list[SelectChoice]:
     """Choices of a select field from values and labels, with an empty one first where none is asked for."""
     found = [SelectChoice(str(value), label) for value, label in pairs]
     return [SelectChoice("", blank), *found] if blank is not None else found

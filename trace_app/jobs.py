@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn, overload
+from typing import TYPE_CHECKING, NoReturn, overload
 
 from flask import Flask, current_app
 
@@ -29,7 +29,7 @@ Job = Callable[..., None]
 @dataclass(frozen=True, slots=True)
 class _Queues:
     hueys: dict[str, Huey]
-    tasks: dict[Job, Callable[..., Any]]
+    tasks: dict[Job, Callable[..., object]]
     """What puts a call of each function into its queue."""
 
 
@@ -47,7 +47,7 @@ class Jobs:
     def task(self, function: Job) -> Job: ...
     @overload
     def task(self, *, queue: str) -> Callable[[Job], Job]: ...
-    def task(self, function: Job | None = None, *, queue: str = QUEUE) -> Any:
+    def task(self, function: Job | None = None, *, queue: str = QUEUE) -> Job | Callable[[Job], Job]:
         """Declare a function as a job.
 
         :param queue: one of its own, so that the job waits for no other.
@@ -87,7 +87,7 @@ class Jobs:
             hueys[QUEUE].periodic_task(crontab(), name=_name(function))(_in_context(app, function))
         return _Queues(hueys, tasks)
 
-    def enqueue(self, function: Job, *arguments: Any) -> None:
+    def enqueue(self, function: Job, *arguments: object) -> None:
         """Have a consumer run ``function(*arguments)`` soon."""
         current_app.extensions["jobs"]().tasks[function](*arguments)
 
@@ -145,7 +145,7 @@ def _name(function: Callable[..., None]) -> str:
 
 
 def _in_context(app: Flask, function: Callable[..., None]) -> Callable[..., None]:
-    def run(*arguments: Any) -> None:
+    def run(*arguments: object) -> None:
         with app.app_context():
             function(*arguments)
 

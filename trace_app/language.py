@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from babel import Locale
 from babel.support import NullTranslations
 from flask import Flask, Response, g, has_request_context, request
@@ -65,7 +63,7 @@ class Messages(Domain):  # type: ignore[misc]
         return found
 
 
-def named(row: Any, attribute: str = "name") -> str:
+def named(row: object, attribute: str = "name") -> str:
     """A row's name in the reader's language, Chinese where there is no other."""
     english = getattr(row, f"{attribute}_en") if language() == "en" else ""
     return english or str(getattr(row, attribute))
@@ -77,14 +75,14 @@ def init_app(app: Flask) -> None:
     app.extensions["babel"].instance.domain_instance = messages
 
     @pass_eval_context
-    def gettext(context: EvalContext, text: str, /, **values: Any) -> str:
+    def gettext(context: EvalContext, text: str, /, **values: object) -> str:
         translated = messages.get_translations().ugettext(text)
         translated = Markup(translated) if context.autoescape else translated  # noqa: S704
         # Messages are formats with or without values: a sign of percent is written twice in them.
         return translated % values if values or "%" in translated else translated
 
     @pass_eval_context
-    def ngettext(context: EvalContext, one: str, many: str, num: int, /, **values: Any) -> str:
+    def ngettext(context: EvalContext, one: str, many: str, num: int, /, **values: object) -> str:
         translated = messages.get_translations().ungettext(one, many, num)
         return (Markup(translated) if context.autoescape else translated) % {"num": num, **values}  # noqa: S704
 

@@ -4,20 +4,18 @@ ours.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from string import printable
-from typing import Any
 from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.sansio.utils import host_is_trusted
-
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _ANSWER = b"400 Bad Request\n"
 
 
-def refuse_malformed(inner: Application, hosts: Sequence[str]) -> Application:
+def refuse_malformed(inner: WSGIApplication, hosts: Sequence[str]) -> WSGIApplication:
     """A WSGI application that answers 400 to another's host or a zero byte, and leaves the rest to ``inner``.
 
     No text has a zero byte, and PostgreSQL takes none. Old browsers send a query as raw bytes; they are
@@ -27,7 +25,7 @@ def refuse_malformed(inner: Application, hosts: Sequence[str]) -> Application:
     """
     ours = lru_cache(maxsize=256)(lambda host: host_is_trusted(host, hosts))
 
-    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST", "")
         query = environ.get("QUERY_STRING", "")
         zero = "\0" in environ.get("PATH_INFO", "") or "\0" in query or "%00" in query

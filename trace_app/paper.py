@@ -6,7 +6,7 @@ import io
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
@@ -16,7 +16,8 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import LongTable, Paragraph, SimpleDocTemplate, TableStyle
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable, LongTable, Paragraph, SimpleDocTemplate, TableStyle
 from reportlab.platypus import Table as PlainTable
 
 from qr.fonts import BOLD, REGULAR, LabelFont, MissingGlyph
@@ -68,7 +69,7 @@ def fonts_for(texts: Iterable[str]) -> Iterator[Fonts]:
             vars(pdfmetrics)["_dynFaceNames"].pop(font.face.name, None)
 
 
-def draw_symbol(canvas: Any, text: str, x_mm: float, y_mm: float, size_mm: float) -> None:
+def draw_symbol(canvas: Canvas, text: str, x_mm: float, y_mm: float, size_mm: float) -> None:
     """A QR code with its quiet zone.
 
     :param x_mm: of the left edge, and ``y_mm`` of the lower one, from the page's lower left corner.
@@ -121,11 +122,11 @@ class Styles:
     def clean(self, text: str) -> str:
         return escape(self.fonts.printable(text))
 
-    def paragraph(self, text: str, style: ParagraphStyle | None = None) -> Any:
+    def paragraph(self, text: str, style: ParagraphStyle | None = None) -> Paragraph:
         """Text with its line breaks."""
         return Paragraph(self.clean(text).replace("\n", "<br/>"), style or self.body)
 
-    def facts(self, pairs: Iterable[tuple[str, str]], beside_mm: float = 0) -> Any:
+    def facts(self, pairs: Iterable[tuple[str, str]], beside_mm: float = 0) -> Flowable:
         """Labels with their texts, those without text left out.
 
         :param beside_mm: room to leave on the right.
@@ -144,7 +145,7 @@ class Styles:
         )
         return table
 
-    def grid(self, head: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[float]) -> Any:
+    def grid(self, head: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[float]) -> Flowable:
         """A table that goes over pages.
 
         :param widths: of the columns, in proportion to one another.
@@ -172,7 +173,7 @@ class Styles:
 def document(
     title: str,
     texts: Iterable[str],
-    story: Callable[[Styles], list[Any]],
+    story: Callable[[Styles], list[Flowable]],
     *,
     foot: str,
     url: str | None = None,
@@ -189,7 +190,7 @@ def document(
     with fonts_for([title, foot, across, *texts]) as fonts:
         styles = Styles(fonts)
 
-        def decorate(canvas: Any, page: Any) -> None:
+        def decorate(canvas: Canvas, page: SimpleDocTemplate) -> None:
             if across:
                 canvas.saveState()
                 canvas.translate(105 * mm, 150 * mm)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import Any
+from wsgiref.types import WSGIApplication
 
 import structlog
 from granian.constants import HTTPModes, Interfaces
@@ -65,7 +65,7 @@ def _look_for_others(address: str, port: int) -> None:
         alone.bind(place)
 
 
-def _load(_target: str) -> Any:
+def _load(_target: str) -> WSGIApplication:
     """The application, as a new worker loads it."""
     _end_with_parent()
     from wsgi import app

@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from flask_babel import lazy_gettext as _
 
@@ -27,6 +26,7 @@ _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FORMULA = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*><f')
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+Cell = str | float | bool | date | time | timedelta
 
 
 class SheetProblem(Problem):
@@ -67,7 +67,7 @@ class Sheet:
     """A table: its rows as they stand, the first of them row 1."""
 
     name: str
-    rows: list[list[Any]]
+    rows: Sequence[Sequence[Cell]]
     """Cells as calamine or csv give them: text, numbers, dates, times, empty text."""
     formulas: frozenset[tuple[int, int]] = frozenset()
     """Row and column, from 1 on, of cells that hold a formula."""
@@ -170,7 +170,7 @@ def decode(name: str, data: bytes) -> str:
     raise UnknownEncoding(name=name)
 
 
-def read_csv(name: str, data: bytes) -> list[list[Any]]:
+def read_csv(name: str, data: bytes) -> list[list[str]]:
     """The rows of a CSV file, apart by commas, semicolons or tabs.
 
     :raises SheetProblem:
@@ -189,12 +189,11 @@ def read_csv(name: str, data: bytes) -> list[list[Any]]:
     return rows
 
 
-def cell_text(cell: Any) -> str:
+def cell_text(cell: Cell | None) -> str:
     """A cell as a person would type it into a form: 40, 12.5, 2026-09-15."""
-    kind = type(cell)
-    if kind is str:
-        return str(cell).strip()
-    if kind is float:
+    if isinstance(cell, str):
+        return cell.strip()
+    if isinstance(cell, float):
         return str(int(cell)) if cell == int(cell) and abs(cell) < 1e15 else repr(cell)
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ")
@@ -212,7 +211,7 @@ def without_formula(text: str) -> str:
     return "'" + text if text[:1] in {"=", "+", "-", "@", "\t", "\r"} and not _is_number(text) else text
 
 
-def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
     """A CSV file as Excel opens it: with a byte order mark, and no text of which could be taken for a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")

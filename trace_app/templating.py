@@ -29,6 +29,7 @@ from trace_app.forms import Form, plain_decimal
 from trace_app.language import language, named
 from trace_app.settings import absolute, address_of
 from trace_app.units import unit_name
+from trace_app.values import Json
 
 STATIC = Path(__file__).parent / "static"
 
@@ -101,15 +102,15 @@ def init_app(app: Flask) -> None:
     )
 
 
-def register_words(views: Blueprint, **words: Mapping[Any, Any]) -> None:
+def register_words(views: Blueprint, **words: Mapping[Any, object]) -> None:
     """Make the words of a feature's enumerations filters of templates: ``recall.level|recall_level``."""
     for name, mapping in words.items():
         views.add_app_template_filter(_word_in(mapping), name)
 
 
-def _word_in(mapping: Mapping[Any, Any]) -> Callable[[Context, Any], Any]:
+def _word_in(mapping: Mapping[Any, object]) -> Callable[[Context, object], object]:
     @pass_context
-    def word(_context: Context, value: Any) -> Any:
+    def word(_context: Context, value: object) -> object:
         """The context keeps Jinja from looking up the word of a constant once, in one language, for good."""
         return mapping[value]
 
@@ -141,7 +142,7 @@ def _time(value: date | datetime, text: str) -> Markup:
     return Markup(f'<time datetime="{value.isoformat()}">{text}</time>')  # noqa: S704
 
 
-def number(value: Any) -> str:
+def number(value: Decimal | float) -> str:
     """A quantity with thousands apart."""
     if isinstance(value, Decimal):
         whole, _, rest = plain_decimal(value).partition(".")
@@ -149,7 +150,7 @@ def number(value: Any) -> str:
     return f"{value:,}"
 
 
-def in_script(document: Any) -> Markup:
+def in_script(document: Json) -> Markup:
     """Data to stand within a script element: nothing in it can end the element."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":

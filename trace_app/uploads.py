@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from wtforms import Field
 
 
-def upload(field: Any) -> tuple[str, bytes] | None:
+def upload(field: Field) -> tuple[str, bytes] | None:
     """File name and content of the file that was chosen in a file field, if one was."""
     file = field.data
     if not getattr(file, "filename", ""):
@@ -14,6 +14,6 @@ def upload(field: Any) -> tuple[str, bytes] | None:
         return file.filename, file.read()
 
 
-def uploads(field: Any) -> list[tuple[str, bytes]]:
+def uploads(field: Field) -> list[tuple[str, bytes]]:
     """File name and content of each file that was chosen in a multiple file field."""
     return [(file.filename, file.read()) for file in field.data or [] if getattr(file, "filename", "")]

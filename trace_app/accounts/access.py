@@ -7,17 +7,19 @@ a view that carries none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 from flask import Flask, abort, current_app, g, request
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_security import current_user
 
 from trace_app.accounts.models import RoleName, User
+from trace_app.db.base import Id
 from trace_app.errors import Problem
 
-View = TypeVar("View", bound=Callable[..., Any])
+View = TypeVar("View", bound=Callable[..., object])
 
 ANYONE: frozenset[RoleName] = frozenset()
 EVERY_ROLE = frozenset(RoleName)
@@ -68,7 +70,7 @@ def allowed_roles(app: Flask, endpoint: str) -> frozenset[RoleName] | None:
     return roles
 
 
-def guard() -> Any:
+def guard() -> ResponseReturnValue | None:
     """Let a request pass, ask to sign in, or refuse; it runs before each."""
     if request.endpoint is None:
         return None
@@ -85,10 +87,10 @@ def guard() -> Any:
     return None
 
 
-def _ask_to_sign_in() -> Any:
+def _ask_to_sign_in() -> ResponseReturnValue:
     if request.path.startswith("/api/"):
         abort(401)
-    unauthenticated: Any = current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+    unauthenticated: ResponseReturnValue = current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
     return unauthenticated
 
 
@@ -135,7 +137,7 @@ def may_see(user: User | None, producer_id: int, division_code: str) -> bool:
     return within_jurisdiction(user, division_code)
 
 
-def visible_to(user: User, producer_id: Any, division_code: Any) -> sa.ColumnElement[bool]:
+def visible_to(user: User, producer_id: Id, division_code: sa.SQLColumnExpression[str]) -> sa.ColumnElement[bool]:
     """`may_see` as a condition on columns."""
     if user.role is RoleName.PRODUCER:
         return sa.and_(producer_id == user.organisation_id)

@@ -8,7 +8,7 @@ from trace_app.accounts.models import AuditEvent, User
 from trace_app.extensions import db
 
 
-def note(actor: User | None, action: str, subject: Any, **facts: Any) -> None:
+def note(actor: User | None, action: str, subject: Any, **facts: object) -> None:
     """Keep that ``actor`` did ``action`` to ``subject``, a model that has its id already.
 
     :param facts: plain values of JSON.

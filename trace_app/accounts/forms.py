@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import lazy_gettext as _
 from wtforms import Field, PasswordField
 from wtforms.validators import EqualTo, ValidationError
@@ -26,6 +24,7 @@ from trace_app.forms import (
 )
 from trace_app.gs1 import NotGs1, read_company_prefix
 from trace_app.language import named
+from trace_app.values import Facts
 
 ORGANISATION_KINDS = {
     OrganisationKind.PRODUCER: _("生产者"),
@@ -59,7 +58,7 @@ def jurisdiction_choices(organisation: Organisation) -> list[tuple[str, str]]:
     return [(division.code, named(division)) for division in divisions_within(organisation)]
 
 
-def _credit_code(_form: Any, field: Field) -> None:
+def _credit_code(_form: Form, field: Field) -> None:
     if field.data and not is_credit_code(field.data):
         raise ValidationError(_("统一社会信用代码不对：应为 18 位，且末位校验码相符。请按营业执照逐位核对。"))
 
@@ -89,7 +88,7 @@ class OrganisationForm(Form):
         _("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))]
     )
 
-    def __init__(self, *args: Any, kind: OrganisationKind | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: object, kind: OrganisationKind | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.fixed_kind = kind
         self.kind.choices = choices((kind.value, name) for kind, name in ORGANISATION_KINDS.items())
@@ -120,7 +119,7 @@ class OrganisationForm(Form):
             raise ValidationError(_("请选择监管辖区。"))
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         facts = super().facts
         if self.chosen_kind is not OrganisationKind.REGULATOR:
             facts["jurisdiction_code"] = None
@@ -144,7 +143,7 @@ class UserForm(Form):
         _("初始密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人")
     )
 
-    def __init__(self, *args: Any, roles: tuple[RoleName, ...], **kwargs: Any) -> None:
+    def __init__(self, *args: object, roles: tuple[RoleName, ...], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.role.choices = choices((role.value, ROLES[role]) for role in roles)
 

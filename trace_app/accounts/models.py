@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask_security.core import RoleMixin, UserMixin
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
+from trace_app.values import StoredJson
 
 
 class OrganisationKind(enum.StrEnum):
@@ -159,6 +160,6 @@ class AuditEvent(Model):
     action: Mapped[str] = mapped_column(sa.String(40))
     subject_type: Mapped[str] = mapped_column(sa.String(30))
     subject_id: Mapped[int] = mapped_column(sa.BigInteger)
-    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    facts: Mapped[StoredJson] = mapped_column(sa.JSON, default=dict)
 
     actor: Mapped[User | None] = relationship()

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import uuid
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -71,7 +71,7 @@ class RoleDoesNotFit(Problem):
     title = _("“%(organisation)s”的用户不能是这个角色，请选择与单位类型相符的角色。")
 
 
-def create_organisation(actor: User | None, **facts: Any) -> Organisation:
+def create_organisation(actor: User | None, **facts: object) -> Organisation:
     """Add an organisation.
 
     :param facts: columns of `Organisation`.
@@ -88,7 +88,7 @@ def create_organisation(actor: User | None, **facts: Any) -> Organisation:
     return organisation
 
 
-def change_organisation(actor: User | None, organisation: Organisation, **facts: Any) -> None:
+def change_organisation(actor: User | None, organisation: Organisation, **facts: object) -> None:
     """Change an organisation's facts; its kind stays."""
     for column in ("name", "credit_code", "gs1_prefix"):
         value = facts.get(column)
@@ -140,9 +140,8 @@ def create_user(
 def user_by_identity(text: str) -> User | None:
     """The user who signs in with this user name or e-mail."""
     identity = text.replace("\0", "").strip().lower()
-    query = db.select(User).where(sa.or_(User.username == identity, User.email == identity))
-    user: User | None = db.session.scalar(query)
-    return user
+    query = sa.select(User).where(sa.or_(User.username == identity, User.email == identity))
+    return db.session.scalar(query)
 
 
 def user_by_name(username: str) -> User:

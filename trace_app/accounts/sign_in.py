@@ -18,7 +18,7 @@ from trace_app.extensions import db, limiter, security
 
 MIN_PASSWORD = 8
 
-OPTIONS: dict[str, Any] = {
+OPTIONS: dict[str, object] = {
     "SECURITY_PASSWORD_HASH": "argon2",
     "SECURITY_PASSWORD_SCHEMES": ["argon2"],
     "SECURITY_PASSWORD_SINGLE_HASH": ["argon2"],
@@ -47,7 +47,7 @@ class SignInForm(LoginForm):
     password = PasswordField(_("密码"), [InputRequired(_("请填写此项。"))])
     remember = BooleanField(_("在这台设备上保持登录"))
 
-    def validate(self, **kwargs: Any) -> bool:
+    def validate(self, **kwargs: object) -> bool:
         self.ifield = self.email
         self.user = user_by_identity(self.email.data or "")
         if super().validate(**kwargs):

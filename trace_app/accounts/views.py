@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_security import login_user
 
@@ -31,7 +30,7 @@ views.add_app_template_filter(lambda action: AUDIT_ACTIONS.get(action, action), 
 
 @views.get("/start")
 @signed_in
-def start() -> Any:
+def start() -> ResponseReturnValue:
     """Where a user lands after signing in."""
     if the_user().role is RoleName.LABORATORY:
         return redirect(url_for("laboratory.start"))
@@ -44,13 +43,13 @@ def start() -> Any:
 
 @views.get("/account")
 @signed_in
-def account() -> Any:
+def account() -> ResponseReturnValue:
     return _account(TokenForm(formdata=None))
 
 
 @views.post("/account/tokens")
 @signed_in
-def create_token() -> Any:
+def create_token() -> ResponseReturnValue:
     form = TokenForm()
     if not form.validate():
         return _account(form)
@@ -59,7 +58,7 @@ def create_token() -> Any:
     return _account(TokenForm(formdata=None), fresh_token=text)
 
 
-def _account(form: TokenForm, fresh_token: str | None = None) -> Any:
+def _account(form: TokenForm, fresh_token: str | None = None) -> ResponseReturnValue:
     user = the_user()
     page = render_template(
         "accounts/account.html",
@@ -74,7 +73,7 @@ def _account(form: TokenForm, fresh_token: str | None = None) -> Any:
 
 @views.post("/account/tokens/<int:token_id>/revoke")
 @signed_in
-def revoke_token(token_id: int) -> Any:
+def revoke_token(token_id: int) -> ResponseReturnValue:
     with transaction():
         service.revoke_token(the_user(), service.token_of(the_user(), token_id))
     flash(_("令牌已作废。"))
@@ -83,7 +82,7 @@ def revoke_token(token_id: int) -> Any:
 
 @views.route("/account/password", methods=["GET", "POST"])
 @signed_in
-def change_password() -> Any:
+def change_password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
         with form.refusals(current=service.WrongPassword), transaction():
@@ -97,7 +96,7 @@ def change_password() -> Any:
 
 @views.get("/admin")
 @allow(RoleName.ADMINISTRATOR)
-def organisations() -> Any:
+def organisations() -> ResponseReturnValue:
     search = request.args.get("q", "").strip()
     return render_template(
         "accounts/organisations.html",
@@ -108,7 +107,7 @@ def organisations() -> Any:
 
 @views.route("/admin/organisations/new", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
-def new_organisation() -> Any:
+def new_organisation() -> ResponseReturnValue:
     form = OrganisationForm()
     if form.validate_on_submit():
         with form.refusals(name=service.AlreadyTaken), transaction():
@@ -121,7 +120,7 @@ def new_organisation() -> Any:
 
 @views.get("/admin/organisations/<int:organisation_id>")
 @allow(RoleName.ADMINISTRATOR)
-def organisation(organisation_id: int) -> Any:
+def organisation(organisation_id: int) -> ResponseReturnValue:
     return render_template(
         "accounts/organisation.html",
         organisation=service.organisation_by_id(organisation_id),
@@ -130,7 +129,7 @@ def organisation(organisation_id: int) -> Any:
 
 @views.route("/admin/organisations/<int:organisation_id>/edit", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
-def edit_organisation(organisation_id: int) -> Any:
+def edit_organisation(organisation_id: int) -> ResponseReturnValue:
     row = service.organisation_by_id(organisation_id)
     form = OrganisationForm(obj=row, kind=row.kind)
     if form.validate_on_submit():
@@ -144,7 +143,7 @@ def edit_organisation(organisation_id: int) -> Any:
 
 @views.route("/admin/organisations/<int:organisation_id>/users/new", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
-def new_user(organisation_id: int) -> Any:
+def new_user(organisation_id: int) -> ResponseReturnValue:
     row = service.organisation_by_id(organisation_id)
     form = UserForm(roles=service.ROLES_OF_KIND[row.kind])
     if form.validate_on_submit():
@@ -160,7 +159,7 @@ def new_user(organisation_id: int) -> Any:
 
 @views.route("/admin/users/<int:user_id>", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
-def user(user_id: int) -> Any:
+def user(user_id: int) -> ResponseReturnValue:
     row = service.user_by_id(user_id)
     form = NewPasswordForm()
     if form.validate_on_submit():
@@ -173,7 +172,7 @@ def user(user_id: int) -> Any:
 
 @views.post("/admin/users/<int:user_id>/active")
 @allow(RoleName.ADMINISTRATOR)
-def set_active(user_id: int) -> Any:
+def set_active(user_id: int) -> ResponseReturnValue:
     active = request.form.get("active") == "1"
     with transaction():
         service.set_active(the_user(), service.user_by_id(user_id), active)

@@ -50,17 +50,17 @@ views = Blueprint("api_document", __name__, url_prefix="/api/v1")
 
 @views.get("/openapi.json")
 @public
-def openapi() -> Any:
+def openapi() -> Response:
     return jsonify(current_app.api_doc)  # type: ignore[attr-defined]
 
 
 @views.get("/docs")
 @public
-def docs() -> Any:
+def docs() -> str:
     return render_template("api/docs.html")
 
 
 @views.get("/docs/<path:name>")
 @public
-def swagger_ui(name: str) -> Any:
+def swagger_ui(name: str) -> Response:
     return send_from_directory(SWAGGER_UI, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import url_for
+from flask import Response, url_for
 from flask_babel import lazy_gettext as _
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
@@ -54,6 +54,7 @@ CATALOGUE, BATCHES, QUALITY, LABELS, RECALLS, TRACE = (
     Tag(name=name) for name in ("Catalogue", "Batches and records", "Quality", "Labels", "Recalls", "Trace")
 )
 _PROBLEMS: Any = dict.fromkeys((401, 403, 404, 409, 422, 429), schemas.ProblemDocument)
+Answer = tuple[dict[str, object], int]
 CONTENT_TYPES = sorted({kind.content_type for kind in FORMATS.values()})
 ALL_WITH_BATCHES = (RoleName.PRODUCER, *SUPERVISORS)
 
@@ -69,13 +70,13 @@ class UnknownCode(NotFound):
     title = _("没有这个追溯码。请核对 13 位字符，数字 0 与字母 O、数字 1 与字母 I 可以混用。")
 
 
-def _json(model: BaseModel, status: int = 200) -> Any:
+def _json(model: BaseModel, status: int = 200) -> Answer:
     return model.model_dump(mode="json"), status
 
 
 @api.get("/products", tags=[CATALOGUE], security=TOKEN, responses={200: schemas.NamedRows})
 @allow(RoleName.PRODUCER)
-def products() -> Any:
+def products() -> Answer:
     """Your products"""
     rows = catalogue.products_of(the_user().organisation)
     return _json(
@@ -85,7 +86,7 @@ def products() -> Any:
 
 @api.get("/sites", tags=[CATALOGUE], security=TOKEN, responses={200: schemas.NamedRows})
 @allow(RoleName.PRODUCER)
-def sites() -> Any:
+def sites() -> Answer:
     """Your sites"""
     rows = catalogue.sites_of(the_user().organisation)
     return _json(
@@ -95,7 +96,7 @@ def sites() -> Any:
 
 @api.get("/batches", tags=[BATCHES], security=TOKEN, responses={200: schemas.BatchList})
 @allow(*ALL_WITH_BATCHES)
-def find_batches(query: schemas.BatchQuery) -> Any:
+def find_batches(query: schemas.BatchQuery) -> Answer:
     """The batches that you may see, newest first"""
     page = batches.find_batches(
         the_user(),
@@ -111,7 +112,7 @@ def find_batches(query: schemas.BatchQuery) -> Any:
 
 @api.post("/batches", tags=[BATCHES], security=TOKEN, responses={201: schemas.BatchOut})
 @allow(RoleName.PRODUCER)
-def register_batch(body: schemas.BatchIn) -> Any:
+def register_batch(body: schemas.BatchIn) -> Answer:
     """Register a batch as a draft"""
     with transaction():
         form = BatchForm.parse(body.model_dump(), user=the_user())
@@ -121,14 +122,14 @@ def register_batch(body: schemas.BatchIn) -> Any:
 
 @api.get("/batches/<int:batch_id>", tags=[BATCHES], security=TOKEN, responses={200: schemas.BatchOut})
 @allow(*ALL_WITH_BATCHES)
-def batch(path: schemas.BatchPath) -> Any:
+def batch(path: schemas.BatchPath) -> Answer:
     """One batch"""
     return _json(_batch(batches.batch_for(the_user(), path.batch_id)))
 
 
 @api.post("/batches/<int:batch_id>/release", tags=[BATCHES], security=TOKEN, responses={200: schemas.BatchOut})
 @allow(RoleName.PRODUCER)
-def release_batch(path: schemas.BatchPath) -> Any:
+def release_batch(path: schemas.BatchPath) -> Answer:
     """Release a draft: from now on it may be labelled"""
     with transaction():
         row = batches.own_batch(the_user(), path.batch_id)
@@ -138,7 +139,7 @@ def release_batch(path: schemas.BatchPath) -> Any:
 
 @api.get("/batches/<int:batch_id>/records", tags=[BATCHES], security=TOKEN, responses={200: schemas.RecordList})
 @allow(*ALL_WITH_BATCHES)
-def records_of_batch(path: schemas.BatchPath) -> Any:
+def records_of_batch(path: schemas.BatchPath) -> Answer:
     """A batch's records, the latest day first, corrected ones included"""
     row = batches.batch_for(the_user(), path.batch_id)
     return _json(schemas.RecordList(items=[_record(record) for record in records.records_of(row)]))
@@ -146,7 +147,7 @@ def records_of_batch(path: schemas.BatchPath) -> Any:
 
 @api.post("/batches/<int:batch_id>/records", tags=[BATCHES], security=TOKEN, responses={201: schemas.RecordOut})
 @allow(RoleName.PRODUCER)
-def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.RecordHeader) -> Any:
+def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.RecordHeader) -> Answer:
     """Add a record to a batch; with an ``Idempotency-Key``, once however often it is sent"""
     row = batches.own_batch(the_user(), path.batch_id)
     record_type = RecordType(body.type)
@@ -163,7 +164,7 @@ def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.
 
 @api.get("/batches/<int:batch_id>/findings", tags=[QUALITY], security=TOKEN, responses={200: schemas.FindingList})
 @allow(*ALL_WITH_BATCHES)
-def findings_of_batch(path: schemas.BatchPath) -> Any:
+def findings_of_batch(path: schemas.BatchPath) -> Answer:
     """What the compliance rules say of a batch now; what blocks stops its release"""
     row = quality.checked_batch(the_user(), path.batch_id)
     return _json(schemas.FindingList(items=[_finding(finding) for finding in findings.standing(row)]))
@@ -171,7 +172,7 @@ def findings_of_batch(path: schemas.BatchPath) -> Any:
 
 @api.get("/batches/<int:batch_id>/tests", tags=[QUALITY], security=TOKEN, responses={200: schemas.ReportList})
 @allow(*ALL_WITH_BATCHES)
-def tests_of_batch(path: schemas.BatchPath) -> Any:
+def tests_of_batch(path: schemas.BatchPath) -> Answer:
     """The test reports on a batch and on its site's soil and water"""
     row = batches.batch_for(the_user(), path.batch_id)
     return _json(schemas.ReportList(items=[_report(report) for report in tests_of(row)]))
@@ -179,7 +180,7 @@ def tests_of_batch(path: schemas.BatchPath) -> Any:
 
 @api.post("/batches/<int:batch_id>/label-runs", tags=[LABELS], security=TOKEN, responses={202: schemas.RunOut})
 @allow(RoleName.PRODUCER)
-def request_run(path: schemas.BatchPath, body: schemas.RunIn) -> Any:
+def request_run(path: schemas.BatchPath, body: schemas.RunIn) -> Answer:
     """Ask for labels of a released batch; the files are made in the background"""
     with transaction():
         form = RunForm.parse(body.model_dump(), user=the_user())
@@ -190,7 +191,7 @@ def request_run(path: schemas.BatchPath, body: schemas.RunIn) -> Any:
 
 @api.get("/label-runs/<int:run_id>", tags=[LABELS], security=TOKEN, responses={200: schemas.RunOut})
 @allow(*ALL_WITH_BATCHES)
-def label_run(path: schemas.RunPath) -> Any:
+def label_run(path: schemas.RunPath) -> Answer:
     """How a label run stands"""
     return _json(_run(labels.run_for(the_user(), path.run_id)))
 
@@ -202,14 +203,14 @@ def label_run(path: schemas.RunPath) -> Any:
     responses={200: {"description": "The labels", "content": {kind: {} for kind in CONTENT_TYPES}}},
 )
 @allow(RoleName.PRODUCER)
-def label_file(path: schemas.FilePath) -> Any:
+def label_file(path: schemas.FilePath) -> Response:
     """A finished file of a print job"""
     return volume_response(printing.volume_for(the_user(), path.job_id, path.volume))
 
 
 @api.post("/label-runs/<int:run_id>/void", tags=[LABELS], security=TOKEN, responses={200: schemas.RunOut})
 @allow(RoleName.PRODUCER)
-def void_labels(path: schemas.RunPath, body: schemas.VoidIn) -> Any:
+def void_labels(path: schemas.RunPath, body: schemas.VoidIn) -> Answer:
     """Take spoiled labels out of use, for good"""
     with transaction():
         form = RangeForm.parse({"first": body.first + 1, "last": body.last + 1, "reason": body.reason})
@@ -220,7 +221,7 @@ def void_labels(path: schemas.RunPath, body: schemas.VoidIn) -> Any:
 
 @api.get("/label-runs/<int:run_id>/codes", tags=[LABELS], security=TOKEN, responses={200: schemas.CodeList})
 @allow(RoleName.PRODUCER)
-def label_codes(path: schemas.RunPath, query: schemas.CodesQuery) -> Any:
+def label_codes(path: schemas.RunPath, query: schemas.CodesQuery) -> Answer:
     """The codes of a run"""
     run = labels.printable_run(the_user(), path.run_id)
     codes = labels.codes_of(run, query.start, query.count)
@@ -233,7 +234,7 @@ def label_codes(path: schemas.RunPath, query: schemas.CodesQuery) -> Any:
 
 @api.get("/recalls", tags=[RECALLS], responses={200: schemas.RecallList})
 @public
-def recall_list(query: schemas.PageQuery) -> Any:
+def recall_list(query: schemas.PageQuery) -> Answer:
     """Recalls, the newest first: those in force and those that have ended"""
     found = published_recalls(page=query.page)
     lots = lots_listed(found.items)
@@ -243,7 +244,7 @@ def recall_list(query: schemas.PageQuery) -> Any:
 
 @api.post("/recalls", tags=[RECALLS], security=TOKEN, responses={201: schemas.RecallOut})
 @allow(*SUPERVISORS)
-def issue_recall(body: schemas.RecallIn) -> Any:
+def issue_recall(body: schemas.RecallIn) -> Answer:
     """Recall a batch, or stop its sale for the time being: every label says so from the answer on"""
     with transaction():
         facts = body.model_dump(exclude={"batch_id", "kind"})
@@ -256,7 +257,7 @@ def issue_recall(body: schemas.RecallIn) -> Any:
 
 @api.get("/trace/<code>", tags=[TRACE], responses={200: schemas.TraceOut})
 @public
-def trace(path: schemas.CodePath) -> Any:
+def trace(path: schemas.CodePath) -> Answer:
     """What is known of a label by its code"""
     try:
         label = labels.label_of_code(path.code)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import lazy_gettext as _
+from wtforms import Field
 from wtforms.validators import ValidationError
 
 from trace_app.accounts.models import User
@@ -28,6 +27,7 @@ from trace_app.forms import (
 )
 from trace_app.language import named
 from trace_app.units import unit_name
+from trace_app.values import Facts
 
 STATES = {
     BatchStatus.DRAFT.value: _("草稿"),
@@ -52,7 +52,7 @@ class BatchForm(Form):
     produced_on = DateField(_("采收或生产日期"), [optional(), not_future], description=_("放行前须填写"))
     best_before = DateField(_("保质期至"), [optional()])
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: object, user: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._products = {product.id: product for product in products_of(user.organisation)}
         self._sites = {site.id: site for site in sites_of(user.organisation)}
@@ -72,17 +72,17 @@ class BatchForm(Form):
         """What must be registered before a batch can be: ``product`` or ``site``."""
         return "product" if not self._products else "site" if not self._sites else None
 
-    def validate_unit(self, field: Any) -> None:
+    def validate_unit(self, field: Field) -> None:
         product = self._products.get(self.product_id.data)
         if product and field.data and field.data not in product.kind.units:
             units = "、".join(unit_name(unit) for unit in product.kind.units)
             raise ValidationError(_("“%(product)s”的单位可以是：%(units)s。", product=named(product), units=units))
 
-    def validate_produced_on(self, field: Any) -> None:
+    def validate_produced_on(self, field: Field) -> None:
         if field.data and self.started_on.data and field.data < self.started_on.data:
             raise ValidationError(_("不能早于开始日期。"))
 
-    def validate_best_before(self, field: Any) -> None:
+    def validate_best_before(self, field: Field) -> None:
         produced = self.produced_on.data or self.started_on.data
         if field.data and produced and field.data < produced:
             raise ValidationError(_("不能早于生产日期。"))
@@ -115,13 +115,13 @@ class SearchForm(Form):
     state = SelectField(_("状态"))
     kind = SelectField(_("品类"))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.state.choices = choices(STATES.items(), blank=_("全部状态"))
         self.kind.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))
 
     @property
-    def wished(self) -> dict[str, Any]:
+    def wished(self) -> Facts:
         self.validate()
         return {
             "search": (self.q.data or "")[:60],

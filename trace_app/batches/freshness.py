@@ -54,7 +54,7 @@ def judged_by_rules(model: type, batches: Condition) -> None:
     _JUDGED.setdefault(model, []).append(batches)
 
 
-CHANGED: dict[str, Any] = {"version": Batch.version + 1, "checked_on": None}
+CHANGED: dict[str, object] = {"version": Batch.version + 1, "checked_on": None}
 """What a change that the trace page shows does to a batch."""
 
 
@@ -66,7 +66,7 @@ def raise_versions(batches: sa.ColumnElement[bool]) -> None:
 
 
 @event.listens_for(Session, "after_flush")
-def _raise_versions(session: Session, _context: Any) -> None:
+def _raise_versions(session: Session, _context: object) -> None:
     changed = {row for row in session.dirty if session.is_modified(row)} | set(session.new) | set(session.deleted)
     for listed, values in (
         (_SHOWN, CHANGED),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.ext.hybrid import hybrid_property
@@ -11,8 +11,9 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.catalogue.models import Product, Site
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import Id, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.values import StoredJson
 
 BatchState = Literal["draft", "released", "closed", "held", "recalled"]
 
@@ -41,7 +42,7 @@ HOLDING = sa.or_(_is("hold", "active"), PENDING)
 """It stops the sale of its lots for the time being."""
 
 
-def stopped_lots(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def stopped_lots(condition: sa.ColumnElement[bool]) -> sa.Select[int]:
     """The lots in recalls of which a condition holds, as a SELECT of their ids."""
     return (
         sa.select(_MEMBERS.c.batch_id)
@@ -51,19 +52,19 @@ def stopped_lots(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )
 
 
-def in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+def in_recall(batch_id: Id, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Whether a lot is in a recall of which a condition holds."""
     return stopped_lots(condition).where(_MEMBERS.c.batch_id == batch_id).exists()
 
 
-def _is_in_recall(batch_id: Any, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+def _is_in_recall(batch_id: Id, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """The same of one lot, to be looked up by itself: for an EXISTS among the columns of a query PostgreSQL may read
     all recalled lots first."""
     first = stopped_lots(condition).where(_MEMBERS.c.batch_id == batch_id).with_only_columns(sa.true()).limit(1)
     return sa.func.coalesce(first.scalar_subquery(), sa.false(), type_=sa.Boolean)
 
 
-def notices_on(batch_id: Any) -> sa.ScalarSelect[int]:
+def notices_on(batch_id: Id) -> sa.ScalarSelect[int]:
     """How many notices there are of the recalls and holds that a lot is or was in: more with each, never fewer."""
     return (
         sa.select(sa.func.count())
@@ -163,7 +164,7 @@ class BatchRevision(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id", ondelete="CASCADE"))
     number: Mapped[int]
-    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    facts: Mapped[StoredJson] = mapped_column(sa.JSON)
     reason: Mapped[str] = mapped_column(sa.String(300))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -104,7 +103,7 @@ class BatchFacts:
     produced_on: date | None = None
     best_before: date | None = None
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, str | None]:
         """The facts as values of JSON, with names beside the numbers that stand for something."""
         facts = {name: getattr(self, name) for name in FACTS} | {"product": self.product.name, "site": self.site.name}
         return {name: str(value) if value is not None else None for name, value in facts.items()}
@@ -343,10 +342,7 @@ def find_batches(
 
 def lot_with_number(producer_id: int, lot_number: str) -> int | None:
     """The id of a producer's batch of a lot number."""
-    batch_id: int | None = db.session.scalar(
-        db.select(Batch.id).filter_by(producer_id=producer_id, lot_number=lot_number)
-    )
-    return batch_id
+    return db.session.scalar(sa.select(Batch.id).filter_by(producer_id=producer_id, lot_number=lot_number))
 
 
 def suggested_lot_number(user: User, today: date) -> str:

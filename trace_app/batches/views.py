@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts import audit
@@ -39,7 +40,7 @@ register_words(views, batch_state=STATES)
 
 @views.get("/batches")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     form = SearchForm(request.args)
     page = service.find_batches(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
     filters = {name: request.args[name] for name in ("q", "state", "kind") if request.args.get(name)}
@@ -48,7 +49,7 @@ def index() -> Any:
 
 @views.route("/batches/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def new() -> Any:
+def new() -> ResponseReturnValue:
     user = the_user()
     suggestion = {} if request.method == "POST" else {"lot_number": service.suggested_lot_number(user, today())}
     form = BatchForm(user=user, data=suggestion)
@@ -63,7 +64,7 @@ def new() -> Any:
 
 @views.route("/batches/<int:batch_id>/edit", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def edit(batch_id: int) -> Any:
+def edit(batch_id: int) -> ResponseReturnValue:
     batch = service.own_batch(the_user(), batch_id)
     form = BatchForm(user=the_user(), obj=batch)
     if form.validate_on_submit():
@@ -77,7 +78,7 @@ def edit(batch_id: int) -> Any:
 
 @views.route("/batches/<int:batch_id>/correct", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def correct(batch_id: int) -> Any:
+def correct(batch_id: int) -> ResponseReturnValue:
     batch = service.own_batch(the_user(), batch_id)
     form = CorrectionForm(user=the_user(), obj=batch)
     if form.validate_on_submit():
@@ -93,7 +94,7 @@ def correct(batch_id: int) -> Any:
 
 @views.post("/batches/<int:batch_id>/close")
 @allow(RoleName.PRODUCER)
-def close(batch_id: int) -> Any:
+def close(batch_id: int) -> ResponseReturnValue:
     with transaction():
         service.close_batch(the_user(), service.own_batch(the_user(), batch_id))
     flash(_("批次已结束。追溯页继续保留。"))
@@ -128,7 +129,7 @@ class LotPage:
 
 @views.get("/batches/<int:batch_id>")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def show(batch_id: int) -> Any:
+def show(batch_id: int) -> ResponseReturnValue:
     return _batch_page(batch_id)
 
 
@@ -154,7 +155,7 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
 
 @views.post("/batches/<int:batch_id>/release")
 @allow(RoleName.PRODUCER)
-def release(batch_id: int) -> Any:
+def release(batch_id: int) -> ResponseReturnValue:
     try:
         with transaction():
             release_batch(the_user(), service.own_batch(the_user(), batch_id))

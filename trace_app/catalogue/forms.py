@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired, MultipleFileField
+from wtforms import Field
 from wtforms.validators import ValidationError
 
 from trace_app.accounts.forms import division_choices
@@ -29,6 +30,7 @@ from trace_app.forms import (
 )
 from trace_app.gs1 import NotGs1, read_gln, read_gtin
 from trace_app.language import named
+from trace_app.values import Facts
 
 SITE_KINDS = {
     SiteKind.PLOT: _("地块"),
@@ -65,7 +67,7 @@ class ProductForm(Form):
     )
     description = TextField(_("介绍"), [optional(), at_most(500)])
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.kind_code.choices = choices((kind.code, named(kind)) for kind in kinds())
 
@@ -126,21 +128,21 @@ class SiteForm(Form):
     gln = GlnField(_("位置码（GLN）"), [optional()], description=_("13 位数字；没有可不填"))
     boundary = BoundaryField(_("边界"), [optional()], description=_("一行一个角点，如 24.885200, 104.308600"))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.kind.choices = choices((kind.value, name) for kind, name in SITE_KINDS.items())
         self.division_code.choices = choices(division_choices(), blank=_("请选择"))
 
-    def validate_latitude(self, _field: Any) -> None:
+    def validate_latitude(self, _field: Field) -> None:
         if self.longitude.data is None:
             raise ValidationError(_("经度和纬度须同时填写，或都不填。"))
 
-    def validate_longitude(self, _field: Any) -> None:
+    def validate_longitude(self, _field: Field) -> None:
         if self.latitude.data is None:
             raise ValidationError(_("经度和纬度须同时填写，或都不填。"))
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         facts = super().facts | {"kind": SiteKind(self.kind.data)}
         if corners := facts["boundary"]:
             # What was drawn says where the site is and how large, unless that was typed.

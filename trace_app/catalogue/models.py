@@ -3,7 +3,6 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -13,6 +12,7 @@ from trace_app.catalogue.kinds import StageField
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
 from trace_app.media.models import Photo
+from trace_app.values import StoredJson
 
 
 class SiteKind(enum.StrEnum):
@@ -39,7 +39,7 @@ class ProductKind(Model):
     """What the trace page puts first, see `KindFile.facts`."""
     words: Mapped[dict[str, dict[str, str]]] = mapped_column(sa.JSON)
     """How the trace page speaks of this kind, by language: who, how, produced, started."""
-    rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    rules: Mapped[StoredJson] = mapped_column(sa.JSON, default=dict)
     """What compliance is held against, see `KindRules`."""
 
     stages: Mapped[list[Stage]] = relationship(
@@ -59,11 +59,11 @@ class StageFields(sa.types.TypeDecorator[list[StageField]]):
     impl = sa.JSON
     cache_ok = True
 
-    def process_bind_param(self, value: list[StageField] | None, dialect: sa.Dialect) -> Any:
-        return value and [field.model_dump(mode="json") for field in value]
+    def process_bind_param(self, value: list[StageField] | None, dialect: sa.Dialect) -> list[StoredJson] | None:
+        return None if value is None else [field.model_dump(mode="json") for field in value]
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> list[StageField] | None:
-        return value and [StageField.model_validate(field) for field in value]
+    def process_result_value(self, value: list[StoredJson] | None, dialect: sa.Dialect) -> list[StageField] | None:
+        return None if value is None else [StageField.model_validate(field) for field in value]
 
 
 class Stage(Model):
@@ -81,7 +81,7 @@ class Stage(Model):
     role: Mapped[str | None] = mapped_column(sa.String(20))
     """``harvest``, ``slaughter`` or ``ageing``, where the stage is one of these to the rules."""
     fields: Mapped[list[StageField]] = mapped_column(StageFields)
-    rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    rules: Mapped[StoredJson] = mapped_column(sa.JSON, default=dict)
     """See `StageRules`."""
 
     kind: Mapped[ProductKind] = relationship(back_populates="stages")

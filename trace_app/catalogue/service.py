@@ -17,6 +17,7 @@ from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.service import keep_photos
+from trace_app.values import Facts
 
 Row = TypeVar("Row", Product, Site)
 REFERENCE = Path(__file__).parent / "reference"
@@ -167,7 +168,7 @@ def _check_name(row: Product | Site, name: str) -> None:
         raise NameTaken(name=name)
 
 
-def _save(user: User, row: Row, facts: dict[str, Any]) -> Row:
+def _save(user: User, row: Row, facts: Facts) -> Row:
     action = "change" if row.id else "create"
     for name, value in facts.items():
         if getattr(row, name) != value:

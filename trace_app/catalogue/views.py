@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import allow, the_user
@@ -24,13 +23,13 @@ register_words(views, site_kind=SITE_KINDS)
 
 @views.get("/products")
 @allow(RoleName.PRODUCER)
-def products() -> Any:
+def products() -> ResponseReturnValue:
     return render_template("catalogue/products.html", products=service.products_of(the_user().organisation))
 
 
 @views.route("/products/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def new_product() -> Any:
+def new_product() -> ResponseReturnValue:
     form = ProductForm()
     if form.validate_on_submit():
         with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
@@ -43,7 +42,7 @@ def new_product() -> Any:
 
 @views.route("/products/<int:product_id>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def product(product_id: int) -> Any:
+def product(product_id: int) -> ResponseReturnValue:
     row = service.product_for(the_user(), product_id)
     form = ProductForm(obj=row)
     if form.validate_on_submit():
@@ -58,7 +57,7 @@ def product(product_id: int) -> Any:
 @views.post("/products/<int:product_id>/photos")
 @allow(RoleName.PRODUCER)
 @takes_uploads
-def add_photos(product_id: int) -> Any:
+def add_photos(product_id: int) -> ResponseReturnValue:
     form = PhotosForm()
     if form.validate():
         with form.refusals(), transaction():
@@ -69,7 +68,7 @@ def add_photos(product_id: int) -> Any:
     return _product_page(product_id, ProductForm(formdata=None, obj=row), form)
 
 
-def _product_page(product_id: int, form: ProductForm, photos_form: PhotosForm) -> Any:
+def _product_page(product_id: int, form: ProductForm, photos_form: PhotosForm) -> ResponseReturnValue:
     row = service.product_for(the_user(), product_id)
     page = render_template(
         "catalogue/product.html", form=form, product=row, photos_form=photos_form, most_photos=MAX_PHOTOS
@@ -79,7 +78,7 @@ def _product_page(product_id: int, form: ProductForm, photos_form: PhotosForm) -
 
 @views.post("/products/<int:product_id>/photos/<int:photo_id>/remove")
 @allow(RoleName.PRODUCER)
-def remove_photo(product_id: int, photo_id: int) -> Any:
+def remove_photo(product_id: int, photo_id: int) -> ResponseReturnValue:
     with transaction():
         service.remove_product_photo(the_user(), service.product_for(the_user(), product_id), photo_id)
     return redirect(url_for("catalogue.product", product_id=product_id))
@@ -87,13 +86,13 @@ def remove_photo(product_id: int, photo_id: int) -> Any:
 
 @views.get("/sites")
 @allow(RoleName.PRODUCER)
-def sites() -> Any:
+def sites() -> ResponseReturnValue:
     return render_template("catalogue/sites.html", sites=service.sites_of(the_user().organisation))
 
 
 @views.route("/sites/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def new_site() -> Any:
+def new_site() -> ResponseReturnValue:
     form = SiteForm()
     if form.validate_on_submit():
         with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
@@ -106,7 +105,7 @@ def new_site() -> Any:
 
 @views.route("/sites/<int:site_id>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def site(site_id: int) -> Any:
+def site(site_id: int) -> ResponseReturnValue:
     row = service.site_for(the_user(), site_id)
     form = SiteForm(obj=row)
     if form.validate_on_submit():
@@ -121,7 +120,7 @@ def site(site_id: int) -> Any:
 @views.route("/admin/kinds", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
 @takes_uploads
-def kinds() -> Any:
+def kinds() -> ResponseReturnValue:
     form = KindFileForm()
     if form.validate_on_submit():
         with form.refusals(file=(BadKindFile, service.StageInUse)):

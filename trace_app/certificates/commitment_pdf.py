@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 from flask_babel import force_locale
 from reportlab.lib.units import mm
@@ -90,7 +89,7 @@ def _rows(row: CommitmentCertificate) -> list[tuple[str, str]]:
     return pairs
 
 
-def _promises(canvas: Any, font: str, bases: list[str]) -> float:
+def _promises(canvas: Canvas, font: str, bases: list[str]) -> float:
     """The commitment and what it rests on, with boxes ticked; returns where the next line may stand."""
     canvas.setFont(font, 9.5)
     canvas.drawString(8 * mm, 84 * mm, PROMISE)
@@ -109,7 +108,7 @@ def _promises(canvas: Any, font: str, bases: list[str]) -> float:
     return top - 5
 
 
-def _box(canvas: Any, x_mm: float, y_mm: float, *, ticked: bool) -> None:
+def _box(canvas: Canvas, x_mm: float, y_mm: float, *, ticked: bool) -> None:
     """A box of 3 mm to tick, on the line of a text."""
     canvas.setLineWidth(0.7)
     canvas.rect(x_mm * mm, (y_mm - 0.3) * mm, 3 * mm, 3 * mm)
@@ -122,7 +121,7 @@ def _box(canvas: Any, x_mm: float, y_mm: float, *, ticked: bool) -> None:
         canvas.drawPath(path, stroke=1, fill=0)
 
 
-def _facts(canvas: Any, fonts: Fonts, rows: list[tuple[str, str]], top_mm: float) -> None:
+def _facts(canvas: Canvas, fonts: Fonts, rows: list[tuple[str, str]], top_mm: float) -> None:
     room = 70 * mm
     for label, text in rows:
         canvas.setFont(fonts.regular, 9)

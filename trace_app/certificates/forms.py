@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField
-from wtforms import SelectMultipleField
+from wtforms import Field, SelectMultipleField
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -28,6 +27,7 @@ from trace_app.forms import (
     required,
 )
 from trace_app.language import named
+from trace_app.values import Facts
 
 BASES = {
     "commissioned_test": _("委托检测"),
@@ -46,17 +46,17 @@ class CertificateForm(Form):
     valid_until = DateField(_("有效期至"), [required()])
     pdf = FileField(_("证书扫描件（PDF）"))
 
-    def __init__(self, *args: Any, products: Sequence[Product] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: object, products: Sequence[Product] = (), **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.type.choices = choices((kind.value, certificate_label(kind)) for kind in CertificateType)
         self.product_id.choices = choices([(row.id, named(row)) for row in products], blank=_("全部产品"))
 
-    def validate_valid_until(self, field: Any) -> None:
+    def validate_valid_until(self, field: Field) -> None:
         if field.data and self.valid_from.data and field.data < self.valid_from.data:
             raise ValidationError(_("不能早于开始日期。"))
 
     @property
-    def certificate_facts(self) -> dict[str, Any]:
+    def certificate_facts(self) -> Facts:
         names = ("number", "issuer", "product_id", "valid_from", "valid_until")
         return {name: self[name].data for name in names} | {"type": CertificateType(self.type.data)}
 
@@ -71,7 +71,7 @@ class CommitmentForm(Form):
     )
     consignee = StringField(_("收货方"), [optional(), at_most(100)], description=_("可不填"))
 
-    def validate_bases(self, field: Any) -> None:
+    def validate_bases(self, field: Field) -> None:
         if not field.data:
             raise ValidationError(_("请至少选一项承诺依据。"))
 

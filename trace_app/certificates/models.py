@@ -3,7 +3,6 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -15,6 +14,7 @@ from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.labels.models import LabelRun
 from trace_app.media.models import Document
+from trace_app.values import StoredJson
 
 
 class CertificateType(enum.StrEnum):
@@ -80,7 +80,7 @@ class CommitmentCertificate(Model):
     bases: Mapped[list[str]] = mapped_column(sa.JSON)
     """What the commitment rests on: commissioned_test, own_test, own_control, own_word."""
     issued_on: Mapped[date]
-    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    facts: Mapped[StoredJson] = mapped_column(sa.JSON)
     """What is printed, as it stood on the day."""
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"))
     """The label run that the printed code belongs to."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
@@ -20,6 +18,7 @@ from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.service import keep_pdf
+from trace_app.values import Facts
 
 
 class CertificateKnown(Problem):
@@ -27,7 +26,7 @@ class CertificateKnown(Problem):
     title = _("证书 %(number)s 已登记。换了新证请填新的编号，或先撤下旧的。")
 
 
-def add_certificate(user: User, facts: dict[str, Any], pdf: tuple[str, bytes] | None = None) -> Certificate:
+def add_certificate(user: User, facts: Facts, pdf: tuple[str, bytes] | None = None) -> Certificate:
     """Register a certificate.
 
     :raises CertificateKnown, NotAPdf, DocumentTooLarge:

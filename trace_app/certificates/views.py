@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
@@ -31,7 +31,7 @@ views.add_app_template_filter(certificate_label)
 @views.route("/certificates", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 @takes_uploads
-def index() -> Any:
+def index() -> ResponseReturnValue:
     own = the_user().role is RoleName.PRODUCER
     form = CertificateForm(products=products_of(the_user().organisation) if own else ())
     if own and form.validate_on_submit():
@@ -55,7 +55,7 @@ def index() -> Any:
 
 @views.post("/certificates/<int:certificate_id>/withdraw")
 @allow(RoleName.PRODUCER)
-def withdraw(certificate_id: int) -> Any:
+def withdraw(certificate_id: int) -> ResponseReturnValue:
     with transaction():
         service.withdraw_certificate(the_user(), certificate_id)
     flash(_("证书已撤下。"))
@@ -64,7 +64,7 @@ def withdraw(certificate_id: int) -> Any:
 
 @views.route("/batches/<int:batch_id>/commitments", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def commit(batch_id: int) -> Any:
+def commit(batch_id: int) -> ResponseReturnValue:
     """Give out a commitment certificate for a lot or a shipment of it."""
     batch = batches.own_batch(the_user(), batch_id)
     form = CommitmentForm()
@@ -93,7 +93,7 @@ def commit(batch_id: int) -> Any:
 
 @views.get("/commitments/<int:commitment_id>.pdf")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def commitment(commitment_id: int) -> Any:
+def commitment(commitment_id: int) -> ResponseReturnValue:
     from trace_app.certificates.commitment_pdf import commitment_pdf
 
     row = commitments.commitment_for(the_user(), commitment_id)
@@ -102,7 +102,7 @@ def commitment(commitment_id: int) -> Any:
 
 @views.post("/commitments/<int:commitment_id>/withdraw")
 @allow(RoleName.PRODUCER)
-def withdraw_commitment(commitment_id: int) -> Any:
+def withdraw_commitment(commitment_id: int) -> ResponseReturnValue:
     form = WithdrawCommitmentForm()
     row = commitments.commitment_for(the_user(), commitment_id)
     if form.validate():

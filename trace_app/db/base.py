@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase
+
+Id = sa.SQLColumnExpression[int | None]
 
 
 class Base(DeclarativeBase):
@@ -28,7 +28,7 @@ POSTGRESQL_ALONE = {"ix_batches_counted"}
 their numbers."""
 
 
-def is_of_the_models(name: str | None, kind: str, _parents: Mapping[str, Any]) -> bool:
+def is_of_the_models(name: str | None, kind: str, _parents: object) -> bool:
     """Whether a table or index of the database is one of the models': what Alembic compares."""
     return kind != "index" or name not in POSTGRESQL_ALONE
 
@@ -46,11 +46,10 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
             raise ValueError("a moment needs a time zone")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         if value is None:
             return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class UnixTime(sa.types.TypeDecorator[datetime]):
@@ -66,7 +65,7 @@ class UnixTime(sa.types.TypeDecorator[datetime]):
             raise ValueError("a moment needs a time zone")
         return int(value.timestamp())
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from trace_app.db.base import Id
 from trace_app.db.session import count_written
 from trace_app.extensions import db
 
 _REACHED = sa.table("reached_ids", sa.column("id", sa.Integer), sa.column("step", sa.Integer))
 """The temporary table on SQLite: a row for each number."""
-_ARRAY: Any = ARRAY(sa.Integer)
+_ARRAY = ARRAY(sa.Integer)
 _REACHED_ARRAY = sa.table("reached_ids", sa.column("ids", _ARRAY))
 """The temporary table on PostgreSQL: one row with all numbers, in order."""
 _MOST_STEPS = 10_000
 """Further than any chain of lots; only that a circle, which nothing lets in, would end."""
 
 
-def chosen(ids: Collection[int]) -> sa.Select[Any]:
+def chosen(ids: Collection[int]) -> sa.Select[int]:
     """A SELECT of given numbers, with one parameter however many they are."""
     if db.engine.dialect.name == "postgresql":
         array = sa.cast(list(ids), ARRAY(sa.BigInteger))
@@ -35,14 +35,14 @@ class ReachedIds:
     """Row numbers in a temporary table of the session."""
 
     @property
-    def ids(self) -> sa.Select[Any]:
+    def ids(self) -> sa.Select[int]:
         """A SELECT of them, in order."""
         if db.engine.dialect.name == "postgresql":
             found = sa.select(sa.func.unnest(_REACHED_ARRAY.c.ids).label("id")).subquery()
             return sa.select(found.c.id)
         return sa.select(_REACHED.c.id).order_by(_REACHED.c.id)
 
-    def have(self, column: Any) -> sa.ColumnElement[bool]:
+    def have(self, column: Id) -> sa.ColumnElement[bool]:
         """The condition, in a query without others on this table, that a column's number is one of them.
 
         PostgreSQL looks the array up in an index from left to right (version 17 and later: without beginning anew for
@@ -55,7 +55,7 @@ class ReachedIds:
 
 
 @contextmanager
-def reached(begin: sa.Select[Any], here: Any, there: Any, standing: sa.ColumnElement[bool]) -> Iterator[ReachedIds]:
+def reached(begin: sa.Select[int], here: Id, there: Id, standing: sa.ColumnElement[bool]) -> Iterator[ReachedIds]:
     """The numbers that a query finds with all that links lead to from them, in a temporary table: found once, asked
     about many times. One at a time in a session.
 
@@ -84,7 +84,7 @@ def reached(begin: sa.Select[Any], here: Any, there: Any, standing: sa.ColumnEle
                 db.session.execute(sa.text("SET LOCAL enable_sort TO DEFAULT"))
 
 
-def _reach_on_postgresql(begin: sa.Select[Any], here: Any, there: Any, standing: sa.ColumnElement[bool]) -> None:
+def _reach_on_postgresql(begin: sa.Select[int], here: Id, there: Id, standing: sa.ColumnElement[bool]) -> None:
     """Fill the table by one statement, with the numbers of each step as an array."""
     first = sa.select(sa.literal(0).label("step"), sa.func.array(begin.scalar_subquery(), type_=_ARRAY).label("ids"))
     steps = first.cte("steps", recursive=True)
@@ -105,7 +105,7 @@ def _reach_on_postgresql(begin: sa.Select[Any], here: Any, there: Any, standing:
     db.session.execute(sa.text("SET LOCAL enable_sort TO off"))
 
 
-def _reach_on_sqlite(begin: sa.Select[Any], here: Any, there: Any, standing: sa.ColumnElement[bool]) -> None:
+def _reach_on_sqlite(begin: sa.Select[int], here: Id, there: Id, standing: sa.ColumnElement[bool]) -> None:
     start = begin.subquery()
     db.session.execute(sa.insert(_REACHED).from_select(["id", "step"], sa.select(next(iter(start.c)), sa.literal(0))))
     step: sa.BindParameter[int] = sa.bindparam("step", type_=sa.Integer)

@@ -42,7 +42,7 @@ def begin_writing() -> None:
     db.session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
 
 
-def count_written(statement: sa.Executable, values: dict[str, Any] | None = None) -> int:
+def count_written(statement: sa.Executable, values: dict[str, object] | None = None) -> int:
     """Execute a statement that writes; how many rows it wrote."""
     options = {"synchronize_session": False, "preserve_rowcount": True}
     result: Any = db.session.execute(statement, values, execution_options=options)
@@ -68,7 +68,7 @@ def shorten_wal() -> None:
 
 
 @event.listens_for(Engine, "connect")
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(connection: object, _record: object) -> None:
     if not isinstance(connection, sqlite3.Connection):
         return
     connection.isolation_level = None

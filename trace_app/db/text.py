@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from trace_app.extensions import db
@@ -11,7 +9,7 @@ from trace_app.extensions import db
 _LAST = "\U0010ffff"
 
 
-def begins_with(column: Any, text: str) -> sa.ColumnElement[bool]:
+def begins_with(column: sa.SQLColumnExpression[str | None], text: str) -> sa.ColumnElement[bool]:
     """Whether a column's text begins with another, upper and lower case told apart.
 
     PostgreSQL takes the index of ``text_pattern_ops`` for LIKE; SQLite, whose LIKE knows no case, any index for a
@@ -22,7 +20,7 @@ def begins_with(column: Any, text: str) -> sa.ColumnElement[bool]:
     return sa.and_(column >= text, column < text + _LAST)
 
 
-def has_text(column: Any, text: str) -> sa.ColumnElement[bool]:
+def has_text(column: sa.SQLColumnExpression[str], text: str) -> sa.ColumnElement[bool]:
     """Whether a text is somewhere in a column's, whatever the case of Latin letters (A to Z; full-width ones as they
     are).
 

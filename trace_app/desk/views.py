@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.clock import today
@@ -18,7 +17,7 @@ views = Blueprint("desk", __name__)
 
 @views.get("/desk")
 @allow(*SUPERVISORS)
-def show() -> Any:
+def show() -> ResponseReturnValue:
     typed = request.args.get("q", "").strip()[:60]
     return render_template(
         "desk/show.html",
@@ -33,7 +32,7 @@ def show() -> Any:
 
 @views.get("/desk/search")
 @allow(*SUPERVISORS)
-def hits() -> Any:
+def hits() -> ResponseReturnValue:
     """The hits alone, as the page shows them while one types."""
     typed = request.args.get("q", "").strip()[:60]
     return render_template("desk/hits.html", typed=typed, groups=search(the_user(), typed))

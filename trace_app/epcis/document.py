@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from decimal import Decimal
 from urllib.parse import quote
 
 from trace_app.batches.models import Batch
@@ -13,6 +13,7 @@ from trace_app.epcis.chain import Chain, ChainEvent, gtin_of
 from trace_app.flow.shipments.models import Shipment
 from trace_app.labels.models import LabelRun
 from trace_app.labels.service import code_of
+from trace_app.values import JsonObject
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 UOM = {"kg": "KGM", "g": "GRM", "t": "TNE", "L": "LTR", "mL": "MLT"}
@@ -69,7 +70,7 @@ def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 
-def document_of(chain: Chain, home: str) -> dict[str, Any]:
+def document_of(chain: Chain, home: str) -> JsonObject:
     """The EPCIS document of a chain."""
     names = Names(home)
     return {
@@ -82,8 +83,8 @@ def document_of(chain: Chain, home: str) -> dict[str, Any]:
     }
 
 
-def _events(event: ChainEvent, chain: Chain, names: Names) -> list[dict[str, Any]]:
-    common: dict[str, Any] = {
+def _events(event: ChainEvent, chain: Chain, names: Names) -> list[JsonObject]:
+    common: JsonObject = {
         "eventID": f"urn:uuid:{uuid.uuid5(_OURS, event.key)}",
         "eventTime": event.at.isoformat(timespec="seconds"),
         "eventTimeZoneOffset": ZONE,
@@ -101,24 +102,24 @@ def _events(event: ChainEvent, chain: Chain, names: Names) -> list[dict[str, Any
     return [common | body for body in makers[event.type](event, chain, names)]
 
 
-def _quantity(lot: Batch, amount: Any, names: Names) -> dict[str, Any]:
-    element: dict[str, Any] = {"epcClass": names.lot(lot), "quantity": float(amount)}
+def _quantity(lot: Batch, amount: Decimal | float, names: Names) -> JsonObject:
+    element: JsonObject = {"epcClass": names.lot(lot), "quantity": float(amount)}
     return element | ({"uom": UOM[lot.unit]} if lot.unit in UOM else {})
 
 
-def _where(lot: Batch, names: Names) -> dict[str, Any]:
+def _where(lot: Batch, names: Names) -> JsonObject:
     place = {"id": names.site(lot.site)}
     return {"readPoint": place, "bizLocation": place}
 
 
-def _facts(lot: Batch) -> dict[str, Any]:
-    facts: dict[str, Any] = {"cbvmda:lotNumber": lot.lot_number}
+def _facts(lot: Batch) -> JsonObject:
+    facts: JsonObject = {"cbvmda:lotNumber": lot.lot_number}
     if lot.best_before:
         facts["cbvmda:itemExpirationDate"] = lot.best_before.isoformat()
     return {"ilmd": facts}
 
 
-def _made(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
+def _made(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]:
     lot = event.lot
     return [
         {
@@ -134,7 +135,7 @@ def _made(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]
     ]
 
 
-def _transformed(event: ChainEvent, chain: Chain, names: Names) -> list[dict[str, Any]]:
+def _transformed(event: ChainEvent, chain: Chain, names: Names) -> list[JsonObject]:
     lot = event.lot
     return [
         {
@@ -149,7 +150,7 @@ def _transformed(event: ChainEvent, chain: Chain, names: Names) -> list[dict[str
     ]
 
 
-def _packed(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
+def _packed(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]:
     packed = event.type == "packed"
     return [
         {
@@ -164,12 +165,12 @@ def _packed(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, An
     ]
 
 
-def _what(event: ChainEvent, amount: Any, names: Names) -> dict[str, Any]:
+def _what(event: ChainEvent, amount: Decimal | float, names: Names) -> JsonObject:
     labels = [names.label(code.run, code.index) for code in event.line.codes]
     return {"epcList": labels, "quantityList": [_quantity(event.lot, amount, names)]}
 
 
-def _parties(shipment: Shipment, names: Names) -> dict[str, Any]:
+def _parties(shipment: Shipment, names: Names) -> JsonObject:
     sender = names.party(shipment.sender_id, 0)
     receiver = names.party(shipment.consignee.organisation_id, shipment.consignee_id)
     return {
@@ -185,9 +186,9 @@ def _papers(shipment: Shipment, names: Names) -> list[dict[str, str]]:
     return papers
 
 
-def _shipped(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
+def _shipped(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]:
     shipment = event.line.shipment
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "type": "ObjectEvent",
         "action": "OBSERVE",
         "bizStep": "shipping",
@@ -211,7 +212,7 @@ def _shipped(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, A
     return [body]
 
 
-def _received(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
+def _received(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]:
     """That it arrived, and that this settled the transaction."""
     shipment = event.line.shipment
     line = event.line
@@ -245,7 +246,7 @@ def _received(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, 
     ]
 
 
-def _inspected(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
+def _inspected(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]:
     verdict = {"pass": "conformant", "fail": "non_conformant"}.get(event.report.verdict.value, "in_progress")
     return [
         {
@@ -261,7 +262,7 @@ def _inspected(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str,
     ]
 
 
-def _recalled(event: ChainEvent, _chain: Chain, names: Names) -> list[dict[str, Any]]:
+def _recalled(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]:
     return [
         {
             "type": "ObjectEvent",

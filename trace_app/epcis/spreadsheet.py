@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import xlsxwriter
 from flask_babel import lazy_gettext as _
@@ -15,7 +14,7 @@ from trace_app.clock import local
 from trace_app.epcis.chain import Chain, ChainEvent, gtin_of
 from trace_app.labels.service import code_of
 from trace_app.language import language, named
-from trace_app.spreadsheets import without_formula
+from trace_app.spreadsheets import Cell, without_formula
 from trace_app.units import unit_name
 
 EVENTS = {
@@ -58,7 +57,7 @@ def spreadsheet_of(chain: Chain) -> bytes:
                 sheet.write_datetime(number, column, value, clock)
             elif isinstance(value, int | float):
                 sheet.write_number(number, column, value)
-            elif value:
+            elif isinstance(value, str) and value:
                 sheet.write_string(number, column, without_formula(value))
     sheet.autofilter(0, 0, max(len(rows), 1), len(COLUMNS) - 1)
     sheet.freeze_panes(1, 1)
@@ -68,10 +67,10 @@ def spreadsheet_of(chain: Chain) -> bytes:
     return out.getvalue()
 
 
-def _rows(event: ChainEvent, chain: Chain) -> list[list[Any]]:
+def _rows(event: ChainEvent, chain: Chain) -> list[list[Cell | None]]:
     lot = event.lot
     at = local(event.at).replace(tzinfo=None)
-    amount: Any = float(lot.quantity)
+    amount: float | str = float(lot.quantity)
     sender = receiver = phone = paper = number = vehicle = note = inputs = ""
     place = _place(lot)
     unit = unit_name(lot.unit)

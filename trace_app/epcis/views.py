@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from flask import Blueprint
+from flask.typing import ResponseReturnValue
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
@@ -21,7 +21,7 @@ views = Blueprint("epcis", __name__)
 
 @views.get("/batches/<int:batch_id>/chain.xlsx")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def spreadsheet(batch_id: int) -> Any:
+def spreadsheet(batch_id: int) -> ResponseReturnValue:
     """The 24-hour file."""
     from trace_app.epcis.spreadsheet import spreadsheet_of
 
@@ -31,7 +31,7 @@ def spreadsheet(batch_id: int) -> Any:
 
 @views.get("/batches/<int:batch_id>/epcis.jsonld")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def document(batch_id: int) -> Any:
+def document(batch_id: int) -> ResponseReturnValue:
     lot = batches.batch_for(the_user(), batch_id)
     home = settings().home
     data = json.dumps(document_of(chain_of(the_user(), lot), home), ensure_ascii=False, indent=1)

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import MultipleFileField
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-from wtforms import BooleanField, HiddenField
+from wtforms import BooleanField, Field, HiddenField
 from wtforms.validators import ValidationError
 
 from trace_app.feedback.models import FeedbackKind
@@ -46,14 +45,14 @@ class FeedbackForm(Form):
     shown = HiddenField()
     """When the form was shown, signed."""
 
-    def __init__(self, *args: Any, signer: URLSafeTimedSerializer | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: object, signer: URLSafeTimedSerializer | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._signer = signer
         self.kind.choices = choices(((kind.value, name) for kind, name in KINDS.items()), blank=_("请选择"))
         if signer is not None and not self.shown.data:
             self.shown.data = signer.dumps(1)
 
-    def validate_text(self, field: Any) -> None:
+    def validate_text(self, field: Field) -> None:
         if len(_LINK.findall(field.data or "")) > MOST_LINKS:
             raise ValidationError(_("请用文字说明，不要贴多个网址。"))
 

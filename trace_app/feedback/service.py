@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import force_locale
@@ -26,6 +25,7 @@ from trace_app.labels.service import ScannedLabel
 from trace_app.media.service import keep_photos
 from trace_app.messages.service import tell
 from trace_app.settings import address_of
+from trace_app.values import JsonObject
 
 MOST_OF_A_LABEL = 10
 """How often one label may be complained of in a day: more is no news to anyone."""
@@ -38,7 +38,7 @@ class EnoughForToday(Problem):
     title = _("关于这枚标签今天已收到多条反馈，正在处理。急事请拨打 12315。")
 
 
-def give(label: ScannedLabel, photos: list[tuple[str, bytes]], **facts: Any) -> Feedback:
+def give(label: ScannedLabel, photos: list[tuple[str, bytes]], **facts: object) -> Feedback:
     """Take in a consumer's feedback, and tell the producer; the regulators too, where it is of fakes or safety.
 
     :raises EnoughForToday, PhotoRefused, PhotoOversized, TooManyPhotos:
@@ -60,7 +60,7 @@ def give(label: ScannedLabel, photos: list[tuple[str, bytes]], **facts: Any) -> 
     return row
 
 
-def _message(row: Feedback) -> dict[str, Any]:
+def _message(row: Feedback) -> JsonObject:
     batch = row.batch
     with force_locale("zh_CN"):
         kind = str(SHORT_KINDS[row.kind])
@@ -81,7 +81,7 @@ def by_ticket(ticket: str) -> Feedback:
     return row
 
 
-def _whole(query: sa.Select[Any]) -> sa.Select[Any]:
+def _whole(query: sa.Select[Feedback]) -> sa.Select[Feedback]:
     return query.options(
         joinedload(Feedback.batch).joinedload(Batch.product),
         selectinload(Feedback.photos),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from itsdangerous import URLSafeTimedSerializer
 
@@ -30,7 +29,7 @@ register_words(views, feedback_kind=SHORT_KINDS)
 
 
 @views.app_context_processor
-def _waiting() -> dict[str, Any]:
+def _waiting() -> dict[str, int]:
     """How much feedback waits for an answer, for the navigation of who is signed in; one query."""
     user = acting_user()
     if user is None or user.role not in (RoleName.PRODUCER, *SUPERVISORS):
@@ -43,7 +42,7 @@ def _waiting() -> dict[str, Any]:
 @public
 @limiter.limit("6/hour", methods=["POST"])
 @takes_uploads
-def give(code: str) -> Any:
+def give(code: str) -> ResponseReturnValue:
     """A consumer's complaint, report or praise of a label.
 
     The form and the view ask for no CSRF token: it needs no account, so there is nobody whose rights another page
@@ -81,14 +80,14 @@ def give(code: str) -> Any:
 
 @views.get("/tickets/<ticket>")
 @public
-def ticket(ticket: str) -> Any:
+def ticket(ticket: str) -> ResponseReturnValue:
     """How far a consumer's matter is."""
     return render_template("feedback/ticket.html", row=service.by_ticket(ticket))
 
 
 @views.get("/feedback")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     kind = request.args.get("kind", "")
     kind = kind if kind in {item.value for item in FeedbackKind} else ""
     only = request.args.get("open") == "1"
@@ -99,7 +98,7 @@ def index() -> Any:
 
 @views.route("/feedback/<int:feedback_id>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def show(feedback_id: int) -> Any:
+def show(feedback_id: int) -> ResponseReturnValue:
     """One consumer's matter, and what to answer."""
     row = service.feedback_for(the_user(), feedback_id)
     form = ReplyForm()

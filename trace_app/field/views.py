@@ -6,10 +6,10 @@ entered then is sent later by ``field.js``, which asks for JSON.
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import generate_csrf
 
@@ -21,6 +21,7 @@ from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.catalogue.service import kind_named, sites_of
 from trace_app.clock import today
 from trace_app.db.session import transaction
+from trace_app.forms import Form
 from trace_app.inputs.service import stock_of
 from trace_app.media.service import MAX_PHOTOS
 from trace_app.records import service
@@ -30,6 +31,7 @@ from trace_app.records.series import chart_points
 from trace_app.records.texts import TYPES, amount, details, differences, record_title, stage_values, title_of
 from trace_app.templating import STATIC, asset, register_words, script, status_of
 from trace_app.uploads import upload, uploads
+from trace_app.values import Facts
 
 views = Blueprint("field", __name__)
 
@@ -59,7 +61,7 @@ views.add_app_template_filter(details)
 
 @views.get("/field/")
 @allow(RoleName.PRODUCER)
-def home() -> Any:
+def home() -> ResponseReturnValue:
     """Where a day in the field begins: what can be recorded, and what still waits to be sent."""
     lots = service.open_lots(the_user())
     by_kind: dict[str, list[Batch]] = {}
@@ -77,14 +79,14 @@ def home() -> Any:
 
 @views.get("/field/session")
 @signed_in
-def session() -> Any:
+def session() -> ResponseReturnValue:
     """Who is signed in, with a token to send entries with."""
     return jsonify(user=the_user().username, csrf_token=generate_csrf())
 
 
 @views.get("/field/sw.js")
 @public
-def service_worker() -> Any:
+def service_worker() -> ResponseReturnValue:
     """The service worker, with the files of this version that it keeps."""
     files = [asset(name) for name in ("public.css", "app.css", "icon.svg")]
     kept = files + [script(name) for name in FIELD_SCRIPTS]
@@ -94,7 +96,7 @@ def service_worker() -> Any:
 
 @views.get("/field/manifest.webmanifest")
 @public
-def manifest() -> Any:
+def manifest() -> ResponseReturnValue:
     """What lets a phone put the entry pages on its home screen."""
     icons = [
         {"src": asset(f"icon-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
@@ -120,7 +122,7 @@ def manifest() -> Any:
 @views.route("/field/<kind_code>/<record_type>/<stage_code>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 @takes_uploads
-def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Any:
+def new(kind_code: str, record_type: str, stage_code: str | None = None) -> ResponseReturnValue:
     kind = kind_named(kind_code)
     wanted = _record_type(record_type)
     stage = service.check_applies(kind, wanted, stage_code)
@@ -150,7 +152,7 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Any:
 @views.route("/field/records/<int:record_id>/correct", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 @takes_uploads
-def correct(record_id: int) -> Any:
+def correct(record_id: int) -> ResponseReturnValue:
     record = service.own_record(the_user(), record_id)
     stage = service.stage_of(record.kind, record.stage_code)
     form = _record_form(record.type, stage, values_of(record, whole=True))
@@ -187,7 +189,7 @@ def _record_type(text: str) -> RecordType:
         raise NotFound from error
 
 
-def _record_form(record_type: RecordType, stage: Stage | None, offered: dict[str, Any]) -> RecordForm:
+def _record_form(record_type: RecordType, stage: Stage | None, offered: Facts) -> RecordForm:
     stock = stock_of(the_user().organisation, record_type.value) if record_type in INPUT_TYPES else []
     return form_for(record_type, stage)(data=offered, stock=stock)
 
@@ -217,7 +219,7 @@ def _wants_json() -> bool:
     return request.accept_mimetypes.best == "application/json"
 
 
-def _kept(record: Record) -> Any:
+def _kept(record: Record) -> ResponseReturnValue:
     place = url_for("batches.show", batch_id=record.batch_id) if record.batch_id else url_for("field.home")
     # Who sends what was entered earlier is not going to a page that could tell of it.
     if not _wants_json() or request.headers.get("X-Watched"):
@@ -225,7 +227,7 @@ def _kept(record: Record) -> Any:
     return (jsonify(id=record.id, url=place), 201) if _wants_json() else redirect(place)
 
 
-def _refused(*forms: Any) -> Any:
+def _refused(*forms: Form) -> ResponseReturnValue:
     """The messages by field, for who sends entries later."""
     labels = {field.name: str(field.label.text) for form in forms for field in form}
     errors = {
@@ -238,7 +240,7 @@ def _refused(*forms: Any) -> Any:
     return jsonify(errors=errors, messages=general), 422
 
 
-def _conflict(form: RecordForm, record_id: int, newer: Record) -> Any:
+def _conflict(form: RecordForm, record_id: int, newer: Record) -> ResponseReturnValue:
     """Someone else corrected the record first: show both, keep neither in silence."""
     old = service.own_record(the_user(), record_id)
     mine = service.unsaved(old, form.facts)
@@ -263,7 +265,7 @@ def _form_page(
     last: Record | None = None,
     correcting: Record | None = None,
     differences: list[dict[str, str]] | None = None,
-) -> Any:
+) -> tuple[str, int]:
     page = render_template(
         "field/form.html",
         form=form,

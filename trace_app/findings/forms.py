@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import lazy_gettext as _
 
 from trace_app.catalogue.service import kinds
@@ -40,7 +38,7 @@ class WarningsForm(Form):
     division = SelectField(_("地区"))
     state = SelectField(_("处理"), choices=choices(STATES.items()))
 
-    def __init__(self, *args: Any, places: list[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: object, places: list[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         told = [(severity.value, name) for severity, name in SEVERITIES.items()]
         self.severity.choices = choices(told, blank=_("警告和阻止放行"))

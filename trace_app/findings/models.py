@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -11,6 +10,7 @@ from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.messages.models import Severity
+from trace_app.values import StoredJson
 
 
 class Finding(Model):
@@ -36,7 +36,7 @@ class Finding(Model):
     key: Mapped[str] = mapped_column(sa.String(80))
     """What it is about, such as a record: the same evidence is the same finding."""
     severity: Mapped[Severity] = mapped_column(one_of(Severity, "severity"))
-    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    facts: Mapped[StoredJson] = mapped_column(sa.JSON)
     """The facts for the message, in plain values."""
     record_ids: Mapped[list[int]] = mapped_column(sa.JSON, default=list)
     """The evidence, where it is records."""

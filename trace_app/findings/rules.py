@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask_babel import LazyString
 
 from trace_app.findings.models import Finding
 from trace_app.language import language
 from trace_app.messages.models import Severity
+from trace_app.values import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Found:
     rule: str
     severity: Severity
     key: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
     record_ids: tuple[int, ...] = ()
 
 

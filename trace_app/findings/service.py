@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -22,6 +21,7 @@ from trace_app.findings.models import Finding, Waiver
 from trace_app.findings.rules import RULES, Found
 from trace_app.findings.texts import message_about
 from trace_app.messages.models import Channel, Delivery, Severity
+from trace_app.values import JsonObject
 
 PER_PAGE = 30
 
@@ -124,7 +124,7 @@ def _tell(finding: Finding) -> None:
         )
         .options(joinedload(Channel.organisation))
     )
-    message: dict[str, Any] | None = None
+    message: JsonObject | None = None
     for channel in db.session.scalars(query):
         place = channel.organisation.jurisdiction_code
         near = channel.organisation_id == finding.producer_id or (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 
@@ -11,9 +9,10 @@ from trace_app.clock import local
 from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
 from trace_app.settings import address_of
+from trace_app.values import JsonObject
 
 
-def message_about(finding: Finding) -> dict[str, Any]:
+def message_about(finding: Finding) -> JsonObject:
     """What a channel is told of a finding: in Chinese for people, in both languages for machines.
 
     The shape is that of `trace_app.messages.models.Delivery.message`.
@@ -37,7 +36,7 @@ def message_about(finding: Finding) -> dict[str, Any]:
         }
 
 
-def as_values(finding: Finding) -> dict[str, Any]:
+def as_values(finding: Finding) -> JsonObject:
     """A finding as values of JSON, with its words in both languages."""
     rule = RULES[finding.rule]
     words = {}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user, within_jurisdiction
@@ -14,6 +13,7 @@ from trace_app.batches.models import Batch
 from trace_app.db.session import transaction
 from trace_app.findings import service
 from trace_app.findings.forms import SEVERITIES, HandleForm, WaiverForm, WarningsForm
+from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
 from trace_app.messages.models import Severity
 from trace_app.release import service as release
@@ -30,7 +30,7 @@ views.add_app_template_filter(message_of, "message")
 
 @views.get("/findings")
 @allow(*SUPERVISORS)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     """A regulator's warnings, by jurisdiction, kind and severity."""
     form = WarningsForm(request.args, places=jurisdiction_choices(the_user().organisation))
     page = service.find_findings(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
@@ -46,13 +46,13 @@ def index() -> Any:
 
 @views.get("/findings/<int:finding_id>")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def show(finding_id: int) -> Any:
+def show(finding_id: int) -> ResponseReturnValue:
     return _page(finding_id)
 
 
 @views.post("/findings/<int:finding_id>/waive")
 @allow(*SUPERVISORS)
-def waive(finding_id: int) -> Any:
+def waive(finding_id: int) -> ResponseReturnValue:
     form = WaiverForm()
     if form.validate():
         with form.refusals(), transaction():
@@ -65,7 +65,7 @@ def waive(finding_id: int) -> Any:
 
 @views.post("/findings/<int:finding_id>/handle")
 @allow(*SUPERVISORS)
-def handle(finding_id: int) -> Any:
+def handle(finding_id: int) -> ResponseReturnValue:
     form = HandleForm()
     if form.validate():
         with form.refusals(), transaction():
@@ -76,7 +76,9 @@ def handle(finding_id: int) -> Any:
     return _page(finding_id, handle_form=form)
 
 
-def _page(finding_id: int, waiver_form: WaiverForm | None = None, handle_form: HandleForm | None = None) -> Any:
+def _page(
+    finding_id: int, waiver_form: WaiverForm | None = None, handle_form: HandleForm | None = None
+) -> tuple[str, int]:
     finding = service.finding_for(the_user(), finding_id)
     forms = [form for form in (waiver_form, handle_form) if form is not None]
     page = render_template(
@@ -93,10 +95,10 @@ def _page(finding_id: int, waiver_form: WaiverForm | None = None, handle_form: H
 
 @views.get("/findings/to-do")
 @allow(RoleName.PRODUCER)
-def to_do() -> Any:
+def to_do() -> ResponseReturnValue:
     """What a producer has to do before its lots can be released, and what else was found."""
     release.check_due_of(the_user())
-    lots: list[tuple[Batch | None, Any]] = service.to_do(the_user())
+    lots: list[tuple[Batch | None, list[Finding]]] = service.to_do(the_user())
     return render_template(
         "findings/to_do.html",
         lots=lots,

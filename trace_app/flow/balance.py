@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -109,7 +108,7 @@ def received_of(ids: Sequence[int], consignee: sa.ColumnElement[bool]) -> dict[i
     )
 
 
-def _lines(ids: Sequence[int]) -> sa.Select[Any]:
+def _lines(ids: Sequence[int]) -> sa.Select[ShipmentLine]:
     """The standing lines of lots, with shipment and consignee."""
     return (
         sa.select(ShipmentLine)
@@ -119,7 +118,7 @@ def _lines(ids: Sequence[int]) -> sa.Select[Any]:
     )
 
 
-def _sums(query: Any) -> dict[int, Decimal]:
+def _sums(query: sa.Select[int, Decimal]) -> dict[int, Decimal]:
     return {key: _exact(amount) for key, amount in db.session.execute(query)}
 
 

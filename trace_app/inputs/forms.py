@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
 
 from flask_babel import lazy_gettext as _
+from wtforms import Field
 from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.catalogue.service import kinds
@@ -25,6 +26,7 @@ from trace_app.forms import (
 from trace_app.inputs.models import InputType
 from trace_app.language import named
 from trace_app.units import UNITS
+from trace_app.values import Facts
 
 INPUT_TYPES = {
     InputType.PESTICIDE: _("农药"),
@@ -88,10 +90,10 @@ class IngredientsField(StringField):
         return "、".join(f"{one['name']} {one['content']}".strip() for one in self.data or [])
 
 
-def _needed_of_drugs(message: Any) -> Any:
+def _needed_of_drugs(message: str) -> Callable[[Form, Field], None]:
     """A validator: pesticides and veterinary drugs need the field. It stands before ``optional``."""
 
-    def check(form: Any, field: Any) -> None:
+    def check(form: Form, field: Field) -> None:
         if form.type.data in {"pesticide", "veterinary"} and not any(text.strip() for text in field.raw_data or []):
             raise StopValidation(message)
 
@@ -114,22 +116,22 @@ class InputProductForm(Form):
     p_percent = DecimalField("P₂O₅ %", [optional(), between(0, 100)])
     k_percent = DecimalField("K₂O %", [optional(), between(0, 100)])
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.type.choices = choices((kind.value, name) for kind, name in INPUT_TYPES.items())
 
-    def validate_registration_number(self, field: Any) -> None:
+    def validate_registration_number(self, field: Field) -> None:
         kind = self.type.data
         if field.data and kind in set(InputType) and not re.match(REGISTRATION[InputType(kind)], field.data):
             example = REGISTRATION_EXAMPLES[InputType(kind)]
             raise ValidationError(_("号码的样子不对，应如 %(example)s。请按标签抄写。", example=example))
 
-    def validate_ingredients(self, field: Any) -> None:
+    def validate_ingredients(self, field: Field) -> None:
         if any(len(one["name"]) > 60 for one in field.data or []):
             raise ValidationError(_("有效成分的名称太长，请用顿号隔开几种成分。"))
 
     @property
-    def product_facts(self) -> dict[str, Any]:
+    def product_facts(self) -> Facts:
         nutrients = {name: self[name].data for name in ("n_percent", "p_percent", "k_percent")}
         return {
             "type": InputType(self.type.data),
@@ -155,20 +157,20 @@ class LabelUseForm(Form):
     )
     max_applications = IntegerField(_("每季最多次数"), [optional(), between(1, 100)])
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.kind_code.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("所有产品"))
 
-    def validate_dose_max(self, field: Any) -> None:
+    def validate_dose_max(self, field: Field) -> None:
         if field.data is not None and self.dose_min.data is not None and field.data < self.dose_min.data:
             raise ValidationError(_("不能小于最小用量。"))
 
-    def validate_dose_unit(self, field: Any) -> None:
+    def validate_dose_unit(self, field: Field) -> None:
         if field.data is None and (self.dose_min.data is not None or self.dose_max.data is not None):
             raise ValidationError(_("请选择用量单位。"))
 
     @property
-    def use_facts(self) -> dict[str, Any]:
+    def use_facts(self) -> Facts:
         names = ("kind_code", "interval_days", "dose_min", "dose_max", "dose_unit", "max_applications")
         return {name: self[name].data for name in names}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
@@ -14,6 +12,7 @@ from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
+from trace_app.values import Facts
 
 
 class InputKnown(Problem):
@@ -80,7 +79,7 @@ def may_change(user: User, product: InputProduct) -> bool:
     return product.owner_id == user.organisation_id or shared
 
 
-def add_product(user: User, facts: dict[str, Any], use: dict[str, Any]) -> InputProduct:
+def add_product(user: User, facts: Facts, use: Facts) -> InputProduct:
     """Add a product with what its label says for one kind. Of a known product, only the use is added.
 
     :raises InputKnown: where product and use are known.
@@ -97,15 +96,12 @@ def add_product(user: User, facts: dict[str, Any], use: dict[str, Any]) -> Input
     return product
 
 
-def _known(user: User, facts: dict[str, Any]) -> InputProduct | None:
+def _known(user: User, facts: Facts) -> InputProduct | None:
     keys = {name: facts[name] for name in ("type", "name", "registration_number")}
-    product: InputProduct | None = db.session.scalar(
-        db.select(InputProduct).filter_by(owner_id=user.organisation_id, **keys)
-    )
-    return product
+    return db.session.scalar(sa.select(InputProduct).filter_by(owner_id=user.organisation_id, **keys))
 
 
-def change_product(user: User, product: InputProduct, facts: dict[str, Any]) -> None:
+def change_product(user: User, product: InputProduct, facts: Facts) -> None:
     """:raises InputKnown: where another is the same."""
     with db.session.no_autoflush:
         known = _known(user, facts)
@@ -117,7 +113,7 @@ def change_product(user: User, product: InputProduct, facts: dict[str, Any]) -> 
     audit.note(user, "change", product, name=product.name, number=product.registration_number)
 
 
-def add_use(user: User, product: InputProduct, use: dict[str, Any]) -> None:
+def add_use(user: User, product: InputProduct, use: Facts) -> None:
     """:raises UseKnown: where the label's words for the kind are there already."""
     if any(known.kind_code == use["kind_code"] for known in product.uses):
         raise UseKnown

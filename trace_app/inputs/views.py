@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
@@ -25,7 +25,7 @@ register_words(views, input_type=INPUT_TYPES, out_reason=OUT_REASONS)
 
 @views.get("/inputs")
 @allow(*KEEPERS)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     form = InputSearchForm(request.args)
     products = service.offered_products(the_user(), (form.q.data or "")[:60])
     return render_template("inputs/index.html", products=products, form=form)
@@ -33,7 +33,7 @@ def index() -> Any:
 
 @views.route("/inputs/new", methods=["GET", "POST"])
 @allow(*KEEPERS)
-def new() -> Any:
+def new() -> ResponseReturnValue:
     form = InputRowForm()
     if form.validate_on_submit():
         with form.refusals(), transaction():
@@ -46,7 +46,7 @@ def new() -> Any:
 
 @views.route("/inputs/<int:product_id>", methods=["GET", "POST"])
 @allow(*KEEPERS)
-def product(product_id: int) -> Any:
+def product(product_id: int) -> ResponseReturnValue:
     row = service.product_for(the_user(), product_id)
     form = _form_of(row)
     if form.validate_on_submit():
@@ -60,7 +60,7 @@ def product(product_id: int) -> Any:
 
 @views.post("/inputs/<int:product_id>/uses")
 @allow(*KEEPERS)
-def add_use(product_id: int) -> Any:
+def add_use(product_id: int) -> ResponseReturnValue:
     form = LabelUseForm()
     if form.validate():
         with form.refusals(kind_code=service.UseKnown), transaction():
@@ -73,18 +73,18 @@ def add_use(product_id: int) -> Any:
 
 @views.post("/inputs/<int:product_id>/uses/<int:use_id>/remove")
 @allow(*KEEPERS)
-def remove_use(product_id: int, use_id: int) -> Any:
+def remove_use(product_id: int, use_id: int) -> ResponseReturnValue:
     with transaction():
         service.remove_use(the_user(), service.own_product(the_user(), product_id), use_id)
     return redirect(url_for("inputs.product", product_id=product_id))
 
 
-def _form_of(row: InputProduct, **how: Any) -> InputProductForm:
+def _form_of(row: InputProduct, **how: object) -> InputProductForm:
     """The form of a product that is known. Its nutrients are kept as text."""
     return InputProductForm(obj=row, data={name: Decimal(value) for name, value in row.nutrients.items()}, **how)
 
 
-def _product_page(product_id: int, form: InputProductForm, use_form: LabelUseForm) -> Any:
+def _product_page(product_id: int, form: InputProductForm, use_form: LabelUseForm) -> ResponseReturnValue:
     row: InputProduct = service.product_for(the_user(), product_id)
     page = render_template(
         "inputs/product.html",

@@ -7,7 +7,7 @@ from typing import Any
 import wtforms
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField
-from wtforms import BooleanField, FieldList, FormField, SelectMultipleField
+from wtforms import BooleanField, Field, FieldList, FormField, SelectMultipleField
 from wtforms.widgets import CheckboxInput, ColorInput, ListWidget
 
 from qr.layout import CONSTANT_FIELDS, MOST_BOXES, VARIABLE_FIELDS
@@ -17,6 +17,7 @@ from trace_app.forms import (
     DecimalField,
     Form,
     IntegerField,
+    SelectChoice,
     SelectField,
     StringField,
     at_most,
@@ -29,6 +30,7 @@ from trace_app.forms import (
 from trace_app.labels.layouts import FIELD_NAMES, layouts_of
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.service import MAX_LABELS
+from trace_app.values import Facts, StoredJson
 
 STOCK_NAMES = {
     "roll-40x30": _("卷筒 40×30 毫米"),
@@ -67,7 +69,7 @@ VOLUMES = {
 MASKS = {"best": _("自动选最好的"), **{str(mask): str(mask) for mask in range(8)}}
 
 
-def layout_choices(user: User) -> list[Any]:
+def layout_choices(user: User) -> list[SelectChoice]:
     own = [(f"own-{row.id}", row.name) for row in layouts_of(user)]
     built_in = []
     for name, label in STOCK_NAMES.items():
@@ -87,7 +89,7 @@ class RunForm(Form):
     link = BooleanField(_("二维码用 GS1 数字链接（含商品条码）"))
     per_volume = SelectField(_("分文件"))
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: object, user: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.level.choices = choices((level.value, name) for level, name in LEVELS.items())
         self.stock.choices = layout_choices(user)
@@ -95,7 +97,7 @@ class RunForm(Form):
         self.per_volume.choices = choices([(k, v) for k, v in VOLUMES.items() if k], blank=VOLUMES[""])
 
     @property
-    def order(self) -> dict[str, Any]:
+    def order(self) -> Facts:
         """What `printing.order_labels` takes."""
         return {
             "count": self.count.data,
@@ -133,7 +135,7 @@ class _Boxes(SelectMultipleField):
     option_widget = CheckboxInput()
 
 
-def _length(label: Any, most: float = 300) -> DecimalField:
+def _length(label: str, most: float = 300) -> DecimalField:
     return DecimalField(label, [required(), between(0, most)])
 
 
@@ -159,14 +161,14 @@ class BoxForm(wtforms.Form):
         self.align.choices = choices([("left", _("靠左")), ("centre", _("居中")), ("right", _("靠右"))])
         self.valign.choices = choices([("top", _("靠上")), ("middle", _("居中")), ("bottom", _("靠下"))])
 
-    def validate_fields(self, field: Any) -> None:
+    def validate_fields(self, field: Field) -> None:
         if not field.data:
             raise wtforms.ValidationError(_("请选择这个框里印什么，或删除这个框。"))
         if len(field.data) > 1 and any(name in VARIABLE_FIELDS for name in field.data):
             raise wtforms.ValidationError(_("追溯码、序号、验真码和箱号要单独占一个框。"))
 
     @property
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> StoredJson:
         return {
             "fields": list(self.fields.data or []),
             **{name: float(self[name].data) for name in ("x", "y", "width", "height", "size_mm")},
@@ -174,7 +176,7 @@ class BoxForm(wtforms.Form):
         }
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> object:
     """A length as it can be typed."""
     return round(value, 4) if isinstance(value, float) else value
 
@@ -192,14 +194,14 @@ class LayoutForm(Form):
     rule_y = DecimalField(_("分隔线（毫米）"), [optional(), between(0, 300)], description=_("不要就留空"))
     boxes = FieldList(FormField(BoxForm), max_entries=MOST_BOXES)
 
-    def __init__(self, *args: Any, stock: str, **kwargs: Any) -> None:
+    def __init__(self, *args: object, stock: str, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.stock_name = stock
         self.dpi.choices = choices((dpi, dpi) for dpi in STOCKS[stock].dpi_choices)
         self.mask.choices = choices(MASKS.items())
 
     @staticmethod
-    def values_of(plain: dict[str, Any]) -> dict[str, Any]:
+    def values_of(plain: StoredJson) -> Facts:
         """The form's data for a layout."""
         symbol = {name: _rounded(value) for name, value in plain["symbol"].items()}
         return {
@@ -213,7 +215,7 @@ class LayoutForm(Form):
         }
 
     @property
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> StoredJson:
         """The layout as plain values; boxes that are to be removed are left out."""
         stock = STOCKS[self.stock_name]
         across = {"x": stock.inset_mm, "width": stock.label_width_mm - 2 * stock.inset_mm}
@@ -242,6 +244,6 @@ class LayoutStartForm(Form):
     class Meta:
         csrf = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.stock.choices = choices(STOCK_NAMES.items())

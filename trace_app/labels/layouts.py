@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from flask_babel import force_locale, gettext
 from flask_babel import lazy_gettext as _
@@ -24,6 +23,7 @@ from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.labels.models import LabelLayout, LabelLevel, LabelRun, PrintJob
 from trace_app.labels.service import family_of, symbol_prefix
+from trace_app.values import StoredJson
 
 FIELD_NAMES = {
     "product": _("产品"),
@@ -168,7 +168,7 @@ def _text_problems() -> Iterator[None]:
         raise LayoutNotReadable(why=str(error)) from error
 
 
-def read_layout(plain: dict[str, Any], form: SymbolForm) -> Layout:
+def read_layout(plain: StoredJson, form: SymbolForm) -> Layout:
     """A layout from plain values, fit to be scanned.
 
     :raises LayoutNotReadable, LayoutWouldNotScan:
@@ -252,7 +252,7 @@ def layout_row_for(user: User, layout_id: int) -> LabelLayout:
     return row
 
 
-def save_layout(user: User, row: LabelLayout | None, name: str, plain: dict[str, Any]) -> LabelLayout:
+def save_layout(user: User, row: LabelLayout | None, name: str, plain: StoredJson) -> LabelLayout:
     """Keep a layout under a name.
 
     :raises LayoutNameTaken, LayoutNotReadable, LayoutWouldNotScan:

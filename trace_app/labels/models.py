@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -12,6 +11,7 @@ from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.values import StoredJson
 
 
 class LabelLevel(enum.StrEnum):
@@ -51,7 +51,7 @@ class LabelLayout(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
     name: Mapped[str] = mapped_column(sa.String(40))
-    plain: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    plain: Mapped[StoredJson] = mapped_column(sa.JSON)
     """The layout as `qr.layout.Layout.plain` gives it."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
@@ -132,7 +132,7 @@ class PrintJob(Model):
     """Labels to print; of a batch run, copies."""
     format: Mapped[str] = mapped_column(sa.String(10))
     layout_name: Mapped[str] = mapped_column(sa.String(60))
-    layout: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    layout: Mapped[StoredJson] = mapped_column(sa.JSON)
     """The layout as it was when the labels were asked for."""
     per_volume: Mapped[int]
     reason: Mapped[str] = mapped_column(sa.String(300), default="")

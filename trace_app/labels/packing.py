@@ -177,11 +177,10 @@ def unpack(user: User, container: ScannedLabel, packing_id: int) -> None:
 
 
 def _packing_of(label: ScannedLabel) -> Packing | None:
-    query = db.select(Packing).where(
+    query = sa.select(Packing).where(
         Packing.run_id == label.run_id, Packing.index == label.index, Packing.unpacked_at.is_(None)
     )
-    row: Packing | None = db.session.scalar(query)
-    return row
+    return db.session.scalar(query)
 
 
 def _inside(container: ScannedLabel) -> sa.ColumnElement[bool]:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import sqlalchemy as sa
 import structlog
@@ -244,13 +244,13 @@ def _claim(job_id: int, worker: str) -> bool:
         return bool(count_written(claim))
 
 
-def _set(job_id: int, worker: str, **values: Any) -> bool:
+def _set(job_id: int, worker: str, **values: object) -> bool:
     """Change a job that is still this worker's, in a transaction of its own. Returns whether it was."""
     with transaction():
         return _change_own(job_id, worker, **values)
 
 
-def _change_own(job_id: int, worker: str, **values: Any) -> bool:
+def _change_own(job_id: int, worker: str, **values: object) -> bool:
     change = (
         sa.update(PrintJob)
         .where(PrintJob.id == job_id, PrintJob.worker == worker, PrintJob.status == PrintStatus.WORKING)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from qr.codes import format_code
@@ -34,6 +33,7 @@ from trace_app.labels.forms import (
 )
 from trace_app.labels.models import LabelRun, PrintStatus
 from trace_app.templating import register_words, status_of
+from trace_app.values import StoredJson
 
 views = Blueprint("labels", __name__)
 
@@ -44,13 +44,13 @@ NOT_OURS = _("二维码能读，但不是本平台的追溯码。")
 
 @views.get("/labels")
 @allow(RoleName.PRODUCER)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     return render_template("labels/index.html", jobs=printing.recent_jobs(the_user()))
 
 
 @views.route("/batches/<int:batch_id>/labels", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def of_batch(batch_id: int) -> Any:
+def of_batch(batch_id: int) -> ResponseReturnValue:
     batch = batches.own_batch(the_user(), batch_id)
     form = RunForm(user=the_user())
     if form.validate_on_submit():
@@ -106,11 +106,11 @@ def layout_name(name: str) -> str:
 
 @views.get("/labels/<int:run_id>")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def run(run_id: int) -> Any:
+def run(run_id: int) -> ResponseReturnValue:
     return _run_page(service.run_for(the_user(), run_id), RangeForm(formdata=None), None)
 
 
-def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | None) -> Any:
+def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | None) -> ResponseReturnValue:
     start = max(0, request.args.get("start", 0, type=int))
     own = the_user().role is RoleName.PRODUCER
     reprint_form = reprint_form or _reprint_form(row, formdata=None)
@@ -139,7 +139,7 @@ def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | N
     return response
 
 
-def _reprint_form(row: LabelRun, **options: Any) -> ReprintForm:
+def _reprint_form(row: LabelRun, **options: object) -> ReprintForm:
     form = ReprintForm(**options)
     form.job.choices = choices(
         (job.id, f"{layout_name(job.layout_name)} · {job.format.upper()}") for job in reversed(row.jobs)
@@ -149,7 +149,7 @@ def _reprint_form(row: LabelRun, **options: Any) -> ReprintForm:
 
 @views.post("/labels/<int:run_id>/reprint")
 @allow(RoleName.PRODUCER)
-def reprint(run_id: int) -> Any:
+def reprint(run_id: int) -> ResponseReturnValue:
     row = service.printable_run(the_user(), run_id)
     form = _reprint_form(row)
     if form.validate_on_submit():
@@ -169,7 +169,7 @@ def reprint(run_id: int) -> Any:
 
 @views.post("/labels/<int:run_id>/void")
 @allow(RoleName.PRODUCER)
-def void(run_id: int) -> Any:
+def void(run_id: int) -> ResponseReturnValue:
     row = service.run_for(the_user(), run_id)
     form = RangeForm()
     if form.validate_on_submit():
@@ -185,7 +185,7 @@ def void(run_id: int) -> Any:
 
 @views.post("/labels/jobs/<int:job_id>/cancel")
 @allow(RoleName.PRODUCER)
-def cancel(job_id: int) -> Any:
+def cancel(job_id: int) -> ResponseReturnValue:
     with transaction():
         job = printing.job_for(the_user(), job_id)
         printing.cancel(the_user(), job)
@@ -196,7 +196,7 @@ def cancel(job_id: int) -> Any:
 
 @views.post("/labels/jobs/<int:job_id>/retry")
 @allow(RoleName.PRODUCER)
-def retry(job_id: int) -> Any:
+def retry(job_id: int) -> ResponseReturnValue:
     with transaction():
         job = printing.job_for(the_user(), job_id)
         printing.retry(the_user(), job)
@@ -206,13 +206,13 @@ def retry(job_id: int) -> Any:
 
 @views.get("/labels/jobs/<int:job_id>/<int:volume>")
 @allow(RoleName.PRODUCER)
-def download(job_id: int, volume: int) -> Any:
+def download(job_id: int, volume: int) -> ResponseReturnValue:
     return volume_response(printing.volume_for(the_user(), job_id, volume))
 
 
 @views.get("/labels/<int:run_id>/<int:index>.<any(png, svg):form>")
 @allow(RoleName.PRODUCER)
-def picture(run_id: int, index: int, form: str) -> Any:
+def picture(run_id: int, index: int, form: str) -> ResponseReturnValue:
     row = service.printable_run(the_user(), run_id)
     kind = "image/png" if form == "png" else "image/svg+xml"
     response = Response(printing.picture_of(row, index, form), mimetype=kind)
@@ -224,7 +224,7 @@ def picture(run_id: int, index: int, form: str) -> Any:
 @allow(RoleName.PRODUCER)
 @limiter.limit("30/minute", methods=["POST"])
 @takes_uploads
-def check() -> Any:
+def check() -> ResponseReturnValue:
     """A photo of a printed label is read and graded."""
     # OpenCV is large: loaded where a picture is looked at.
     from qr.verify import GRADES, NoSymbol, NotGradable, verify
@@ -263,13 +263,13 @@ def check() -> Any:
 
 @views.get("/layouts")
 @allow(RoleName.PRODUCER)
-def layout_list() -> Any:
+def layout_list() -> ResponseReturnValue:
     return render_template("labels/layouts.html", rows=layouts.layouts_of(the_user()), form=LayoutStartForm())
 
 
 @views.route("/layouts/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def new_layout() -> Any:
+def new_layout() -> ResponseReturnValue:
     start = LayoutStartForm(request.args)
     if not start.validate():
         return redirect(url_for("labels.layout_list"))
@@ -286,12 +286,12 @@ def new_layout() -> Any:
 
 @views.route("/layouts/<int:layout_id>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def edit_layout(layout_id: int) -> Any:
+def edit_layout(layout_id: int) -> ResponseReturnValue:
     row = layouts.layout_row_for(the_user(), layout_id)
     return _edit_layout(row.id, row.plain, row.name)
 
 
-def _edit_layout(layout_id: int | None, plain: dict[str, Any], name: str = "") -> Any:
+def _edit_layout(layout_id: int | None, plain: StoredJson, name: str = "") -> ResponseReturnValue:
     """The editor. Saving is one of its buttons; the others add a box or show the preview."""
     form = LayoutForm(stock=plain["stock"], data=LayoutForm.values_of(plain) | {"name": name})
     valid = form.validate_on_submit()
@@ -314,7 +314,7 @@ def _edit_layout(layout_id: int | None, plain: dict[str, Any], name: str = "") -
     return page, status_of(form)
 
 
-def _previewed(plain: dict[str, Any] | None) -> dict[str, Any]:
+def _previewed(plain: StoredJson | None) -> dict[str, str | list[str]]:
     """The preview of a layout as SVG, and what is wrong with it."""
     if plain is None:
         return {"svg": "", "faults": []}
@@ -328,7 +328,7 @@ def _previewed(plain: dict[str, Any] | None) -> dict[str, Any]:
 @views.post("/layouts/preview/<any({stocks}):stock>".format(stocks=", ".join(f'"{name}"' for name in STOCKS)))
 @allow(RoleName.PRODUCER)
 @limiter.limit("240/minute")
-def preview(stock: str) -> Any:
+def preview(stock: str) -> ResponseReturnValue:
     """The live preview of the editor: SVG and faults as JSON."""
     form = LayoutForm(stock=stock)
     if not form.validate():
@@ -339,7 +339,7 @@ def preview(stock: str) -> Any:
     return jsonify(svg=str(found["svg"]), faults=[str(fault) for fault in found["faults"]])
 
 
-def _flat(found: Any) -> list[Any]:
+def _flat(found: object) -> list[object]:
     if isinstance(found, dict):
         return [m for part in found.values() for m in _flat(part)]
     if isinstance(found, list | tuple):
@@ -349,7 +349,7 @@ def _flat(found: Any) -> list[Any]:
 
 @views.post("/layouts/<int:layout_id>/delete")
 @allow(RoleName.PRODUCER)
-def delete_layout(layout_id: int) -> Any:
+def delete_layout(layout_id: int) -> ResponseReturnValue:
     with transaction():
         layouts.delete_layout(the_user(), layouts.layout_row_for(the_user(), layout_id))
     flash(_("版式已删除。"))
@@ -358,7 +358,7 @@ def delete_layout(layout_id: int) -> Any:
 
 @views.route("/labels/pack", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def pack_start() -> Any:
+def pack_start() -> ResponseReturnValue:
     """Scan a case or pallet to begin with."""
     form = PackForm()
     if form.validate_on_submit():
@@ -376,7 +376,7 @@ def pack_start() -> Any:
 
 @views.route("/labels/pack/<code>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def pack(code: str) -> Any:
+def pack(code: str) -> ResponseReturnValue:
     """What is scanned goes into the container, until the next container is scanned."""
     container, batch = packing.own_container(the_user(), code)
     form = PackForm()
@@ -405,7 +405,7 @@ def pack(code: str) -> Any:
 @allow(RoleName.PRODUCER)
 @limiter.limit("30/minute")
 @takes_uploads
-def pack_photo(code: str) -> Any:
+def pack_photo(code: str) -> ResponseReturnValue:
     """All labels in a photo go into the container; each that does not is named."""
     container, _batch = packing.own_container(the_user(), code)
     form = PictureForm()
@@ -436,7 +436,7 @@ def pack_photo(code: str) -> Any:
 
 @views.post("/labels/pack/<code>/<int:packing_id>/remove")
 @allow(RoleName.PRODUCER)
-def unpack(code: str, packing_id: int) -> Any:
+def unpack(code: str, packing_id: int) -> ResponseReturnValue:
     with transaction():
         container, _batch = packing.own_container(the_user(), code)
         packing.unpack(the_user(), container, packing_id)

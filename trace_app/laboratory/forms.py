@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from flask_babel import lazy_gettext as _
+from flask_babel.speaklater import LazyString
 from flask_wtf.file import FileField
+from werkzeug.datastructures import MultiDict
+from wtforms import Field
 from wtforms.validators import ValidationError
 
 from trace_app.forms import (
@@ -24,6 +26,7 @@ from trace_app.laboratory.service import ResultFacts
 from trace_app.laboratory.texts import result_text
 from trace_app.laboratory.verdicts import TEST_UNITS, NotAResult, read_result
 from trace_app.reference.models import Limit
+from trace_app.values import Facts
 
 MORE_LINES = 4
 
@@ -50,12 +53,12 @@ class TestReportForm(Form):
     pdf = FileField(_("报告原件（PDF）"))
     correction_reason = StringField(_("更正原因"), [optional(), at_most(300)], description=_("会与原报告一起保留"))
 
-    def __init__(self, *args: Any, typed_lines: Sequence[dict[str, str]] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: object, typed_lines: Sequence[dict[str, str]] | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.typed_lines = list(typed_lines or [])
         self.line_errors: dict[int, str] = {}
 
-    def validate_issued_on(self, field: Any) -> None:
+    def validate_issued_on(self, field: Field) -> None:
         if field.data and self.sampled_on.data and field.data < self.sampled_on.data:
             raise ValidationError(_("不能早于抽样日期。"))
 
@@ -77,12 +80,12 @@ class TestReportForm(Form):
         return found
 
     @property
-    def report_facts(self) -> dict[str, Any]:
+    def report_facts(self) -> Facts:
         names = ("report_number", "laboratory", "cma_number", "sample", "sampled_on", "issued_on")
         return {name: self[name].data if self[name].data is not None else "" for name in names}
 
 
-def _fault_of(line: dict[str, str]) -> Any:
+def _fault_of(line: dict[str, str]) -> LazyString | None:
     if not line["analyte"]:
         return _("请填写检测项目。")
     if len(line["analyte"]) > 60 or len(line["method"]) > 60 or len(line["unit"]) > 20:
@@ -96,7 +99,7 @@ def _fault_of(line: dict[str, str]) -> Any:
     return None
 
 
-def typed_lines(form: Any) -> list[dict[str, str]]:
+def typed_lines(form: MultiDict[str, str]) -> list[dict[str, str]]:
     """The lines of results of a request's form: fields of one name stand in order."""
     columns = {name: form.getlist(f"line-{name}")[:MOST_LINES] for name in LINE_FIELDS}
     length = max(map(len, columns.values()), default=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -26,6 +26,7 @@ from trace_app.laboratory.reports import not_corrected
 from trace_app.laboratory.verdicts import MeasuredResult, limit_for, verdict, verdict_of_all
 from trace_app.media.service import keep_pdf
 from trace_app.reference.models import Limit
+from trace_app.values import Facts
 
 
 def _of_report(report: TestReport) -> sa.ColumnElement[bool]:
@@ -90,7 +91,7 @@ def limits_of(kind_code: str) -> list[Limit]:
 
 def add_report(
     user: User,
-    facts: dict[str, Any],
+    facts: Facts,
     results: Sequence[ResultFacts],
     *,
     batch: Batch | None = None,
@@ -130,11 +131,9 @@ def add_report(
     return report
 
 
-def _check_new(
-    user: User, facts: dict[str, Any], batch: Batch | None, site: Site | None, replaces: TestReport | None
-) -> None:
+def _check_new(user: User, facts: Facts, batch: Batch | None, site: Site | None, replaces: TestReport | None) -> None:
     # The lot or site is held until the commit, so that two can't correct one report at once.
-    place: Any = batch if batch is not None else site
+    place = batch if batch is not None else site
     db.session.refresh(place, with_for_update={"of": type(place)})
     if replaces is not None and db.session.scalar(db.select(TestReport.id).filter_by(replaces_id=replaces.id)):
         raise ReportCorrected
@@ -150,7 +149,7 @@ def _check_new(
         raise ReportKnown(number=facts["report_number"])
 
 
-def _judged(result: ResultFacts, day: Any, limits: Sequence[Limit]) -> TestResult:
+def _judged(result: ResultFacts, day: date, limits: Sequence[Limit]) -> TestResult:
     limit = limit_for(limits, result.analyte, day)
     row = TestResult(
         analyte=result.analyte,
@@ -181,8 +180,9 @@ def report_for(user: User, report_id: int) -> TestReport:
         raise NotFound
     if report.entered_for_id == user.organisation_id:
         return report
-    place: Any = report.batch or report.site
-    if not may_see(user, place.producer_id, place.division_code):
+
+    place = report.batch or report.site
+    if place is None or not may_see(user, place.producer_id, place.division_code):
         raise NotFound
     return report
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
@@ -18,6 +19,7 @@ from trace_app.db.session import transaction
 from trace_app.laboratory import service as laboratory
 from trace_app.laboratory.forms import LotSearchForm, TestReportForm, offered_lines, typed_lines
 from trace_app.laboratory.models import TestReport, TestSubject, Verdict
+from trace_app.laboratory.service import ResultFacts
 from trace_app.laboratory.texts import SUBJECTS, limit_text, outcome
 from trace_app.laboratory.verdicts import TEST_UNITS
 from trace_app.release.service import check_lot
@@ -33,7 +35,7 @@ views.add_app_template_filter(limit_text)
 
 @views.get("/laboratory")
 @allow(RoleName.LABORATORY)
-def start() -> Any:
+def start() -> ResponseReturnValue:
     """Where a laboratory begins: the lot by its code or number, and what it entered before."""
     form = LotSearchForm(request.args)
     typed = (form.lot.data or "").strip()[:200]
@@ -52,7 +54,7 @@ def start() -> Any:
 @views.route("/batches/<int:batch_id>/tests/new", methods=["GET", "POST"])
 @allow(*ENTERED_BY)
 @takes_uploads
-def on_lot(batch_id: int) -> Any:
+def on_lot(batch_id: int) -> ResponseReturnValue:
     batch = laboratory.lot_to_test(the_user(), batch_id)
     return _enter(TestSubject.PRODUCT, batch=batch)
 
@@ -60,13 +62,13 @@ def on_lot(batch_id: int) -> Any:
 @views.route("/sites/<int:site_id>/tests/<any(soil, water):subject>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 @takes_uploads
-def on_site(site_id: int, subject: str) -> Any:
+def on_site(site_id: int, subject: str) -> ResponseReturnValue:
     return _enter(TestSubject(subject), site=site_for(the_user(), site_id))
 
 
 @views.get("/sites/<int:site_id>/tests")
 @allow(RoleName.PRODUCER)
-def of_site(site_id: int) -> Any:
+def of_site(site_id: int) -> ResponseReturnValue:
     """What a site's soil and water was tested for."""
     site = site_for(the_user(), site_id)
     return render_template("laboratory/site_reports.html", site=site, reports=laboratory.reports_on(site))
@@ -74,7 +76,7 @@ def of_site(site_id: int) -> Any:
 
 @views.get("/laboratory/reports/<int:report_id>")
 @allow(*ENTERED_BY, *SUPERVISORS)
-def show(report_id: int) -> Any:
+def show(report_id: int) -> ResponseReturnValue:
     report = laboratory.report_for(the_user(), report_id)
     return render_template(
         "laboratory/report.html",
@@ -87,14 +89,14 @@ def show(report_id: int) -> Any:
 @views.route("/laboratory/reports/<int:report_id>/correct", methods=["GET", "POST"])
 @allow(*ENTERED_BY)
 @takes_uploads
-def correct(report_id: int) -> Any:
+def correct(report_id: int) -> ResponseReturnValue:
     report = laboratory.own_report(the_user(), report_id)
     return _enter(report.subject, batch=report.batch, site=report.site, replaces=report)
 
 
 def _enter(
     subject: TestSubject, *, batch: Batch | None = None, site: Site | None = None, replaces: TestReport | None = None
-) -> Any:
+) -> ResponseReturnValue:
     limits = laboratory.limits_of(batch.product.kind_code) if batch is not None else []
     lines = typed_lines(request.form) if request.method == "POST" else offered_lines(limits, replaces)
     laboratory_name = the_user().organisation.name if the_user().role is RoleName.LABORATORY else ""
@@ -133,7 +135,7 @@ def _enter(
 def _add(
     form: TestReportForm,
     subject: TestSubject,
-    results: Any,
+    results: Sequence[ResultFacts],
     *,
     batch: Batch | None,
     site: Site | None,

@@ -9,7 +9,6 @@ import smtplib
 import time
 from datetime import timedelta
 from email.message import EmailMessage
-from typing import Any
 
 import structlog
 from flask_babel import lazy_gettext as _
@@ -22,6 +21,7 @@ from trace_app.extensions import db, jobs
 from trace_app.messages.models import Channel, ChannelType, Delivery, DeliveryStatus
 from trace_app.messages.outgoing import NoAnswer, NotAllowed, post
 from trace_app.settings import settings
+from trace_app.values import StoredJson
 
 BREAKS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720)]
 """How long is waited before the second attempt, the third and so on; then it is given up."""
@@ -91,7 +91,7 @@ def mail_is_set() -> bool:
     return bool(settings().smtp_host)
 
 
-def _send_mail(address: str, message: dict[str, Any]) -> None:
+def _send_mail(address: str, message: StoredJson) -> None:
     set_to = settings()
     if not mail_is_set():
         raise NoMailServer
@@ -106,7 +106,7 @@ def _send_mail(address: str, message: dict[str, Any]) -> None:
         server.send_message(letter)
 
 
-def _send_webhook(channel: Channel, content: dict[str, Any]) -> None:
+def _send_webhook(channel: Channel, content: StoredJson) -> None:
     """POST JSON, signed: ``Trace-Signature: t=…,v1=HMAC-SHA256(secret, t.body)``."""
     body = json.dumps(content, ensure_ascii=False).encode()
     moment = str(int(time.time()))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext as _
+from wtforms import Field
 from wtforms.validators import ValidationError
 
 from trace_app.forms import Form, SelectField, StringField, at_most, choices, plain_email, required
@@ -26,7 +26,7 @@ class ChannelForm(Form):
         choices=choices({Severity.WARN.value: _("警告和阻止放行"), Severity.BLOCK.value: _("只要阻止放行")}.items()),
     )
 
-    def validate_target(self, field: Any) -> None:
+    def validate_target(self, field: Field) -> None:
         if self.type.data == ChannelType.EMAIL:
             field.data = plain_email(field.data or "")
         elif self.type.data == ChannelType.WEBHOOK:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.accounts.models import Organisation
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.values import StoredJson
 
 
 class Severity(enum.StrEnum):
@@ -63,7 +63,7 @@ class Delivery(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     finding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("findings.id"))
     """The finding that it tells of, where it tells of one: a channel is told once of each."""
-    message: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    message: Mapped[StoredJson] = mapped_column(sa.JSON)
     """``subject``, ``lines`` and ``link`` for people; ``type`` and ``facts`` for machines, or ``webhook``, the whole
     body that a webhook gets in their place.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -15,6 +14,7 @@ from trace_app.accounts.models import Organisation, User
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.messages.models import Channel, ChannelType, Delivery, Severity
+from trace_app.values import JsonObject
 
 
 class TooManyChannels(Problem):
@@ -26,7 +26,7 @@ class TooManyChannels(Problem):
 MAX_CHANNELS = 10
 
 
-def tell(organisation: Organisation, message: dict[str, Any]) -> None:
+def tell(organisation: Organisation, message: JsonObject) -> None:
     """Queue a message for an organisation: through its channels, or to its users' addresses where it has none.
 
     :param message: see `Delivery.message`.
@@ -40,7 +40,7 @@ def tell(organisation: Organisation, message: dict[str, Any]) -> None:
                 tell_address(user.email, message)
 
 
-def tell_address(address: str, message: dict[str, Any]) -> None:
+def tell_address(address: str, message: JsonObject) -> None:
     """Queue a message for an e-mail address."""
     db.session.add(Delivery(message=message, address=address))
 

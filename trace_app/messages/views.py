@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
@@ -29,7 +28,7 @@ register_words(views, channel_type=CHANNEL_TYPES, delivery_status=DELIVERY_STATE
 
 @views.route("/messages", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     """Where the organisation is told of findings, and how that went."""
     form = ChannelForm()
     if form.validate_on_submit():
@@ -54,7 +53,7 @@ def index() -> Any:
 
 @views.post("/messages/<int:channel_id>/remove")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def remove_channel(channel_id: int) -> Any:
+def remove_channel(channel_id: int) -> ResponseReturnValue:
     with transaction():
         messages.remove_channel(the_user(), channel_id)
     flash(_("已删除通知方式。"))

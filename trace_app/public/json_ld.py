@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from flask import request
 from werkzeug.datastructures import MIMEAccept
@@ -14,6 +13,7 @@ from trace_app.laboratory.models import Verdict
 from trace_app.language import named
 from trace_app.public.trace import Trace
 from trace_app.settings import address_of, settings
+from trace_app.values import Json, JsonObject
 
 CONTEXT = {"@vocab": "https://schema.org/", "gs1": "https://ref.gs1.org/voc/"}
 
@@ -24,7 +24,7 @@ def accepted_media() -> MIMEAccept:
     return MIMEAccept([(wished, 1)]) if wished else request.accept_mimetypes
 
 
-def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]:
+def product_document(trace: Trace, code: str, *, serial: bool) -> JsonObject:
     """A lot's product, or a single item of it, as JSON-LD.
 
     :param code: as it stands in the address; empty in the page itself, whose address it is.
@@ -32,7 +32,7 @@ def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]
     """
     batch, product = trace.batch, trace.batch.product
     base = str(settings().public_url)
-    document: dict[str, Any] = {
+    document: JsonObject = {
         "@context": CONTEXT,
         "@type": ["IndividualProduct" if serial else "Product", "gs1:FoodBeverageTobaccoProduct"],
         "@id": f"{base}{code}" if code else "",
@@ -70,9 +70,9 @@ def product_document(trace: Trace, code: str, *, serial: bool) -> dict[str, Any]
     return document
 
 
-def _organisation(batch: Batch) -> dict[str, Any]:
+def _organisation(batch: Batch) -> JsonObject:
     producer = batch.producer
-    document = {
+    document: JsonObject = {
         "@type": ["Organization", "gs1:Organization"],
         "name": named(producer),
         "address": {"@type": "PostalAddress", "addressCountry": "CN", "addressLocality": named(batch.division)},
@@ -91,9 +91,9 @@ def _certificate(certificate: Certificate) -> dict[str, str]:
     }
 
 
-def _property(name: str, *values: str) -> dict[str, Any]:
+def _property(name: str, *values: str) -> JsonObject:
     return {"@type": "PropertyValue", "name": name, "value": " ".join(str(value) for value in values)}
 
 
-def json_text(document: Any) -> str:
+def json_text(document: Json) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from flask import Response, current_app, render_template, request
+from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from markupsafe import Markup
@@ -30,6 +30,7 @@ from trace_app.scanning.models import Outcome
 from trace_app.scanning.pages import CODE_MARK, CUT_MARK, ITEM_MARK, PRINTED_MARK, QUIET_MARK
 from trace_app.security_headers import allow_inline_style
 from trace_app.templating import inline_style
+from trace_app.values import JsonObject
 
 LEVELS_OF_LABELS = {
     LabelLevel.BATCH: _("整批标签"),
@@ -75,14 +76,14 @@ class TracePage:
 
     trace: Trace
     label: LabelShown
-    document: dict[str, Any]
+    document: JsonObject
     """The page as JSON-LD."""
     style: Markup
     map: CountyMap
     input_types: frozenset[RecordType] = INPUT_TYPES
 
 
-def trace_page(label: ScannedLabel, pin: PinAsked | None = None) -> Any:
+def trace_page(label: ScannedLabel, pin: PinAsked | None = None) -> ResponseReturnValue:
     """The page that a label opens, or the same as data."""
     marked = FOR_ALL_LABELS in request.environ
     if not marked and request.method == "GET" and "lang" not in request.args:
@@ -180,7 +181,7 @@ def _note_unknown(typed: str) -> None:
         note(request.environ, language(), Outcome.UNPRINTED.value, run_id=run_id, index=index, batch_id=batch_id)
 
 
-def unknown_page(typed: str) -> Any:
+def unknown_page(typed: str) -> ResponseReturnValue:
     """What no label of ours says. Many from one source in a minute get no further answer: nobody scans so many."""
     if request.method == "GET":
         _note_unknown(typed)

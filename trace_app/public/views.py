@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from media_store import MediaNotFound
@@ -52,13 +52,13 @@ LOTS_IN_LIST = 8
 
 @views.get("/")
 @public
-def home() -> Any:
+def home() -> ResponseReturnValue:
     return _home_page(PictureForm())
 
 
 @views.get("/find")
 @public
-def find() -> Any:
+def find() -> ResponseReturnValue:
     """A code as it was typed leads to its page."""
     typed = request.args.get("code", "").strip()
     if not typed:
@@ -74,7 +74,7 @@ def find() -> Any:
 @public
 @limiter.limit("20/minute")
 @takes_uploads
-def find_in_picture() -> Any:
+def find_in_picture() -> ResponseReturnValue:
     """A photo of a label leads to its page."""
     form = PictureForm()
     data = form.picture.data.read() if form.validate() and form.picture.data else b""
@@ -96,7 +96,7 @@ def find_in_picture() -> Any:
     return _home_page(form, problem), 422
 
 
-def _home_page(form: PictureForm, problem: Any = None) -> str:
+def _home_page(form: PictureForm, problem: str | None = None) -> str:
     allow_webassembly()
     reader = (STATIC / "vendor" / "zxing-reader.js").exists()
     return render_template("public/home.html", form=form, typed="", picture_problem=problem, reader=reader)
@@ -104,7 +104,7 @@ def _home_page(form: PictureForm, problem: Any = None) -> str:
 
 @views.get("/<code>")
 @public
-def trace(code: str) -> Any:
+def trace(code: str) -> ResponseReturnValue:
     """The page that a scan opens."""
     known: LabelToRender | None = request.environ.get(FOR_ALL_LABELS)
     if known is not None:
@@ -130,7 +130,7 @@ def trace(code: str) -> Any:
 @csrf.exempt
 @public
 @limiter.limit("30/minute")
-def pin(code: str) -> Any:
+def pin(code: str) -> ResponseReturnValue:
     """Check the PIN under the scratch film.
 
     Exempt from CSRF: the page that asks is the same for everyone, and the answer is for whoever asks.
@@ -151,7 +151,7 @@ def pin(code: str) -> Any:
 
 @views.get("/recalls")
 @public
-def recall_list() -> Any:
+def recall_list() -> ResponseReturnValue:
     form = RecallSearchForm(request.args)
     wished = form.wished
     page = published_recalls(**wished, page=request.args.get("page", 1, type=int))
@@ -167,7 +167,7 @@ def recall_list() -> Any:
 
 @views.get("/recalls/<number>")
 @public
-def recall(number: str) -> Any:
+def recall(number: str) -> ResponseReturnValue:
     row = public_recall(number)
     return render_template(
         "public/recall.html",
@@ -178,7 +178,7 @@ def recall(number: str) -> Any:
 
 @views.get("/recalls/<number>/<int:sequence>.pdf")
 @public
-def recall_notice(number: str, sequence: int) -> Any:
+def recall_notice(number: str, sequence: int) -> ResponseReturnValue:
     """A notice as it is printed and sealed."""
     from trace_app.recalls import papers
 
@@ -191,7 +191,7 @@ def recall_notice(number: str, sequence: int) -> Any:
 
 @views.get("/recalls/<number>/poster.pdf")
 @public
-def recall_poster(number: str) -> Any:
+def recall_poster(number: str) -> ResponseReturnValue:
     """A sheet for shops to hang up."""
     from trace_app.recalls import papers
 
@@ -213,7 +213,7 @@ def _pdf(data: bytes, name: str) -> Response:
 
 @views.get("/recalls.atom")
 @public
-def recall_atom() -> Any:
+def recall_atom() -> ResponseReturnValue:
     rows = newest_recalls(feeds.MOST)
     data = feeds.atom(rows, lots_listed(rows), settings().home, str(_("召回公告")))
     return Response(data, mimetype="application/atom+xml", headers={"Cache-Control": "no-cache"})
@@ -221,7 +221,7 @@ def recall_atom() -> Any:
 
 @views.get("/recalls.json")
 @public
-def recall_json() -> Any:
+def recall_json() -> ResponseReturnValue:
     rows = newest_recalls(feeds.MOST)
     response = jsonify(feeds.enforcement(rows, lots_listed(rows), settings().home))
     response.headers.update({"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"})
@@ -231,7 +231,7 @@ def recall_json() -> Any:
 @views.get("/recalls/check")
 @public
 @limiter.limit("60/minute")
-def recall_check() -> Any:
+def recall_check() -> ResponseReturnValue:
     """Whether what someone has in hand is under recall."""
     form = CheckForm(request.args)
     form.validate()
@@ -255,7 +255,7 @@ def recall_check() -> Any:
 @views.get("/media/<string(length=32):name>.webp")
 @views.get("/media/<string(length=32):name>-<any(small):size>.webp")
 @public
-def photo(name: str, size: str = "") -> Any:
+def photo(name: str, size: str = "") -> ResponseReturnValue:
     row = photo_by_name(name)
     if row is None:
         raise NotFound
@@ -270,7 +270,7 @@ def photo(name: str, size: str = "") -> Any:
 
 @views.get("/media/<string(length=32):name>.pdf")
 @public
-def document(name: str) -> Any:
+def document(name: str) -> ResponseReturnValue:
     """A test report or certificate as it was handed in, for whoever was given its address."""
     row = document_by_name(name)
     if row is None or row.kind != "pdf":
@@ -290,19 +290,19 @@ def document(name: str) -> Any:
 
 @views.get("/favicon.ico")
 @public
-def favicon() -> Any:
+def favicon() -> ResponseReturnValue:
     return send_file(STATIC / "icon.svg", mimetype="image/svg+xml", max_age=86_400)
 
 
 @views.get("/robots.txt")
 @public
-def robots() -> Any:
+def robots() -> ResponseReturnValue:
     return Response("User-agent: *\nAllow: /$\nAllow: /recalls\nDisallow: /\n", mimetype="text/plain")
 
 
 @views.get("/healthz")
 @public
-def health() -> Any:
+def health() -> ResponseReturnValue:
     """Whether the database answers, for a load balancer."""
     db.session.execute(db.text("SELECT 1"))
     return {"status": "ok"}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import lazy_gettext as _
 from reportlab.lib.units import mm
-from reportlab.platypus import Spacer
+from reportlab.platypus import Flowable, Spacer
 
 from trace_app.clock import local
 from trace_app.db.base import utc_now
@@ -51,8 +49,8 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
     for name, head, rows, _widths in tables:
         texts += [name, *head, *(text for row in rows for text in row)]
 
-    def story(styles: Styles) -> list[Any]:
-        made: list[Any] = [Spacer(1, 4 * mm), styles.facts(facts)]
+    def story(styles: Styles) -> list[Flowable]:
+        made: list[Flowable] = [Spacer(1, 4 * mm), styles.facts(facts)]
         for name, head, rows, widths in tables:
             made.append(styles.paragraph(name, styles.heading))
             made.append(styles.grid(head, rows, widths) if rows else styles.paragraph(nothing, styles.cell))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -36,6 +36,7 @@ from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
 from trace_app.settings import address_of
 from trace_app.units import unit_name
+from trace_app.values import JsonObject
 
 LOTS_IN_MESSAGE = 50
 MOST_LOTS = 500
@@ -176,7 +177,7 @@ def link_of(task: RecallTask) -> str:
     return address_of("recall_tasks.show", token=task.token)
 
 
-def _message(recall: Recall, task: RecallTask | None) -> dict[str, Any]:
+def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
     """The latest notice in words, in Chinese as the law gives them, with facts for machines."""
     notice = recall.notice
     with force_locale("zh_CN"):
@@ -263,7 +264,7 @@ def escalate() -> None:
 # ---- confirming and reporting
 
 
-def _with_parties(query: sa.Select[Any]) -> sa.Select[Any]:
+def _with_parties(query: sa.Select[RecallTask]) -> sa.Select[RecallTask]:
     return query.options(
         joinedload(RecallTask.recall).selectinload(Recall.notices),
         joinedload(RecallTask.recall).joinedload(Recall.authority),
@@ -511,7 +512,7 @@ def progress_of(recall: Recall) -> RecallProgress:
     )
 
 
-def _mean(values: Any) -> float | None:
+def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import acting_user, allow, public, the_user
@@ -26,7 +26,7 @@ views.add_app_template_filter(tasks.party_phone)
 
 
 @views.app_context_processor
-def _calls() -> dict[str, Any]:
+def _calls() -> dict[str, object]:
     """What a user has to confirm, for the bar on top of its pages; one query."""
     user = acting_user()
     if user is None or user.role not in (RoleName.PRODUCER, RoleName.BUYER):
@@ -36,20 +36,20 @@ def _calls() -> dict[str, Any]:
 
 @views.get("/recall-tasks")
 @allow(RoleName.PRODUCER, RoleName.BUYER)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     return render_template("recall_tasks/index.html", tasks=tasks.open_tasks(the_user()), link_of=tasks.link_of)
 
 
 @views.get("/recall-tasks/<token>")
 @public
-def show(token: str) -> Any:
+def show(token: str) -> ResponseReturnValue:
     return _page(token)
 
 
 @views.post("/recall-tasks/<token>/acknowledge")
 @public
 @limiter.limit("30/minute")
-def acknowledge(token: str) -> Any:
+def acknowledge(token: str) -> ResponseReturnValue:
     form = AcknowledgeForm()
     if form.validate():
         with transaction():
@@ -63,7 +63,7 @@ def acknowledge(token: str) -> Any:
 @public
 @limiter.limit("30/minute")
 @takes_uploads
-def report(token: str) -> Any:
+def report(token: str) -> ResponseReturnValue:
     form = RecallReportForm()
     amounts, faults = _amounts()
     if form.validate() and not faults:
@@ -103,7 +103,7 @@ def _page(
     acknowledge_form: AcknowledgeForm | None = None,
     report_form: RecallReportForm | None = None,
     faults: set[str] | None = None,
-) -> Any:
+) -> ResponseReturnValue:
     task = tasks.task_by_token(token)
     user = acting_user()
     known = {"name": user.full_name} if user is not None else {"name": task.acknowledged_by}

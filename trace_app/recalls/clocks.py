@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from flask_babel import lazy_gettext as _
 
@@ -53,7 +52,7 @@ def working_days_after(day: date, count: int) -> date:
     """
     horizon = day + timedelta(days=count * 2 + LONGEST_REST)
     query = db.select(Holiday.day, Holiday.type).where(Holiday.day > day, Holiday.day <= horizon)
-    known: dict[Any, str] = {row[0]: row[1] for row in db.session.execute(query)}
+    known: dict[date, str] = {row[0]: row[1] for row in db.session.execute(query)}
     while count:
         day += timedelta(days=1)
         works = known.get(day)

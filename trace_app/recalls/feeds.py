@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
 from xml.etree import ElementTree
 
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.recalls.forms import LEVELS, STATUSES
 from trace_app.recalls.models import Recall, RecallMember, RecallStatus
+from trace_app.values import JsonObject
 
 MOST = 100
 """Recalls of a feed."""
@@ -64,7 +65,7 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """The moment that a feed names while it has nothing yet."""
 
 
-def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str) -> dict[str, Any]:
+def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str) -> JsonObject:
     """``meta`` and ``results`` as openFDA gives them (https://open.fda.gov/apis/food/enforcement/), with both languages
     and, under ``lots``, what GS1's recall notices carry of each lot."""
     places = _sent_to(recalls)
@@ -96,9 +97,9 @@ def _sent_to(recalls: Sequence[Recall]) -> dict[int, list[str]]:
     return found
 
 
-def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> dict[str, Any]:
+def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> JsonObject:
     first = lots[0] if lots else None
-    amounts: defaultdict[str, Any] = defaultdict(int)
+    amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for lot in lots:
         amounts[lot.unit] += lot.quantity
     notice = recall.notice

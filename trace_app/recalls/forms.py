@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import lazy_gettext as _
 
 from trace_app.catalogue.boundary import boundary_text
@@ -24,6 +22,7 @@ from trace_app.forms import (
 from trace_app.language import named
 from trace_app.recalls.models import NoticeText, NoticeType, RecallKind, RecallStatus
 from trace_app.recalls.scope import SCOPE_FIELDS, WIDEST_AREA, RecallScope
+from trace_app.values import Facts
 
 LEVELS = {
     1: _("一级召回"),
@@ -76,7 +75,7 @@ class NoticeForm(Form):
         default="Do not eat it. Return it with its packaging to the shop for a refund.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.level.choices = choices(LEVEL_MEANINGS.items(), blank=_("请选择"))
 
@@ -92,7 +91,7 @@ class RecallForm(NoticeForm):
 
     kind = SelectField(_("做什么"))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         hold = {RecallKind.HOLD.value: _("暂停销售：先封存、待查，标签显示暂停，不发公告")}
         self.kind.choices = choices(hold.items(), blank=_("召回：公告公开，标签显示召回"))
@@ -126,7 +125,7 @@ class RecallScopeForm(Form):
         _("圈定的区域"), [optional()], description=_("在图上点出，或一行一个角点：纬度, 经度"), widest=WIDEST_AREA
     )
 
-    def __init__(self, *args: Any, places: list[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: object, places: list[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.kind_code.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))
         self.division.choices = choices(places, blank=_("全部辖区"))
@@ -134,7 +133,7 @@ class RecallScopeForm(Form):
     @property
     def recall_scope(self) -> RecallScope:
         """What was filled in, once the form is valid."""
-        values: dict[str, Any] = {name: self[name].data for name in SCOPE_FIELDS if self[name].data}
+        values: Facts = {name: self[name].data for name in SCOPE_FIELDS if self[name].data}
         if self.area.data:
             values["area"] = boundary_text(self.area.data)
         return RecallScope(**values)
@@ -169,13 +168,13 @@ class RecallSearchForm(Form):
     state = SelectField(_("状态"))
     level = SelectField(_("级别"))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.state.choices = choices({"active": _("进行中"), "ended": _("已终止")}.items(), blank=_("全部状态"))
         self.level.choices = choices(LEVELS.items(), blank=_("全部级别"))
 
     @property
-    def wished(self) -> dict[str, Any]:
+    def wished(self) -> Facts:
         self.validate()
         values = {name: "" if self[name].errors else self[name].data or "" for name in ("q", "state", "level")}
         return {

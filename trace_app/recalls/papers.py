@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
 
 from flask_babel import lazy_gettext as _
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Spacer
+from reportlab.platypus import Flowable, Paragraph, Spacer
 
 from trace_app.batches.models import Batch
 from trace_app.clock import local
@@ -31,15 +32,15 @@ POSTER_LOTS = 12
 POSTER_SYMBOL_MM = 70
 
 
-def _day(value: Any) -> str:
+def _day(value: datetime | None) -> str:
     return f"{local(value):%Y-%m-%d %H:%M}" if value is not None else ""
 
 
-def _amount(quantity: Any, batch: Batch) -> str:
+def _amount(quantity: Decimal, batch: Batch) -> str:
     return f"{plain_decimal(quantity)} {unit_name(batch.unit)}"
 
 
-def _of(row: Any, name: str) -> str:
+def _of(row: object, name: str) -> str:
     """A text in the reader's language where there is one."""
     return named(row, name)
 
@@ -95,8 +96,8 @@ def notice_pdf(recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url:
         *(t for pair in [*facts, *parts] for t in pair),
     ]
 
-    def story(styles: Styles) -> list[Any]:
-        made: list[Any] = [Spacer(1, 4 * mm), styles.facts(facts, 40)]
+    def story(styles: Styles) -> list[Flowable]:
+        made: list[Flowable] = [Spacer(1, 4 * mm), styles.facts(facts, 40)]
         for label, text in parts:
             if text:
                 made += [styles.paragraph(label, styles.heading), styles.paragraph(text)]
@@ -168,9 +169,8 @@ def poster_pdf(recall: Recall, lots: Sequence[Batch], url: str) -> bytes:
     return out.getvalue()
 
 
-def _flow(canvas: Any, paragraph: Any, top_mm: float) -> float:
+def _flow(canvas: Canvas, paragraph: Paragraph, top_mm: float) -> float:
     """Set a paragraph below a height; returns where it ends."""
     _width, height = paragraph.wrap(180 * mm, 200 * mm)
     paragraph.drawOn(canvas, 15 * mm, top_mm * mm - height)
-    end: float = top_mm - height / mm
-    return end
+    return top_mm - height / mm

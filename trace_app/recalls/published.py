@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from flask_sqlalchemy.pagination import Pagination
@@ -26,7 +25,7 @@ _PUBLIC = sa.and_(Recall.kind == RecallKind.RECALL, Recall.status.in_([RecallSta
 _NEWEST_FIRST = (Recall.issued_at.desc(), Recall.id.desc())
 
 
-def _with_notices(query: sa.Select[Any]) -> sa.Select[Any]:
+def _with_notices(query: sa.Select[Recall]) -> sa.Select[Recall]:
     return query.options(joinedload(Recall.authority), selectinload(Recall.notices))
 
 
@@ -54,7 +53,7 @@ def _says(text: str) -> sa.ColumnElement[bool]:
     return sa.or_(Recall.number.icontains(text, autoescape=True), Recall.notices.any(sa.or_(*told)))
 
 
-def _with_lots_like(text: str) -> sa.Select[Any]:
+def _with_lots_like(text: str) -> sa.Select[int]:
     names = (Batch.lot_number, Product.name, Product.name_en, Organisation.name, Organisation.name_en)
     return (
         sa.select(RecallMember.recall_id)
@@ -158,8 +157,7 @@ def hold_on(batch: Batch) -> Recall | None:
         .order_by(Recall.id)
         .limit(1)
     )
-    hold: Recall | None = db.session.scalar(_with_notices(query))
-    return hold
+    return db.session.scalar(_with_notices(query))
 
 
 def _whom_to_call(batch: Batch) -> str:

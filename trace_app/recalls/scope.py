@@ -40,6 +40,7 @@ from trace_app.recalls.models import Recall
 from trace_app.records.coverage import coverage, not_replaced
 from trace_app.records.models import Record
 from trace_app.scanning.models import ScanDay
+from trace_app.values import StoredJson
 
 WIDEST_AREA = 6.0
 """The widest area that may be drawn on the map, in degrees: Yunnan at the most."""
@@ -109,12 +110,12 @@ SCOPE_FIELDS = tuple(field.name for field in fields(RecallScope))
 
 def scope_of(recall: Recall) -> RecallScope:
     """What a recall's cause was known by when it was first issued."""
-    values: dict[str, Any] = dict(recall.scope)
+    values: StoredJson = dict(recall.scope)
     values |= {name: date.fromisoformat(values[name]) for name in ("begins", "ends") if name in values}
     return RecallScope(**values)
 
 
-def causes(user: User, scope: RecallScope) -> sa.Select[Any]:
+def causes(user: User, scope: RecallScope) -> sa.Select[int]:
     """The lots in the user's sight that have the cause: a SELECT of their ids.
 
     :raises ScopeTooWide:
@@ -200,7 +201,7 @@ def _sites_in(user: User, area: str) -> list[int]:
     ]
 
 
-def _failed(analyte: str) -> sa.Select[Any]:
+def _failed(analyte: str) -> sa.Select[int | None]:
     return (
         sa.select(TestReport.batch_id)
         .join(TestResult, TestResult.report_id == TestReport.id)
@@ -213,7 +214,7 @@ def _failed(analyte: str) -> sa.Select[Any]:
     )
 
 
-def _touched(scope: RecallScope) -> sa.Select[Any]:
+def _touched(scope: RecallScope) -> sa.Select[int]:
     """The lots on which an input was used."""
     conditions: list[sa.ColumnElement[bool]] = [not_replaced()]
     if scope.input_lot:
@@ -344,7 +345,7 @@ def _first(reached: ReachedIds, cause_ids: set[int]) -> list[int]:
     return list(itertools.islice(itertools.chain(sorted(cause_ids), others), MOST_LISTED))
 
 
-def _groups(reached: ReachedIds) -> Sequence[Any]:
+def _groups(reached: ReachedIds) -> Sequence[sa.Row[int, str, str, int, Decimal]]:
     """Lots counted and summed by producer, division and unit."""
     # As an expression: by the bare column SQLite would walk the whole table in an index's order.
     producer = (Batch.producer_id + 0).label("producer_id")

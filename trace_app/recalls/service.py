@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -401,7 +400,7 @@ def _leave_out(recall: Recall, reasons: dict[int, str]) -> None:
     db.session.flush()
 
 
-def _take_in(recall: Recall, sequence: int, lots: sa.Select[Any]) -> int:
+def _take_in(recall: Recall, sequence: int, lots: sa.Select[int]) -> int:
     """Put lots into a recall that are not stopped as gravely already; from the commit on their labels say so.
 
     :param lots: a SELECT of their ids.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
+from werkzeug.datastructures import MultiDict
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.forms import jurisdiction_choices
@@ -49,7 +50,7 @@ ISSUERS = (RoleName.PRODUCER, *SUPERVISORS)
 
 @views.route("/batches/<int:batch_id>/recall", methods=["GET", "POST"])
 @allow(*ISSUERS)
-def issue(batch_id: int) -> Any:
+def issue(batch_id: int) -> ResponseReturnValue:
     batch = batches.batch_for(the_user(), batch_id)
     form = RecallForm()
     if form.validate_on_submit():
@@ -72,7 +73,7 @@ def issue(batch_id: int) -> Any:
     return page, status_of(form)
 
 
-def _issued(recall: Recall) -> Any:
+def _issued(recall: Recall) -> ResponseReturnValue:
     jobs.enqueue(tell_everyone, recall.id)
     if recall.status is RecallStatus.PENDING:
         flash(
@@ -87,7 +88,7 @@ def _issued(recall: Recall) -> Any:
 
 @views.get("/recalls/scope")
 @allow(*ISSUERS)
-def scope() -> Any:
+def scope() -> ResponseReturnValue:
     """Define what a recall reaches, see it, then issue."""
     scope_form = _scope_form(request.args)
     extended = _extended(request.args)
@@ -99,7 +100,7 @@ def scope() -> Any:
 @views.post("/recalls/scope")
 @allow(*ISSUERS)
 @takes_uploads  # Not files: a hundred lots with a reason each.
-def issue_scope() -> Any:
+def issue_scope() -> ResponseReturnValue:
     scope_form, extended = _scope_form(request.form), _extended(request.form)
     form: ScopeRecallForm | ExtendForm = ExtendForm() if extended else ScopeRecallForm()
     left_out, faults = _left_out()
@@ -124,7 +125,7 @@ def issue_scope() -> Any:
     return _scope_page(scope_form, form, _extended(request.form), asked=True, faults=faults)
 
 
-def _extended(values: Any) -> Recall | None:
+def _extended(values: MultiDict[str, str]) -> Recall | None:
     """The recall that is to be extended, if one is."""
     number = values.get("extends", "")
     return service.managed_recall(the_user(), number) if number else None
@@ -135,7 +136,7 @@ def _takes_in(found: Preview) -> int:
     return found.own_count if the_user().role is RoleName.PRODUCER else found.count
 
 
-def _scope_form(values: Any) -> RecallScopeForm:
+def _scope_form(values: MultiDict[str, str]) -> RecallScopeForm:
     places = jurisdiction_choices(the_user().organisation)
     return RecallScopeForm(values, places=places)
 
@@ -150,8 +151,8 @@ def _left_out() -> tuple[dict[int, str], set[int]]:
 
 
 def _scope_page(
-    scope_form: RecallScopeForm, form: Any, extended: Recall | None, *, asked: bool, faults: set[int] | None = None
-) -> Any:
+    scope_form: RecallScopeForm, form: Form, extended: Recall | None, *, asked: bool, faults: set[int] | None = None
+) -> ResponseReturnValue:
     found: Preview | None = None
     problem = ""
     if asked and scope_form.validate():
@@ -190,7 +191,7 @@ class Case:
     recall: Recall
     progress: RecallProgress
     lots: Sequence[Batch]
-    problems: Sequence[Any]
+    problems: Sequence[str]
     supervises: bool
     may_approve: bool
     """A first-level recall takes effect by the approval of another officer than the one who issued it."""
@@ -206,13 +207,13 @@ class Case:
 
 @views.get("/recalls/<number>/manage")
 @allow(*ISSUERS)
-def show(number: str) -> Any:
+def show(number: str) -> ResponseReturnValue:
     return _page(number)
 
 
 @views.post("/recalls/<number>/approve")
 @allow(*SUPERVISORS)
-def approve(number: str) -> Any:
+def approve(number: str) -> ResponseReturnValue:
     form = Form()
     with form.refusals(), transaction():
         recall = service.managed_recall(the_user(), number)
@@ -224,7 +225,7 @@ def approve(number: str) -> Any:
 
 @views.post("/recalls/<number>/reject")
 @allow(*SUPERVISORS)
-def reject(number: str) -> Any:
+def reject(number: str) -> ResponseReturnValue:
     form = NoteForm()
     if form.validate():
         with form.refusals(), transaction():
@@ -237,7 +238,7 @@ def reject(number: str) -> Any:
 
 @views.post("/recalls/<number>/narrow")
 @allow(*SUPERVISORS)
-def narrow(number: str) -> Any:
+def narrow(number: str) -> ResponseReturnValue:
     form = NoteForm()
     ticked = request.form.getlist("out", type=int)
     if not ticked:
@@ -253,7 +254,7 @@ def narrow(number: str) -> Any:
 
 @views.post("/recalls/<number>/correct")
 @allow(*ISSUERS)
-def correct(number: str) -> Any:
+def correct(number: str) -> ResponseReturnValue:
     form = CorrectForm()
     if form.validate():
         with form.refusals(level=service.NeedsNewRecall), transaction():
@@ -266,7 +267,7 @@ def correct(number: str) -> Any:
 
 @views.post("/recalls/<number>/end")
 @allow(*ISSUERS)
-def end(number: str) -> Any:
+def end(number: str) -> ResponseReturnValue:
     form = NoteForm()
     if form.validate():
         with form.refusals(), transaction():
@@ -279,7 +280,7 @@ def end(number: str) -> Any:
 
 @views.post("/batches/<int:batch_id>/drill")
 @allow(*ISSUERS)
-def begin_drill(batch_id: int) -> Any:
+def begin_drill(batch_id: int) -> ResponseReturnValue:
     """The clock starts here."""
     with transaction():
         recall = service.begin_drill(the_user(), batches.batch_for(the_user(), batch_id))
@@ -288,7 +289,7 @@ def begin_drill(batch_id: int) -> Any:
 
 @views.post("/recalls/<number>/scope")
 @allow(*ISSUERS)
-def scope_drill(number: str) -> Any:
+def scope_drill(number: str) -> ResponseReturnValue:
     form = Form()
     with form.refusals(), transaction():
         recall = service.managed_recall(the_user(), number)
@@ -300,20 +301,20 @@ def scope_drill(number: str) -> Any:
 
 @views.get("/recalls/<number>/report.pdf")
 @allow(*ISSUERS)
-def report(number: str) -> Any:
+def report(number: str) -> ResponseReturnValue:
     recall = service.managed_recall(the_user(), number)
     return attachment(
         recall_tasks.report_pdf(recall, progress_of(recall)), f"{recall.number}-report.pdf", "application/pdf"
     )
 
 
-def _done(recall: Recall, message: Any) -> Any:
+def _done(recall: Recall, message: str) -> ResponseReturnValue:
     jobs.enqueue(tell_everyone, recall.id)
     flash(message)
     return redirect(url_for("recalls.show", number=recall.number))
 
 
-def _page(number: str, *, problems: list[Any] | None = None, **forms: Any) -> Any:
+def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> ResponseReturnValue:
     recall = service.managed_recall(the_user(), number)
     pending_drill = recall.kind is RecallKind.DRILL and recall.status is RecallStatus.PENDING
     current = (

@@ -6,8 +6,6 @@ records: what its page shows and the rules judge. All three ask `coverage`, with
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from trace_app.batches.models import Batch
@@ -15,7 +13,7 @@ from trace_app.catalogue.models import Product
 from trace_app.records.models import Record, record_batches
 
 
-def coverage(*conditions: sa.ColumnElement[bool]) -> sa.CompoundSelect[Any]:
+def coverage(*conditions: sa.ColumnElement[bool]) -> sa.CompoundSelect[int, int]:
     """Pairs of ``record_id`` and ``batch_id``: each record with each lot that it counts for.
 
     A record counts for the lot that it was made for, for the further lots that it names, and, where it was made for a
@@ -49,7 +47,7 @@ def covered_lots(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     return Batch.id.in_(sa.select(coverage(*conditions).subquery().c.batch_id))
 
 
-def records_covering(batch_id: Any) -> sa.ColumnElement[bool]:
+def records_covering(batch_id: int | sa.BindParameter[int]) -> sa.ColumnElement[bool]:
     """The condition on `Record` that it counts for a lot.
 
     :param batch_id: the lot's id, or a bound parameter for it.

@@ -42,6 +42,7 @@ from trace_app.language import named
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
 from trace_app.units import UNITS
+from trace_app.values import Facts
 
 VALUE_PREFIX = "values-"
 """What the names of a stage's own fields begin with, so that none can pose as a column."""
@@ -83,7 +84,7 @@ def _methods(*codes: str) -> list[SelectChoice]:
     return choices(((code, METHODS[code]) for code in codes), blank=_("不填"))
 
 
-def public_https(_form: Any, field: Field) -> None:
+def public_https(_form: Form, field: Field) -> None:
     """A link that a consumer's phone may follow: https, a public host name, no password in it."""
     try:
         parts = urlsplit(field.data or "")
@@ -120,14 +121,14 @@ class RecordForm(Form):
     photos = MultipleFileField(_("照片"))
     correction_reason = StringField(_("更正原因"), [at_most(300)], description=_("会与原记录一起保留"))
 
-    def __init__(self, *args: Any, stock: Sequence[StockLot] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: object, stock: Sequence[StockLot] = (), **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._stock = {lot.id: lot for lot in stock}
         if "stock_id" in self:
             pairs = [(lot.id, f"{lot.product.name} · {lot.lot_number}") for lot in stock]
             self.stock_id.choices = choices(pairs, blank=_("不从库存选"))
 
-    def validate(self, *args: Any, **kwargs: Any) -> bool:
+    def validate(self, *args: object, **kwargs: object) -> bool:
         lot = self._stock.get(self.stock_id.data) if "stock_id" in self else None
         if lot is not None:
             for name, value in offered_by_stock(lot).items():
@@ -142,14 +143,14 @@ class RecordForm(Form):
         return bool(self.correction_reason.data)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """Columns of `Record`, see `record_facts`."""
         return record_facts({field.name: field.data for field in self if field.name not in NOT_FACTS})
 
 
-def record_facts(values: dict[str, Any]) -> dict[str, Any]:
+def record_facts(values: Facts) -> Facts:
     """Columns of `Record` from a form's values; a stage's own values under ``values``, numbers as text."""
-    facts: dict[str, Any] = {"values": {}}
+    facts: Facts = {"values": {}}
     for name, value in values.items():
         data = value if value != "" else None
         if name.startswith(VALUE_PREFIX):
@@ -166,7 +167,7 @@ def _stock_field() -> SelectField:
     return SelectField(_("从库存选"), coerce=number_or_none)
 
 
-def offered_by_stock(lot: StockLot) -> dict[str, Any]:
+def offered_by_stock(lot: StockLot) -> Facts:
     """What a stock lot and its product's label fill in."""
     return {
         "product_name": lot.product.name,
@@ -309,7 +310,7 @@ def form_for(record_type: RecordType, stage: Stage | None) -> type[RecordForm]:
     if record_type is not RecordType.STAGE:
         return FORMS[record_type]
     assert stage is not None  # noqa: S101
-    fields: dict[str, Any] = {VALUE_PREFIX + field.code: _stage_field(field) for field in stage.fields}
+    fields: dict[str, object] = {VALUE_PREFIX + field.code: _stage_field(field) for field in stage.fields}
     if stage.rules.get("series"):
         fields["series"] = FileField(
             _("温湿度记录仪数据（CSV）"), description=_("有“时间、温度、湿度”列；也可以是 GBK 编码")
@@ -317,7 +318,7 @@ def form_for(record_type: RecordType, stage: Stage | None) -> type[RecordForm]:
     return type("StageForm", (RecordForm,), fields)
 
 
-def _stage_field(field: StageField) -> Any:
+def _stage_field(field: StageField) -> Field:
     label = named(field)
     if field.unit:
         label += f"（{UNITS.get(field.unit, field.unit)}）"
@@ -342,12 +343,12 @@ _CARRIED_OVER = (
 )  # fmt: skip
 
 
-def values_of(record: Record, *, whole: bool = False) -> dict[str, Any]:
+def values_of(record: Record, *, whole: bool = False) -> Facts:
     """A record's values by the names of its form's fields, to be offered again.
 
     :param whole: with what belongs to this one occasion: day, note, link and results.
     """
-    values: dict[str, Any] = {name: getattr(record, name) for name in _CARRIED_OVER}
+    values: Facts = {name: getattr(record, name) for name in _CARRIED_OVER}
     if whole or record.type is not RecordType.STAGE:
         values |= {VALUE_PREFIX + code: _typed(text) for code, text in record.values.items()}
     if whole:
@@ -355,7 +356,7 @@ def values_of(record: Record, *, whole: bool = False) -> dict[str, Any]:
     return values
 
 
-def _typed(text: str) -> Any:
+def _typed(text: str) -> Decimal | str:
     try:
         return Decimal(text)
     except InvalidOperation:
@@ -377,18 +378,18 @@ class RecordScopeForm(Form):
     )
 
     def __init__(
-        self, *args: Any, lots: Sequence[Batch], meant: Sequence[Batch], sites: Sequence[Site], **kwargs: Any
+        self, *args: object, lots: Sequence[Batch], meant: Sequence[Batch], sites: Sequence[Site], **kwargs: object
     ) -> None:
         super().__init__(*args, **kwargs)
         self.lots = list(lots)
         self._meant = {lot.id: lot for lot in meant}
         self.site_id.choices = choices([(site.id, named(site)) for site in sites], blank=_("请选择"))
 
-    def validate_batch_ids(self, field: Any) -> None:
+    def validate_batch_ids(self, field: Field) -> None:
         if self.scope.data == "lots" and not set(field.data or ()) & set(self._meant):
             raise ValidationError(_("请至少选一个批次。"))
 
-    def validate_site_id(self, field: Any) -> None:
+    def validate_site_id(self, field: Field) -> None:
         if self.scope.data == "site" and field.data is None:
             raise ValidationError(_("请选择基地。"))
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import enum
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -15,6 +14,7 @@ from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
 from trace_app.inputs.models import StockLot
 from trace_app.media.models import Document, Photo
+from trace_app.values import StoredJson
 
 
 class RecordType(enum.StrEnum):
@@ -104,7 +104,7 @@ class Record(Model):
     interval_days: Mapped[int | None]
     """Pre-harvest interval of a pesticide, withdrawal period of a veterinary drug."""
     video_url: Mapped[str | None] = mapped_column(sa.String(500))
-    values: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    values: Mapped[StoredJson] = mapped_column(sa.JSON, default=dict)
     replaces_id: Mapped[int | None] = mapped_column(sa.ForeignKey("records.id"), unique=True)
     correction_reason: Mapped[str | None] = mapped_column(sa.String(300))
     entry_key: Mapped[str | None] = mapped_column(sa.String(40))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask_babel import lazy_gettext as _
 
@@ -15,7 +16,7 @@ from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.media.service import keep_document
 from trace_app.records.models import RecordSeries
-from trace_app.spreadsheets import cell_text, read_tables
+from trace_app.spreadsheets import Cell, cell_text, read_tables
 
 STRETCHES = 120
 """How many stretches of a series are kept, each with its least and most."""
@@ -87,7 +88,7 @@ def read_series(name: str, data: bytes) -> list[LoggerReading]:
     return sorted(readings, key=lambda reading: reading.at)
 
 
-def _reading(row: list[object], columns: dict[str, int], latest: datetime) -> LoggerReading:
+def _reading(row: Sequence[Cell], columns: dict[str, int], latest: datetime) -> LoggerReading:
     cell = row[columns["time"]]
     at = cell if isinstance(cell, datetime) else _moment(cell_text(cell))
     at = at.replace(tzinfo=SHANGHAI) if at.tzinfo is None else at
@@ -160,11 +161,11 @@ def copy_of(series: RecordSeries) -> RecordSeries:
 class Charted(Protocol):
     """What a curve is drawn of."""
 
-    starts_at: Any
-    ends_at: Any
-    least: Any
-    most: Any
-    points: Any
+    starts_at: datetime
+    ends_at: datetime
+    least: float
+    most: float
+    points: list[list[float]]
 
 
 def chart_points(series: Charted, width: float, height: float) -> str:

@@ -26,6 +26,7 @@ from trace_app.media.service import keep_photos
 from trace_app.records.coverage import covered_lots, records_covering
 from trace_app.records.models import Record, RecordType, record_batches
 from trace_app.records.series import copy_of, keep_series
+from trace_app.values import Facts
 
 
 def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
@@ -58,7 +59,7 @@ class Entry:
     kind_code: str
     type: RecordType
     stage_code: str | None
-    facts: dict[str, Any]
+    facts: Facts
 
 
 class RecordTypeDoesNotApply(Problem):
@@ -110,7 +111,7 @@ def check_applies(kind: ProductKind, record_type: RecordType, stage_code: str | 
     return stage
 
 
-def entry_for(kind: ProductKind, record_type: RecordType, stage_code: str | None, facts: dict[str, Any]) -> Entry:
+def entry_for(kind: ProductKind, record_type: RecordType, stage_code: str | None, facts: Facts) -> Entry:
     """What was done, after checking that the kind takes such a record.
 
     :param facts: columns of `Record`, parsed by the record's form.
@@ -169,7 +170,7 @@ def add_record(
     return record_id
 
 
-_NOTHING: dict[str, Any] = {
+_NOTHING: dict[str, object] = {
     column.name: column.default.arg if column.default is not None and not column.default.is_callable else None
     for column in Record.__table__.columns
     if column.name not in {"id", "created_at"}
@@ -186,7 +187,7 @@ def _insert(database: str, takes_stock: bool) -> Any:
     :param takes_stock: look for the stock lot by the input's lot number and name.
     """
     dialect: Any = postgresql if database == "postgresql" else sqlite
-    values: dict[str, Any] = {
+    values: dict[str, sa.ColumnElement[Any]] = {
         name: sa.bindparam(name, type_=Record.__table__.c[name].type) for name in [*_NOTHING, "created_at"]
     }
     if takes_stock:
@@ -250,7 +251,7 @@ def _say_which(author: Author, scope: Scope, entry: Entry) -> None:
 def correct_record(
     user: User,
     old: Record,
-    facts: dict[str, Any],
+    facts: Facts,
     reason: str,
     photos: list[tuple[str, bytes]] | None = None,
     *,
@@ -292,7 +293,7 @@ def correct_record(
     return record
 
 
-def unsaved(old: Record, facts: dict[str, Any]) -> Record:
+def unsaved(old: Record, facts: Facts) -> Record:
     """What a correction would be, to be compared and thrown away."""
     with db.session.no_autoflush:
         record = Record(type=old.type, stage_code=old.stage_code, kind=old.kind, **facts)
@@ -304,13 +305,10 @@ def unsaved(old: Record, facts: dict[str, Any]) -> Record:
 def _entered_before(user: User, entry_key: str | None) -> Record | None:
     if not entry_key:
         return None
-    record: Record | None = db.session.scalar(
-        db.select(Record).filter_by(entry_key=entry_key, producer_id=user.organisation_id)
-    )
-    return record
+    return db.session.scalar(sa.select(Record).filter_by(entry_key=entry_key, producer_id=user.organisation_id))
 
 
-def _stock_named(producer_id: Any, lot_number: Any, input_type: Any, product_name: Any) -> sa.Select[Any]:
+def _stock_named(producer_id: Any, lot_number: Any, input_type: Any, product_name: Any) -> sa.Select[int]:
     """The id of the stock lot that a record means by the numbers and names that it gives; values, or parameters."""
     return (
         sa.select(StockLot.id)
@@ -326,7 +324,7 @@ def _stock_named(producer_id: Any, lot_number: Any, input_type: Any, product_nam
     )
 
 
-def _with_stock(user: User, record_type: RecordType, facts: dict[str, Any]) -> dict[str, Any]:
+def _with_stock(user: User, record_type: RecordType, facts: Facts) -> Facts:
     """The facts with the stock lot that they name by its number, where there is one."""
     lot_number = facts.get("input_lot")
     if not lot_number or facts.get("stock_id") is not None:
@@ -464,7 +462,7 @@ def own_record(user: User, record_id: int) -> Record:
 def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code: str | None) -> Record | None:
     """The latest record of the same sort that the producer made for the kind: its values are offered again."""
     query = (
-        db.select(Record)
+        sa.select(Record)
         .where(
             Record.producer_id == user.organisation_id,
             Record.kind_code == kind.code,
@@ -474,5 +472,4 @@ def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code
         .order_by(Record.id.desc())
         .limit(1)
     )
-    record: Record | None = db.session.scalar(query)
-    return record
+    return db.session.scalar(query)

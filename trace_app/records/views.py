@@ -6,9 +6,8 @@ entered then is sent later by ``field.js``, which asks for JSON.
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, render_template, send_file
+from flask.typing import ResponseReturnValue
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
@@ -21,7 +20,7 @@ views = Blueprint("records", __name__)
 
 @views.get("/records/<int:record_id>")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def story(record_id: int) -> Any:
+def story(record_id: int) -> ResponseReturnValue:
     """A record with its corrections and what each changed."""
     chain = service.story_of(service.record_for(the_user(), record_id))
     steps = [
@@ -39,7 +38,7 @@ def story(record_id: int) -> Any:
 
 @views.get("/records/<int:record_id>/readings")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def readings(record_id: int) -> Any:
+def readings(record_id: int) -> ResponseReturnValue:
     """A logger's file as it was handed in."""
     record = service.record_for(the_user(), record_id)
     if not record.series:

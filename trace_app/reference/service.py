@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
+from wtforms import Field
 from wtforms.validators import ValidationError
 
 from trace_app.accounts import audit
@@ -39,6 +41,7 @@ from trace_app.forms import (
 from trace_app.records.forms import METHODS
 from trace_app.reference.models import GiArea, Limit, ProhibitedSubstance
 from trace_app.spreadsheets import cell_text, csv_text, read_tables
+from trace_app.values import Facts
 
 BUILT_IN = Path(__file__).parent / "data"
 TOLD = 50
@@ -87,15 +90,15 @@ class LimitForm(RowForm):
     valid_from = DateField(_("自何日起"), [required()])
     valid_until = DateField(_("至何日止"), [optional()])
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.kind_code.choices = choices((kind.code, kind.name) for kind in kinds())
 
-    def validate_op(self, field: Any) -> None:
+    def validate_op(self, field: Field) -> None:
         if (self.value.data is None) != (field.data == "not_detected"):
             raise ValidationError(_("“不得检出”不填限量，其他须填。"))
 
-    def validate_valid_until(self, field: Any) -> None:
+    def validate_valid_until(self, field: Field) -> None:
         if field.data and self.valid_from.data and field.data < self.valid_from.data:
             raise ValidationError(_("不能早于开始日期。"))
 
@@ -107,11 +110,11 @@ class GiAreaForm(RowForm):
     valid_until = DateField(_("至何日止"), [optional()])
     source = StringField(_("依据"), [optional(), at_most(80)])
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.kind_code.choices = choices((kind.code, kind.name) for kind in kinds())
 
-    def validate_division_code(self, field: Any) -> None:
+    def validate_division_code(self, field: Field) -> None:
         if db.session.get(Division, field.data) is None:
             raise ValidationError(_("没有这个区划代码。"))
 
@@ -200,10 +203,10 @@ def as_csv(table: ReferenceTable) -> str:
     return csv_text([table.columns, *rows])
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None:
         return ""
-    return plain_decimal(value) if hasattr(value, "as_tuple") else str(value)
+    return plain_decimal(value) if isinstance(value, Decimal) else str(value)
 
 
 def _lines(table: ReferenceTable, file_name: str, data: bytes) -> list[tuple[int, dict[str, str]]]:
@@ -219,10 +222,10 @@ def _lines(table: ReferenceTable, file_name: str, data: bytes) -> list[tuple[int
     ]
 
 
-def _parsed(table: ReferenceTable, lines: Iterable[tuple[int, dict[str, str]]]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _parsed(table: ReferenceTable, lines: Iterable[tuple[int, dict[str, str]]]) -> list[Facts]:
+    found: list[Facts] = []
     faults: list[str] = []
-    seen: dict[tuple[Any, ...], int] = {}
+    seen: dict[tuple[object, ...], int] = {}
     for number, values in lines:
         try:
             facts = table.form.parse({column: values.get(column) or None for column in table.columns}).facts
@@ -244,7 +247,7 @@ def _parsed(table: ReferenceTable, lines: Iterable[tuple[int, dict[str, str]]]) 
     return found
 
 
-def _put(table: ReferenceTable, rows: list[dict[str, Any]]) -> None:
+def _put(table: ReferenceTable, rows: list[Facts]) -> None:
     texts = {column.name for column in table.model.__table__.columns if isinstance(column.type, sa.String)}
     db.session.execute(
         sa.insert(table.model),

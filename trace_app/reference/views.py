@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
@@ -21,13 +20,13 @@ views = Blueprint("reference", __name__)
 
 @views.get("/reference/<table_name>")
 @allow(*SUPERVISORS)
-def show(table_name: str) -> Any:
+def show(table_name: str) -> ResponseReturnValue:
     return _page(table_name, TableForm(formdata=None))
 
 
 @views.get("/reference/<table_name>.csv")
 @allow(*SUPERVISORS)
-def download(table_name: str) -> Any:
+def download(table_name: str) -> ResponseReturnValue:
     table = table_named(table_name)
     return attachment(as_csv(table), f"{table.name}.csv", "text/csv")
 
@@ -35,7 +34,7 @@ def download(table_name: str) -> Any:
 @views.post("/reference/<table_name>")
 @allow(RoleName.ADMINISTRATOR)
 @takes_uploads
-def upload(table_name: str) -> Any:
+def upload(table_name: str) -> ResponseReturnValue:
     form = TableForm()
     table = table_named(table_name)
     faults: list[str] = []
@@ -58,7 +57,7 @@ def upload(table_name: str) -> Any:
     return _page(table_name, form, faults)
 
 
-def _page(table_name: str, form: TableForm, faults: list[str] | None = None) -> Any:
+def _page(table_name: str, form: TableForm, faults: list[str] | None = None) -> ResponseReturnValue:
     table = table_named(table_name)
     page = render_template(
         "reference/show.html",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
 
 from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import KindRules, StageRules
@@ -112,7 +111,7 @@ class Lot:
         return sum((number(record.values[code]) or Decimal(0) for record in said), Decimal(0)), said
 
 
-def number(text: Any) -> Decimal | None:
+def number(text: object) -> Decimal | None:
     """A value of a stage's field as a number."""
     try:
         return Decimal(str(text)) if text not in (None, "") else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 import structlog
@@ -23,7 +23,7 @@ AGAIN_S = 10
 """Seconds after which a message that could not be written is tried again."""
 IDS_KEPT = timedelta(days=7)
 
-Row = tuple[Any, ...]
+Row: TypeAlias = tuple[int, str, int | None, int | None, int | None, str, str, str, int]
 """The fields of a `log.Scan`, in their order."""
 
 log = structlog.get_logger()
@@ -79,17 +79,17 @@ def add_scans(rows: Sequence[Row]) -> None:
     )
 
 
-def _insert(model: Any) -> Any:
+def _insert(model: type[ScanMessage | ScanItem | ScanDay]) -> Any:
     dialect: Any = postgresql if db.engine.dialect.name == "postgresql" else sqlite
     return dialect.insert(model.__table__)
 
 
-def _execute(statement: Any, rows: list[dict[str, Any]]) -> None:
+def _execute(statement: sa.Executable, rows: list[dict[str, object]]) -> None:
     if rows:
         db.session.connection().execute(statement, rows)
 
 
-def _sums(rows: Iterable[Row]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _sums(rows: Iterable[Row]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """What scans add to their labels' rows and to their lots' days. In order, so that two consumers never wait for one
     another."""
     items: dict[tuple[int, int], list[int]] = {}

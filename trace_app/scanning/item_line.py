@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from trace_app.clock import local
 
@@ -36,6 +35,6 @@ def item_line(first_at: datetime | int | None, scans: int, language: str) -> byt
     return text.encode().ljust(LINE_BYTES)
 
 
-def is_unusual(scans: int, unusual: Any) -> bool:
+def is_unusual(scans: int, unusual: bool | int | None) -> bool:
     """Whether the page explains what it can mean that a label is scanned so often, or in such a way."""
     return bool(unusual) or scans >= MANY

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import structlog
 from flask import Flask
@@ -35,8 +36,7 @@ from trace_app.scanning.models import Outcome
 from trace_app.scanning.pages import Headers, Inserts, KeptPage, PageKey, PageStore
 from trace_app.scanning.reading import UNSCANNED, ItemState, LabelReader, RunState
 
-Environ = dict[str, Any]
-Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+Application = Callable[[WSGIEnvironment, Callable[..., Any]], Iterable[bytes]]
 
 LINKSET_JSON = "application/linkset+json"
 MEDIA_TYPES = ["text/html", "application/ld+json", "application/json", LINKSET_JSON]
@@ -156,7 +156,7 @@ class ScanLayer:
         self._next_turn = 0.0
         lease.between = self.read_runs_again
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if len(path) != _PATH_LENGTH or (method != "GET" and method != "HEAD") or environ.get("QUERY_STRING"):
             return self.flask(environ, start_response)
@@ -281,7 +281,7 @@ class ScanLayer:
                 some[run_id].read_again(RunReading(state, epoch, now))
         return bool(self._due)
 
-    def _render(self, environ: Environ, label: KnownLabel) -> tuple[str, Headers, bytes]:
+    def _render(self, environ: WSGIEnvironment, label: KnownLabel) -> tuple[str, Headers, bytes]:
         """Have Flask make the page with marks, whole and as nobody in particular would be sent it."""
         wish = {name: value for name, value in environ.items() if name not in _NOT_FOR_ALL}
         wish |= {

@@ -51,7 +51,7 @@ log = structlog.get_logger()
 # ---- the writer's side
 
 
-def tables_behind(statement: sa.Select[Any]) -> set[str]:
+def tables_behind(statement: sa.ClauseElement) -> set[str]:
     """The names of the tables that a statement reads."""
     return {part.name for part in visitors.iterate(statement) if isinstance(part, sa.TableClause)}
 
@@ -73,7 +73,7 @@ _STOPS = writes_to(tables_behind(RUNS))
 
 
 @event.listens_for(sa.Engine, "before_cursor_execute")
-def _notice(connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
+def _notice(connection: sa.Connection, _cursor: object, statement: str, *_: object) -> None:
     if _STOPS.search(statement) and not connection.get_execution_options().get("no_scans_meanwhile"):
         stop_leases(connection)
 
@@ -133,12 +133,12 @@ def _release(connection: sa.Connection) -> None:
 
 @event.listens_for(sa.Pool, "checkin")
 @event.listens_for(sa.Pool, "invalidate")
-def _release_in_pool(_connection: Any, record: Any, *_: Any) -> None:
+def _release_in_pool(_connection: object, record: sa.PoolProxiedConnection, *_: object) -> None:
     """A session gives its connection back as soon as it has committed; one that is lost has lost its lock."""
     _let_go(record.info)
 
 
-def _let_go(info: dict[Any, Any]) -> None:
+def _let_go(info: dict[str, _Fence]) -> None:
     if (fence := info.pop("fence", None)) is not None:
         fence.release()
 

@@ -14,7 +14,8 @@ import time
 import uuid
 from collections import deque
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from wsgiref.types import WSGIEnvironment
 
 import structlog
 from flask import Flask
@@ -70,7 +71,7 @@ class ScanLog:
 
     def note(
         self,
-        environ: dict[str, Any],
+        environ: WSGIEnvironment,
         language: str,
         outcome: str,
         run_id: int | None = None,

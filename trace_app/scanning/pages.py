@@ -68,7 +68,7 @@ class KeptPage:
 
     __slots__ = ("_headers", "_pieces", "_places", "_sent", "digest", "headers_304", "used", "version")
 
-    def __init__(self, version: tuple[Any, ...], body: bytes, headers: Headers) -> None:
+    def __init__(self, version: tuple[object, ...], body: bytes, headers: Headers) -> None:
         """:param version: of the lot, from before the page was rendered.
         :raises BrokenSplice:
         """
@@ -139,7 +139,7 @@ class PageStore:
         self._pages: OrderedDict[tuple[PageKey, str], KeptPage] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: PageKey, language: str, version: tuple[Any, ...]) -> KeptPage | None:
+    def get(self, key: PageKey, language: str, version: tuple[object, ...]) -> KeptPage | None:
         page = self._pages.get((key, language))
         return page if page is not None and page.version == version else None
 

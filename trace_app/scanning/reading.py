@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from trace_app.batches.models import Batch, notices_on
+from trace_app.db.base import Id
 from trace_app.labels.models import LabelLevel, LabelRun
 from trace_app.labels.service import CONTAINERS
 from trace_app.scanning.item_line import is_unusual, item_line
@@ -20,7 +21,7 @@ from trace_app.scanning.pages import PageKey
 _LINKS = sa.table("lot_links", *map(sa.column, ("source_id", "target_id", "withdrawn_at")))
 
 
-def _notices_on_sources(batch_id: Any) -> sa.ScalarSelect[int]:
+def _notices_on_sources(batch_id: Id) -> sa.ScalarSelect[int]:
     """How many notices there are of what stops the lots that a lot was made of."""
     notices = sa.func.coalesce(sa.func.sum(notices_on(_LINKS.c.source_id)), 0)
     return (
@@ -34,7 +35,7 @@ def _notices_on_sources(batch_id: Any) -> sa.ScalarSelect[int]:
 def page_state() -> list[sa.ColumnElement[Any]]:
     """Columns that tell one state of a lot's page from another: its registration, its version, and how many notices
     there are of what stops it and of what stops the lots that it was made of. Notices are never fewer than before."""
-    registered: sa.ColumnElement[Any] = sa.type_coerce(Batch.created_at, sa.String)
+    registered: sa.ColumnElement[str] = sa.type_coerce(Batch.created_at, sa.String)
     return [registered, Batch.__table__.c.version, notices_on(Batch.id), _notices_on_sources(Batch.id)]
 
 
@@ -52,7 +53,7 @@ RUNS: sa.Select[Any] = sa.select(
 """What every scan's answer rests on. The tables that it names are those that may stop a label: see `lease`."""
 _RUN = RUNS.where(LabelRun.id == sa.bindparam("run"))
 _SEVERAL = RUNS.where(LabelRun.id.in_(sa.bindparam("runs", expanding=True)))
-_ITEM: Any = sa.select(ScanItem.first_at, ScanItem.scans, ScanItem.unusual).where(
+_ITEM = sa.select(ScanItem.first_at, ScanItem.scans, ScanItem.unusual).where(
     ScanItem.run_id == sa.bindparam("run"), ScanItem.index == sa.bindparam("place")
 )
 
@@ -65,7 +66,7 @@ class RunState(NamedTuple):
     key_number: int
     voided: str
     page: PageKey
-    version: tuple[Any, ...]
+    version: tuple[object, ...]
     """`page_state` of its lot."""
     is_single: bool
     """Whether each label is a single item's, whose scans its page tells."""
@@ -119,7 +120,7 @@ class LabelReader:
         rows = self._rows(_ITEM, {"run": run_id, "place": index})
         return ItemState(*rows[0]) if rows else None
 
-    def _rows(self, statement: sa.Select[Any], values: dict[str, Any]) -> Sequence[Any]:
+    def _rows(self, statement: sa.Executable, values: dict[str, object]) -> Sequence[Any]:
         if getattr(self._held, "connection", None) is not None:
             try:
                 return self._held.connection.execute(statement, values).all()  # type: ignore[no-any-return]
@@ -142,7 +143,7 @@ def reading_connection(engine: sa.Engine) -> sa.Connection:
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT", sqlite_begin="")
 
 
-def _state(row: Any) -> RunState | None:
+def _state(row: Sequence[Any]) -> RunState | None:
     _id, count, key_number, level, has_pin, voided, batch_id, status, *version = row
     # A draft has labels only where a recall took it in; a container's page shows what lies inside.
     if status == "draft" or level in CONTAINERS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -52,7 +53,7 @@ def figures_for(user: User, days: int) -> Figures:
     first = last - timedelta(days=days - 1)
     here = (visible_to(user, Batch.producer_id, Batch.division_code), ScanDay.day >= first, ScanDay.day <= last)
 
-    def by(*columns: Any, most: int = TOP) -> list[Any]:
+    def by(*columns: sa.orm.InstrumentedAttribute[Any], most: int = TOP) -> list[Any]:
         number = sa.func.sum(ScanDay.scans)
         query = (
             sa.select(*columns, number)
@@ -100,7 +101,7 @@ def _labels(user: User, first: date) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def rows_for(user: User, days: int) -> list[Any]:
+def rows_for(user: User, days: int) -> Sequence[sa.Row[date, str, str, str, str, str, int]]:
     """Day, product, lot, region, client, language and scans, for a table of one's own."""
     first = today() - timedelta(days=days - 1)
     query = (

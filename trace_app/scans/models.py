@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import enum
 from datetime import date, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.values import StoredJson
 
 
 class SuspicionKind(enum.StrEnum):
@@ -47,7 +47,7 @@ class Suspicion(Model):
     scans: Mapped[int]
     regions: Mapped[dict[str, int]] = mapped_column(sa.JSON)
     """Scans by region."""
-    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    facts: Mapped[StoredJson] = mapped_column(sa.JSON, default=dict)
     first_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_at: Mapped[datetime] = mapped_column(UtcDateTime)
     told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -32,6 +31,7 @@ from trace_app.scanning.models import Outcome, ScanItem, scans
 from trace_app.scanning.regions import apart_km
 from trace_app.scans.models import ScanMark, Suspicion, SuspicionKind
 from trace_app.settings import address_of, settings
+from trace_app.values import Facts, JsonObject
 
 LAG = timedelta(seconds=10)
 """Workers write their scans some seconds late."""
@@ -75,7 +75,7 @@ class Sign:
     batch_id: int | None = None
     source: int = 0
     regions: dict[str, int] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
 
 
 @jobs.every_minute
@@ -216,7 +216,7 @@ def _far_apart(since: datetime, until: datetime, reach: timedelta) -> Iterator[S
             )
 
 
-def _speed(one: Any, other: Any) -> tuple[float, float, str, str]:
+def _speed(one: sa.Row[str, datetime, int], other: sa.Row[str, datetime, int]) -> tuple[float, float, str, str]:
     """Kilometres an hour between two scans, and the distance; nothing where it is short."""
     distance = apart_km(one.region, other.region) if one.region != other.region else None
     if distance is None or distance < LEAST_KM:
@@ -275,7 +275,7 @@ def _tell(row: Suspicion, batch: Batch) -> None:
     with force_locale("zh_CN"):
         words = str(KINDS[row.kind])
     places = "、".join(f"{region or '地区不明'} {count}" for region, count in row.regions.items())
-    message = {
+    message: JsonObject = {
         "subject": f"[扫码异常] {batch.product.name} {batch.lot_number}",
         "lines": [words, f"{row.scans} 次：{places}"],
         "link": address_of("scans.index"),

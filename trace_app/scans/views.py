@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
@@ -37,7 +35,7 @@ def _days() -> int:
 
 @views.get("/scans")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     """Scans of one's own lots, or of those in the jurisdiction."""
     days = _days()
     figures = figures_for(the_user(), days)
@@ -60,8 +58,8 @@ def index() -> Any:
 
 @views.get("/scans.csv")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def table() -> Any:
-    rows: list[Sequence[Any]] = [(_("日期"), _("产品"), _("批次号"), _("地区"), _("客户端"), _("语言"), _("扫码次数"))]
+def table() -> ResponseReturnValue:
+    rows = [(_("日期"), _("产品"), _("批次号"), _("地区"), _("客户端"), _("语言"), _("扫码次数"))]
     for day, product, lot, region, client, language, scans in rows_for(the_user(), _days()):
         kind = CLIENTS[ScanClient(client)] if client else ""
         rows.append((day.isoformat(), product, lot, region, kind, LANGUAGES.get(language, language), scans))

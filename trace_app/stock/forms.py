@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from flask_babel import lazy_gettext as _
 
@@ -42,7 +41,7 @@ class StockForm(Form):
     quantity = DecimalField(_("数量"), [required(), between(0.001, 10_000_000)])
     unit = SelectField(_("单位"), [required()], choices=choices((code, UNITS[code]) for code in STOCK_UNITS))
 
-    def __init__(self, *args: Any, products: Sequence[InputProduct], **kwargs: Any) -> None:
+    def __init__(self, *args: object, products: Sequence[InputProduct], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         pairs = [(row.id, f"{row.name} {row.registration_number}".strip()) for row in products]
         self.product_id.choices = choices(pairs)

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -23,6 +22,7 @@ from trace_app.inputs.models import StockLot, StockOut, StockOutReason
 from trace_app.inputs.service import product_for
 from trace_app.records.coverage import coverage, not_replaced
 from trace_app.records.models import Record
+from trace_app.values import Facts
 
 _MASS = {"g": Decimal(1), "kg": Decimal(1000), "t": Decimal(1_000_000)}
 
@@ -146,7 +146,7 @@ class MoreThanInStock(Problem):
     title = _("库存只剩 %(left)s，不能出库 %(wanted)s。请核对数量。")
 
 
-def receive(user: User, facts: dict[str, Any]) -> StockLot:
+def receive(user: User, facts: Facts) -> StockLot:
     """Take a lot of an input into stock.
 
     :raises StockKnown: where the producer has it already.
@@ -162,7 +162,7 @@ def receive(user: User, facts: dict[str, Any]) -> StockLot:
     return lot
 
 
-def take_out(user: User, lot: StockLot, facts: dict[str, Any], left: Decimal | None) -> StockOut:
+def take_out(user: User, lot: StockLot, facts: Facts, left: Decimal | None) -> StockOut:
     """Note what left a stock lot otherwise than by use.
 
     :param left: what is left of it, where that can be told.

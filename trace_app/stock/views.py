@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
@@ -24,14 +23,14 @@ views = Blueprint("stock", __name__)
 
 @views.get("/stock")
 @allow(RoleName.PRODUCER)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     lots = inputs.stock_of(the_user().organisation)
     return render_template("stock/index.html", lots=lots, balances=balances(lots), today=today())
 
 
 @views.route("/stock/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
-def new() -> Any:
+def new() -> ResponseReturnValue:
     products = inputs.offered_products(the_user())
     offered = {"received_on": today(), "product_id": request.args.get("product", type=int)}
     form = StockForm(products=products, data=offered)
@@ -46,13 +45,13 @@ def new() -> Any:
 
 @views.get("/stock/<int:stock_id>")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def show(stock_id: int) -> Any:
+def show(stock_id: int) -> ResponseReturnValue:
     return _page(stock_for(the_user(), stock_id), StockOutForm(formdata=None, data={"happened_on": today()}))
 
 
 @views.post("/stock/<int:stock_id>/out")
 @allow(RoleName.PRODUCER)
-def take_out(stock_id: int) -> Any:
+def take_out(stock_id: int) -> ResponseReturnValue:
     form = StockOutForm()
     if form.validate():
         with form.refusals(quantity=stock.MoreThanInStock), transaction():
@@ -71,7 +70,7 @@ def _own(stock_id: int) -> StockLot:
     return lot
 
 
-def _page(lot: StockLot, form: StockOutForm) -> Any:
+def _page(lot: StockLot, form: StockOutForm) -> ResponseReturnValue:
     page = render_template(
         "stock/show.html",
         lot=lot,
@@ -86,7 +85,7 @@ def _page(lot: StockLot, form: StockOutForm) -> Any:
 
 @views.get("/stock/trace")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def trace_input() -> Any:
+def trace_input() -> ResponseReturnValue:
     """Every lot that an input touched: by its name, lot number, registration number or active ingredient."""
     form = InputSearchForm(request.args)
     search = " ".join((form.q.data or "").split())[:60]

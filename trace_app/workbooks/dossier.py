@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import lazy_gettext as _
 from reportlab.lib.units import mm
-from reportlab.platypus import Spacer
+from reportlab.platypus import Flowable, Spacer
 
 from trace_app.batches.models import Batch
 from trace_app.clock import local
@@ -29,8 +27,8 @@ def dossier_of(batch: Batch) -> bytes:
     runs = runs_of(batch)
     url = url_of(runs[-1], 0) if runs else None
 
-    def story(styles: Styles) -> list[Any]:
-        parts: list[Any] = [Spacer(1, 4 * mm), styles.facts(facts, SYMBOL_MM + 6 if url else 0)]
+    def story(styles: Styles) -> list[Flowable]:
+        parts: list[Flowable] = [Spacer(1, 4 * mm), styles.facts(facts, SYMBOL_MM + 6 if url else 0)]
         for table in tables:
             parts.append(styles.paragraph(table.title, styles.heading))
             parts.append(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
+from wtforms import Field
 
 from trace_app.accounts.models import User
 from trace_app.batches.forms import BatchForm
@@ -24,7 +24,8 @@ from trace_app.inputs.forms import InputRowForm
 from trace_app.records.forms import record_facts
 from trace_app.records.models import RecordType
 from trace_app.records.service import open_lot_numbers
-from trace_app.spreadsheets import Sheet, cell_text, column_letters
+from trace_app.spreadsheets import Cell, Sheet, cell_text, column_letters
+from trace_app.values import Facts, JsonObject
 from trace_app.workbooks.plan import (
     EXAMPLE,
     IGNORED_SHEETS,
@@ -54,7 +55,7 @@ class Trouble:
     column: str
     message: str
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> JsonObject:
         return {"sheet": self.sheet, "row": self.row, "column": self.column, "message": self.message}
 
 
@@ -67,7 +68,7 @@ class RecordRow:
     lots: tuple[str, ...]
     type: RecordType
     stage_code: str | None
-    facts: dict[str, Any]
+    facts: Facts
 
 
 @dataclass(slots=True)
@@ -78,15 +79,15 @@ class DryRun:
     trouble_count: int = 0
     rows: int = 0
     records: list[RecordRow] = field(default_factory=list)
-    lots: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    inputs: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    orders: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    lots: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    inputs: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    orders: list[tuple[int, dict[str, str]]] = field(default_factory=list)
 
     @property
     def good(self) -> int:
         return len(self.records) + len(self.lots) + len(self.inputs) + len(self.orders)
 
-    def trouble(self, sheet: str, row: int | None, column: str, message: Any) -> None:
+    def trouble(self, sheet: str, row: int | None, column: str, message: object) -> None:
         self.trouble_count += 1
         if len(self.troubles) < MOST_KEPT:
             self.troubles.append(Trouble(sheet, row, column, str(message)))
@@ -95,14 +96,14 @@ class DryRun:
 class SheetColumn:
     """A column with what its distinct values mean."""
 
-    def __init__(self, name: str, index: int, place: str, parse: Callable[[str], tuple[Any, str | None]]) -> None:
+    def __init__(self, name: str, index: int, place: str, parse: Callable[[str], tuple[object, str | None]]) -> None:
         self.name = name
         self.index = index
         self.place = place
         self._parse = parse
-        self._known: dict[Any, tuple[Any, str | None]] = {}
+        self._known: dict[Cell, tuple[object, str | None]] = {}
 
-    def read(self, cell: Any) -> tuple[Any, str | None]:
+    def read(self, cell: Cell) -> tuple[object, str | None]:
         """The parsed value, and what is wrong with it."""
         key = cell if type(cell) is not bool else str(cell)
         found = self._known.get(key)
@@ -111,17 +112,17 @@ class SheetColumn:
         return found
 
 
-def _values_by_label(form_field: Any) -> dict[str, str]:
+def _values_by_label(form_field: Field) -> dict[str, str]:
     """What is chosen by the words of a cell, in whichever language."""
     options = getattr(form_field, "choices", None) or ()
     return {text: choice.value for choice in options for text in in_all_languages(choice.label)}
 
 
-def _parser_of(form: Any, form_field: Any) -> Callable[[str], tuple[Any, str | None]]:
+def _parser_of(form: Form, form_field: Field) -> Callable[[str], tuple[object, str | None]]:
     """A form's field as a function of the text in a cell."""
     labels = _values_by_label(form_field)
 
-    def parse(text: str) -> tuple[Any, str | None]:
+    def parse(text: str) -> tuple[object, str | None]:
         form_field.errors = []
         form_field.process(MultiDict({form_field.name: labels.get(text, text)}))
         if form_field.validate(form):
@@ -152,7 +153,7 @@ def read_records(user: User, kind: ProductKind, sheets: Sequence[Sheet]) -> DryR
     return run
 
 
-def _data_rows(sheet: Sheet) -> Iterator[tuple[int, list[Any]]]:
+def _data_rows(sheet: Sheet) -> Iterator[tuple[int, Sequence[Cell]]]:
     """Rows with something in them, and their numbers; heading and examples left out."""
     examples = tuple(in_all_languages(EXAMPLE))
     for number, row in enumerate(sheet.rows[1:], start=2):
@@ -183,7 +184,7 @@ def _places(
     return found
 
 
-def _needed(fields: Iterable[Any]) -> dict[str, str]:
+def _needed(fields: Iterable[Field]) -> dict[str, str]:
     return {f.name: str(f.label.text) for f in fields if f.flags.required}
 
 
@@ -198,11 +199,11 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
         for name, place in there.items()
     ]
     complete = needed.keys() <= there.keys()
-    absent = {f.name: None for f in plan.fields if f.name not in there}
+    absent: Facts = {f.name: None for f in plan.fields if f.name not in there}
     stage_code = plan.stage.code if plan.stage is not None else None
     for number, row in rows:
         run.rows += 1
-        values, right = dict(absent), complete
+        values, right = {**absent}, complete
         chosen: tuple[str, ...] = ()
         for column in columns:
             cell = row[column.index] if column.index < len(row) else ""
@@ -212,7 +213,7 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
             if fault is not None:
                 right = False
                 run.trouble(sheet.name, number, column.place, fault)
-            elif column.name == LOT:
+            elif isinstance(data, tuple):
                 chosen = data
             else:
                 values[column.name] = data
@@ -220,8 +221,8 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
             run.records.append(RecordRow(sheet.name, number, chosen, plan.type, stage_code, record_facts(values)))
 
 
-def _lots_parser(lots: set[str]) -> Callable[[str], tuple[Any, str | None]]:
-    def parse(text: str) -> tuple[Any, str | None]:
+def _lots_parser(lots: set[str]) -> Callable[[str], tuple[object, str | None]]:
+    def parse(text: str) -> tuple[object, str | None]:
         for separator in SEPARATORS:
             text = text.replace(separator, " ")
         names = tuple(dict.fromkeys(text.split()))
@@ -248,7 +249,7 @@ def lot_form(user: User, kind: ProductKind) -> BatchForm:
     return form
 
 
-def lot_fields(form: BatchForm) -> list[Any]:
+def lot_fields(form: BatchForm) -> list[Field]:
     return [form[name] for name in _LOT_FIELDS]
 
 
@@ -301,18 +302,18 @@ def read_orders(user: User, sheets: Sequence[Sheet]) -> DryRun:
 
 
 def _rows_of_one_form(
-    form_class: type[Form], fields: list[Any], sheets: Sequence[Sheet], keys: tuple[str, ...], run: DryRun
-) -> list[tuple[int, dict[str, Any]]]:
+    form_class: type[Form], fields: list[Field], sheets: Sequence[Sheet], keys: tuple[str, ...], run: DryRun
+) -> list[tuple[int, dict[str, str]]]:
     """The right rows of the first sheet, as values for a form.
 
     :param keys: fields that no two rows may share.
     """
     ignored = {name for lazy in IGNORED_SHEETS for name in in_all_languages(lazy)}
     sheet = next((s for s in sheets if s.name not in ignored), None)
-    found: list[tuple[int, dict[str, Any]]] = []
+    found: list[tuple[int, dict[str, str]]] = []
     if sheet is None:
         return found
-    seen: dict[tuple[Any, ...], int] = {}
+    seen: dict[tuple[str, ...], int] = {}
     for number, values, places in _forms_rows(sheet, fields, run):
         try:
             form_class.parse(values)
@@ -329,11 +330,11 @@ def _rows_of_one_form(
     return found
 
 
-def input_fields(form: Form) -> Iterator[Any]:
+def input_fields(form: Form) -> Iterator[Field]:
     return (f for f in form if f.name != "csrf_token")
 
 
-def _forms_rows(sheet: Sheet, fields: list[Any], run: DryRun) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
+def _forms_rows(sheet: Sheet, fields: list[Field], run: DryRun) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
     """Rows as values for a form by field, with the place of each field's column. Formulas are told of here."""
     known: dict[str, str] = {}
     for form_field in fields:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.media.models import Document
+from trace_app.values import StoredJson
 
 
 class ImportStatus(enum.StrEnum):
@@ -34,7 +34,7 @@ class Import(Model):
     """How many rows have something in them, examples left out."""
     good: Mapped[int]
     """Rows that can be taken in."""
-    problems: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    problems: Mapped[list[StoredJson]] = mapped_column(sa.JSON)
     """Sheet, row, column and message of each; the first thousand."""
     problem_count: Mapped[int]
     taken: Mapped[int] = mapped_column(default=0)

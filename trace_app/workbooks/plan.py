@@ -6,10 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
+from wtforms import Field
 
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.records.forms import NOT_FACTS, RecordForm, form_for
@@ -42,7 +42,7 @@ class SheetPlan:
         return sheet_name(title_of(self.type, self.stage))
 
     @property
-    def fields(self) -> list[Any]:
+    def fields(self) -> list[Field]:
         """The columns after the lot, in order: what is required stands first, the day before all."""
         fields = [field for field in self.form if field.name not in _NOT_COLUMNS]
         return sorted(fields, key=lambda field: (field.name != "happened_on", not field.flags.required))
@@ -53,7 +53,7 @@ def sheet_name(text: str) -> str:
     return _NOT_IN_NAMES.sub(" ", text)[:31]
 
 
-def heading(field: Any) -> str:
+def heading(field: Field) -> str:
     """A column's heading; an asterisk marks what must be filled in."""
     return f"{field.label.text}{' *' if field.flags.required else ''}"
 
@@ -82,9 +82,9 @@ def names_in_all_languages(kind: ProductKind) -> dict[str, SheetPlan]:
     return found
 
 
-def fields_by_heading(plan: SheetPlan) -> dict[str, Any]:
+def fields_by_heading(plan: SheetPlan) -> dict[str, Field]:
     """The field that a heading means, in whichever language."""
-    found: dict[str, Any] = {}
+    found: dict[str, Field] = {}
     for language in LANGUAGES:
         with force_locale(language):
             # A stage's labels are made in the language of the moment.
@@ -95,7 +95,7 @@ def fields_by_heading(plan: SheetPlan) -> dict[str, Any]:
     return found
 
 
-def in_all_languages(text: Any) -> set[str]:
+def in_all_languages(text: object) -> set[str]:
     """A lazy text as it reads in each language."""
     found = set()
     for language in LANGUAGES:

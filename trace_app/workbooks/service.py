@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -31,6 +30,7 @@ from trace_app.media.service import keep_document, open_document
 from trace_app.records import service as records
 from trace_app.records.service import Scope
 from trace_app.spreadsheets import read_tables
+from trace_app.values import StoredJson
 from trace_app.workbooks.dry_run import DryRun, RecordRow, read_inputs, read_orders, read_records
 from trace_app.workbooks.models import Import, ImportStatus
 
@@ -39,6 +39,8 @@ ORDERS = "orders"
 AT_ONCE = 200
 """Rows of one transaction: others get to write in between."""
 GIVEN_UP = timedelta(minutes=15)
+Step = RecordRow | tuple[int, dict[str, str]]
+"""A right row: a record, or values for a form with their row."""
 
 log = structlog.get_logger()
 
@@ -148,8 +150,8 @@ def take_in(import_id: int) -> None:
     what, file_name = row.what, row.document.file_name
     # Rows that became lots or products in an attempt before are no longer right: they count as taken in.
     run = _dry_run(user, what, file_name, data)
-    failed: list[dict[str, Any]] = []
-    steps: list[Any] = [*run.lots, *run.inputs, *run.orders, *run.records]
+    failed: list[StoredJson] = []
+    steps: list[Step] = [*run.lots, *run.inputs, *run.orders, *run.records]
     for first in range(0, len(steps), AT_ONCE):
         part = steps[first : first + AT_ONCE]
         with transaction():
@@ -165,7 +167,7 @@ def take_in(import_id: int) -> None:
     log.info("taken in", what=what, taken=len(steps) - len(failed), failed=len(failed))
 
 
-def _take_in_one(user: User, what: str, import_id: int, step: Any, failed: list[dict[str, Any]]) -> None:
+def _take_in_one(user: User, what: str, import_id: int, step: Step, failed: list[StoredJson]) -> None:
     """One row in a savepoint: what fails now, such as a lot recalled since, is told and keeps no other out."""
     sheet, number = (step.sheet, step.row) if isinstance(step, RecordRow) else ("", step[0])
     try:

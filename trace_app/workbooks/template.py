@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 import xlsxwriter
 from flask_babel import lazy_gettext as _
+from wtforms import Field
 from wtforms.validators import Length, NumberRange
 
 from trace_app.accounts.models import User
@@ -91,7 +91,7 @@ class _Book:
         letters = xlsxwriter.utility.xl_col_to_name(column, True)
         return f"='{LISTS}'!{letters}$1:{letters}${max(len(values), 1)}"
 
-    def sheet(self, name: str, columns: Sequence[tuple[str, Any, bool]], lots: Sequence[str] | None) -> None:
+    def sheet(self, name: str, columns: Sequence[tuple[str, Field | None, bool]], lots: Sequence[str] | None) -> None:
         """A sheet to fill in.
 
         :param columns: heading, form field (None for the lot), whether it must be filled in.
@@ -118,7 +118,7 @@ class _Book:
             if check is not None:
                 sheet.data_validation(2, index, ROWS, index, check)
 
-    def _check(self, field: Any, lots: Sequence[str] | None) -> dict[str, Any] | None:
+    def _check(self, field: Field | None, lots: Sequence[str] | None) -> dict[str, object] | None:
         title = str(_("请检查"))
         if field is None:
             if not lots:
@@ -184,7 +184,7 @@ class _Book:
         return self.out.getvalue()
 
 
-def _example(field: Any) -> str:
+def _example(field: Field | None) -> str:
     if field is None:
         return ""
     options = [str(choice.label) for choice in getattr(field, "choices", None) or () if choice.value]
@@ -204,7 +204,7 @@ def kind_template(user: User, kind: ProductKind) -> bytes:
     book.sheet(str(LOTS_SHEET), [(heading(f), f, bool(f.flags.required)) for f in lot_fields(form)], None)
     lots = [lot.lot_number for lot in open_lots(user) if lot.product.kind_code == kind.code]
     for plan in sheets_of(kind):
-        columns = [(f"{LOT_HEADING} *", None, True)]
+        columns: list[tuple[str, Field | None, bool]] = [(f"{LOT_HEADING} *", None, True)]
         columns += [(heading(f), f, bool(f.flags.required)) for f in plan.fields]
         book.sheet(plan.name, columns, lots)
     return book.done()

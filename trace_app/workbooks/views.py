@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired
 
@@ -37,7 +36,7 @@ class WorkbookForm(Form):
     what = SelectField(_("内容"), [required()])
     file = FileField(_("填好的工作簿（.xlsx）或 CSV"), [FileRequired(_("请选择文件。"))])
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.what.choices = choices(
             [*((k.code, named(k)) for k in kinds()), (service.INPUTS, _("投入品目录")), (service.ORDERS, _("网店订单"))]
@@ -47,7 +46,7 @@ class WorkbookForm(Form):
 @views.route("/workbooks", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 @takes_uploads
-def index() -> Any:
+def index() -> ResponseReturnValue:
     form = WorkbookForm()
     if form.validate_on_submit():
         file = upload(form.file) or ("", b"")
@@ -74,7 +73,7 @@ def _names() -> dict[str, str]:
 
 @views.get("/workbooks/template/<what>.xlsx")
 @allow(RoleName.PRODUCER)
-def template(what: str) -> Any:
+def template(what: str) -> ResponseReturnValue:
     # What writes workbooks is loaded where one is written.
     from trace_app.workbooks.template import inputs_template, kind_template, orders_template
 
@@ -90,13 +89,13 @@ def template(what: str) -> Any:
 
 @views.get("/workbooks/<int:import_id>")
 @allow(RoleName.PRODUCER)
-def show(import_id: int) -> Any:
+def show(import_id: int) -> ResponseReturnValue:
     return _page(import_id)
 
 
 @views.post("/workbooks/<int:import_id>/<any(all, good):which>")
 @allow(RoleName.PRODUCER)
-def confirm(import_id: int, which: str) -> Any:
+def confirm(import_id: int, which: str) -> ResponseReturnValue:
     form = Form()
     with form.refusals(), transaction():
         service.confirm(the_user(), service.import_for(the_user(), import_id), only_good=which == "good")
@@ -106,7 +105,7 @@ def confirm(import_id: int, which: str) -> Any:
     return redirect(url_for("workbooks.show", import_id=import_id))
 
 
-def _page(import_id: int, problems: list[Any] | None = None) -> str:
+def _page(import_id: int, problems: list[str] | None = None) -> str:
     row = service.import_for(the_user(), import_id)
     if row.status is ImportStatus.DONE and not problems:
         flash(_("已导入 %(count)d 行。", count=row.taken))
@@ -115,7 +114,7 @@ def _page(import_id: int, problems: list[Any] | None = None) -> str:
 
 @views.get("/workbooks/<int:import_id>/problems.csv")
 @allow(RoleName.PRODUCER)
-def problems(import_id: int) -> Any:
+def problems(import_id: int) -> ResponseReturnValue:
     row = service.import_for(the_user(), import_id)
     head = (_("工作表"), _("行"), _("列"), _("问题"))
     rows = [[trouble[name] for name in ("sheet", "row", "column", "message")] for trouble in row.problems]
@@ -124,7 +123,7 @@ def problems(import_id: int) -> Any:
 
 @views.get("/batches/<int:batch_id>/file.<any(xlsx, pdf):file_type>")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def lot_file(batch_id: int, file_type: str) -> Any:
+def lot_file(batch_id: int, file_type: str) -> ResponseReturnValue:
     """A lot's whole file."""
     batch = batches.batch_for(the_user(), batch_id)
     if file_type == "xlsx":

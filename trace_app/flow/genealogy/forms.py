@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from flask_babel import lazy_gettext as _
+from wtforms import Field
 from wtforms.validators import ValidationError
 
 from trace_app.batches.models import Batch
@@ -36,11 +36,11 @@ class LinkForm(Form):
     happened_on = DateField(_("日期"), [required(), not_future])
     note = StringField(_("备注"), [optional(), at_most(200)])
 
-    def __init__(self, *args: Any, lots: Sequence[Batch], **kwargs: Any) -> None:
+    def __init__(self, *args: object, lots: Sequence[Batch], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         pairs = [(lot.id, f"{lot.lot_number} {named(lot.product)}（{unit_name(lot.unit)}）") for lot in lots]
         self.source_id.choices = choices(pairs, blank=_("请选择"))
 
-    def validate_source_id(self, field: Any) -> None:
+    def validate_source_id(self, field: Field) -> None:
         if field.data is None and not (self.code.data or "").strip():
             raise ValidationError(_("请选择来源批次，或填写追溯码。"))

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -158,7 +158,7 @@ def _ahead_of(batch_id: int) -> sa.CTE:
     )
 
 
-def reached_from(lots: sa.Select[Any]) -> AbstractContextManager[ReachedIds]:
+def reached_from(lots: sa.Select[int]) -> AbstractContextManager[ReachedIds]:
     """Many lots with all that they went into, in a temporary table.
 
     :param lots: a SELECT of their ids.
@@ -166,7 +166,7 @@ def reached_from(lots: sa.Select[Any]) -> AbstractContextManager[ReachedIds]:
     return reached(lots, LotLink.source_id, LotLink.target_id, LotLink.withdrawn_at.is_(None))
 
 
-def _ends(direction: Direction) -> tuple[Any, Any]:
+def _ends(direction: Direction) -> tuple[sa.SQLColumnExpression[int], sa.SQLColumnExpression[int]]:
     return (LotLink.source_id, LotLink.target_id) if direction == "forward" else (LotLink.target_id, LotLink.source_id)
 
 

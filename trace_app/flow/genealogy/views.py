@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from qr.codes import InvalidCode
@@ -31,13 +30,13 @@ views = Blueprint("genealogy", __name__)
 
 @views.get("/batches/<int:batch_id>/genealogy")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def show(batch_id: int) -> Any:
+def show(batch_id: int) -> ResponseReturnValue:
     return _page(batch_id, None)
 
 
 @views.post("/batches/<int:batch_id>/genealogy")
 @allow(RoleName.PRODUCER)
-def link(batch_id: int) -> Any:
+def link(batch_id: int) -> ResponseReturnValue:
     form = _form(batches.own_batch(the_user(), batch_id))
     if form.validate():
         with form.refusals(quantity=MoreThanLeft, source_id=(service.SameLot, service.CircularLink)), transaction():
@@ -57,7 +56,7 @@ def link(batch_id: int) -> Any:
 
 @views.post("/genealogy/<int:link_id>/withdraw")
 @allow(RoleName.PRODUCER)
-def withdraw(link_id: int) -> Any:
+def withdraw(link_id: int) -> ResponseReturnValue:
     form = WithdrawShipmentForm()
     batch_id = service.own_link(the_user(), link_id).target_id
     if form.validate():
@@ -91,7 +90,7 @@ class UnknownLot(Problem):
     title = _("没有“%(code)s”这个追溯码，请对准标签再扫一次，或核对 13 位字符。")
 
 
-def _page(batch_id: int, form: LinkForm | None) -> Any:
+def _page(batch_id: int, form: LinkForm | None) -> ResponseReturnValue:
     batch = batches.batch_for(the_user(), batch_id)
     own = the_user().role is RoleName.PRODUCER
     found = service.genealogy(batch)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_babel import lazy_gettext as _
 from reportlab.lib.units import mm
-from reportlab.platypus import Spacer
+from reportlab.platypus import Flowable, Spacer
 
 from qr.codes import format_code
 from trace_app.clock import local
@@ -43,7 +41,7 @@ def delivery_note(shipment: Shipment, link: str) -> bytes:
     foot = str(_("曲靖市农产品质量安全追溯平台"))
     texts = [ask, *head, *(text for row in rows for text in row), *(part for pair in facts for part in pair)]
 
-    def story(styles: Styles) -> list[Any]:
+    def story(styles: Styles) -> list[Flowable]:
         return [
             Spacer(1, 4 * mm),
             styles.facts(facts, SYMBOL_MM + 6),

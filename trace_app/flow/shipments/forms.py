@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, MultipleFileField
+from wtforms import Field
 from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.forms import (
@@ -27,17 +27,17 @@ from trace_app.forms import (
 )
 
 
-def _both_or_none(other: str) -> Callable[[Any, Any], None]:
+def _both_or_none(other: str) -> Callable[[Form, Field], None]:
     """A limit has another one. Stands before `optional`, which ends the checks of an empty field."""
 
-    def check(form: Any, field: Any) -> None:
+    def check(form: Form, field: Field) -> None:
         if field.data is None and not field.errors and form[other].data is not None:
             raise StopValidation(str(_("温度上下限要么都填，要么都不填。")))
 
     return check
 
 
-def _or_a_file(form: Any, field: Any) -> None:
+def _or_a_file(form: Form, field: Field) -> None:
     if field.data is None and not field.errors and not getattr(form.file.data, "filename", ""):
         raise StopValidation(str(_("请填写温度，或选择记录仪文件。")))
 
@@ -69,15 +69,15 @@ class ShipmentForm(Form):
     note = StringField(_("备注"), [optional(), at_most(200)])
     photos = MultipleFileField(_("照片"))
 
-    def __init__(self, *args: Any, places: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: object, places: Sequence[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.division_code.choices = choices(places, blank=_("外地或不清楚"))
 
-    def validate_most_celsius(self, field: Any) -> None:
+    def validate_most_celsius(self, field: Field) -> None:
         if self.least_celsius.data is not None and field.data < self.least_celsius.data:
             raise ValidationError(_("上限不能低于下限。"))
 
-    def validate_email(self, field: Any) -> None:
+    def validate_email(self, field: Field) -> None:
         if field.data:
             field.data = plain_email(field.data)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -24,7 +24,7 @@ from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI, local
-from trace_app.db.base import utc_now
+from trace_app.db.base import Id, utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have, was_sent
@@ -410,7 +410,7 @@ def scanned(texts: Sequence[str]) -> list[ScannedLabel]:
     return [label_from_scan(text) for text in dict.fromkeys(texts)]
 
 
-def _whole(query: sa.Select[Any]) -> sa.Select[Any]:
+def _whole(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
     return query.options(
         joinedload(Shipment.sender),
         joinedload(Shipment.consignee),
@@ -441,7 +441,7 @@ def ways_seen_by(user: User) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[b
     return is_seen_by(user, Shipment.sender_id), lots.correlate(Shipment)
 
 
-def is_seen_by(user: User, organisation_id: Any) -> sa.ColumnElement[bool]:
+def is_seen_by(user: User, organisation_id: Id) -> sa.ColumnElement[bool]:
     """Whether a column names an organisation that the user may see."""
     found = sa.exists().where(
         Organisation.id == organisation_id, visible_to(user, Organisation.id, Organisation.division_code)
@@ -576,7 +576,7 @@ def journey_of(label: ScannedLabel) -> list[ShipmentLine]:
     return list(db.session.scalars(query))
 
 
-def _at_hand(user: User) -> sa.Select[Any]:
+def _at_hand(user: User) -> sa.Select[Batch]:
     """Lots that can be sent: one's own that are on sale, and those received; the newest first."""
     received = (
         sa.select(ShipmentLine.batch_id)
@@ -585,12 +585,11 @@ def _at_hand(user: User) -> sa.Select[Any]:
         .where(Consignee.organisation_id == user.organisation_id, Shipment.withdrawn_at.is_(None))
     )
     own = sa.and_(Batch.producer_id == user.organisation_id, Batch.released_at.is_not(None), Batch.closed_at.is_(None))
-    query: sa.Select[Any] = (
-        db.select(Batch)
+    return (
+        sa.select(Batch)
         .where(sa.or_(own, Batch.id.in_(received)), ~Batch.recalled, ~Batch.held)
         .order_by(Batch.created_at.desc(), Batch.id.desc())
     )
-    return query
 
 
 def lots_at_hand(user: User, most: int = 100) -> list[Batch]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, may_see, public, the_user
@@ -30,7 +30,7 @@ from trace_app.flow.shipments.forms import (
     TemperatureForm,
     WithdrawShipmentForm,
 )
-from trace_app.flow.shipments.models import Shipment
+from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import Form, plain_number
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
 from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
@@ -79,7 +79,7 @@ class ShipmentPage:
 
 @views.get("/shipments")
 @allow(*PARTIES, *SUPERVISORS)
-def index() -> Any:
+def index() -> ResponseReturnValue:
     search = request.args.get("q", "").strip()[:60]
     direction = request.args.get("direction", "")
     page = shipping.find_shipments(
@@ -91,7 +91,7 @@ def index() -> Any:
 @views.route("/shipments/new", methods=["GET", "POST"])
 @allow(*PARTIES)
 @takes_uploads
-def new() -> Any:
+def new() -> ResponseReturnValue:
     form = ShipmentForm(places=division_choices(levels=("city", "county")), data={"departed_at": utc_now()})
     faults: dict[int, str] = {}
     if form.is_submitted():
@@ -162,13 +162,13 @@ def _quantities(prefix: str, *, least: Decimal = Decimal("0.001")) -> tuple[dict
 
 @views.get("/shipments/<int:shipment_id>")
 @allow(*PARTIES, *SUPERVISORS)
-def show(shipment_id: int) -> Any:
+def show(shipment_id: int) -> ResponseReturnValue:
     return _page(shipment_id)
 
 
 @views.post("/shipments/<int:shipment_id>/withdraw")
 @allow(*PARTIES)
-def withdraw(shipment_id: int) -> Any:
+def withdraw(shipment_id: int) -> ResponseReturnValue:
     form = WithdrawShipmentForm()
     if form.validate():
         with form.refusals(), transaction():
@@ -182,7 +182,7 @@ def withdraw(shipment_id: int) -> Any:
 @views.post("/shipments/<int:shipment_id>/temperature")
 @allow(*PARTIES)
 @takes_uploads
-def temperature(shipment_id: int) -> Any:
+def temperature(shipment_id: int) -> ResponseReturnValue:
     form = TemperatureForm()
     if form.validate():
         file = upload(form.file)
@@ -200,7 +200,7 @@ def temperature(shipment_id: int) -> Any:
 
 @views.get("/shipments/<int:shipment_id>/note.pdf")
 @allow(*PARTIES)
-def note(shipment_id: int) -> Any:
+def note(shipment_id: int) -> ResponseReturnValue:
     """The delivery note that goes with the goods."""
     shipment = shipping.own_shipment(the_user(), shipment_id)
     link = address_of("shipments.receive", code=shipment.receipt_code)
@@ -215,7 +215,7 @@ def _page(
     *,
     withdraw_form: WithdrawShipmentForm | None = None,
     temperature_form: TemperatureForm | None = None,
-) -> Any:
+) -> ResponseReturnValue:
     shipment = shipping.shipment_for(the_user(), shipment_id)
     forms: list[Form] = [form for form in (withdraw_form, temperature_form) if form is not None]
     view = ShipmentPage(
@@ -230,7 +230,7 @@ def _page(
 
 @views.get("/receive")
 @public
-def receive_start() -> Any:
+def receive_start() -> ResponseReturnValue:
     """A page to type the code, where the paper can't be scanned."""
     form = ReceiptCodeForm(formdata=None)
     typed = request.args.get("code", "").strip()
@@ -247,7 +247,7 @@ def receive_start() -> Any:
 @views.route("/receive/<code>", methods=["GET", "POST"])
 @public
 @limiter.limit("30/minute", methods=["POST"])
-def receive(code: str) -> Any:
+def receive(code: str) -> ResponseReturnValue:
     """The buyer says what arrived. Whoever has the code may: it is on the paper that came with the goods."""
     shipment = shipping.shipment_by_code(code)
     form = ReceiptForm(data={"received_at": utc_now()})
@@ -287,7 +287,7 @@ def receive(code: str) -> Any:
 
 @views.post("/batches/<int:batch_id>/lose")
 @allow(RoleName.PRODUCER)
-def lose(batch_id: int) -> Any:
+def lose(batch_id: int) -> ResponseReturnValue:
     form = LossForm()
     if form.validate():
         with form.refusals(quantity=MoreThanLeft), transaction():
@@ -303,11 +303,11 @@ def lose(batch_id: int) -> Any:
 
 @views.get("/journey")
 @allow(*PARTIES, *SUPERVISORS)
-def journey() -> Any:
+def journey() -> ResponseReturnValue:
     """One step back and every step forward of a label that is in one's hands."""
     typed = request.args.get("code", "").strip()
     label = batch = problem = None
-    lines: list[Any] = []
+    lines: list[ShipmentLine] = []
     if typed:
         try:
             label = label_from_scan(typed)
@@ -329,7 +329,7 @@ def journey() -> Any:
     return page, 422 if problem else 200
 
 
-def _concerns(batch: Batch, lines: list[Any]) -> bool:
+def _concerns(batch: Batch, lines: list[ShipmentLine]) -> bool:
     user = the_user()
     parties = {line.shipment.sender_id for line in lines} | {line.shipment.consignee.organisation_id for line in lines}
     return may_see(user, batch.producer_id, batch.division_code) or user.organisation_id in parties

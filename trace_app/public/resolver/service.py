@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from flask import url_for
@@ -23,6 +22,7 @@ from trace_app.language import named
 from trace_app.public.resolver.digital_link import DigitalLink
 from trace_app.public.trace import Trace, trace_of_batch
 from trace_app.settings import absolute
+from trace_app.values import Json, JsonObject
 
 VOCABULARY = "https://ref.gs1.org/voc/"
 CONTEXT = "https://ref.gs1.org/standards/resolver/linkset-context"
@@ -124,7 +124,7 @@ def _lot_or_product(link: DigitalLink) -> Resolved:
         return _product(product)
 
 
-def linkset_of_label(label: ScannedLabel, trace: Trace) -> dict[str, Any]:
+def linkset_of_label(label: ScannedLabel, trace: Trace) -> JsonObject:
     """The links of a label as a link set, for whoever asks its own page for them."""
     return linkset(_of_label(label, trace, absolute(f"/{label.code}"), lambda: None))
 
@@ -233,24 +233,26 @@ def link_type(text: str) -> str | None:
     return name if name in LINK_TYPES else None
 
 
-def linkset(resolved: Resolved) -> dict[str, Any]:
+def linkset(resolved: Resolved) -> JsonObject:
     """The links as a link set (RFC 9264, 4.2), those of each level for themselves."""
     return {"linkset": [_link_context(level) for level in resolved.levels()]}
 
 
-def _link_context(level: Resolved) -> dict[str, Any]:
+def _link_context(level: Resolved) -> JsonObject:
     # Both names of the description: `itemDescription` is what readers older than standard 1.2 know.
-    context: dict[str, Any] = {
+
+    links: dict[str, list[Json]] = {}
+    for target in level.targets:
+        entry: JsonObject = {"href": target.href, "title": target.title}
+        if target.type != "defaultLink":
+            entry |= {"type": target.media, "hreflang": ["zh", "en"]}
+        links.setdefault(VOCABULARY + target.type, []).append(entry)
+    return {
         "anchor": level.anchor,
         "description": level.description,
         "itemDescription": level.description,
+        **links,
     }
-    for target in level.targets:
-        entry: dict[str, Any] = {"href": target.href, "title": target.title}
-        if target.type != "defaultLink":
-            entry |= {"type": target.media, "hreflang": ["zh", "en"]}
-        context.setdefault(VOCABULARY + target.type, []).append(entry)
-    return context
 
 
 def link_header(resolved: Resolved, same_as: str = "") -> str:
@@ -264,7 +266,7 @@ def link_header(resolved: Resolved, same_as: str = "") -> str:
     return ", ".join(parts)
 
 
-def description_file() -> dict[str, Any]:
+def description_file() -> JsonObject:
     """What stands under ``/.well-known/gs1resolver``."""
     return {
         "name": "Qujing Agricultural Traceability",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import NotFound, public
@@ -46,7 +45,7 @@ def _for_all_origins(response: Response) -> Response:
 
 @views.get("/<any('00', '01', '414'):key>/<path:rest>")
 @public
-def digital_link(key: str, rest: str) -> Any:
+def digital_link(key: str, rest: str) -> ResponseReturnValue:
     try:
         return answer_link(read_path(f"{key}/{rest}"))
     except BadLink as error:
@@ -55,13 +54,13 @@ def digital_link(key: str, rest: str) -> Any:
 
 @views.get("/.well-known/gs1resolver")
 @public
-def description() -> Any:
+def description() -> ResponseReturnValue:
     return Response(json_text(description_file()), mimetype="application/json")
 
 
 @views.get("/p/<gtin>")
 @public
-def product_page(gtin: str) -> Any:
+def product_page(gtin: str) -> ResponseReturnValue:
     """A product by its GTIN, without a lot."""
     try:
         row = product_by_gtin(gtin)
@@ -79,7 +78,7 @@ def product_page(gtin: str) -> Any:
 @views.get("/l/<gtin>/<lot>/<any(tests, inputs, journey):part>", defaults={"page": "resolver.lot_page"})
 @views.get("/<code>/<any(tests, inputs, journey):part>", defaults={"page": "public.trace"})
 @public
-def part_of_page(page: str, part: str, **keys: str) -> Any:
+def part_of_page(page: str, part: str, **keys: str) -> ResponseReturnValue:
     """A part of a page under an address of its own, which a link of a type can lead to."""
     language = request.args.get("lang")
     return redirect(url_for(page, lang=language if language in LOCALES else None, _anchor=part, **keys))  # type: ignore[arg-type]
@@ -87,7 +86,7 @@ def part_of_page(page: str, part: str, **keys: str) -> Any:
 
 @views.get("/l/<gtin>/<lot>")
 @public
-def lot_page(gtin: str, lot: str) -> Any:
+def lot_page(gtin: str, lot: str) -> ResponseReturnValue:
     """A lot's trace page, where no label's code is known."""
     try:
         batch = lot_by_link(gtin, lot)
@@ -98,7 +97,7 @@ def lot_page(gtin: str, lot: str) -> Any:
 
 @views.get("/places/<gln>")
 @public
-def place_page(gln: str) -> Any:
+def place_page(gln: str) -> ResponseReturnValue:
     """A site by its GLN."""
     try:
         site = site_by_gln(gln)

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from flask_babel import lazy_gettext as _
 
@@ -18,6 +17,7 @@ from trace_app.records.intervals import required_days
 from trace_app.records.models import Record, RecordType
 from trace_app.reference.models import ProhibitedSubstance
 from trace_app.release.lot import Lot
+from trace_app.values import Facts
 
 _LABEL_USE = "《农药管理条例》第三十四条：按照标签标注的使用范围、方法和剂量、技术要求使用"
 _CONTENT = re.compile(r"[（(].*?[)）]|[\d.]+\s*(%|％|克/升|g/L|g/kg).*$")
@@ -182,7 +182,7 @@ def intervals_kept(lot: Lot) -> Iterator[Found]:
         interval = lot.intervals.get(record.id)
         if interval is None:
             continue
-        facts: dict[str, Any] = {
+        facts: Facts = {
             "input": record.product_name,
             "day": record.happened_on,
             "required": interval.required_days,
@@ -238,7 +238,7 @@ def doses_and_applications(lot: Lot) -> Iterator[Found]:
             continue
         use = lot.label_of(record)
         if use is None:
-            facts: dict[str, Any] = {"input": record.product_name, "kind": name_of(lot.kind)}
+            facts: Facts = {"input": record.product_name, "kind": name_of(lot.kind)}
             yield Found("not_on_label", Severity.WARN, f"product:{record.stock.product_id}", facts, (record.id,))
             continue
         times[record.stock.product_id].append(record)
