@@ -22,9 +22,9 @@ from trace_app.clock import SHANGHAI, today
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.demo import consumers, movements, quality
-from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketch
+from trace_app.demo.people import PEOPLE, Producer
 from trace_app.demo.pictures import draw
-from trace_app.demo.seasons import SEASONS, SeasonStep, last_autumn
+from trace_app.demo.seasons import SeasonStep, last_autumn, season
 from trace_app.extensions import db
 from trace_app.flow.genealogy.service import link_lots
 from trace_app.labels import packing, printing
@@ -64,23 +64,15 @@ def rebuild() -> None:
     _clear()
     with transaction():
         chance = Random(530300)  # noqa: S311
-        regulators = [_organisation(OrganisationKind.REGULATOR, **facts) for facts in REGULATORS]
-        for organisation, (username, full_name, role) in zip(
-            regulators,
-            (
-                ("qujing", "示例·城管员", RoleName.ADMINISTRATOR),
-                ("luoping", "示例·罗监管", RoleName.REGULATOR),
-                ("xuanwei", "示例·宣监管", RoleName.REGULATOR),
-                ("shizong", "示例·师监管", RoleName.REGULATOR),
-            ),
-            strict=True,
-        ):
-            _user(organisation, role, username, full_name)
-        for kind, facts, username, full_name in VISITORS:
-            _user(_organisation(kind, **facts), accounts.ROLES_OF_KIND[kind][0], username, full_name)
+        regulators = [(_organisation(OrganisationKind.REGULATOR, **one.facts), one) for one in PEOPLE.regulators]
+        for organisation, one in regulators:
+            _user(organisation, one.role, one.username, one.person)
+        for visitor in PEOPLE.visitors:
+            role = accounts.ROLES_OF_KIND[visitor.kind][0]
+            _user(_organisation(visitor.kind, **visitor.facts), role, visitor.username, visitor.person)
         quality.fill_catalogue(accounts.user_by_name("qujing"))
-        for number, sketch in enumerate(PRODUCERS, start=1):
-            _producer(sketch, number, chance)
+        for number, producer in enumerate(PEOPLE.producers, start=1):
+            _producer(producer, number, chance)
         _genealogy()
         _certificates()
         _reports(chance)
@@ -219,7 +211,7 @@ def _user(organisation: Organisation, role: RoleName, username: str, full_name: 
     )
 
 
-def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
+def _producer(sketch: Producer, number: int, chance: Random) -> None:
     body = f"93{sketch.division[:6]}MA6DEM{number:02d}X"
     organisation = _organisation(
         OrganisationKind.PRODUCER,
@@ -233,8 +225,9 @@ def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
     )
     user = _user(organisation, RoleName.PRODUCER, sketch.username, sketch.person)
     sites = [catalogue.save_site(user, None, **SiteForm.parse(site).facts) for site in sketch.sites]
-    for kind_code, facts in sketch.products:
-        product = catalogue.save_product(user, None, **ProductForm.parse({"kind_code": kind_code, **facts}).facts)
+    for kind_code in sketch.products:
+        facts = {"kind_code": kind_code, "gtin": sketch.gtin, **PEOPLE.products[kind_code]}
+        product = catalogue.save_product(user, None, **ProductForm.parse(facts).facts)
         catalogue.add_product_photos(user, product, [("demo.jpg", draw(kind_code, number * 10 + n)) for n in range(2)])
         newest = last_autumn(today())
         for lot in range(sketch.lots):
@@ -244,7 +237,7 @@ def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
 
 def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance: Random) -> None:
     kind = product.kind_code
-    steps = sorted(SEASONS[kind](year, chance, user.full_name), key=lambda step: step.day)
+    steps = sorted(season(kind, year, chance, user.full_name), key=lambda step: step.day)
     finished = _finished(kind, steps)
     # The newest lot of those who have many is still being made.
     draft = lot == 0 and kind in {"ginger", "ham"} and user.username in {"luoxiong", "tangtang"}
