@@ -53,7 +53,8 @@ class Reckoned(BaseModel):
     plus: int = 0
 
     def worked_out(self, drawn: dict[str, Any]) -> float:
-        return round(drawn[self.of] // self.over * self.times + self.plus, 1)
+        drawn_number: int = drawn[self.of]
+        return round(drawn_number // self.over * self.times + self.plus, 1)
 
 
 Values = dict[str, Reckoned | int | float | str]
