@@ -67,7 +67,6 @@ limiter.limit("600/minute")(api)
 class UnknownCode(NotFound):
     """No label has this code."""
 
-    code = "unknown-code"
     title = _("没有这个追溯码。请核对 13 位字符，数字 0 与字母 O、数字 1 与字母 I 可以混用。")
 
 

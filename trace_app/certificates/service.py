@@ -23,7 +23,6 @@ from trace_app.media.service import keep_pdf
 
 
 class CertificateKnown(Problem):
-    code = "certificate-known"
     title = _("证书 %(number)s 已登记。换了新证请填新的编号，或先撤下旧的。")
 
 

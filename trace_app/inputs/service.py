@@ -19,7 +19,6 @@ from trace_app.inputs.models import InputProduct, LabelUse, StockLot
 class InputKnown(Problem):
     """The owner has this product already."""
 
-    code = "input-known"
     title = _("“%(name)s”（%(number)s）已在投入品目录里，请直接修改它。")
 
 
