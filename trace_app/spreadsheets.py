@@ -23,6 +23,8 @@ MAX_UNPACKED_MB = 400
 MAX_ROWS = 50_000
 """The most rows that all sheets may have together."""
 MAX_COLUMNS = 200
+PLAIN_TEXTS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+"""How XlsxWriter makes a workbook in which texts stay texts."""
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FORMULA = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*><f')
