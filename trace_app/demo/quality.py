@@ -37,6 +37,9 @@ class Quality(BaseModel):
 
     inputs: list[dict[str, Any]]
     results: dict[str, list[tuple[str, str, str]]]
+    forbidden: dict[str, Any]
+    """The record of a pesticide that is not for vegetables: the rules stop the lot."""
+    recall: dict[str, Any]
 
 
 QUALITY = Quality.model_validate(tomllib.loads((Path(__file__).parent / "data" / "quality.toml").read_text("utf-8")))

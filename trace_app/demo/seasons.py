@@ -72,11 +72,17 @@ class Step(BaseModel):
 
 
 class Season(BaseModel):
+    prefix: str
+    unit: str
+    shelf_days: int
+    begins: str
+    finishes: str
+    quantity: tuple[str, str]
     draws: list[Draw]
     steps: list[Step]
 
 
-_SEASONS = TypeAdapter(dict[str, Season]).validate_python(
+SEASONS = TypeAdapter(dict[str, Season]).validate_python(
     tomllib.loads((Path(__file__).parent / "data" / "seasons.toml").read_text("utf-8"))
 )
 
@@ -89,9 +95,9 @@ def last_autumn(today: date) -> int:
 def season(kind: str, year: int, chance: Random, operator: str) -> Iterator[SeasonStep]:
     """The records of one lot of a kind in the season of a year."""
     drawn: dict[str, Any] = {"year": year, "year_before": year - 1, "two_years_before": year - 2}
-    for draw in _SEASONS[kind].draws:
+    for draw in SEASONS[kind].draws:
         drawn[draw.name] = draw.made(year, chance)
-    for step in _SEASONS[kind].steps:
+    for step in SEASONS[kind].steps:
         values = step.values | {VALUE_PREFIX + name: value for name, value in step.fields_.items()}
         day = drawn[step.day] if step.day in drawn else _day(year + step.years, step.day)
         yield SeasonStep(

@@ -137,7 +137,9 @@ def _length(label: Any, most: float = 300) -> DecimalField:
 class BoxForm(wtforms.Form):
     """A text box of a layout."""
 
-    fields = _Boxes(_("内容"), choices=[(name, FIELD_NAMES[name]) for name in (*CONSTANT_FIELDS, *VARIABLE_FIELDS)])
+    fields = _Boxes(
+        _("内容"), choices=choices((name, FIELD_NAMES[name]) for name in (*CONSTANT_FIELDS, *VARIABLE_FIELDS))
+    )
     x = _length(_("左"))
     y = _length(_("上"))
     width = _length(_("宽"))
