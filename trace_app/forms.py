@@ -23,7 +23,7 @@ from wtforms import Field, TextAreaField
 from wtforms import IntegerField as WtIntegerField
 from wtforms import SelectField as WtSelectField
 from wtforms import StringField as WtStringField
-from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
+from wtforms.fields.choices import SelectChoice as SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.form import BaseForm
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, StopValidation, ValidationError
 
@@ -31,31 +31,6 @@ from trace_app.body_limits import must_be_said
 from trace_app.clock import SHANGHAI, local, today
 from trace_app.errors import InvalidInput, Problem
 from trace_app.values import Facts
-
-__all__ = [
-    "DateField",
-    "DecimalField",
-    "Form",
-    "IntegerField",
-    "MomentField",
-    "SelectChoice",
-    "SelectField",
-    "StringField",
-    "TextField",
-    "at_least",
-    "at_most",
-    "between",
-    "choices",
-    "matches",
-    "not_future",
-    "number_or_none",
-    "optional",
-    "plain_digits",
-    "plain_email",
-    "plain_number",
-    "required",
-]
-
 
 CLOCKS_DIFFER = timedelta(minutes=10)
 """Phones don't go like the server."""

@@ -15,13 +15,15 @@ from datetime import date, datetime, time, timedelta
 
 from flask_babel import lazy_gettext as _
 
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 
 MAX_FILE_MB = 20
 MAX_UNPACKED_MB = 400
 MAX_ROWS = 50_000
 """The most rows that all sheets may have together."""
 MAX_COLUMNS = 200
+PLAIN_TEXTS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+"""How XlsxWriter makes a workbook in which texts stay texts."""
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _FORMULA = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*><f')
@@ -29,10 +31,9 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 Cell = str | float | bool | date | time | timedelta
 
 
-class SheetProblem(Problem):
+class SheetProblem(Unprocessable):
     """A file is no table that can be read."""
 
-    status = 422
     code = "not-a-table"
     title = _("“%(name)s”不是能读的表格。请上传 Excel 工作簿（.xlsx）或 CSV 文件。")
 
@@ -43,22 +44,18 @@ class SheetTooLarge(SheetProblem):
 
 
 class TooManyRows(SheetProblem):
-    code = "too-many-rows"
     title = _("“%(name)s”超过 %(most)s 行。请分成几个文件上传。")
 
 
 class MacrosInside(SheetProblem):
-    code = "macros-inside"
     title = _("“%(name)s”含有宏，不能上传。请在 Excel 里“另存为”不带宏的工作簿（.xlsx）。")
 
 
 class PasswordInside(SheetProblem):
-    code = "password-inside"
     title = _("“%(name)s”设了密码，打不开。请去掉密码后再上传。")
 
 
 class UnknownEncoding(SheetProblem):
-    code = "unknown-encoding"
     title = _("“%(name)s”的文字编码认不出来。请另存为 UTF-8 或 GBK 编码的 CSV，或 Excel 工作簿。")
 
 

@@ -38,7 +38,6 @@ class NotFound(Problem):
     """There is no such thing, or none that this user may know of."""
 
     status = 404
-    code = "not-found"
     title = _("没有找到，或者您无权查看。请检查网址，或返回列表重新选择。")
 
 

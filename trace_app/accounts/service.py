@@ -24,7 +24,7 @@ from trace_app.accounts.models import (
     User,
 )
 from trace_app.db.base import utc_now
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 
 ROLES_OF_KIND = {
@@ -52,22 +52,18 @@ TOKEN_USE_NOTED_EVERY = timedelta(minutes=10)
 class AlreadyTaken(Problem):
     """A name, code or address that must be unique is in use."""
 
-    code = "already-taken"
     title = _("“%(value)s”已被使用，请换一个。")
 
 
 class OwnAccount(Problem):
     """An administrator can't lock itself out."""
 
-    code = "own-account"
     title = _("不能停用自己的账号，请由另一位管理员操作。")
 
 
-class RoleDoesNotFit(Problem):
+class RoleDoesNotFit(Unprocessable):
     """A user's role must be one that its organisation's kind has."""
 
-    status = 422
-    code = "role-does-not-fit"
     title = _("“%(organisation)s”的用户不能是这个角色，请选择与单位类型相符的角色。")
 
 
@@ -159,11 +155,9 @@ def set_password(actor: User | None, user: User, password: str) -> None:
     audit.note(actor, "set-password", user)
 
 
-class WrongPassword(Problem):
+class WrongPassword(Unprocessable):
     """The present password must be known to change it."""
 
-    status = 422
-    code = "wrong-password"
     title = _("现在的密码不对，请重新输入。")
 
 

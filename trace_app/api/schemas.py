@@ -13,6 +13,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Row(BaseModel):
+    """What reads like a row of the database."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
 class ProblemDocument(BaseModel):
     """RFC 9457."""
 
@@ -194,7 +200,7 @@ class ReportList(BaseModel):
     items: list[ReportOut]
 
 
-class CertificateOut(BaseModel):
+class CertificateOut(Row):
     type: str
     number: str
     issuer: str
@@ -250,7 +256,7 @@ class VoidIn(Body):
     reason: str
 
 
-class VoidOut(BaseModel):
+class VoidOut(Row):
     first: int
     last: int
     reason: str
@@ -287,7 +293,7 @@ class RecallIn(Body):
     advice_en: str | None = None
 
 
-class NoticeOut(BaseModel):
+class NoticeOut(Row):
     number: str
     type: Literal["issue", "approve", "reject", "extend", "narrow", "correct", "end"]
     issued_at: datetime

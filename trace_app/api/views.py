@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Response, url_for
 from flask_babel import lazy_gettext as _
@@ -29,8 +29,8 @@ from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.downloads import volume_response
 from trace_app.labels.forms import RangeForm, RunForm
-from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus
-from trace_app.laboratory.models import TestReport
+from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus, PrintVolume
+from trace_app.laboratory.models import TestReport, TestResult
 from trace_app.laboratory.reports import tests_of
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
@@ -41,6 +41,7 @@ from trace_app.recalls.models import Recall
 from trace_app.recalls.published import lots_listed, published_recalls
 from trace_app.records import service as records
 from trace_app.records.forms import VALUE_PREFIX, form_for
+from trace_app.records.intervals import Interval
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
 from trace_app.records.texts import amount, record_title, stage_values
@@ -49,6 +50,7 @@ from trace_app.scanning.items import scanned_item
 from trace_app.settings import address_of
 from trace_app.units import unit_name
 
+Shape = TypeVar("Shape", bound=BaseModel)
 TOKEN: list[dict[str, list[str]]] = [{"token": []}]
 CATALOGUE, BATCHES, QUALITY, LABELS, RECALLS, TRACE = (
     Tag(name=name) for name in ("Catalogue", "Batches and records", "Quality", "Labels", "Recalls", "Trace")
@@ -66,7 +68,6 @@ limiter.limit("600/minute")(api)
 class UnknownCode(NotFound):
     """No label has this code."""
 
-    code = "unknown-code"
     title = _("没有这个追溯码。请核对 13 位字符，数字 0 与字母 O、数字 1 与字母 I 可以混用。")
 
 
@@ -79,9 +80,7 @@ def _json(model: BaseModel, status: int = 200) -> Answer:
 def products() -> Answer:
     """Your products"""
     rows = catalogue.products_of(the_user().organisation)
-    return _json(
-        schemas.NamedRows(items=[schemas.NamedRow(id=row.id, name=row.name, kind=row.kind_code) for row in rows])
-    )
+    return _json(schemas.NamedRows(items=[_read(schemas.NamedRow, row, kind=row.kind_code) for row in rows]))
 
 
 @api.get("/sites", tags=[CATALOGUE], security=TOKEN, responses={200: schemas.NamedRows})
@@ -89,23 +88,14 @@ def products() -> Answer:
 def sites() -> Answer:
     """Your sites"""
     rows = catalogue.sites_of(the_user().organisation)
-    return _json(
-        schemas.NamedRows(items=[schemas.NamedRow(id=row.id, name=row.name, kind=row.kind.value) for row in rows])
-    )
+    return _json(schemas.NamedRows(items=[_read(schemas.NamedRow, row) for row in rows]))
 
 
 @api.get("/batches", tags=[BATCHES], security=TOKEN, responses={200: schemas.BatchList})
 @allow(*ALL_WITH_BATCHES)
 def find_batches(query: schemas.BatchQuery) -> Answer:
     """The batches that you may see, newest first"""
-    page = batches.find_batches(
-        the_user(),
-        search=query.search,
-        state=query.state,
-        kind_code=query.kind,
-        page=query.page,
-        per_page=query.per_page,
-    )
+    page = batches.find_batches(the_user(), kind_code=query.kind, **query.model_dump(exclude={"kind"}))
     items = [_batch(batch) for batch in page.items]
     return _json(schemas.BatchList(items=items, page=page.page, pages=page.pages, total=page.total or 0))
 
@@ -267,203 +257,110 @@ def trace(path: schemas.CodePath) -> Answer:
     batch = found.batch
     item = scanned_item(label.run_id, label.index) if label.level is LabelLevel.ITEM else None
     return _json(
-        schemas.TraceOut(
+        _read(
+            schemas.TraceOut,
+            batch,
             code=label.code,
-            level=label.level.value,
+            level=label.level,
             void=label.void,
             state=found.state,
             product=named(batch.product),
             kind=batch.product.kind_code,
             producer=named(batch.producer),
-            lot_number=batch.lot_number,
             quantity=f"{batch.quantity.normalize():f} {unit_name(batch.unit)}",
             origin=place_name(batch.division, language()),
             site=named(batch.site),
-            started_on=batch.started_on,
             produced_on=found.produced_on,
-            best_before=batch.best_before,
             facts={label: value for value, label, _good in found.facts},
             first_scanned_at=item.first_at if item else None,
             scans=(item.scans if item else 0) if label.level is LabelLevel.ITEM else None,
             recall=_recall(found.recall, lots_listed([found.recall])[found.recall.id]) if found.recall else None,
-            records=[
-                schemas.TraceRecord(
-                    happened_on=record.happened_on,
-                    type=record.type.value,
-                    title=record_title(record),
-                    note=record.note,
-                    product_name=record.product_name,
-                    amount=amount(record),
-                    interval_days=record.interval_days,
-                    interval=found.intervals[record.id].state if record.id in found.intervals else None,
-                    values=dict(stage_values(record)),
-                    video_url=record.video_url,
-                )
-                for record in found.records
-            ],
+            records=[_traced(record, found.intervals.get(record.id)) for record in found.records],
             tests=[_report(report) for report in found.tests],
-            certificates=[
-                schemas.CertificateOut(
-                    type=certificate.type.value,
-                    number=certificate.number,
-                    issuer=certificate.issuer,
-                    valid_until=certificate.valid_until,
-                )
-                for certificate in found.certificates
-            ],
+            certificates=found.certificates,
             waivers=[
-                schemas.WaiverOut(
-                    message=message_of(waiver.finding),
-                    reason=waiver.reason,
-                    authority=named(waiver.authority),
-                    created_at=waiver.created_at,
-                )
+                _read(schemas.WaiverOut, waiver, message=message_of(waiver.finding), authority=named(waiver.authority))
                 for waiver in found.waivers
             ],
         )
     )
 
 
+def _read(schema: type[Shape], row: object, **others: Any) -> Shape:
+    """A row in the shape of a schema: its attributes of the fields' names, and what is called or said otherwise."""
+    return schema(**{name: getattr(row, name) for name in schema.model_fields if name not in others}, **others)
+
+
 def _batch(row: Batch) -> schemas.BatchOut:
-    return schemas.BatchOut(
-        id=row.id,
-        lot_number=row.lot_number,
-        product_id=row.product_id,
+    return _read(
+        schemas.BatchOut,
+        row,
         product=named(row.product),
         kind=row.product.kind_code,
         producer=named(row.producer),
-        site_id=row.site_id,
         site=named(row.site),
-        division_code=row.division_code,
-        quantity=row.quantity,
-        unit=row.unit,
-        started_on=row.started_on,
-        produced_on=row.produced_on,
-        best_before=row.best_before,
-        state=row.state,
         version=row.version + row.notices,
-        created_at=row.created_at,
-        released_at=row.released_at,
     )
 
 
-_RECORD_COLUMNS = (
-    "id", "happened_on", "operator", "note", "product_name", "registration_number", "active_ingredient", "dose",
-    "dose_unit", "area_mu", "method", "target", "interval_days", "source", "input_lot", "video_url", "values",
-    "replaces_id",
-)  # fmt: skip
-
-
 def _record(row: Record) -> schemas.RecordOut:
-    return schemas.RecordOut(
-        type=row.type.value,
-        stage=row.stage_code,
+    photos = [address_of("public.photo", name=photo.name) for photo in row.photos]
+    return _read(schemas.RecordOut, row, stage=row.stage_code, title=record_title(row), photos=photos)
+
+
+def _traced(row: Record, interval: Interval | None) -> schemas.TraceRecord:
+    return _read(
+        schemas.TraceRecord,
+        row,
         title=record_title(row),
-        photos=[address_of("public.photo", name=photo.name) for photo in row.photos],
-        **{column: getattr(row, column) for column in _RECORD_COLUMNS},
+        amount=amount(row),
+        interval=interval.state if interval else None,
+        values=dict(stage_values(row)),
     )
 
 
 def _finding(row: Finding) -> schemas.FindingOut:
     rule = RULES[row.rule]
-    return schemas.FindingOut(
-        id=row.id,
-        rule=row.rule,
-        severity=row.severity.value,
+    return _read(
+        schemas.FindingOut,
+        row,
         title=str(rule.title),
         message=message_of(row),
         advice=str(rule.advice),
         source=rule.source,
-        record_ids=row.record_ids,
-        found_at=row.found_at,
         waiver=row.waiver.reason if row.waiver else None,
     )
 
 
 def _report(row: TestReport) -> schemas.ReportOut:
-    return schemas.ReportOut(
-        id=row.id,
-        subject=row.subject.value,
-        report_number=row.report_number,
-        laboratory=row.laboratory,
-        cma_number=row.cma_number,
-        sampled_on=row.sampled_on,
-        issued_on=row.issued_on,
-        verdict=row.verdict.value,
-        document=address_of("public.document", name=row.document.name) if row.document else None,
-        results=[
-            schemas.ResultOut(
-                analyte=named(result, "analyte"),
-                method=result.method,
-                detected=result.detected,
-                value=result.value,
-                unit=result.unit,
-                limit=result.limit_value,
-                limit_unit=result.limit_unit,
-                standard=result.limit_standard,
-                verdict=result.verdict.value,
-            )
-            for result in row.results
-        ],
-    )
+    document = address_of("public.document", name=row.document.name) if row.document else None
+    return _read(schemas.ReportOut, row, document=document, results=[_result(result) for result in row.results])
+
+
+def _result(row: TestResult) -> schemas.ResultOut:
+    analyte = named(row, "analyte")
+    return _read(schemas.ResultOut, row, analyte=analyte, limit=row.limit_value, standard=row.limit_standard)
 
 
 def _run(row: LabelRun) -> schemas.RunOut:
-    return schemas.RunOut(
-        id=row.id,
-        batch_id=row.batch_id,
-        level=row.level.value,
-        count=row.count,
-        has_pin=row.has_pin,
-        voided=[schemas.VoidOut(first=void.first, last=void.last, reason=void.reason) for void in row.voids],
-        jobs=[_job(job) for job in row.jobs],
-    )
+    return _read(schemas.RunOut, row, voided=row.voids, jobs=[_job(job) for job in row.jobs])
 
 
 def _job(row: PrintJob) -> schemas.JobOut:
     ready = row.volumes if row.status is PrintStatus.READY else []
-    return schemas.JobOut(
-        id=row.id,
-        layout=row.layout_name,
-        format=row.format,
-        first=row.first,
-        count=row.count,
-        status=row.status.value,
-        done=row.done,
-        failure=row.failure,
-        files=[
-            schemas.FileOut(
-                first=volume.first,
-                count=volume.count,
-                bytes=volume.file_bytes,
-                url=url_for("api.label_file", job_id=row.id, volume=volume.number),
-            )
-            for volume in ready
-        ],
-    )
+    return _read(schemas.JobOut, row, layout=row.layout_name, files=[_file(volume) for volume in ready])
+
+
+def _file(row: PrintVolume) -> schemas.FileOut:
+    url = url_for("api.label_file", job_id=row.job_id, volume=row.number)
+    return _read(schemas.FileOut, row, bytes=row.file_bytes, url=url)
 
 
 def _recall(row: Recall, lots: list[Batch]) -> schemas.RecallOut:
-    return schemas.RecallOut(
-        number=row.number,
-        level=row.level,
-        reason=row.reason,
-        reason_en=row.reason_en,
-        advice=row.advice,
-        advice_en=row.advice_en,
+    return _read(
+        schemas.RecallOut,
+        row,
         authority=named(row.authority),
-        issued_at=row.issued_at,
-        kind=row.kind.value,
-        status=row.status.value,
-        voluntary=row.voluntary,
-        ended_at=row.ended_at,
-        notices=[
-            schemas.NoticeOut(
-                number=notice.number, type=notice.type.value, issued_at=notice.issued_at, note=notice.note
-            )
-            for notice in row.notices
-        ],
-        lot_count=row.lot_count,
         lots=[batch.lot_number for batch in lots],
         url=url_for("public.recall", number=row.number),
     )

@@ -112,12 +112,11 @@ class SearchForm(Form):
         csrf = False
 
     q = StringField(_("批次号、产品或生产者"), [optional(), at_most(60)])
-    state = SelectField(_("状态"))
+    state = SelectField(_("状态"), choices=choices(STATES.items(), blank=_("全部状态")))
     kind = SelectField(_("品类"))
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.state.choices = choices(STATES.items(), blank=_("全部状态"))
         self.kind.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))
 
     @property

@@ -28,33 +28,28 @@ _USE_LOCK = 5_303_002
 class LotNumberTaken(Problem):
     """A producer has a batch of this lot number already."""
 
-    code = "lot-number-taken"
     title = _("批次号“%(lot)s”已登记过，请换一个。")
 
 
 class NotADraft(Problem):
     """Only drafts are edited; what is released is corrected by a new version."""
 
-    code = "not-a-draft"
     title = _("批次 %(lot)s 已放行，不能直接修改。请用“更正”登记新版本，原内容会保留。")
 
 
 class NotReleased(Problem):
     """Only what is released can be closed, corrected, or given labels."""
 
-    code = "not-released"
     title = _("批次 %(lot)s 还没有放行。请先补全记录并放行。")
 
 
 class AlreadyClosed(Problem):
-    code = "already-closed"
     title = _("批次 %(lot)s 已结束，不能再登记、打印或更改。")
 
 
 class UnderRecall(Problem):
     """A recalled batch can't be changed, released, closed, labelled, used or sent."""
 
-    code = "under-recall"
     title = _("批次 %(lot)s 正在召回，此操作已停用。请联系%(contact)s。")
 
     def __init__(self, batch: Batch) -> None:
@@ -64,7 +59,6 @@ class UnderRecall(Problem):
 class OnHold(Problem):
     """A batch whose sale is stopped for the time being can't be released, closed, labelled or sent."""
 
-    code = "on-hold"
     title = _("批次 %(lot)s 已被暂停销售，等待核查，此操作暂时停用。请联系%(contact)s。")
 
     def __init__(self, batch: Batch) -> None:
@@ -86,7 +80,6 @@ def _contact(batch: Batch) -> str:
 class NotReadyForRelease(Problem):
     """Something that must be known before release is missing."""
 
-    code = "not-ready-for-release"
     title = _("批次 %(lot)s 还不能放行：%(missing)s。")
 
 

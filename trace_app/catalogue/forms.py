@@ -117,7 +117,7 @@ class GlnField(StringField):
 
 
 class SiteForm(Form):
-    kind = SelectField(_("类型"), [required()])
+    kind = SelectField(_("类型"), [required()], choices=choices(SITE_KINDS.items()))
     name = StringField(_("基地名称"), [required(), at_most(60)], description=_("如 3 号地块"))
     name_en = StringField(_("英文名称"), [optional(), at_most(100)])
     division_code = SelectField(_("乡镇"), [required()])
@@ -130,7 +130,6 @@ class SiteForm(Form):
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.kind.choices = choices((kind.value, name) for kind, name in SITE_KINDS.items())
         self.division_code.choices = choices(division_choices(), blank=_("请选择"))
 
     def validate_latitude(self, _field: Field) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from flask_babel import lazy_gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 
 PLAIN_FACTS = {
     "pesticide_count", "interval_kept", "ageing_months", "altitude", "quantity", "tests", "township", "ham_lot",
@@ -22,11 +22,9 @@ MonthDay = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])
 EnglishName = Annotated[str, Field(min_length=1, max_length=60)]
 
 
-class BadKindFile(Problem):
+class BadKindFile(Unprocessable):
     """A kind file that can't be read or says something impossible."""
 
-    status = 422
-    code = "bad-kind-file"
     title = _("品类文件有误：%(fault)s")
 
 

@@ -26,14 +26,12 @@ REFERENCE = Path(__file__).parent / "reference"
 class NameTaken(Problem):
     """A producer's products and sites have names of their own."""
 
-    code = "name-taken"
     title = _("您已有名为“%(name)s”的记录，请换一个名称。")
 
 
 class StageInUse(Problem):
     """A stage that records refer to can't be left out of a kind."""
 
-    code = "stage-in-use"
     title = _("工序 %(stages)s 已有记录，不能从品类中去掉。")
 
 
@@ -89,7 +87,6 @@ def _stages_in_use(kind_code: str) -> set[str]:
 
 
 class GlnTaken(Problem):
-    code = "gln-taken"
     title = _("这个 GLN 已登记在另一个基地，请核对。")
 
 

@@ -17,7 +17,7 @@ from trace_app.batches.models import Batch
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.clock import today
 from trace_app.db.base import utc_now
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.forms import plain_decimal
 from trace_app.labels.models import LabelLevel
@@ -30,15 +30,11 @@ TESTED = frozenset({"commissioned_test", "own_test"})
 """Bases that stand on a test report."""
 
 
-class MoreThanTheLot(Problem):
-    status = 422
-    code = "more-than-the-lot"
+class MoreThanTheLot(Unprocessable):
     title = _("本批 %(quantity)s %(unit)s，已开具 %(issued)s %(unit)s，最多还能开具 %(left)s %(unit)s。")
 
 
-class NoTestBehindIt(Problem):
-    status = 422
-    code = "no-test-behind-it"
+class NoTestBehindIt(Unprocessable):
     title = _("承诺依据选了检测，但本批没有合格的检测报告。请先录入报告，或改选其他依据。")
 
 

@@ -22,7 +22,6 @@ from trace_app.values import Facts
 
 
 class CertificateKnown(Problem):
-    code = "certificate-known"
     title = _("证书 %(number)s 已登记。换了新证请填新的编号，或先撤下旧的。")
 
 

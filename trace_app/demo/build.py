@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -22,9 +22,9 @@ from trace_app.clock import SHANGHAI, today
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.demo import consumers, movements, quality
-from trace_app.demo.people import PRODUCERS, REGULATORS, VISITORS, ProducerSketch
+from trace_app.demo.people import PEOPLE, Producer
 from trace_app.demo.pictures import draw
-from trace_app.demo.seasons import SEASONS, SeasonStep, last_autumn
+from trace_app.demo.seasons import SEASONS, SeasonStep, last_autumn, season
 from trace_app.extensions import db
 from trace_app.flow.genealogy.service import link_lots
 from trace_app.labels import packing, printing
@@ -37,7 +37,7 @@ from trace_app.recalls.forms import RecallForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
-from trace_app.records.forms import form_for
+from trace_app.records.forms import VALUE_PREFIX, form_for
 from trace_app.records.models import RecordType
 from trace_app.records.service import Scope
 from trace_app.release.service import check_due, release_batch
@@ -49,14 +49,10 @@ KEPT = {
     "limits", "gi_areas", "holidays",
 }  # fmt: skip
 LABELS_EACH = 48
-UNIT = {"ham": "leg", "ham_mooncake": "box", "ginger": "kg", "honey": "kg", "coix": "kg"}
-BEGINNING = {"ham": "salting", "ham_mooncake": "receiving", "ginger": "planting", "honey": "bloom", "coix": "sowing"}
-SHELF_DAYS = {"ham": 720, "ham_mooncake": 60, "ginger": 180, "honey": 720, "coix": 365}
 READY_DAYS = 12
 """Days from a lot's last record to its release."""
 DEMO_CASE_OF = 2
 """The number of the showcase in which a case is shown: ginger."""
-PREFIX = {"ham": "HT", "ham_mooncake": "YB", "ginger": "XJ", "honey": "FM", "coix": "YR"}
 
 
 def rebuild() -> None:
@@ -64,23 +60,15 @@ def rebuild() -> None:
     _clear()
     with transaction():
         chance = Random(530300)  # noqa: S311
-        regulators = [_organisation(OrganisationKind.REGULATOR, **facts) for facts in REGULATORS]
-        for organisation, (username, full_name, role) in zip(
-            regulators,
-            (
-                ("qujing", "示例·城管员", RoleName.ADMINISTRATOR),
-                ("luoping", "示例·罗监管", RoleName.REGULATOR),
-                ("xuanwei", "示例·宣监管", RoleName.REGULATOR),
-                ("shizong", "示例·师监管", RoleName.REGULATOR),
-            ),
-            strict=True,
-        ):
-            _user(organisation, role, username, full_name)
-        for kind, facts, username, full_name in VISITORS:
-            _user(_organisation(kind, **facts), accounts.ROLES_OF_KIND[kind][0], username, full_name)
+        regulators = [(_organisation(OrganisationKind.REGULATOR, **one.facts), one) for one in PEOPLE.regulators]
+        for organisation, one in regulators:
+            _user(organisation, one.role, one.username, one.person)
+        for visitor in PEOPLE.visitors:
+            role = accounts.ROLES_OF_KIND[visitor.kind][0]
+            _user(_organisation(visitor.kind, **visitor.facts), role, visitor.username, visitor.person)
         quality.fill_catalogue(accounts.user_by_name("qujing"))
-        for number, sketch in enumerate(PRODUCERS, start=1):
-            _producer(sketch, number, chance)
+        for number, producer in enumerate(PEOPLE.producers, start=1):
+            _producer(producer, number, chance)
         _genealogy()
         _certificates()
         _reports(chance)
@@ -90,7 +78,7 @@ def rebuild() -> None:
         printing.make_files(job.id)
     _pack_a_case(_showcases()[DEMO_CASE_OF])
     with transaction():
-        movements.send_out(_finished_lots(*PREFIX), Random(530301))  # noqa: S311
+        movements.send_out(_finished_lots(*SEASONS), Random(530301))  # noqa: S311
     with transaction():
         recalled, held = _recall(), movements.hold(_held_one())
         drill = movements.drill(next(batch for batch in _showcases() if batch.product.kind_code == "ham"))
@@ -102,8 +90,8 @@ def rebuild() -> None:
         movements.report_for_some(told[2])
     check_due()
     check_due_certificates()
-    consumers.look_things_up(_finished_lots(*PREFIX), Random(530302))  # noqa: S311
-    consumers.say_something(next(batch for batch in _finished_lots(*PREFIX) if batch.product.kind_code == "ginger"))
+    consumers.look_things_up(_finished_lots(*SEASONS), Random(530302))  # noqa: S311
+    consumers.say_something(next(batch for batch in _finished_lots(*SEASONS) if batch.product.kind_code == "ginger"))
 
 
 def _genealogy() -> None:
@@ -219,7 +207,7 @@ def _user(organisation: Organisation, role: RoleName, username: str, full_name: 
     )
 
 
-def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
+def _producer(sketch: Producer, number: int, chance: Random) -> None:
     body = f"93{sketch.division[:6]}MA6DEM{number:02d}X"
     organisation = _organisation(
         OrganisationKind.PRODUCER,
@@ -233,8 +221,9 @@ def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
     )
     user = _user(organisation, RoleName.PRODUCER, sketch.username, sketch.person)
     sites = [catalogue.save_site(user, None, **SiteForm.parse(site).facts) for site in sketch.sites]
-    for kind_code, facts in sketch.products:
-        product = catalogue.save_product(user, None, **ProductForm.parse({"kind_code": kind_code, **facts}).facts)
+    for kind_code in sketch.products:
+        facts = {"kind_code": kind_code, "gtin": sketch.gtin, **PEOPLE.products[kind_code]}
+        product = catalogue.save_product(user, None, **ProductForm.parse(facts).facts)
         catalogue.add_product_photos(user, product, [("demo.jpg", draw(kind_code, number * 10 + n)) for n in range(2)])
         newest = last_autumn(today())
         for lot in range(sketch.lots):
@@ -243,27 +232,29 @@ def _producer(sketch: ProducerSketch, number: int, chance: Random) -> None:
 
 
 def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance: Random) -> None:
-    kind = product.kind_code
-    steps = sorted(SEASONS[kind](year, chance, user.full_name), key=lambda step: step.day)
-    finished = _finished(kind, steps)
+    kind, plan = product.kind_code, SEASONS[product.kind_code]
+    steps = sorted(season(kind, year, chance, user.full_name), key=lambda step: step.day)
+    of_stage = {step.stage: step for step in reversed(steps)}
+    finished = of_stage[plan.finishes].day
+    made, field = plan.quantity
     # The newest lot of those who have many is still being made.
     draft = lot == 0 and kind in {"ginger", "ham"} and user.username in {"luoxiong", "tangtang"}
     facts = BatchForm.parse(
         {
             "product_id": product.id,
             "site_id": site.id,
-            "lot_number": f"{PREFIX[kind]}-{year}-{site.id:02d}{lot + 1:02d}",
-            "quantity": _quantity(kind, steps),
-            "unit": UNIT[kind],
-            "started_on": next(step.day for step in steps if step.stage == BEGINNING[kind]),
+            "lot_number": f"{plan.prefix}-{year}-{site.id:02d}{lot + 1:02d}",
+            "quantity": of_stage[made].values[VALUE_PREFIX + field],
+            "unit": plan.unit,
+            "started_on": of_stage[plan.begins].day,
             "produced_on": None if draft else finished,
-            "best_before": None if draft else finished + timedelta(days=SHELF_DAYS[kind]),
+            "best_before": None if draft else finished + timedelta(days=plan.shelf_days),
         },
         user=user,
     ).batch_facts
     batch = batches.register_batch(user, facts)
     if draft and kind == "ginger":
-        steps.insert(-4, _forbidden(steps[-4].day))
+        steps.insert(-4, SeasonStep("pesticide", None, steps[-4].day, quality.QUALITY.forbidden))
     waived = kind == "ginger" and user.username == "banqiao" and lot == 1
     for step in steps[: -3 if draft else None]:
         strong = waived and step.values.get("product_name", "").startswith("苯醚甲环唑")
@@ -278,49 +269,6 @@ def _batch(user: User, product: Product, site: Site, year: int, lot: int, chance
         batch.released_at = min(ready, utc_now())
         if year < last_autumn(today()) and lot % 2:
             batches.close_batch(user, batch)
-
-
-def _forbidden(day: date) -> SeasonStep:
-    """A pesticide that is not for vegetables: the rules stop the lot."""
-    return SeasonStep(
-        "pesticide",
-        None,
-        day,
-        {
-            "product_name": "毒死蜱 40% 乳油",
-            "registration_number": "PD20990006",
-            "active_ingredient": "毒死蜱",
-            "dose": 80,
-            "dose_unit": "mL_per_mu",
-            "area_mu": 18,
-            "method": "drench",
-            "target": "地下害虫",
-            "interval_days": 7,
-            "operator": "示例·陈大哥",
-            "source": "示例·邻村农资店",
-            "input_lot": "D0607",
-        },
-    )
-
-
-def _finished(kind: str, steps: list[SeasonStep]) -> date:
-    """The day on which the lot became goods: its harvest, extraction, baking, or grading."""
-    last = {"ginger": "harvest", "coix": "harvest", "honey": "extraction", "ham_mooncake": "baking", "ham": "grading"}[
-        kind
-    ]
-    return next(step.day for step in steps if step.stage == last)
-
-
-def _quantity(kind: str, steps: list[SeasonStep]) -> Any:
-    """What the records say was made: harvested, graded, packed or milled."""
-    stage, field = {
-        "ginger": ("harvest", "quantity_kg"),
-        "coix": ("milling", "out_kg"),
-        "honey": ("extraction", "quantity_kg"),
-        "ham_mooncake": ("packing", "boxes"),
-        "ham": ("grading", "legs"),
-    }[kind]
-    return next(step.values[f"values-{field}"] for step in steps if step.stage == stage)
 
 
 def _record(user: User, batch: Batch, step: SeasonStep, kind: str, lot: int) -> None:
@@ -340,7 +288,7 @@ def _record(user: User, batch: Batch, step: SeasonStep, kind: str, lot: int) -> 
 def _showcases() -> list[Batch]:
     """One released batch of each product, the coix seed of which is the recalled one."""
     found = []
-    for kind_code in PREFIX:
+    for kind_code in SEASONS:
         query = (
             db.select(Batch)
             .join(Batch.product)
@@ -368,14 +316,5 @@ def _held_one() -> Batch:
 
 
 def _recall() -> Recall:
-    batch = _recalled_one()
-    form = RecallForm.parse(
-        {
-            "level": 2,
-            "reason": "市级监督抽检：镉（以 Cd 计）0.18 mg/kg，超过限量 0.1 mg/kg（GB 2762）。",
-            "reason_en": "City inspection: cadmium 0.18 mg/kg, over the limit of 0.1 mg/kg (GB 2762).",
-            "advice": "停止食用，凭包装到购买处退货退款。",
-            "advice_en": "Do not eat it. Return it with its packaging to the shop for a refund.",
-        }
-    )
-    return issue_recall(accounts.user_by_name("shizong"), batch, form.notice_text, form.recall_kind)
+    form = RecallForm.parse(quality.QUALITY.recall)
+    return issue_recall(accounts.user_by_name("shizong"), _recalled_one(), form.notice_text, form.recall_kind)

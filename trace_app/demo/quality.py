@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+import tomllib
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
+from pydantic import BaseModel
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
@@ -28,42 +31,26 @@ from trace_app.release.service import check_lot
 from trace_app.stock import service as stock
 from trace_app.stock.forms import StockForm
 
-CATALOGUE: list[dict[str, Any]] = [
-    {"type": "pesticide", "name": "氯虫苯甲酰胺 200 克/升 悬浮剂", "registration_number": "PD20990001", "maker": "示例·云农药业",
-     "ingredients": "氯虫苯甲酰胺 200克/升", "kind_code": "ginger", "interval_days": 14, "dose_min": 8, "dose_max": 12,
-     "dose_unit": "mL_per_mu", "max_applications": 2},
-    {"type": "pesticide", "name": "苯醚甲环唑 10% 水分散粒剂", "registration_number": "PD20990002", "maker": "示例·云农药业",
-     "ingredients": "苯醚甲环唑 10%", "kind_code": "ginger", "interval_days": 14, "dose_min": 30, "dose_max": 50,
-     "dose_unit": "g_per_mu", "max_applications": 3},
-    {"type": "pesticide", "name": "甲氨基阿维菌素苯甲酸盐 5% 水分散粒剂", "registration_number": "PD20990003", "maker": "示例·滇东植保",
-     "ingredients": "甲氨基阿维菌素苯甲酸盐 5%", "kind_code": "coix", "interval_days": 21, "dose_min": 8, "dose_max": 15,
-     "dose_unit": "g_per_mu", "max_applications": 2},
-    {"type": "veterinary", "name": "氟胺氰菊酯条", "registration_number": "兽药字 990000004（示例）", "maker": "示例·蜂药厂",
-     "ingredients": "氟胺氰菊酯", "kind_code": "honey", "interval_days": 42, "dose_min": 1, "dose_max": 2,
-     "dose_unit": "strip_per_colony", "max_applications": 2},
-    {"type": "veterinary", "name": "伊维菌素注射液", "registration_number": "兽药字 990000005（示例）", "maker": "示例·滇牧药业",
-     "ingredients": "伊维菌素 1%", "kind_code": "ham", "interval_days": 28, "dose_max": "0.3", "dose_unit": "mg_per_kg",
-     "max_applications": 2},
-    {"type": "fertiliser", "name": "商品有机肥", "registration_number": "滇农肥（2099）准字0001号", "maker": "示例·罗平有机肥厂",
-     "n_percent": 2, "p_percent": "1.5", "k_percent": "1.5"},
-    {"type": "fertiliser", "name": "硫酸钾型复合肥", "registration_number": "滇农肥（2099）准字0002号", "maker": "示例·云化集团",
-     "n_percent": 15, "p_percent": 5, "k_percent": 20},
-]  # fmt: skip
+
+class Quality(BaseModel):
+    """Farm inputs of the catalogue, and what reports on each kind say: analyte, result and unit."""
+
+    inputs: list[dict[str, Any]]
+    results: dict[str, list[tuple[str, str, str]]]
+    forbidden: dict[str, Any]
+    """The record of a pesticide that is not for vegetables: the rules stop the lot."""
+    recall: dict[str, Any]
+
+
+QUALITY = Quality.model_validate(tomllib.loads((Path(__file__).parent / "data" / "quality.toml").read_text("utf-8")))
 STOCK_UNIT = {"mL_per_mu": "L", "g_per_mu": "kg", "kg_per_mu": "kg", "strip_per_colony": "piece", "mg_per_kg": "bottle"}
-RESULTS: dict[str, list[tuple[str, str, str]]] = {
-    "ginger": [("铅", "0.03", "mg/kg"), ("镉", "0.02", "mg/kg"), ("毒死蜱", "未检出（<0.005）", "mg/kg"), ("二氧化硫", "未检出", "g/kg")],
-    "honey": [("水分", "18.2", "g/100g"), ("果糖和葡萄糖", "68.4", "g/100g"), ("羟甲基糠醛", "6.1", "mg/kg"), ("氯霉素", "未检出（<0.1）", "µg/kg")],
-    "ham": [("过氧化值", "0.08", "g/100g"), ("三甲胺氮", "0.9", "mg/100g"), ("亚硝酸钠残留量", "2.1", "mg/kg"), ("铅", "0.04", "mg/kg")],
-    "ham_mooncake": [("酸价（以脂肪计）", "1.2", "mg/g"), ("过氧化值（以脂肪计）", "0.05", "g/100g"), ("菌落总数", "1.1×10^3", "CFU/g")],
-    "coix": [("镉", "0.04", "mg/kg"), ("黄曲霉毒素B1", "未检出（<0.5）", "µg/kg"), ("水分", "12.4", "g/100g")],
-}  # fmt: skip
 CADMIUM_FOUND = ("镉（以 Cd 计）", "0.18", "mg/kg")
 """What was found in the lot of coix seed that is recalled."""
 
 
 def fill_catalogue(regulator: User) -> None:
     """Farm inputs that the city keeps for all producers."""
-    for row in CATALOGUE:
+    for row in QUALITY.inputs:
         form = InputRowForm.parse(row)
         inputs.add_product(regulator, form.product_facts, form.use_facts)
 
@@ -98,7 +85,7 @@ def report_on(laboratory: User, batch: Batch, chance: Random, number: int, *, fa
     kind = batch.product.kind_code
     day = (batch.produced_on or today()) + timedelta(days=chance.randint(2, 6))
     sampled = min(day, today() - timedelta(days=2))
-    lines = [line for line in RESULTS[kind] if not (fails and line[0] == "镉")]
+    lines = [line for line in QUALITY.results[kind] if not (fails and line[0] == "镉")]
     if fails:
         lines = [CADMIUM_FOUND, *lines]
     report = f"SL-{sampled.year}-{number:04d}"

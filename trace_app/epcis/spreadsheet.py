@@ -14,7 +14,7 @@ from trace_app.clock import local
 from trace_app.epcis.chain import Chain, ChainEvent, gtin_of
 from trace_app.labels.service import code_of
 from trace_app.language import language, named
-from trace_app.spreadsheets import Cell, without_formula
+from trace_app.spreadsheets import PLAIN_TEXTS, Cell, without_formula
 from trace_app.units import unit_name
 
 EVENTS = {
@@ -38,7 +38,7 @@ COLUMNS = (
 def spreadsheet_of(chain: Chain) -> bytes:
     """One row for each event and lot, with filters, the first row fixed; in the reader's language."""
     out = io.BytesIO()
-    book = xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    book = xlsxwriter.Workbook(out, PLAIN_TEXTS)
     head = book.add_format(
         {"bold": True, "bg_color": "#1b5a43", "font_color": "#ffffff", "text_wrap": True, "valign": "top"}
     )

@@ -34,7 +34,6 @@ PER_PAGE = 30
 
 class EnoughForToday(Problem):
     status = 429
-    code = "enough-for-today"
     title = _("关于这枚标签今天已收到多条反馈，正在处理。急事请拨打 12315。")
 
 

@@ -42,7 +42,6 @@ shown_on_trace_pages(
 class NothingToWaive(Problem):
     """Only what stops a release can be waived."""
 
-    code = "nothing-to-waive"
     title = _("这一项现在不阻止放行，不需要准予放行。")
 
 
@@ -50,7 +49,6 @@ class NotTheRegulator(Problem):
     """A waiver needs the regulator of the place."""
 
     status = 403
-    code = "not-the-regulator"
     title = _("只有辖区内的主管部门可以准予放行或处理预警。")
 
 

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.batches.models import Batch
 from trace_app.db.reachability import chosen
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.shipments.models import Consignee, LotLoss, Receipt, ReceiptLine, Shipment, ShipmentLine
@@ -22,9 +22,7 @@ from trace_app.units import unit_name
 IN_KG = {"kg": Decimal(1), "g": Decimal("0.001"), "t": Decimal(1000)}
 
 
-class MoreThanLeft(Problem):
-    status = 422
-    code = "more-than-left"
+class MoreThanLeft(Unprocessable):
     title = _("批次 %(lot)s 还剩 %(left)s %(unit)s，不够 %(wanted)s %(unit)s。请核对数量，或先更正那个批次。")
 
 

@@ -103,7 +103,7 @@ def _needed_of_drugs(message: str) -> Callable[[Form, Field], None]:
 class InputProductForm(Form):
     """What a product's label says of the product itself."""
 
-    type = SelectField(_("类型"), [required()])
+    type = SelectField(_("类型"), [required()], choices=choices(INPUT_TYPES.items()))
     name = StringField(_("名称"), [required(), at_most(80)], description=_("按标签填写，如 苯醚甲环唑 10% 水分散粒剂"))
     registration_number = StringField(_("登记证号或许可证号"), [optional(), at_most(40)])
     maker = StringField(_("生产企业"), [optional(), at_most(80)])
@@ -115,10 +115,6 @@ class InputProductForm(Form):
     n_percent = DecimalField("N %", [optional(), between(0, 100)])
     p_percent = DecimalField("P₂O₅ %", [optional(), between(0, 100)])
     k_percent = DecimalField("K₂O %", [optional(), between(0, 100)])
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self.type.choices = choices((kind.value, name) for kind, name in INPUT_TYPES.items())
 
     def validate_registration_number(self, field: Field) -> None:
         kind = self.type.data

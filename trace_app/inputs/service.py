@@ -18,7 +18,6 @@ from trace_app.values import Facts
 class InputKnown(Problem):
     """The owner has this product already."""
 
-    code = "input-known"
     title = _("“%(name)s”（%(number)s）已在投入品目录里，请直接修改它。")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import wtforms
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField
@@ -82,19 +80,16 @@ def layout_choices(user: User) -> list[SelectChoice]:
 
 class RunForm(Form):
     count = IntegerField(_("张数"), [required(), between(1, MAX_LABELS)], default=24)
-    level = SelectField(_("贴在哪里"), [required()], default=LabelLevel.ITEM.value)
+    level = SelectField(_("贴在哪里"), [required()], choices=choices(LEVELS.items()), default=LabelLevel.ITEM.value)
     stock = SelectField(_("标签纸或版式"), [required()], default="roll-60x40")
-    format = SelectField(_("文件格式"), [required()], default="pdf")
+    format = SelectField(_("文件格式"), [required()], choices=choices(FORMATS.items()), default="pdf")
     pin = BooleanField(_("加印刮刮验真码（需要刮刮膜标签纸）"))
     link = BooleanField(_("二维码用 GS1 数字链接（含商品条码）"))
-    per_volume = SelectField(_("分文件"))
+    per_volume = SelectField(_("分文件"), choices=choices(VOLUMES.items()))
 
     def __init__(self, *args: object, user: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.level.choices = choices((level.value, name) for level, name in LEVELS.items())
         self.stock.choices = layout_choices(user)
-        self.format.choices = choices(FORMATS.items())
-        self.per_volume.choices = choices([(k, v) for k, v in VOLUMES.items() if k], blank=VOLUMES[""])
 
     @property
     def order(self) -> Facts:
@@ -142,24 +137,20 @@ def _length(label: str, most: float = 300) -> DecimalField:
 class BoxForm(wtforms.Form):
     """A text box of a layout."""
 
-    fields = _Boxes(_("内容"))
+    fields = _Boxes(
+        _("内容"), choices=choices((name, FIELD_NAMES[name]) for name in (*CONSTANT_FIELDS, *VARIABLE_FIELDS))
+    )
     x = _length(_("左"))
     y = _length(_("上"))
     width = _length(_("宽"))
     height = _length(_("高"))
     size_mm = _length(_("字高"), 40)
     bold = BooleanField(_("粗体"))
-    align = SelectField(_("横向"))
-    valign = SelectField(_("纵向"))
+    align = SelectField(_("横向"), choices=choices([("left", _("靠左")), ("centre", _("居中")), ("right", _("靠右"))]))
+    valign = SelectField(_("纵向"), choices=choices([("top", _("靠上")), ("middle", _("居中")), ("bottom", _("靠下"))]))
     shrink = BooleanField(_("放不下时缩小"))
     framed = BooleanField(_("加框"))
     remove = BooleanField(_("删除这个框"))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields.choices = [(name, FIELD_NAMES[name]) for name in (*CONSTANT_FIELDS, *VARIABLE_FIELDS)]
-        self.align.choices = choices([("left", _("靠左")), ("centre", _("居中")), ("right", _("靠右"))])
-        self.valign.choices = choices([("top", _("靠上")), ("middle", _("居中")), ("bottom", _("靠下"))])
 
     def validate_fields(self, field: Field) -> None:
         if not field.data:
@@ -188,7 +179,7 @@ class LayoutForm(Form):
     symbol_x = _length(_("二维码左（毫米）"))
     symbol_y = _length(_("二维码上（毫米）"))
     quiet_modules = _length(_("四周空白（模块）"), 20)
-    mask = SelectField(_("掩模"), [required()])
+    mask = SelectField(_("掩模"), [required()], choices=choices(MASKS.items()))
     ink = StringField(_("墨色"), [required(), matches("^#[0-9a-fA-F]{6}$", _("请选择颜色。"))], widget=ColorInput())
     paper = StringField(_("纸色"), [required(), matches("^#[0-9a-fA-F]{6}$", _("请选择颜色。"))], widget=ColorInput())
     rule_y = DecimalField(_("分隔线（毫米）"), [optional(), between(0, 300)], description=_("不要就留空"))
@@ -198,7 +189,6 @@ class LayoutForm(Form):
         super().__init__(*args, **kwargs)
         self.stock_name = stock
         self.dpi.choices = choices((dpi, dpi) for dpi in STOCKS[stock].dpi_choices)
-        self.mask.choices = choices(MASKS.items())
 
     @staticmethod
     def values_of(plain: StoredJson) -> Facts:
@@ -237,13 +227,9 @@ class LayoutForm(Form):
 
 
 class LayoutStartForm(Form):
-    stock = SelectField(_("标签纸"), [required()], default="roll-60x40")
+    stock = SelectField(_("标签纸"), [required()], choices=choices(STOCK_NAMES.items()), default="roll-60x40")
     pin = BooleanField(_("要印刮刮验真码"))
     sscc = BooleanField(_("箱或托盘标签，要印箱号 SSCC"))
 
     class Meta:
         csrf = False
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self.stock.choices = choices(STOCK_NAMES.items())

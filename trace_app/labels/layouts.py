@@ -19,7 +19,7 @@ from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import RoleName, User
 from trace_app.accounts.service import place_name
 from trace_app.batches.models import Batch
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.labels.models import LabelLayout, LabelLevel, LabelRun, PrintJob
 from trace_app.labels.service import family_of, symbol_prefix
@@ -62,64 +62,47 @@ LEFT_OUT_FIRST = ("marks", "best_before", "net_content")
 NEAREST = _("最接近的可用值是 %(value)s。")
 
 
-class UnknownStock(Problem):
-    status = 422
-    code = "unknown-stock"
+class UnknownStock(Unprocessable):
     title = _("没有“%(stock)s”这种标签规格，请从列表中选择。")
 
 
-class TextDoesNotFit(Problem):
-    status = 422
-    code = "text-does-not-fit"
+class TextDoesNotFit(Unprocessable):
     title = _("“%(text)s”（%(field)s）在这种标签上放不下，请改短，或选更大的标签。")
 
 
-class SymbolDoesNotFit(Problem):
+class SymbolDoesNotFit(Unprocessable):
     """What the symbols would carry is too long for this paper, or for any label."""
 
-    status = 422
-    code = "symbol-does-not-fit"
     title = _("二维码的内容太长，在这种标签上印不出能扫的二维码：请选更大的标签，或不用 GS1 数字链接。")
 
 
-class CharacterNotPrintable(Problem):
-    status = 422
-    code = "character-not-printable"
+class CharacterNotPrintable(Unprocessable):
     title = _("标签字体里没有“%(character)s”这个字，请换一种写法。")
 
 
-class LayoutWouldNotScan(Problem):
+class LayoutWouldNotScan(Unprocessable):
     """A layout that keeps labels from being read, with all its faults."""
 
-    status = 422
-    code = "layout-would-not-scan"
     title = _("这样的标签扫不出：%(faults)s")
 
 
-class LayoutNotReadable(Problem):
-    status = 422
-    code = "layout-not-readable"
+class LayoutNotReadable(Unprocessable):
     title = _("版式数据不完整或有误：%(why)s")
 
 
-class LayoutNeedsSscc(Problem):
+class LayoutNeedsSscc(Unprocessable):
     """A layout shows an SSCC, and the run's labels have none."""
 
-    status = 422
-    code = "layout-needs-sscc"
     title = _("这个版式要印箱号 SSCC，但这些标签没有箱号：请选箱或托盘，并先登记 GS1 厂商识别代码。")
 
 
-class PinNeedsItems(Problem):
+class PinNeedsItems(Unprocessable):
     """Labels that all carry one code can't have a PIN each."""
 
-    status = 422
-    code = "pin-needs-items"
     title = _("整批标签共用一个码，不能印验真码：请改为单件，或换一个没有验真码的版式。")
 
 
 class LayoutNameTaken(Problem):
-    code = "layout-name-taken"
     title = _("您已有名为“%(name)s”的版式，请换一个名称。")
 
 

@@ -17,7 +17,7 @@ from trace_app.accounts.models import User
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
 from trace_app.db.base import utc_now
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.gs1 import SSCC_LENGTH, NotGs1, read_sscc
 from trace_app.labels.models import LabelLevel, LabelRun, Packing
@@ -31,45 +31,34 @@ _SSCC_IN_LINK = re.compile(rf"(?:^|/)00/(\d{{{SSCC_LENGTH}}})\b")
 
 class NoSuchLabel(Problem):
     status = 404
-    code = "no-such-label"
     title = _("没有“%(text)s”这个码，请对准二维码再扫一次，或核对 13 位字符。")
 
 
-class NotAContainer(Problem):
-    status = 422
-    code = "not-a-container"
+class NotAContainer(Unprocessable):
     title = _("%(code)s 不是箱或托盘的标签。请先扫箱（托盘）上的标签。")
 
 
-class DoesNotGoInto(Problem):
-    status = 422
-    code = "does-not-go-into"
+class DoesNotGoInto(Unprocessable):
     title = _("%(code)s 不能装进这里：托盘装箱或单件，箱装单件。")
 
 
-class OfAnotherBatch(Problem):
-    status = 422
-    code = "of-another-batch"
+class OfAnotherBatch(Unprocessable):
     title = _("%(code)s 属于批次 %(lot)s，与这一箱不是同一批，不能装在一起。")
 
 
 class AlreadyPacked(Problem):
-    code = "already-packed"
     title = _("%(code)s 已经装在 %(container)s 里，请先从那里取出。")
 
 
 class AlreadyHere(Problem):
-    code = "already-here"
     title = _("%(code)s 已经在这一箱里，没有重复计数。")
 
 
 class LabelIsVoid(Problem):
-    code = "label-is-void"
     title = _("%(code)s 已作废，不能装箱。")
 
 
 class ContainerFull(Problem):
-    code = "container-full"
     title = _("一箱最多 %(most)s 件。")
 
 

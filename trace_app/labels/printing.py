@@ -35,7 +35,7 @@ from trace_app.batches import service as batches
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.db.base import utc_now
 from trace_app.db.session import count_written, transaction
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.labels.layouts import (
     art_of,
@@ -74,14 +74,11 @@ PREVIEW_CODES = CodeBook({0: bytes(32)})
 log = structlog.get_logger()
 
 
-class FormatNeedsRoll(Problem):
-    status = 422
-    code = "format-needs-roll"
+class FormatNeedsRoll(Unprocessable):
     title = _("A4 不干胶请选 PDF：%(format)s 只用于卷筒标签打印机。")
 
 
 class FileNotReady(Problem):
-    code = "file-not-ready"
     title = _("标签文件还没有做好，请稍候再试。")
 
 

@@ -19,7 +19,7 @@ from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch, BatchStatus
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.gs1 import sscc_serials
 from trace_app.labels.keys import code_book
@@ -37,41 +37,31 @@ _GS1_LOT = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 
 
-class CountOutOfRange(Problem):
-    status = 422
-    code = "count-out-of-range"
+class CountOutOfRange(Unprocessable):
     title = _("标签张数须为 1 到 %(most)s。更多请分几次生成。")
 
 
-class NoGtin(Problem):
+class NoGtin(Unprocessable):
     """GS1 Digital Link needs a GTIN, or for containers a company prefix."""
 
-    status = 422
-    code = "no-gtin"
     title = _("要用 GS1 数字链接，请先在“我的产品”里填写商品条码（GTIN）；箱和托盘须先登记 GS1 厂商识别代码。")
 
 
-class LotNotForGs1(Problem):
+class LotNotForGs1(Unprocessable):
     """GS1's batch or lot number, AI (10), has up to 20 characters of its own set (General Specifications, 3.4.1)."""
 
-    status = 422
-    code = "lot-not-for-gs1"
     title = _("批次号“%(lot)s”不能放进 GS1 数字链接：最多 20 位字母、数字和 - _ . 等半角符号，不能有汉字。")
 
 
 class SerialsUsedUp(Problem):
-    code = "serials-used-up"
     title = _("厂商识别代码 %(prefix)s 的箱号（SSCC）已用完，请联系管理员。")
 
 
-class RangeOutOfRun(Problem):
-    status = 422
-    code = "range-out-of-run"
+class RangeOutOfRun(Unprocessable):
     title = _("序号须在 1 到 %(most)s 之间，且起始不大于结束。")
 
 
 class AlreadyVoid(Problem):
-    code = "already-void"
     title = _("序号 %(first)s 到 %(last)s 已全部作废，不必再作废。")
 
 

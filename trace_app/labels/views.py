@@ -369,9 +369,7 @@ def pack_start() -> ResponseReturnValue:
                 form.refuse("code", problem.message)
         if not form.errors:
             return redirect(url_for("labels.pack", code=label.code))
-    return render_template("labels/pack_start.html", form=form, picture_form=PictureForm(formdata=None)), status_of(
-        form
-    )
+    return render_template("labels/pack_start.html", form=form), status_of(form)
 
 
 @views.route("/labels/pack/<code>", methods=["GET", "POST"])

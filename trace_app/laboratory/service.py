@@ -37,12 +37,10 @@ shown_on_trace_pages(TestReport, _of_report)
 
 
 class ReportKnown(Problem):
-    code = "report-known"
     title = _("报告 %(number)s 已录入。录错了请打开它，用“更正”。")
 
 
 class ReportCorrected(Problem):
-    code = "report-corrected"
     title = _("这份报告已被更正过，请更正最新的那一份。")
 
 

@@ -15,7 +15,7 @@ from config import Settings
 from media_store import LocalStore, MediaStore
 from media_store.photos import CONTENT_TYPE, NotAPhoto, PhotoTooLarge, clean_photo
 from trace_app.accounts.models import Author, User
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.media.models import Document, Photo
 
@@ -23,23 +23,18 @@ MAX_PHOTOS = 12
 """Photos that one record or product may have."""
 
 
-class PhotoRefused(Problem):
+class PhotoRefused(Unprocessable):
     """An upload is no picture that can be kept."""
 
-    status = 422
-    code = "photo-refused"
     title = _("“%(name)s”不是能打开的照片。请上传 JPEG、PNG 或 WebP 图片。")
 
 
-class PhotoOversized(Problem):
-    status = 422
+class PhotoOversized(Unprocessable):
     code = "photo-too-large"
     title = _("“%(name)s”太大。每张照片不超过 20 MB、8000 万像素。")
 
 
-class TooManyPhotos(Problem):
-    status = 422
-    code = "too-many-photos"
+class TooManyPhotos(Unprocessable):
     title = _("照片太多：最多 %(most)s 张。请少选几张，或先删除旧的。")
 
 
@@ -106,17 +101,13 @@ DOCUMENT_TYPES = {
 MAX_DOCUMENT_MB = 20
 
 
-class NotAPdf(Problem):
+class NotAPdf(Unprocessable):
     """An upload is no PDF that can be opened."""
 
-    status = 422
-    code = "not-a-pdf"
     title = _("“%(name)s”不是能打开的 PDF。请上传没有密码的 PDF 文件。")
 
 
-class DocumentTooLarge(Problem):
-    status = 422
-    code = "document-too-large"
+class DocumentTooLarge(Unprocessable):
     title = _("“%(name)s”太大：最多 %(most)s MB。请压缩后再上传。")
 
 

@@ -34,7 +34,6 @@ class NoMailServer(Problem):
     """E-mail can't be sent: no server is set."""
 
     status = 503
-    code = "no-mail-server"
     title = _("本平台还没有设置邮件服务器，请联系管理员，或改用网络回调。")
 
 

@@ -11,15 +11,13 @@ from sqlalchemy.orm import joinedload
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import Organisation, User
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.messages.models import Channel, ChannelType, Delivery, Severity
 from trace_app.values import JsonObject
 
 
-class TooManyChannels(Problem):
-    status = 422
-    code = "too-many-channels"
+class TooManyChannels(Unprocessable):
     title = _("通知方式最多 %(most)s 个，请先删除不用的。")
 
 

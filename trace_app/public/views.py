@@ -28,7 +28,7 @@ from trace_app.public.pages import PinAsked, trace_page, unknown_page
 from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
 from trace_app.recalls import feeds
-from trace_app.recalls.forms import LEVELS, CheckForm, RecallSearchForm
+from trace_app.recalls.forms import CheckForm, RecallSearchForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import (
     lots_listed,
@@ -247,7 +247,6 @@ def recall_check() -> ResponseReturnValue:
         form=form,
         lot=lot,
         found=[(row, recall_in_force(row)) for row in found],
-        levels=LEVELS,
     )
     return page, status_of(form)
 

@@ -22,7 +22,7 @@ from trace_app.catalogue.models import Product
 from trace_app.clock import local, today
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.flow.balance import balances_of, received_of
 from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
@@ -45,20 +45,15 @@ MOST_LOTS = 500
 log = structlog.get_logger()
 
 
-class MoreThanSupplied(Problem):
-    status = 422
-    code = "more-than-supplied"
+class MoreThanSupplied(Unprocessable):
     title = _("批次 %(lot)s 在您那里的只有 %(supplied)s，几项加起来不能更多。")
 
 
-class NothingReported(Problem):
-    status = 422
-    code = "nothing-reported"
+class NothingReported(Unprocessable):
     title = _("请至少填写一个批次的数量；没有存货的填 0。")
 
 
 class RecallOver(Problem):
-    code = "recall-over"
     title = _("%(number)s 已经终止，不再需要报告。")
 
 

@@ -37,7 +37,7 @@ def _calls() -> dict[str, object]:
 @views.get("/recall-tasks")
 @allow(RoleName.PRODUCER, RoleName.BUYER)
 def index() -> ResponseReturnValue:
-    return render_template("recall_tasks/index.html", tasks=tasks.open_tasks(the_user()), link_of=tasks.link_of)
+    return render_template("recall_tasks/index.html", tasks=tasks.open_tasks(the_user()))
 
 
 @views.get("/recall-tasks/<token>")

@@ -24,31 +24,19 @@ from trace_app.recalls.models import NoticeText, NoticeType, RecallKind, RecallS
 from trace_app.recalls.scope import SCOPE_FIELDS, WIDEST_AREA, RecallScope
 from trace_app.values import Facts
 
-LEVELS = {
-    1: _("一级召回"),
-    2: _("二级召回"),
-    3: _("三级召回"),
-}
-
-
+LEVELS = {1: _("一级召回"), 2: _("二级召回"), 3: _("三级召回")}
 LEVEL_MEANINGS = {
     1: _("一级：食用后已经或可能导致严重健康损害甚至死亡；24 小时内启动，10 个工作日内完成"),
     2: _("二级：食用后已经或可能导致一般健康损害；48 小时内启动，20 个工作日内完成"),
     3: _("三级：标签、标识存在虚假标注等；72 小时内启动，30 个工作日内完成"),
 }
-
-
 KINDS = {RecallKind.RECALL: _("召回"), RecallKind.HOLD: _("暂停销售"), RecallKind.DRILL: _("演练")}
-
-
 STATUSES = {
     RecallStatus.PENDING: _("等待批准"),
     RecallStatus.ACTIVE: _("进行中"),
     RecallStatus.ENDED: _("已终止"),
     RecallStatus.REJECTED: _("未获批准"),
 }
-
-
 NOTICE_TYPES = {
     NoticeType.ISSUE: _("发布"),
     NoticeType.APPROVE: _("批准"),
@@ -63,7 +51,12 @@ NOTICE_TYPES = {
 class NoticeForm(Form):
     """What a notice says."""
 
-    level = SelectField(_("级别"), [required()], coerce=lambda text: int(text) if text else None)
+    level = SelectField(
+        _("级别"),
+        [required()],
+        coerce=lambda text: int(text) if text else None,
+        choices=choices(LEVEL_MEANINGS.items(), blank=_("请选择")),
+    )
     reason = TextField(_("原因"), [required(), at_most(500)], description=_("如 镉含量 0.18 mg/kg，超过限量 0.1 mg/kg"))
     advice = TextField(
         _("请消费者怎样做"), [required(), at_most(500)], default=lambda: str(_("停止食用，凭包装到购买处退货退款。"))
@@ -75,10 +68,6 @@ class NoticeForm(Form):
         default="Do not eat it. Return it with its packaging to the shop for a refund.",
     )
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self.level.choices = choices(LEVEL_MEANINGS.items(), blank=_("请选择"))
-
     @property
     def notice_text(self) -> NoticeText:
         """What the notice says, once the form is valid."""
@@ -89,12 +78,13 @@ class NoticeForm(Form):
 class RecallForm(NoticeForm):
     """A notice for lots; or, where it says so, a provisional stop of their sale."""
 
-    kind = SelectField(_("做什么"))
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        hold = {RecallKind.HOLD.value: _("暂停销售：先封存、待查，标签显示暂停，不发公告")}
-        self.kind.choices = choices(hold.items(), blank=_("召回：公告公开，标签显示召回"))
+    kind = SelectField(
+        _("做什么"),
+        choices=choices(
+            [(RecallKind.HOLD.value, _("暂停销售：先封存、待查，标签显示暂停，不发公告"))],
+            blank=_("召回：公告公开，标签显示召回"),
+        ),
+    )
 
     @property
     def recall_kind(self) -> RecallKind:
@@ -165,13 +155,10 @@ class RecallSearchForm(Form):
         csrf = False
 
     q = StringField(_("产品、生产者、批次号或编号"), [optional(), at_most(60)])
-    state = SelectField(_("状态"))
-    level = SelectField(_("级别"))
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self.state.choices = choices({"active": _("进行中"), "ended": _("已终止")}.items(), blank=_("全部状态"))
-        self.level.choices = choices(LEVELS.items(), blank=_("全部级别"))
+    state = SelectField(
+        _("状态"), choices=choices([("active", _("进行中")), ("ended", _("已终止"))], blank=_("全部状态"))
+    )
+    level = SelectField(_("级别"), choices=choices(LEVELS.items(), blank=_("全部级别")))
 
     @property
     def wished(self) -> Facts:

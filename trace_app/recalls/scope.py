@@ -27,7 +27,7 @@ from trace_app.catalogue.boundary import contains, parse_boundary
 from trace_app.catalogue.models import Product, Site
 from trace_app.clock import today
 from trace_app.db.reachability import ReachedIds
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.genealogy.service import reached_from
@@ -50,19 +50,15 @@ MOST_LISTED = 100
 """Lots that a preview lists; all are counted."""
 
 
-class EmptyScope(Problem):
+class EmptyScope(Unprocessable):
     """The scope names nothing, or nothing is found."""
 
-    status = 422
-    code = "empty-scope"
     title = _("没有批次符合这个范围。请核对批号、名称和日期。")
 
 
-class ScopeTooWide(Problem):
+class ScopeTooWide(Unprocessable):
     """Nothing narrows the scope down."""
 
-    status = 422
-    code = "scope-too-wide"
     title = _("范围太宽：请至少填写一项，如批次号、投入品批号、有效成分、产品或基地。")
 
 

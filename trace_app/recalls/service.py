@@ -16,7 +16,7 @@ from trace_app.batches.models import HOLDING, IN_FORCE, PENDING, RECALLS, Batch,
 from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.db.session import count_written
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.recalls import clocks
 from trace_app.recalls.models import (
@@ -48,14 +48,12 @@ shown_on_trace_pages(
 class AlreadyRecalled(Problem):
     """The batch is under a recall as grave already."""
 
-    code = "already-recalled"
     title = _("批次 %(lot)s 已在召回中，不必重复发布。")
 
 
 class NothingLeft(Problem):
     """All that the scope reaches is stopped already, or was left out."""
 
-    code = "nothing-left"
     title = _("范围内的批次都已在召回（或暂停）中，或都被排除了，没有新的批次。")
 
 
@@ -63,7 +61,6 @@ class OutsideJurisdiction(Problem):
     """A regulator recalls only what was made in its jurisdiction."""
 
     status = 403
-    code = "outside-jurisdiction"
     title = _("批次 %(lot)s 不在您的辖区内，请联系当地主管部门或上级部门发布召回。")
 
 
@@ -78,23 +75,18 @@ class SecondOfficer(Problem):
     """A recall of level I needs the word of someone who did not issue it."""
 
     status = 403
-    code = "second-officer"
     title = _("一级召回须由另一位监管人员批准，发布人不能批准自己的召回。请联系同事或上级部门。")
 
 
-class NeedsNewRecall(Problem):
+class NeedsNewRecall(Unprocessable):
     """Level I can't be reached by a correction: it needs approval."""
 
-    status = 422
-    code = "needs-new-recall"
     title = _("要升为一级召回，请按原范围另发一级召回，由第二位监管人员批准；原召回可随后终止。")
 
 
-class AllWouldGo(Problem):
+class AllWouldGo(Unprocessable):
     """Narrowing down leaves nothing: that is an end."""
 
-    status = 422
-    code = "all-would-go"
     title = _("这样召回里就没有批次了。请改用“终止”，并写明原因。")
 
 
@@ -102,7 +94,6 @@ class OnlyTheRegulator(Problem):
     """A producer can't take back its own recall."""
 
     status = 403
-    code = "only-the-regulator"
     title = _("主动召回发布后，缩小范围或终止须由当地主管部门审查后进行。请联系他们。")
 
 

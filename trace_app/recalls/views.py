@@ -171,7 +171,6 @@ def _scope_page(
         most=MOST_LISTED,
         ticked=set(request.form.getlist("out", type=int)),
         whys=request.form,
-        authority=the_user().organisation,
         extended=extended,
         voluntary=voluntary,
         site_map=map_of_sites(the_user()),

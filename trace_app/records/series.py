@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.models import Author, User
 from trace_app.clock import SHANGHAI
 from trace_app.db.base import utc_now
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 from trace_app.media.service import keep_document
 from trace_app.records.models import RecordSeries
 from trace_app.spreadsheets import Cell, cell_text, read_tables
@@ -37,11 +37,9 @@ _FORMATS = (
 MOST_TOLD = 5
 
 
-class BadSeries(Problem):
+class BadSeries(Unprocessable):
     """A logger's file can't be understood."""
 
-    status = 422
-    code = "bad-series"
     title = _("记录仪文件“%(name)s”有问题：%(faults)s。请改好后重新上传。")
 
 

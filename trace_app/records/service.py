@@ -19,7 +19,7 @@ from trace_app.batches.freshness import CHANGED, judged_by_rules, shown_on_trace
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.db.base import utc_now
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
 from trace_app.media.service import keep_photos
@@ -62,11 +62,9 @@ class Entry:
     facts: Facts
 
 
-class RecordTypeDoesNotApply(Problem):
+class RecordTypeDoesNotApply(Unprocessable):
     """The product's kind has no such records or stage."""
 
-    status = 422
-    code = "record-type-does-not-apply"
     title = _("“%(kind)s”没有这类记录或工序，请重新选择。")
 
 
@@ -76,7 +74,6 @@ class AlreadyCorrected(Problem):
     :ivar newer_id: of the correction that is in force.
     """
 
-    code = "already-corrected"
     title = _("这条记录已被更正过，请更正最新的那一条。")
 
     def __init__(self, newer: Record) -> None:
@@ -84,11 +81,9 @@ class AlreadyCorrected(Problem):
         self.newer_id = newer.id
 
 
-class NotOfThisKind(Problem):
+class NotOfThisKind(Unprocessable):
     """One record is for lots of one kind."""
 
-    status = 422
-    code = "not-of-this-kind"
     title = _("批次 %(lot)s 不是“%(kind)s”，请分开记录。")
 
 

@@ -22,7 +22,7 @@ from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import Division, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.service import kinds
-from trace_app.errors import InvalidInput, Problem
+from trace_app.errors import InvalidInput, Unprocessable
 from trace_app.extensions import db
 from trace_app.forms import (
     DateField,
@@ -48,11 +48,9 @@ TOLD = 50
 """Faults that a refusal lists."""
 
 
-class BadReferenceTable(Problem):
+class BadReferenceTable(Unprocessable):
     """An upload has rows that don't fit. ``faults`` are lines of text."""
 
-    status = 422
-    code = "bad-reference-table"
     title = _("文件没有载入：共 %(count)d 处有误。请按下面的提示改好再上传。")
 
     def __init__(self, faults: list[str]) -> None:

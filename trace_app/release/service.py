@@ -47,7 +47,6 @@ judged_by_rules(Stage, lambda stage: _of_kind(stage.kind_code))
 class ReleaseBlocked(Problem):
     """The rules found what stops a release. ``findings`` are what they found."""
 
-    code = "release-blocked"
     title = _("批次 %(lot)s 还不能放行：%(faults)s")
 
     def __init__(self, lot: str, findings: list[Finding]) -> None:

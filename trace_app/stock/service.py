@@ -16,7 +16,7 @@ from trace_app.accounts.access import NotFound, may_see, visible_to
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.models import StockLot, StockOut, StockOutReason
 from trace_app.inputs.service import product_for
@@ -134,14 +134,12 @@ def touched_by(user: User, *, search: str = "", stock: StockLot | None = None) -
 
 
 class StockKnown(Problem):
-    code = "stock-known"
     title = _("批号“%(lot)s”已入库，请换一个，或核对后修改数量。")
 
 
-class MoreThanInStock(Problem):
+class MoreThanInStock(Unprocessable):
     """More can't leave a stock lot than there is."""
 
-    status = 422
     code = "more-than-left"
     title = _("库存只剩 %(left)s，不能出库 %(wanted)s。请核对数量。")
 

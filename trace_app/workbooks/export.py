@@ -27,7 +27,7 @@ from trace_app.records.intervals import intervals
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
 from trace_app.records.texts import details, record_title
-from trace_app.spreadsheets import without_formula
+from trace_app.spreadsheets import PLAIN_TEXTS, without_formula
 from trace_app.units import unit_name
 
 
@@ -183,8 +183,7 @@ def _findings(batch: Batch) -> Table:
 def workbook_of(batch: Batch) -> bytes:
     """A lot's file as a workbook. Texts are written as texts, never as formulas or links."""
     out = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    book = xlsxwriter.Workbook(out, options)
+    book = xlsxwriter.Workbook(out, PLAIN_TEXTS)
     head = book.add_format({"bold": True, "bg_color": "#1B5A43", "font_color": "#FFFFFF", "text_wrap": True})
     wrap = book.add_format({"text_wrap": True, "valign": "top"})
     bold = book.add_format({"bold": True, "valign": "top"})

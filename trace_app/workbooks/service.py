@@ -20,7 +20,7 @@ from trace_app.catalogue.models import ProductKind
 from trace_app.catalogue.service import kind_named
 from trace_app.db.base import utc_now
 from trace_app.db.session import count_written, transaction
-from trace_app.errors import InvalidInput, Problem
+from trace_app.errors import InvalidInput, Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.flow.shipments.forms import OrderForm
 from trace_app.flow.shipments.service import ship_order
@@ -45,27 +45,21 @@ Step = RecordRow | tuple[int, dict[str, str]]
 log = structlog.get_logger()
 
 
-class NothingToTakeIn(Problem):
-    status = 422
-    code = "nothing-to-take-in"
+class NothingToTakeIn(Unprocessable):
     title = _("没有可以导入的行。请按提示改好后重新上传。")
 
 
 class StillProblems(Problem):
-    code = "still-problems"
     title = _("还有 %(count)d 处问题，不能全部导入。请改好后重新上传，或只导入没有问题的行。")
 
 
-class LotMissing(Problem):
+class LotMissing(Unprocessable):
     """A lot that a row is for could not be registered."""
 
-    status = 422
-    code = "lot-missing"
     title = _("批次 %(lots)s 没有登记成功，这一行没有导入。")
 
 
 class TakenInAlready(Problem):
-    code = "taken-in-already"
     title = _("这份表已经导入过了。")
 
 

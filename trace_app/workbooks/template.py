@@ -18,6 +18,7 @@ from trace_app.flow.shipments.forms import OrderForm
 from trace_app.inputs.forms import InputRowForm
 from trace_app.language import named
 from trace_app.records.service import open_lots
+from trace_app.spreadsheets import PLAIN_TEXTS
 from trace_app.workbooks.dry_run import input_fields, lot_fields, lot_form
 from trace_app.workbooks.plan import EXAMPLE, IGNORED_SHEETS, LOT_HEADING, LOTS_SHEET, heading, sheet_name, sheets_of
 
@@ -31,11 +32,7 @@ _LINES = (
     _("日期写成 2026-09-15；有下拉箭头的格子请从里面选。"),
     _("不要改工作表名称和表头。填好后在网页上传，先检查，再导入。"),
 )
-_EXAMPLES = {
-    "DecimalField": "40",
-    "IntegerField": "14",
-    "DateField": "2026-09-15",
-}
+_EXAMPLES = {"DecimalField": "40", "IntegerField": "14", "DateField": "2026-09-15"}
 
 
 class _Book:
@@ -43,33 +40,10 @@ class _Book:
 
     def __init__(self) -> None:
         self.out = io.BytesIO()
-        options = {
-            "in_memory": True,
-            "strings_to_formulas": False,
-            "strings_to_urls": False,
-            "strings_to_numbers": False,
-        }
-        self.book = xlsxwriter.Workbook(self.out, options)
-        self.head = self.book.add_format(
-            {
-                "bold": True,
-                "bg_color": "#1B5A43",
-                "font_color": "#FFFFFF",
-                "text_wrap": True,
-                "valign": "vcenter",
-                "border": 1,
-            }
-        )
-        self.needed = self.book.add_format(
-            {
-                "bold": True,
-                "bg_color": "#8A5510",
-                "font_color": "#FFFFFF",
-                "text_wrap": True,
-                "valign": "vcenter",
-                "border": 1,
-            }
-        )
+        self.book = xlsxwriter.Workbook(self.out, PLAIN_TEXTS)
+        head = {"bold": True, "font_color": "#FFFFFF", "text_wrap": True, "valign": "vcenter", "border": 1}
+        self.head = self.book.add_format(head | {"bg_color": "#1B5A43"})
+        self.needed = self.book.add_format(head | {"bg_color": "#8A5510"})
         self.example = self.book.add_format({"font_color": "#7A7A7A", "bg_color": "#EEEEEE", "italic": True})
         self.plain = self.book.add_format({"num_format": "@"})
         self.day = self.book.add_format({"num_format": "yyyy-mm-dd"})
@@ -102,76 +76,40 @@ class _Book:
         for index, (text, field, needed) in enumerate(columns):
             sheet.write_string(0, index, text, self.needed if needed else self.head)
             kind = type(field).__name__
-            style = (
-                self.day
-                if kind == "DateField"
-                else self.number
-                if kind in {"DecimalField", "IntegerField"}
-                else self.plain
-            )
+            styles = {"DateField": self.day, "DecimalField": self.number, "IntegerField": self.number}
+            style = styles.get(kind, self.plain)
             sheet.set_column(index, index, max(12, min(34, len(text) * 2 + 2)), style)
             if field is not None and field.description:
                 sheet.write_comment(0, index, str(field.description))
             example = str(EXAMPLE) if index == 0 else _example(field)
             sheet.write_string(1, index, example, self.example)
-            check = self._check(field, lots)
-            if check is not None:
-                sheet.data_validation(2, index, ROWS, index, check)
+            if check := self._check(field, lots):
+                sheet.data_validation(2, index, ROWS, index, check | {"error_title": str(_("请检查"))})
 
     def _check(self, field: Field | None, lots: Sequence[str] | None) -> dict[str, object] | None:
-        title = str(_("请检查"))
         if field is None:
             if not lots:
                 return None
-            return {
-                "validate": "list",
-                "source": self.list_of(lots),
-                "error_type": "information",
-                "error_title": title,
-                "error_message": str(_("列表里没有这个批次号；几个批次用顿号隔开，新批次先登记。")),
-            }
+            message = str(_("列表里没有这个批次号；几个批次用顿号隔开，新批次先登记。"))
+            source = self.list_of(lots)
+            return {"validate": "list", "source": source, "error_type": "information", "error_message": message}
         options = getattr(field, "choices", None)
         if options:
             labels = [str(choice.label) for choice in options if choice.value]
-            return {
-                "validate": "list",
-                "source": self.list_of(labels),
-                "error_title": title,
-                "error_message": str(_("请从列表里选。")),
-            }
+            return {"validate": "list", "source": self.list_of(labels), "error_message": str(_("请从列表里选。"))}
         if type(field).__name__ == "DateField":
             past = any(getattr(check, "__name__", "") == "not_future" for check in field.validators)
             latest = today() if past else date(2100, 1, 1)
             message = str(_("请填写日期，不晚于今天。") if past else _("请填写日期。"))
-            return {
-                "validate": "date",
-                "criteria": "between",
-                "minimum": date(2000, 1, 1),
-                "maximum": latest,
-                "error_title": title,
-                "error_message": message,
-            }
+            return _between("date", date(2000, 1, 1), latest, message)
         for check in field.validators:
             if isinstance(check, NumberRange):
                 whole = type(field).__name__ == "IntegerField"
                 message = str(_("须是 %(least)s 到 %(most)s 之间的数。", least=f"{check.min:g}", most=f"{check.max:g}"))
-                return {
-                    "validate": "integer" if whole else "decimal",
-                    "criteria": "between",
-                    "minimum": check.min,
-                    "maximum": check.max,
-                    "error_title": title,
-                    "error_message": message,
-                }
+                return _between("integer" if whole else "decimal", check.min, check.max, message)
             if isinstance(check, Length) and check.max > 0:
                 message = str(_("最多 %(most)s 个字。", most=check.max))
-                return {
-                    "validate": "length",
-                    "criteria": "<=",
-                    "value": check.max,
-                    "error_title": title,
-                    "error_message": message,
-                }
+                return {"validate": "length", "criteria": "<=", "value": check.max, "error_message": message}
         return None
 
     def done(self) -> bytes:
@@ -182,6 +120,10 @@ class _Book:
         lists.hide()
         self.book.close()
         return self.out.getvalue()
+
+
+def _between(what: str, least: object, most: object, message: str) -> dict[str, object]:
+    return {"validate": what, "criteria": "between", "minimum": least, "maximum": most, "error_message": message}
 
 
 def _example(field: Field | None) -> str:

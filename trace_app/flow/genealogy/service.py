@@ -22,7 +22,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.db.base import utc_now
 from trace_app.db.reachability import ReachedIds, reached
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have
 from trace_app.flow.genealogy.models import LotLink
@@ -49,16 +49,13 @@ shown_on_trace_pages(Product, lambda product: _made_of(_SOURCE.product_id == pro
 shown_on_trace_pages(Organisation, lambda producer: _made_of(_SOURCE.producer_id == producer.id))
 
 
-class SameLot(Problem):
-    status = 422
-    code = "same-lot"
+class SameLot(Unprocessable):
     title = _("一个批次不能由它自己做成，请选另一个批次。")
 
 
-class CircularLink(Problem):
+class CircularLink(Unprocessable):
     """The target went into the source already, directly or on the way."""
 
-    status = 422
     code = "circle"
     title = _("批次 %(source)s 本身就是由 %(target)s 做成的，不能再倒过来。请核对两个批次。")
 

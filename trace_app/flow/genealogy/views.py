@@ -13,7 +13,7 @@ from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.db.session import transaction
-from trace_app.errors import Problem
+from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import MoreThanLeft, balance_of, intake_of
 from trace_app.flow.genealogy import service
@@ -84,9 +84,7 @@ def _source(form: LinkForm) -> Batch:
         raise UnknownLot(code=typed[:40]) from error
 
 
-class UnknownLot(Problem):
-    status = 422
-    code = "unknown-lot"
+class UnknownLot(Unprocessable):
     title = _("没有“%(code)s”这个追溯码，请对准标签再扫一次，或核对 13 位字符。")
 
 

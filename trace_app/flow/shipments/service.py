@@ -25,7 +25,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI, local
 from trace_app.db.base import Id, utc_now
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have, was_sent
 from trace_app.flow.shipments.forms import OrderForm
@@ -64,52 +64,39 @@ shown_on_trace_pages(Shipment, lambda shipment: _in(Shipment.id == shipment.id))
 shown_on_trace_pages(Consignee, lambda consignee: _in(Shipment.consignee_id == consignee.id))
 
 
-class NotYours(Problem):
+class NotYours(Unprocessable):
     """Only what one made or was sent can be sent on."""
 
-    status = 422
-    code = "not-yours"
     title = _("批次 %(lot)s 不是您的，也没有发给过您，不能发货。请核对批次或追溯码。")
 
 
-class NeedsQuantity(Problem):
-    status = 422
-    code = "needs-quantity"
+class NeedsQuantity(Unprocessable):
     title = _("请填写批次 %(lot)s 的数量（%(unit)s）：扫的码不能说明有多少。")
 
 
-class NothingToSend(Problem):
-    status = 422
-    code = "nothing-to-send"
+class NothingToSend(Unprocessable):
     title = _("请选择批次并填写数量，或扫描标签。")
 
 
 class AlreadySent(Problem):
     """A label is on one way at a time."""
 
-    code = "already-sent"
     title = _("%(code)s 已在发货单 %(number)s 里发出，不能再发。如登记错了，请先撤销那张发货单。")
 
 
 class AlreadyReceived(Problem):
-    code = "already-received"
     title = _("发货单 %(number)s 已经确认收货，不能再改。")
 
 
 class WithdrawnShipment(Problem):
-    code = "withdrawn-shipment"
     title = _("发货单 %(number)s 已由发货方撤销，请与发货方联系。")
 
 
-class MoreThanSent(Problem):
-    status = 422
-    code = "more-than-sent"
+class MoreThanSent(Unprocessable):
     title = _("批次 %(lot)s 只发出 %(sent)s，收到的不能多于发出的。多出来的货请与发货方联系，另开发货单。")
 
 
-class DifferenceNeedsNote(Problem):
-    status = 422
-    code = "difference-needs-note"
+class DifferenceNeedsNote(Unprocessable):
     title = _("收到的与发出的不一样，请在备注里写明差在哪里。")
 
 

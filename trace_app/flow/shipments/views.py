@@ -16,7 +16,6 @@ from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
-from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.extensions import db, limiter
@@ -50,8 +49,8 @@ class ShipmentPage:
 
     shipment: Shipment
     viewer: User
-    withdraw_form: WithdrawShipmentForm
-    temperature_form: TemperatureForm
+    withdraw_form: Form
+    temperature_form: Form
 
     @property
     def mine(self) -> bool:
@@ -210,22 +209,14 @@ def note(shipment_id: int) -> ResponseReturnValue:
     return attachment(delivery_note(shipment, link), f"{shipment.number}.pdf", "application/pdf")
 
 
-def _page(
-    shipment_id: int,
-    *,
-    withdraw_form: WithdrawShipmentForm | None = None,
-    temperature_form: TemperatureForm | None = None,
-) -> ResponseReturnValue:
-    shipment = shipping.shipment_for(the_user(), shipment_id)
-    forms: list[Form] = [form for form in (withdraw_form, temperature_form) if form is not None]
-    view = ShipmentPage(
-        shipment=shipment,
-        viewer=the_user(),
-        withdraw_form=withdraw_form or WithdrawShipmentForm(formdata=None),
-        temperature_form=temperature_form or TemperatureForm(formdata=None, data={"at": utc_now()}),
-    )
+def _page(shipment_id: int, **forms: Form) -> ResponseReturnValue:
+    offered = {
+        "withdraw_form": WithdrawShipmentForm(formdata=None),
+        "temperature_form": TemperatureForm(formdata=None, data={"at": utc_now()}),
+    }
+    view = ShipmentPage(shipping.shipment_for(the_user(), shipment_id), the_user(), **(offered | forms))
     page = render_template("shipments/show.html", view=view)
-    return page, max(map(status_of, forms), default=200)
+    return page, max(map(status_of, forms.values()), default=200)
 
 
 @views.get("/receive")
@@ -318,13 +309,7 @@ def journey() -> ResponseReturnValue:
     if label and batch and not _concerns(batch, lines):
         problem, label, lines = str(_("这个码的批次与您无关，看不到它的流向。")), None, []
     page = render_template(
-        "shipments/journey.html",
-        typed=typed,
-        label=label,
-        batch=batch,
-        lines=lines,
-        problem=problem,
-        today=today(),
+        "shipments/journey.html", typed=typed, label=label, batch=batch, lines=lines, problem=problem
     )
     return page, 422 if problem else 200
 

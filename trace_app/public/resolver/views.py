@@ -32,7 +32,6 @@ class MalformedLink(Problem):
     """A GS1 Digital Link that can't be right: length, characters or check digit."""
 
     status = 400
-    code = "malformed-link"
     title = _("GS1 数字链接有误：请核对位数和校验码，或直接扫码。")
 
 
