@@ -121,17 +121,7 @@ def _tspl_pictures(file: BinaryIO, art: LabelArt, count: int, positions: list[in
 
 def _records(file: BinaryIO, begin: bytes, end: bytes, count: int, positions: list[int]) -> Iterator[tuple[int, bytes]]:
     """The commands of single labels: all have the same length, between what stands before and after them."""
-    file.seek(0)
-    head = 0
-    while True:
-        block = file.read(1 << 20)
-        found = block.find(begin)
-        if found >= 0:
-            head += found
-            break
-        if not block:
-            raise CannotBeRead(0)
-        head += len(block)
+    head = _place_of(file, begin)
     total = file.seek(0, os.SEEK_END)
     file.seek(max(0, total - 64))
     tail = file.read()
@@ -141,6 +131,22 @@ def _records(file: BinaryIO, begin: bytes, end: bytes, count: int, positions: li
     for position in positions:
         file.seek(head + position * size)
         yield position, file.read(size)
+
+
+def _place_of(file: BinaryIO, mark: bytes) -> int:
+    """Where a mark first stands in a file; it may lie across the blocks that are read.
+
+    :raises CannotBeRead: where it stands nowhere.
+    """
+    file.seek(0)
+    place, kept = 0, b""
+    while block := file.read(1 << 20):
+        window = kept + block
+        if (found := window.find(mark)) >= 0:
+            return place + found
+        kept = window[-len(mark) + 1 :]
+        place += len(window) - len(kept)
+    raise CannotBeRead(0)
 
 
 def _picture(dots: NDArray[np.uint8], raster: Raster) -> Picture:
