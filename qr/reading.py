@@ -42,7 +42,9 @@ def open_picture(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-QR_CODE = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+def qr_codes() -> zxingcpp.BarcodeFormats:
+    """The one format that is looked for; made anew, as the library complains at the end of what is kept."""
+    return zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
 def read_symbols(picture: NDArray[np.uint8]) -> list[str]:
@@ -50,7 +52,7 @@ def read_symbols(picture: NDArray[np.uint8]) -> list[str]:
 
     :param picture: grey, shape ``(height, width)``.
     """
-    texts = [result.text for result in zxingcpp.read_barcodes(picture, formats=QR_CODE)]
+    texts = [result.text for result in zxingcpp.read_barcodes(picture, formats=qr_codes())]
     if not texts:
         import cv2
 

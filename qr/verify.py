@@ -22,7 +22,7 @@ import qrcode.util
 import zxingcpp
 from numpy.typing import NDArray
 
-from qr.reading import QR_CODE, open_picture
+from qr.reading import open_picture, qr_codes
 from qr.symbol import ERROR_CORRECTION, LEVELS, QUIET_ZONE_MODULES, SymbolForm, capacity, mode_for, reference_symbol
 
 GRADES = "FDCBA"
@@ -123,7 +123,7 @@ def verify_picture(picture: Picture) -> Verification:
 
 def _read(picture: Picture) -> tuple[str, SymbolForm, NDArray[np.float32]] | None:
     """Text, form and outer corners (from top left, clockwise) of the largest symbol that reads."""
-    results = [r for r in zxingcpp.read_barcodes(picture, formats=QR_CODE) if r.valid]
+    results = [r for r in zxingcpp.read_barcodes(picture, formats=qr_codes()) if r.valid]
     if results:
         result = max(results, key=lambda r: abs(_area(_zxing_corners(r))))
         extra: dict[str, Any] = dict(cast(dict[str, Any], result.extra))
@@ -174,7 +174,7 @@ def _holds(text: str, version: int, level: str) -> bool:
 
 
 def _found_but_unread(picture: Picture) -> bool:
-    results = zxingcpp.read_barcodes(picture, formats=QR_CODE, return_errors=True)
+    results = zxingcpp.read_barcodes(picture, formats=qr_codes(), return_errors=True)
     found, _ = cv2.QRCodeDetector().detect(picture)
     return bool(results) or bool(found)
 
