@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +20,10 @@ from trace_app.extensions import db, jobs
 from trace_app.scanning.models import Outcome, ScanDay, ScanItem, ScanMessage, scans
 
 QUEUE = "scans"
+REST = 3
+"""How many times as long as a message took the next one waits: scans that are being answered come first."""
+LONG_S = 0.05
+"""Seconds from which on a message is so long that the next one waits."""
 AGAIN_S = 10
 """Seconds after which a message that could not be written is tried again."""
 IDS_KEPT = timedelta(days=7)
@@ -32,6 +37,7 @@ log = structlog.get_logger()
 @jobs.task(queue=QUEUE)
 def take_in(message_id: str, rows: Sequence[Row]) -> None:
     """Write the scans of a message, unless that was done before; later, where the database does not answer."""
+    begun = time.monotonic()
     try:
         with transaction():
             message = _insert(ScanMessage).values(id=message_id, written_at=utc_now()).on_conflict_do_nothing()
@@ -39,6 +45,8 @@ def take_in(message_id: str, rows: Sequence[Row]) -> None:
                 add_scans(rows)
         # Under load someone is always reading, and SQLite's write-ahead log would never begin anew by itself.
         shorten_wal()
+        if (took := time.monotonic() - begun) > LONG_S:
+            time.sleep(REST * took)
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
         log.warning("scans wait: the database does not answer", error=type(error.orig).__name__, scans=len(rows))
         jobs.try_again(AGAIN_S)

@@ -50,11 +50,11 @@ FRESH_S = 2.0
 that long to reach consumers.
 """
 READ_AGAIN_S = 1.0
-"""Seconds between two turns of the lease's thread, in which it reads anew what is in use: no scan waits for it."""
+"""Seconds between two turns of the lease's thread, in which it looks at what is in use: no scan waits for it."""
 ITEM_S = 30.0
 """Seconds that what was read of a label's scans is used again under a lease."""
 AT_A_TIME = 500
-"""Runs that are read with one statement."""
+"""Runs that are looked at with one statement."""
 MOST_KNOWN = 12_000
 """How many runs, and how many labels, a worker knows at a time."""
 
@@ -152,7 +152,7 @@ class ScanLayer:
         self._scans = scans
         self._runs: dict[int, KnownRun] = {}
         self._labels: dict[str, KnownLabel] = {}
-        self._due: list[tuple[int, KnownRun]] = []
+        self._due: list[KnownRun] = []
         self._next_turn = 0.0
         lease.between = self.read_runs_again
 
@@ -265,7 +265,10 @@ class ScanLayer:
         return known, reading.state
 
     def read_runs_again(self, epoch: int, now: float) -> bool:
-        """Read again some of the runs that were asked for lately, in the lease's thread; whether there are more.
+        """Look at some of the runs that were asked for lately, in the lease's thread; whether there are more.
+
+        What stops a label ends the epoch, every other change raises the lot's version: so a reading of this epoch is
+        fresh again where its lot's version is what it was. Others are left to the next scan.
 
         :param epoch: of the lease that is held at the moment ``now``.
         """
@@ -273,12 +276,16 @@ class ScanLayer:
             if now < self._next_turn:
                 return False
             self._next_turn = now + READ_AGAIN_S
-            self._due = [(run_id, run) for run_id, run in list(self._runs.items()) if run.used]
-        some, self._due = dict(self._due[:AT_A_TIME]), self._due[AT_A_TIME:]
-        if some:
-            for run_id, state in self._reader.runs(list(some)).items():
-                some[run_id].used = False
-                some[run_id].read_again(RunReading(state, epoch, now))
+            self._due = [run for run in list(self._runs.values()) if run.used]
+        some, self._due = self._due[:AT_A_TIME], self._due[AT_A_TIME:]
+        readings = [(run, run.reading) for run in some]
+        states = {reading.state for _run, reading in readings if reading.state is not None}
+        versions = self._reader.versions({state.page.batch_id for state in states}) if states else {}
+        for run, reading in readings:
+            run.used = False
+            state = reading.state
+            if state is not None and reading.epoch == epoch and versions.get(state.page.batch_id) == state.lot_version:
+                run.reading = reading._replace(read_at=now)
         return bool(self._due)
 
     def _render(self, environ: WSGIEnvironment, label: KnownLabel) -> tuple[str, Headers, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -52,7 +52,7 @@ RUNS: sa.Select[Any] = sa.select(
 ).join(Batch, Batch.id == LabelRun.batch_id)
 """What every scan's answer rests on. The tables that it names are those that may stop a label: see `lease`."""
 _RUN = RUNS.where(LabelRun.id == sa.bindparam("run"))
-_SEVERAL = RUNS.where(LabelRun.id.in_(sa.bindparam("runs", expanding=True)))
+_VERSIONS = sa.select(Batch.id, Batch.__table__.c.version).where(Batch.id.in_(sa.bindparam("lots", expanding=True)))
 _ITEM = sa.select(ScanItem.first_at, ScanItem.scans, ScanItem.unusual).where(
     ScanItem.run_id == sa.bindparam("run"), ScanItem.index == sa.bindparam("place")
 )
@@ -70,6 +70,8 @@ class RunState(NamedTuple):
     """`page_state` of its lot."""
     is_single: bool
     """Whether each label is a single item's, whose scans its page tells."""
+    lot_version: int
+    """The lot's version, which is a part of ``version``."""
 
 
 class ItemState:
@@ -110,10 +112,9 @@ class LabelReader:
         row = self._rows(_RUN, {"run": run_id})
         return _state(row[0]) if row else None
 
-    def runs(self, run_ids: Sequence[int]) -> dict[int, RunState | None]:
-        """`run` of many at once."""
-        found = {row[0]: _state(row) for row in self._rows(_SEVERAL, {"runs": list(run_ids)})}
-        return {run_id: found.get(run_id) for run_id in run_ids}
+    def versions(self, batch_ids: Iterable[int]) -> dict[int, int]:
+        """The versions of many lots, by their ids: what goes up with every change that their pages show."""
+        return {row[0]: row[1] for row in self._rows(_VERSIONS, {"lots": list(batch_ids)})}
 
     def item(self, run_id: int, index: int) -> ItemState | None:
         """A label's scans; None before the first."""
@@ -149,4 +150,4 @@ def _state(row: Sequence[Any]) -> RunState | None:
     if status == "draft" or level in CONTAINERS:
         return None
     key = PageKey(batch_id, sys.intern(level), has_pin)
-    return RunState(count, key_number, voided, key, tuple(version), level == LabelLevel.ITEM)
+    return RunState(count, key_number, voided, key, tuple(version), level == LabelLevel.ITEM, version[1])
