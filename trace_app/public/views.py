@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import sqlalchemy as sa
 from flask import Blueprint, Response, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -110,9 +109,6 @@ def trace(code: str) -> ResponseReturnValue:
     known: LabelToRender | None = request.environ.get(FOR_ALL_LABELS)
     if known is not None:
         batch_id, level, has_pin = known.page
-        if db.engine.dialect.name == "postgresql":
-            # These few statements are asked again and again: planned once, they cost a tenth.
-            db.session.execute(sa.text("SET LOCAL plan_cache_mode TO force_generic_plan"))
         label = ScannedLabel(code, batch_id, known.run_id, known.place, LabelLevel(level), has_pin, void=False, link="")
         page = trace_page(label)
         # With a rollback, which is how reading ends elsewhere, psycopg forgets the statements that it has prepared, and
