@@ -12,7 +12,7 @@ from flask import Flask, current_app, request
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms.form import BaseForm
 
-from config import Settings
+from trace_app.settings import settings
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -38,8 +38,7 @@ def init_app(app: Flask) -> None:
 
 def _limit() -> None:
     if _takes_uploads():
-        settings: Settings = current_app.config["SETTINGS"]
-        request.max_content_length = settings.max_upload_mb * 1024 * 1024
+        request.max_content_length = settings().max_upload_mb * 1024 * 1024
 
 
 def _takes_uploads() -> bool:

@@ -38,6 +38,36 @@ def _sprayed(ingredient: str, day: str = "2026-07-01", **facts):
     return used("pesticide", day, f"{ingredient} 40% 乳油", active_ingredient=ingredient, interval_days=7, **facts)
 
 
+def _cadmium(verdict: Verdict, *, value: Decimal | None, limit: Decimal | None, detected: bool = True) -> TestReport:
+    """A report on the product with one result."""
+    result = TestResult(
+        id=1,
+        analyte="镉",
+        analyte_en="cadmium",
+        method="GB 5009.15",
+        detected=detected,
+        value=value,
+        unit="mg/kg",
+        verdict=verdict,
+        limit_op="<=",
+        limit_value=limit,
+        limit_unit="mg/kg",
+        limit_standard="GB 2762",
+    )
+    return TestReport(
+        id=1,
+        subject=TestSubject.PRODUCT,
+        report_number="R1",
+        laboratory="示例检测中心",
+        cma_number="",
+        sampled_on=date(2025, 9, 1),
+        issued_on=date(2025, 9, 8),
+        verdict=verdict,
+        document=None,
+        results=[result],
+    )
+
+
 def test_a_lot_that_keeps_all_rules_is_only_told_that_it_was_not_tested() -> None:
     assert rules_found(_ginger()) == {"no_test": "info"}
 
@@ -251,32 +281,7 @@ class TestClaims:
 
     @pytest.mark.parametrize(("verdict", "found"), [(Verdict.FAIL, True), (Verdict.PASS, False), (Verdict.OPEN, False)])
     def test_a_failed_test_blocks(self, verdict: Verdict, found: bool) -> None:
-        result = TestResult(
-            id=1,
-            analyte="镉",
-            analyte_en="cadmium",
-            method="GB 5009.15",
-            detected=True,
-            value=Decimal("0.18"),
-            unit="mg/kg",
-            verdict=verdict,
-            limit_op="<=",
-            limit_value=Decimal("0.1"),
-            limit_unit="mg/kg",
-            limit_standard="GB 2762",
-        )
-        report = TestReport(
-            id=1,
-            subject=TestSubject.PRODUCT,
-            report_number="R1",
-            laboratory="示例检测中心",
-            cma_number="",
-            sampled_on=date(2025, 9, 1),
-            issued_on=date(2025, 9, 8),
-            verdict=verdict,
-            document=None,
-            results=[result],
-        )
+        report = _cadmium(verdict, value=Decimal("0.18"), limit=Decimal("0.1"))
         assert ("failed_test" in rules_found(_ginger(tests=[report]))) is found
         assert "no_test" not in rules_found(_ginger(tests=[report]))
 
@@ -292,32 +297,7 @@ class TestClaims:
     def test_a_failed_test_is_told_with_or_without_its_numbers(
         self, detected: bool, value: Decimal | None, limit: Decimal | None, said: tuple[str, str]
     ) -> None:
-        result = TestResult(
-            id=1,
-            analyte="镉",
-            analyte_en="cadmium",
-            method="",
-            detected=detected,
-            value=value,
-            unit="mg/kg",
-            verdict=Verdict.FAIL,
-            limit_op="<=",
-            limit_value=limit,
-            limit_unit="mg/kg",
-            limit_standard="GB 2762",
-        )
-        report = TestReport(
-            id=1,
-            subject=TestSubject.PRODUCT,
-            report_number="R1",
-            laboratory="中心",
-            cma_number="",
-            sampled_on=date(2025, 9, 1),
-            issued_on=date(2025, 9, 8),
-            verdict=Verdict.FAIL,
-            document=None,
-            results=[result],
-        )
+        report = _cadmium(Verdict.FAIL, detected=detected, value=value, limit=limit)
         [found] = [found for found in check(_ginger(tests=[report])) if found.rule == "failed_test"]
         told = found.facts["result"]
         assert (told["zh"] if isinstance(told, dict) else told, found.facts["limit"]["zh"]) == said

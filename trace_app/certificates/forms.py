@@ -1,4 +1,4 @@
-"""Forms of test reports, certificates, commitment certificates and reference tables."""
+"""Forms of certificates and commitment certificates."""
 
 from __future__ import annotations
 

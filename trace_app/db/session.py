@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine
 
 from trace_app.extensions import db
@@ -40,6 +41,14 @@ def begin_writing() -> None:
     """Begin the session's transaction anew, as one that writes; for libraries that commit by themselves."""
     db.session.rollback()
     db.session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
+
+
+def insert_into(table: Any, database: str) -> Any:
+    """An INSERT that can say what to do where a row is there already (``ON CONFLICT``).
+
+    :param database: the name of the dialect; each has a construct of its own.
+    """
+    return (postgresql if database == "postgresql" else sqlite).insert(table)
 
 
 def count_written(statement: sa.Executable, values: dict[str, object] | None = None) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased, joinedload, lazyload
 
 from trace_app.accounts.access import NotFound, may_see
@@ -19,6 +18,7 @@ from trace_app.batches.freshness import CHANGED, judged_by_rules, shown_on_trace
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.db.base import utc_now
+from trace_app.db.session import insert_into
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
@@ -181,7 +181,6 @@ def _insert(database: str, takes_stock: bool) -> Any:
 
     :param takes_stock: look for the stock lot by the input's lot number and name.
     """
-    dialect: Any = postgresql if database == "postgresql" else sqlite
     values: dict[str, sa.ColumnElement[Any]] = {
         name: sa.bindparam(name, type_=Record.__table__.c[name].type) for name in [*_NOTHING, "created_at"]
     }
@@ -190,7 +189,7 @@ def _insert(database: str, takes_stock: bool) -> Any:
             values["producer_id"], values["input_lot"], sa.cast(values["type"], sa.String), values["product_name"]
         ).scalar_subquery()
     return (
-        dialect.insert(Record.__table__)
+        insert_into(Record.__table__, database)
         .values(values)
         .on_conflict_do_nothing(index_elements=["producer_id", "entry_key"])
         .returning(Record.__table__.c.id)

@@ -6,16 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 
 from trace_app.batches.models import Batch
 from trace_app.clock import local_day
 from trace_app.db.base import utc_now
-from trace_app.db.session import shorten_wal, transaction
+from trace_app.db.session import insert_into, shorten_wal, transaction
 from trace_app.extensions import db, jobs
 from trace_app.scanning.models import Outcome, ScanDay, ScanItem, ScanMessage, scans
 
@@ -38,10 +37,11 @@ log = structlog.get_logger()
 def take_in(message_id: str, rows: Sequence[Row]) -> None:
     """Write the scans of a message, unless that was done before; later, where the database does not answer."""
     begun = time.monotonic()
+    new = insert_into(ScanMessage, db.engine.dialect.name).values(id=message_id, written_at=utc_now())
     try:
         with transaction():
-            message = _insert(ScanMessage).values(id=message_id, written_at=utc_now()).on_conflict_do_nothing()
-            if db.session.execute(message.returning(ScanMessage.id)).first() is not None:
+            once = new.on_conflict_do_nothing().returning(ScanMessage.id)
+            if db.session.execute(once).first() is not None:
                 add_scans(rows)
         # Under load someone is always reading, and SQLite's write-ahead log would never begin anew by itself.
         shorten_wal()
@@ -64,11 +64,12 @@ def add_scans(rows: Sequence[Row]) -> None:
     Lots that are no longer there, as after the demonstration was built anew, are left out of the sums.
     """
     items, days = _sums(rows)
-    moments = {row[0]: datetime.fromtimestamp(row[0], UTC) for row in rows}
+    moments = {row[0]: _moment(row[0]) for row in rows}
+    database = db.engine.dialect.name
     names = ("outcome", "run_id", "index", "batch_id", "region", "client", "language", "source")
     _execute(sa.insert(scans), [{"at": moments[row[0]], **dict(zip(names, row[1:], strict=True))} for row in rows])
-    item = _insert(ScanItem)
-    least, greatest = ("least", "greatest") if db.engine.dialect.name == "postgresql" else ("min", "max")
+    item = insert_into(ScanItem, database)
+    least, greatest = ("least", "greatest") if database == "postgresql" else ("min", "max")
     added = item.on_conflict_do_update(
         index_elements=["run_id", "index"],
         set_={
@@ -78,18 +79,13 @@ def add_scans(rows: Sequence[Row]) -> None:
         },
     )
     _execute(added, items)
-    day = _insert(ScanDay)
+    day = insert_into(ScanDay, database)
     key = ["batch_id", "day", "region", "client", "language"]
     lots = set(db.session.scalars(sa.select(Batch.id).where(Batch.id.in_({row["batch_id"] for row in days}))))
     _execute(
         day.on_conflict_do_update(index_elements=key, set_={"scans": ScanDay.scans + day.excluded.scans}),
         [row for row in days if row["batch_id"] in lots],
     )
-
-
-def _insert(model: type[ScanMessage | ScanItem | ScanDay]) -> Any:
-    dialect: Any = postgresql if db.engine.dialect.name == "postgresql" else sqlite
-    return dialect.insert(model.__table__)
 
 
 def _execute(statement: sa.Executable, rows: list[dict[str, object]]) -> None:

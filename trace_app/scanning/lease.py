@@ -20,14 +20,13 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import visitors
 
+from trace_app.db.session import insert_into
 from trace_app.scanning.models import StopEpoch
 from trace_app.scanning.reading import RUNS, reading_connection
 
@@ -158,8 +157,7 @@ class _Stops:
     def _register(self, lease_ms: int) -> None:
         """Say how long this worker's leases are before it gives itself one: who writes meanwhile has the row, or finds
         it so."""
-        dialect: Any = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        new = dialect.insert(StopEpoch).values(id=1, number=0, lease_ms=lease_ms)
+        new = insert_into(StopEpoch, self._connection.dialect.name).values(id=1, number=0, lease_ms=lease_ms)
         longer = sa.case((new.excluded.lease_ms > StopEpoch.lease_ms, new.excluded.lease_ms), else_=StopEpoch.lease_ms)
         self._connection.execute(new.on_conflict_do_update(index_elements=["id"], set_={"lease_ms": longer}))
 

@@ -1,4 +1,4 @@
-"""Forms of links between lots."""
+"""Forms of shipments, their receipts and temperatures, and of losses."""
 
 from __future__ import annotations
 

@@ -93,6 +93,11 @@ class Shipment(Model):
     receipt: Mapped[Receipt | None] = relationship(back_populates="shipment", uselist=False)
 
     @property
+    def received(self) -> dict[int, Decimal]:
+        """What was received of each line, by the line's id; empty before the receipt."""
+        return {line.line_id: line.quantity for line in self.receipt.lines} if self.receipt else {}
+
+    @property
     def too_warm_or_cold(self) -> list[Temperature]:
         """Readings outside of what the goods may be carried at."""
         if self.least_celsius is None or self.most_celsius is None:

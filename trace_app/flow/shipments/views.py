@@ -66,12 +66,6 @@ class ShipmentPage:
         """Whether the viewer may note temperatures and withdraw."""
         return self.viewer.role in PARTIES
 
-    @property
-    def received(self) -> dict[int, Decimal]:
-        """What was received of each line, by the line's id; empty before the receipt."""
-        receipt = self.shipment.receipt
-        return {line.line_id: line.quantity for line in receipt.lines} if receipt else {}
-
     def open_to_me(self, lot: Batch) -> bool:
         return may_see(self.viewer, lot.producer_id, lot.division_code)
 
@@ -271,7 +265,6 @@ def receive(code: str) -> ResponseReturnValue:
         form=form,
         faults=faults,
         typed=request.form,
-        received={line.line_id: line.quantity for line in shipment.receipt.lines} if shipment.receipt else {},
     )
     return page, 422 if faults else status_of(form)
 
