@@ -5,9 +5,11 @@ huey is loaded with the first job: it brings the drivers of all databases that i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from threading import Event
 from typing import TYPE_CHECKING, NoReturn, overload
 
 from flask import Flask, current_app
@@ -22,6 +24,8 @@ QUEUE = "trace"
 """The queue of jobs that name none."""
 POLLED_S = 1.0
 """The longest that an idle consumer waits before it looks into its queue again."""
+AT_END_S = 15.0
+"""Seconds that a consumer which is told to stop goes on with what waits."""
 
 Job = Callable[..., None]
 
@@ -42,6 +46,7 @@ class Jobs:
     def __init__(self) -> None:
         self._queues: dict[Job, str] = {}
         self._each_minute: list[Callable[[], None]] = []
+        self._stopping = Event()
 
     @overload
     def task(self, function: Job) -> Job: ...
@@ -97,6 +102,10 @@ class Jobs:
 
         raise RetryTask(delay=seconds)
 
+    def rest(self, seconds: float) -> None:
+        """Let others have the processor for some seconds, unless the consumer is to stop."""
+        self._stopping.wait(seconds)
+
     def waiting(self, name: str) -> int:
         """How many jobs wait in a queue, with those that are to run again."""
         queue = self.queue(current_app._get_current_object(), name)  # type: ignore[attr-defined]
@@ -109,8 +118,9 @@ class Jobs:
     def consume(self, app: Flask, workers: int) -> None:
         """Work off all queues until told to stop by SIGTERM or SIGINT.
 
-        What still waits in queues of their own is worked off before it ends. A job of the common queue that takes long
-        is broken off: it has to bear that, as it has to bear a machine that fails.
+        What still waits in queues of their own is worked off before it ends, as far as `AT_END_S` goes; the rest waits
+        for the next consumer. A job of the common queue that takes long is broken off: it has to bear that, as it has
+        to bear a machine that fails.
 
         :param workers: of the common queue; each other has one.
         """
@@ -120,17 +130,18 @@ class Jobs:
         for consumer in others.values():
             consumer.start()
         self._consumer(hueys[QUEUE], workers, periodic=True).run()
+        self._stopping.set()
         for name, consumer in others.items():
             consumer.stop(graceful=True)
-            self.work_off(app, name)
+            self.work_off(app, name, AT_END_S)
 
     def _consumer(self, huey: Huey, workers: int, *, periodic: bool) -> Consumer:
         return huey.create_consumer(workers=workers, periodic=periodic, max_delay=POLLED_S, check_worker_health=True)
 
-    def work_off(self, app: Flask, name: str = QUEUE) -> None:
-        """Take jobs off a queue until there are none; those that are to run again later stay."""
-        queue = self.queue(app, name)
-        while (task := queue.dequeue()) is not None:
+    def work_off(self, app: Flask, name: str = QUEUE, seconds: float = float("inf")) -> None:
+        """Take jobs off a queue until there are none or time is up; those that are to run again later stay."""
+        queue, end = self.queue(app, name), time.monotonic() + seconds
+        while time.monotonic() < end and (task := queue.dequeue()) is not None:
             queue.execute(task)
 
     def at_start(self, app: Flask) -> None:

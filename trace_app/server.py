@@ -78,6 +78,7 @@ class JobConsumer:
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
+        self._starting = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._watch, name="job-consumer", daemon=True)
 
@@ -94,16 +95,21 @@ class JobConsumer:
             code = self._process.wait()
             if self._stopping.wait(AGAIN_S):
                 return
-            log.error("the job consumer ended and is started again", code=code)
-            self._run()
+            with self._starting:
+                if self._stopping.is_set():
+                    return
+                log.error("the job consumer ended and is started again", code=code)
+                self._run()
 
     def stop(self) -> None:
-        self._stopping.set()
+        with self._starting:
+            self._stopping.set()
         if self._process is not None:
             self._process.terminate()
             try:
                 self._process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
+                log.error("the job consumer did not end and is killed", after_s=PATIENCE_S)
                 self._process.kill()
         self._thread.join()
 

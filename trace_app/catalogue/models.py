@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation
@@ -53,6 +54,9 @@ class ProductKind(Model):
         return [*self.inputs, *(["disease"] if living else [])]
 
 
+_STAGE_FIELDS = TypeAdapter(list[StageField])
+
+
 class StageFields(sa.types.TypeDecorator[list[StageField]]):
     """Stage fields, stored as JSON."""
 
@@ -63,7 +67,7 @@ class StageFields(sa.types.TypeDecorator[list[StageField]]):
         return None if value is None else [field.model_dump(mode="json") for field in value]
 
     def process_result_value(self, value: list[StoredJson] | None, dialect: sa.Dialect) -> list[StageField] | None:
-        return None if value is None else [StageField.model_validate(field) for field in value]
+        return None if value is None else _STAGE_FIELDS.validate_python(value)
 
 
 class Stage(Model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
@@ -96,15 +98,21 @@ def certificates_of_product(product: Product) -> list[Certificate]:
 
 
 def _in_force(producer_id: int, product_id: int) -> list[Certificate]:
-    query = (
+    values = {"producer_id": producer_id, "product_id": product_id, "day": today()}
+    return list(db.session.scalars(_certificates_in_force(), values))
+
+
+@cache
+def _certificates_in_force() -> sa.Select[Certificate]:
+    day = sa.bindparam("day", type_=sa.Date)
+    return (
         sa.select(Certificate)
         .where(
-            Certificate.producer_id == producer_id,
-            sa.or_(Certificate.product_id.is_(None), Certificate.product_id == product_id),
+            Certificate.producer_id == sa.bindparam("producer_id"),
+            sa.or_(Certificate.product_id.is_(None), Certificate.product_id == sa.bindparam("product_id")),
             Certificate.withdrawn_at.is_(None),
-            Certificate.valid_from <= today(),
-            Certificate.valid_until >= today(),
+            Certificate.valid_from <= day,
+            Certificate.valid_until >= day,
         )
         .order_by(Certificate.id)
     )
-    return list(db.session.scalars(query))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sqlalchemy as sa
 from sqlalchemy.orm import aliased, lazyload
 
@@ -18,10 +20,15 @@ def not_corrected() -> sa.ColumnElement[bool]:
 
 def tests_of(batch: Batch) -> list[TestReport]:
     """The test reports of a lot and of its site's soil and water that no other replaces, the latest first."""
-    query = (
+    return list(db.session.scalars(_tests_of(), {"batch_id": batch.id, "site_id": batch.site_id}))
+
+
+@cache
+def _tests_of() -> sa.Select[TestReport]:
+    of_lot, of_site = TestReport.batch_id == sa.bindparam("batch_id"), TestReport.site_id == sa.bindparam("site_id")
+    return (
         sa.select(TestReport)
-        .where(sa.or_(TestReport.batch_id == batch.id, TestReport.site_id == batch.site_id), not_corrected())
+        .where(sa.or_(of_lot, of_site), not_corrected())
         .options(lazyload(TestReport.entered_for))
         .order_by(TestReport.sampled_on.desc(), TestReport.id.desc())
     )
-    return list(db.session.scalars(query))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -225,13 +225,15 @@ def trace_of_batch(batch_id: int) -> Trace:
     )
 
 
+@cache
 def _whole_batch() -> Any:
+    """Said once: to put so large a statement together takes as long as to run it."""
     return (
         sa.select(Batch, *_there_is())
         .where(Batch.id == sa.bindparam("batch_id"))
         .options(
             joinedload(Batch.product).joinedload(Product.photos),
-            joinedload(Batch.product).joinedload(Product.kind).joinedload(ProductKind.stages),
+            joinedload(Batch.product).joinedload(Product.kind).selectinload(ProductKind.stages),
             joinedload(Batch.division).joinedload(Division.parent),
             joinedload(Batch.site),
             joinedload(Batch.producer),

@@ -397,17 +397,21 @@ def records_of(batch: Batch) -> list[Record]:
 
 def records_shown(batch: Batch) -> list[Record]:
     """The records of a batch that no other replaces, the latest day first, with what its trace page shows of them."""
+    return list(db.session.scalars(_records_shown(), {"batch_id": batch.id}))
+
+
+@cache
+def _records_shown() -> sa.Select[Record]:
     newer = aliased(Record)
-    query = (
+    return (
         sa.select(Record)
-        .where(records_covering(batch.id), ~sa.exists().where(newer.replaces_id == Record.id))
+        .where(records_covering(sa.bindparam("batch_id")), ~sa.exists().where(newer.replaces_id == Record.id))
         .options(
             lazyload(Record.series),
             joinedload(Record.stock).joinedload(StockLot.product).selectinload(InputProduct.uses),
         )
         .order_by(Record.happened_on.desc(), Record.id.desc())
     )
-    return list(db.session.scalars(query))
 
 
 def site_records(user: User) -> list[Record]:

@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeAlias
+from functools import cache, lru_cache
+from typing import NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 import structlog
@@ -14,6 +15,7 @@ import structlog
 from trace_app.batches.models import Batch
 from trace_app.clock import local_day
 from trace_app.db.base import utc_now
+from trace_app.db.prepared import PreparedInsert
 from trace_app.db.session import insert_into, shorten_wal, transaction
 from trace_app.extensions import db, jobs
 from trace_app.scanning.models import Outcome, ScanDay, ScanItem, ScanMessage, scans
@@ -29,6 +31,9 @@ IDS_KEPT = timedelta(days=7)
 
 Row: TypeAlias = tuple[int, str, int | None, int | None, int | None, str, str, str, int]
 """The fields of a `log.Scan`, in their order."""
+
+_SCAN = ("at", "outcome", "run_id", "index", "batch_id", "region", "client", "language", "source")
+"""The columns of a `Row`."""
 
 log = structlog.get_logger()
 
@@ -46,7 +51,7 @@ def take_in(message_id: str, rows: Sequence[Row]) -> None:
         # Under load someone is always reading, and SQLite's write-ahead log would never begin anew by itself.
         shorten_wal()
         if (took := time.monotonic() - begun) > LONG_S:
-            time.sleep(REST * took)
+            jobs.rest(REST * took)
     except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
         log.warning("scans wait: the database does not answer", error=type(error.orig).__name__, scans=len(rows))
         jobs.try_again(AGAIN_S)
@@ -64,13 +69,25 @@ def add_scans(rows: Sequence[Row]) -> None:
     Lots that are no longer there, as after the demonstration was built anew, are left out of the sums.
     """
     items, days = _sums(rows)
-    moments = {row[0]: _moment(row[0]) for row in rows}
-    database = db.engine.dialect.name
-    names = ("outcome", "run_id", "index", "batch_id", "region", "client", "language", "source")
-    _execute(sa.insert(scans), [{"at": moments[row[0]], **dict(zip(names, row[1:], strict=True))} for row in rows])
-    item = insert_into(ScanItem, database)
-    least, greatest = ("least", "greatest") if database == "postgresql" else ("min", "max")
-    added = item.on_conflict_do_update(
+    lots = set(db.session.scalars(sa.select(Batch.id).where(Batch.id.in_({row[0] for row in days}))))
+    connection, inserts = db.session.connection(), _inserts(db.engine.dialect)
+    inserts.scans.execute(connection, [(_moment(row[0]), *row[1:]) for row in rows])
+    inserts.items.execute(connection, items)
+    inserts.days.execute(connection, [row for row in days if row[0] in lots])
+
+
+class _Inserts(NamedTuple):
+    scans: PreparedInsert
+    items: PreparedInsert
+    days: PreparedInsert
+
+
+@cache
+def _inserts(dialect: sa.Dialect) -> _Inserts:
+    """What a message is written with; rows that are there already are added to."""
+    item, day = insert_into(ScanItem, dialect.name), insert_into(ScanDay, dialect.name)
+    least, greatest = ("least", "greatest") if dialect.name == "postgresql" else ("min", "max")
+    more_of_item = item.on_conflict_do_update(
         index_elements=["run_id", "index"],
         set_={
             "scans": ScanItem.scans + item.excluded.scans,
@@ -78,23 +95,17 @@ def add_scans(rows: Sequence[Row]) -> None:
             "last_at": getattr(sa.func, greatest)(ScanItem.last_at, item.excluded.last_at),
         },
     )
-    _execute(added, items)
-    day = insert_into(ScanDay, database)
     key = ["batch_id", "day", "region", "client", "language"]
-    lots = set(db.session.scalars(sa.select(Batch.id).where(Batch.id.in_({row["batch_id"] for row in days}))))
-    _execute(
-        day.on_conflict_do_update(index_elements=key, set_={"scans": ScanDay.scans + day.excluded.scans}),
-        [row for row in days if row["batch_id"] in lots],
+    more_of_day = day.on_conflict_do_update(index_elements=key, set_={"scans": ScanDay.scans + day.excluded.scans})
+    return _Inserts(
+        PreparedInsert(sa.insert(scans), _SCAN, dialect),
+        PreparedInsert(more_of_item, ["run_id", "index", "first_at", "last_at", "scans", "unusual"], dialect),
+        PreparedInsert(more_of_day, [*key, "scans"], dialect),
     )
 
 
-def _execute(statement: sa.Executable, rows: list[dict[str, object]]) -> None:
-    if rows:
-        db.session.connection().execute(statement, rows)
-
-
-def _sums(rows: Iterable[Row]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """What scans add to their labels' rows and to their lots' days. In order, so that two consumers never wait for one
+def _sums(rows: Iterable[Row]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    """What scans add to the rows of their labels and of their lots' days, in order: so two consumers never wait for one
     another."""
     items: dict[tuple[int, int], list[int]] = {}
     days: Counter[tuple[int, str, str, str, str]] = Counter()
@@ -107,24 +118,12 @@ def _sums(rows: Iterable[Row]) -> tuple[list[dict[str, object]], list[dict[str, 
             times = items.setdefault((run_id, index), [at, at, 0])
             times[0], times[1], times[2] = min(times[0], at), max(times[1], at), times[2] + 1
     return (
-        [
-            {"run_id": run_id, "index": index, "first_at": _moment(first), "last_at": _moment(last), "scans": count}
-            for (run_id, index), (first, last, count) in sorted(items.items())
-        ],
-        [
-            {
-                "batch_id": lot,
-                "day": date.fromisoformat(day),
-                "region": region,
-                "client": client,
-                "language": language,
-                "scans": count,
-            }
-            for (lot, day, region, client, language), count in sorted(days.items())
-        ],
+        [(*item, _moment(first), _moment(last), count, False) for item, (first, last, count) in sorted(items.items())],
+        [(lot, date.fromisoformat(day), *kind, count) for (lot, day, *kind), count in sorted(days.items())],
     )
 
 
+@lru_cache(maxsize=1024)
 def _moment(unix: int) -> datetime:
     return datetime.fromtimestamp(unix, UTC)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from trace_app.batches.models import Batch, notices_on
 from trace_app.db.base import Id
+from trace_app.db.prepared import PreparedSelect
 from trace_app.labels.models import LabelLevel, LabelRun
 from trace_app.labels.service import CONTAINERS
 from trace_app.scanning.item_line import is_unusual, item_line
@@ -106,31 +107,34 @@ class LabelReader:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._held = threading.local()
+        self._run = PreparedSelect(_RUN, engine.dialect)
+        self._item = PreparedSelect(_ITEM, engine.dialect)
 
     def run(self, run_id: int) -> RunState | None:
         """A run as it is; None where it opens no trace page that is kept."""
-        row = self._rows(_RUN, {"run": run_id})
-        return _state(row[0]) if row else None
+        rows = self._read(lambda connection: self._run.rows(connection, {"run": run_id}))
+        return _state(rows[0]) if rows else None
 
     def versions(self, batch_ids: Iterable[int]) -> dict[int, int]:
         """The versions of many lots, by their ids: what goes up with every change that their pages show."""
-        return {row[0]: row[1] for row in self._rows(_VERSIONS, {"lots": list(batch_ids)})}
+        lots = list(batch_ids)
+        return dict(self._read(lambda connection: connection.execute(_VERSIONS, {"lots": lots}).all()))
 
     def item(self, run_id: int, index: int) -> ItemState | None:
         """A label's scans; None before the first."""
-        rows = self._rows(_ITEM, {"run": run_id, "place": index})
+        rows = self._read(lambda connection: self._item.rows(connection, {"run": run_id, "place": index}))
         return ItemState(*rows[0]) if rows else None
 
-    def _rows(self, statement: sa.Executable, values: dict[str, object]) -> Sequence[Any]:
+    def _read(self, read: Callable[[sa.Connection], Sequence[Any]]) -> Sequence[Any]:
         if getattr(self._held, "connection", None) is not None:
             try:
-                return self._held.connection.execute(statement, values).all()  # type: ignore[no-any-return]
+                return read(self._held.connection)
             except sa.exc.DBAPIError as error:
                 self.let_go()
                 if not error.connection_invalidated:
                     raise
         self._held.connection = reading_connection(self._engine)
-        return self._held.connection.execute(statement, values).all()  # type: ignore[no-any-return]
+        return read(self._held.connection)
 
     def let_go(self) -> None:
         """Give this thread's connection back."""
