@@ -15,6 +15,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from trace_app.server import end_with_parent
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -67,7 +69,11 @@ def prepared(folder: Path, database_url: str, *, workers: int) -> Platform:
 @contextmanager
 def serving(platform: Platform) -> Iterator[None]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "serve"], cwd=ROOT, env=platform.environment
+        [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+        cwd=ROOT,
+        env=platform.environment,
+        # Tests that are killed leave nothing behind.
+        preexec_fn=end_with_parent,
     )
     try:
         for _ in range(150):

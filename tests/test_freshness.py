@@ -69,6 +69,12 @@ def _ask(address: tuple[str, int], codes: list[str], first: int, count: Any, sto
     head = f"Host: localhost\r\nAccept-Language: zh\r\nUser-Agent: Mozilla/5.0\r\nAccept-Encoding: {encoding}\r\n"
     requests = [f"GET /{code} HTTP/1.1\r\n{head}\r\n".encode() for code in codes]
     turn, data = first, b""
+
+    def more() -> bytes:
+        got = connection.recv(262_144)
+        assert got, "the server has gone"
+        return got
+
     while not stop.is_set():
         lots = [(turn + n) % len(codes) for n in range(TOGETHER)]
         turn += TOGETHER
@@ -76,12 +82,12 @@ def _ask(address: tuple[str, int], codes: list[str], first: int, count: Any, sto
         connection.sendall(b"".join(requests[lot] for lot in lots))
         for lot in lots:
             while (end_of_head := data.find(b"\r\n\r\n")) < 0:
-                data += connection.recv(262_144)
+                data += more()
             head = data[:end_of_head].lower()
             assert head.startswith(b"http/1.1 200"), head[:100]
             whole = end_of_head + 4 + int(_LENGTH.search(head)[1])  # type: ignore[index]
             while len(data) < whole:
-                data += connection.recv(262_144)
+                data += more()
             done, page = time.monotonic(), data[end_of_head + 4 : whole]
             shown = SHOWN in (brotli.decompress(page) if b"content-encoding: br" in head else page)
             out.append(Seen(lot, begun, done, shown))

@@ -37,7 +37,10 @@ CLOCKS_DIFFER = timedelta(minutes=10)
 
 
 class Form(FlaskForm):
-    """A form that the web fills from a request and everything else from plain values."""
+    """A form that the web fills from a request and everything else from plain values.
+
+    A field that is not sent keeps the value of the object that the form is filled from.
+    """
 
     class Meta(FlaskForm.Meta):
         def wrap_formdata(self, form: BaseForm, formdata: MultiDict[str, str] | None) -> MultiDict[str, str] | None:
@@ -111,6 +114,8 @@ class StringField(WtStringField):
     data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         super().process_formdata(valuelist)
         if self.data is not None:
             self.data = " ".join(_without_controls(self.data).split())
@@ -122,6 +127,8 @@ class TextField(TextAreaField):
     data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         super().process_formdata(valuelist)
         if self.data is not None:
             self.data = _without_controls(self.data.replace("\r\n", "\n")).strip()
@@ -137,6 +144,8 @@ class DecimalField(WtDecimalField):
         super().__init__(label, validators, **kwargs)
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         try:
             super().process_formdata([_plain_number(value) for value in valuelist])
             if self.data is not None and not self.data.is_finite():
@@ -158,6 +167,8 @@ class IntegerField(WtIntegerField):
     data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         try:
             super().process_formdata([_plain_number(value) for value in valuelist])
         except ValueError as error:
@@ -171,6 +182,8 @@ class DateField(WtDateField):
     data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         try:
             super().process_formdata([_plain_number(value).replace("/", "-").replace(".", "-") for value in valuelist])
         except ValueError as error:
@@ -187,6 +200,8 @@ class MomentField(WtDateTimeLocalField):
         super().__init__(label, validators, format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"], **kwargs)
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         try:
             super().process_formdata([unicodedata.normalize("NFKC", value).strip() for value in valuelist])
         except ValueError as error:

@@ -67,7 +67,7 @@ def _look_for_others(address: str, port: int) -> None:
 
 def _load(_target: str) -> WSGIApplication:
     """The application, as a new worker loads it."""
-    _end_with_parent()
+    end_with_parent()
     from wsgi import app
 
     return app
@@ -88,7 +88,7 @@ class JobConsumer:
 
     def _run(self) -> None:
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "jobs"]
-        self._process = subprocess.Popen(command, start_new_session=True, preexec_fn=_end_with_parent)
+        self._process = subprocess.Popen(command, start_new_session=True, preexec_fn=end_with_parent)
 
     def _watch(self) -> None:
         while self._process is not None:
@@ -114,6 +114,6 @@ class JobConsumer:
         self._thread.join()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the system end this process when the one that started it is killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

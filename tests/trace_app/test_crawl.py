@@ -1,5 +1,5 @@
-"""Each role opens every page that it comes to by links, and sends every form that it finds: once empty, once filled
-in.
+"""Each role opens every page that it comes to by links, and sends every form that it finds: once without its fields,
+once empty, once filled in.
 """
 
 from __future__ import annotations
@@ -148,23 +148,26 @@ class Crawl:
         asks = form.method == "POST" and not WITHOUT_TOKEN.search(urlsplit(action).path)
         if asks and not any(one.name == "csrf_token" and one.value for one in form.fields):
             self.faults.append(f"{address}: the form to {action} has no token")
-        for filled in (False, True):
-            if filled and form.is_a_button:
-                return
+        for state in ("bare", "empty", "filled in"):
+            if state != "empty" and form.is_a_button:
+                continue
             # As it stands there now: what was sent before may have changed it.
             again = Page(self._client.get(address).text)
             if number >= len(again.forms) or again.forms[number].action != form.action:
                 return
-            self._try(address, action, again.forms[number], filled=filled)
+            self._try(address, action, again.forms[number], state)
 
-    def _try(self, address: str, action: str, form: Form, *, filled: bool) -> None:
-        data = form.data(filled=filled, known=self._at_hand)
+    def _try(self, address: str, action: str, form: Form, state: str) -> None:
+        data = form.data(filled=state == "filled in", known=self._at_hand)
+        if state == "bare":
+            # As a program would send it that knows an older form.
+            data = {name: values for name, values in data.items() if name == "csrf_token"}
         if form.method == "POST":
             kind = "multipart/form-data" if form.multipart else "application/x-www-form-urlencoded"
             answer = self._client.post(action, data=data, content_type=kind)
         else:
             answer = self._client.get(urlsplit(action).path, query_string=data)
-        where = f"{address}: the form to {action}, {'filled in' if filled else 'empty'}"
+        where = f"{address}: the form to {action}, {state}"
         if answer.status_code in {302, 303, 307}:
             to = _ours(action, answer.location)
             if to is not None and to.startswith("/login") and action != "/login":

@@ -65,6 +65,8 @@ def _credit_code(_form: Form, field: Field) -> None:
 
 class CreditCodeField(StringField):
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         super().process_formdata(valuelist)
         self.data = (self.data or "").replace(" ", "").upper() or None
 

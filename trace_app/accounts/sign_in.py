@@ -8,6 +8,7 @@ from flask import Flask, request
 from flask_babel import lazy_gettext as _
 from flask_security import SQLAlchemyUserDatastore
 from flask_security.forms import LoginForm
+from flask_security.utils import validate_redirect_url
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
@@ -49,6 +50,9 @@ class SignInForm(LoginForm):
 
     def validate(self, **kwargs: object) -> bool:
         self.ifield = self.email
+        if self.next.data and not validate_redirect_url(self.next.data):
+            # Nobody mistyped a password because a link led here from elsewhere: it is left out.
+            self.next.data = ""
         self.user = user_by_identity(self.email.data or "")
         if super().validate(**kwargs):
             return True

@@ -45,6 +45,8 @@ class GtinField(StringField):
     """A GTIN with or without spaces, as its 14 digits; None where empty."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         super().process_formdata(valuelist)
         typed = plain_digits(self.data or "")
         try:
@@ -90,6 +92,8 @@ class BoundaryField(TextField):
         self._widest = widest
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         super().process_formdata(valuelist)
         try:
             self.data = parse_boundary(self.data or "", widest=self._widest)
@@ -108,6 +112,8 @@ class GlnField(StringField):
     """A GLN as 13 digits, None where empty."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
         super().process_formdata(valuelist)
         typed = (self.data or "").strip()
         try:

@@ -81,8 +81,7 @@ class IngredientsField(StringField):
     """Names and contents, in one line."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        super().process_formdata(valuelist)
-        self.data = parse_ingredients(self.data or "")
+        self.data = parse_ingredients(valuelist[0]) if valuelist else self.data or []
 
     def _value(self) -> str:
         if self.raw_data:

@@ -26,7 +26,7 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
     title = str(_("%(kind)s报告 %(number)s", kind=KINDS[recall.kind], number=recall.number))
     hours = progress.hours_to_contact
     facts = [
-        (str(_("发布")), named(recall.authority)),
+        (str(_("发布机关")), named(recall.authority)),
         (str(_("级别")), str(LEVELS[recall.level]) if recall.kind is RecallKind.RECALL else ""),
         (str(_("状态")), str(STATUSES[recall.status])),
         (str(_("开始")), _day(recall.issued_at)),

@@ -59,7 +59,7 @@ def notice_pdf(recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url:
         (str(_("编号")), notice.number),
         (str(_("级别")), str(LEVELS[notice.level])),
         (str(_("方式")), str(_("生产者主动召回") if recall.voluntary else _("责令召回"))),
-        (str(_("发布")), named(recall.authority)),
+        (str(_("发布机关")), named(recall.authority)),
         (str(_("电话")), recall.authority.phone),
         (str(_("时间")), _day(notice.issued_at)),
         (str(_("关联公告")), recall.number if notice.sequence > 1 else ""),
