@@ -175,8 +175,9 @@ class World:
     def regulator(self, jurisdiction: str = "530324") -> Actor:
         return self.actor(OrganisationKind.REGULATOR, RoleName.REGULATOR, "530324", jurisdiction_code=jurisdiction)
 
-    def administrator(self) -> Actor:
-        return self.actor(OrganisationKind.REGULATOR, RoleName.ADMINISTRATOR, "530302", jurisdiction_code="530300")
+    def administrator(self, jurisdiction: str = "530300") -> Actor:
+        place = "530302" if jurisdiction == "530300" else jurisdiction
+        return self.actor(OrganisationKind.REGULATOR, RoleName.ADMINISTRATOR, place, jurisdiction_code=jurisdiction)
 
     def laboratory(self) -> Actor:
         return self.actor(OrganisationKind.LABORATORY, RoleName.LABORATORY, "530302")

@@ -300,3 +300,65 @@ class TestTokens:
             token_id = db.session.scalars(db.select(ApiToken.id)).one()
         assert world.client(other).post(f"/account/tokens/{token_id}/revoke").status_code == 404
         assert world.client().get("/api/v1/batches", headers=headers).status_code == 200
+
+
+class TestJurisdiction:
+    """An administrator acts within its jurisdiction, and never upon a level above."""
+
+    def test_a_county_sees_and_changes_nothing_of_the_city_or_of_another_county(self, world: World) -> None:
+        county = world.client(world.administrator("530324"))
+        own, elsewhere = world.producer(), world.producer("530381003")
+        city, beside = world.administrator(), world.regulator("530381")
+        above = world.regulator("530300")  # its office stands in the county, its jurisdiction is the city
+        listed = county.get("/admin").text
+        assert f"/admin/organisations/{own.organisation_id}" in listed
+        for other in (elsewhere, city, beside, above):
+            assert f'/admin/organisations/{other.organisation_id}"' not in listed
+            for address in ("", "/edit", "/users/new"):
+                assert county.get(f"/admin/organisations/{other.organisation_id}{address}").status_code == 404
+            assert county.get(f"/admin/users/{other.user_id}").status_code == 404
+            posts = {
+                f"/admin/users/{other.user_id}": {"password": "eight or more"},
+                f"/admin/users/{other.user_id}/active": {"active": "0"},
+                f"/admin/organisations/{other.organisation_id}/edit": {**ORGANISATION, "name": "改名"},
+                f"/admin/organisations/{other.organisation_id}/users/new": NEW_USER,
+            }
+            for address, data in posts.items():
+                assert county.post(address, data=data).status_code == 404, address
+            # Nothing of it was done.
+            assert world.client(other).get("/account").status_code == 200
+        assert county.get(f"/admin/users/{own.user_id}").status_code == 200
+        assert county.post(f"/admin/users/{own.user_id}/active", data={"active": "0"}).status_code == 302
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"division_code": "530381003"},
+            {"kind": "regulator", "division_code": "530324", "jurisdiction_code": "530300"},
+            {"kind": "regulator", "division_code": "530324", "jurisdiction_code": "530381"},
+        ],
+    )
+    def test_a_county_registers_no_one_beyond_its_border(self, world: World, change: dict[str, str]) -> None:
+        county = world.client(world.administrator("530324"))
+        answer = county.post("/admin/organisations/new", data=ORGANISATION | change)
+        assert answer.status_code == 422
+        assert 'value="新合作社"' in answer.text
+        assert county.post("/admin/organisations/new", data=ORGANISATION).status_code == 302
+
+    def test_a_county_moves_no_one_out_of_its_jurisdiction(self, world: World) -> None:
+        county, own = world.client(world.administrator("530324")), world.producer()
+        data = ORGANISATION | {"name": "搬走", "division_code": "530381003"}
+        assert county.post(f"/admin/organisations/{own.organisation_id}/edit", data=data).status_code == 422
+
+    def test_what_all_counties_share_is_changed_by_the_city(self, world: World) -> None:
+        county, officer = world.client(world.administrator("530324")), world.client(world.regulator())
+        assert county.get("/admin/kinds").status_code == 403
+        assert "全市共用的目录由市级维护" in county.get("/admin/kinds").text
+        assert county.post("/reference/limits", data={}).status_code == 403
+        assert 'action="/reference/limits"' not in county.get("/reference/limits").text
+        for client in (county, officer):
+            assert "/admin/kinds" not in client.get("/start", follow_redirects=True).text
+            assert "/inputs/new" not in client.get("/inputs").text
+        city = world.client(world.administrator())
+        assert city.get("/admin/kinds").status_code == 200
+        assert "/inputs/new" in city.get("/inputs").text

@@ -121,8 +121,17 @@ class TestCatalogue:
         assert world.client(world.producer()).post("/inputs/new", data=data).status_code == 302
 
     def test_a_regulators_products_are_offered_to_all_and_changed_by_none_of_them(self, world: World) -> None:
-        officer, grower = world.client(world.regulator()), world.client(world.producer())
-        made = officer.post("/inputs/new", data=PRODUCT)
+        city, grower, county = (
+            world.client(actor) for actor in (world.regulator("530300"), world.producer(), world.regulator())
+        )
+        made = city.post("/inputs/new", data=PRODUCT)
+        # All counties use it, so none of them changes it or adds to it.
+        refused = county.post("/inputs/new", data=PRODUCT | {"name": "县里的药"})
+        assert refused.status_code == 422
+        assert "全市共用的目录由市级维护" in refused.text
+        assert 'value="县里的药"' in refused.text
+        assert county.post(made.location, data=PRODUCT).status_code == 404
+        assert county.post(f"{made.location}/uses/1/remove").status_code == 404
         assert "苯醚甲环唑" in grower.get("/inputs?q=PD2015").text
         assert "苯醚甲环唑" in grower.get("/inputs", query_string={"q": "苯醚"}).text
         assert "修改产品" not in grower.get(made.location).text

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -10,7 +11,7 @@ import pypdfium2
 import pytest
 
 from qr.reading import read_symbols
-from tests.world import Actor, World, photo
+from tests.world import PASSWORD, Actor, World, photo
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.messages.models import Delivery
@@ -72,6 +73,28 @@ class TestLevelOne:
         assert "正在召回，请勿食用" in world.client().get(f"/{code}").text
         assert world.client().get(f"/recalls/{number}").status_code == 200
         assert world.client(above).post(f"/recalls/{number}/approve").status_code == 422
+
+    @pytest.mark.parametrize("deed", ["create", "activate", "set-password"])
+    def test_the_second_officers_account_is_not_the_issuers_own_work(self, world: World, deed: str) -> None:
+        lot = world.released(world.producer())
+        issuer, puppet = world.administrator(), world.regulator("530300")
+        client = world.client(issuer)
+        if deed == "create":
+            made = {"username": "puppet", "full_name": "某人", "email": "p@example.org", "role": "regulator"}
+            place = f"/admin/organisations/{puppet.organisation_id}/users/new"
+            assert client.post(place, data=made | {"password": PASSWORD}).status_code == 302
+            puppet = replace(puppet, username="puppet")
+        elif deed == "activate":
+            for active in ("0", "1"):
+                client.post(f"/admin/users/{puppet.user_id}/active", data={"active": active})
+        else:
+            client.post(f"/admin/users/{puppet.user_id}", data={"password": PASSWORD})
+        number = _issue(world, issuer, lot, level="1")
+        answer = world.client(puppet).post(f"/recalls/{number}/approve")
+        assert answer.status_code == 422
+        assert "由发布人建立、启用或重设过密码的账号也不行" in answer.text
+        assert _state(world, lot) == "held"
+        assert world.client(world.regulator("530300")).post(f"/recalls/{number}/approve").status_code == 302
 
     def test_it_is_refused_with_a_reason_and_the_lots_are_free(self, world: World) -> None:
         lot = world.released(world.producer())

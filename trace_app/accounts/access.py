@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_security import current_user
 
-from trace_app.accounts.models import RoleName, User
+from trace_app.accounts.models import Organisation, RoleName, User
 from trace_app.db.base import Id
 from trace_app.errors import Problem
 
@@ -125,6 +125,48 @@ def within_jurisdiction(user: User, division_code: str) -> bool:
     if user.role not in SUPERVISORS or jurisdiction is None:
         return False
     return division_code.startswith(division_prefix(jurisdiction))
+
+
+def may_administer(user: User, organisation: Organisation) -> bool:
+    """Whether an administrator may change an organisation and its users: it lies in the jurisdiction, and watches over
+    nothing that lies outside it. So nobody acts upon a level above."""
+    return user.role is RoleName.ADMINISTRATOR and all(
+        within_jurisdiction(user, code)
+        for code in (organisation.division_code, organisation.jurisdiction_code)
+        if code is not None
+    )
+
+
+def administered_by(user: User) -> sa.ColumnElement[bool]:
+    """`may_administer` as a condition on `Organisation`."""
+    jurisdiction = user.organisation.jurisdiction_code
+    if user.role is not RoleName.ADMINISTRATOR or jurisdiction is None:
+        return sa.false()
+    prefix = division_prefix(jurisdiction)
+    watches_over = Organisation.jurisdiction_code
+    return sa.and_(
+        Organisation.division_code.startswith(prefix, autoescape=True),
+        sa.or_(watches_over.is_(None), watches_over.startswith(prefix, autoescape=True)),
+    )
+
+
+def keeps_shared_tables(user: User) -> bool:
+    """Whether a user's authority is the city's: what all counties share (inputs, limits, kinds) is changed there."""
+    jurisdiction = user.organisation.jurisdiction
+    return user.role in SUPERVISORS and jurisdiction is not None and jurisdiction.level == "city"
+
+
+class CityAlone(Problem):
+    """A county's officers may not change what all counties share."""
+
+    status = 403
+    title = _("全市共用的目录由市级维护。需要修改时，请把依据报送市级管理员。")
+
+
+def must_keep_shared_tables(user: User) -> None:
+    """:raises CityAlone:"""
+    if not keeps_shared_tables(user):
+        raise CityAlone
 
 
 def may_see(user: User | None, producer_id: int, division_code: str) -> bool:

@@ -6,8 +6,9 @@ from flask_babel import lazy_gettext as _
 from wtforms import Field, PasswordField
 from wtforms.validators import EqualTo, ValidationError
 
+from trace_app.accounts.access import within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
-from trace_app.accounts.models import Division, Organisation, OrganisationKind, RoleName
+from trace_app.accounts.models import Division, Organisation, OrganisationKind, RoleName, User
 from trace_app.accounts.service import divisions, divisions_within
 from trace_app.accounts.sign_in import MIN_PASSWORD
 from trace_app.forms import (
@@ -41,12 +42,17 @@ ROLES = {
 }
 
 
-def division_choices(*, levels: tuple[str, ...] = ("city", "county", "township")) -> list[tuple[str, str]]:
-    """Divisions to choose from, townships with their county before them."""
+def division_choices(
+    *, levels: tuple[str, ...] = ("city", "county", "township"), user: User | None = None
+) -> list[tuple[str, str]]:
+    """Divisions to choose from, townships with their county before them.
+
+    :param user: whose jurisdiction they lie in; None for all.
+    """
     by_code: dict[str, Division] = {division.code: division for division in divisions()}
     pairs = []
     for division in by_code.values():
-        if division.level in levels:
+        if division.level in levels and (user is None or within_jurisdiction(user, division.code)):
             parent = by_code.get(division.parent_code or "")
             above = f"{named(parent)} · " if division.level == "township" and parent else ""
             pairs.append((division.code, above + named(division)))
@@ -90,14 +96,22 @@ class OrganisationForm(Form):
         _("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))]
     )
 
-    def __init__(self, *args: object, kind: OrganisationKind | None = None, **kwargs: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        kind: OrganisationKind | None = None,
+        administrator: User | None = None,
+        **kwargs: object,
+    ) -> None:
+        """:param administrator: whose jurisdiction the organisation has to lie in; None at the command line."""
         super().__init__(*args, **kwargs)
         self.fixed_kind = kind
         self.kind.choices = choices((kind.value, name) for kind, name in ORGANISATION_KINDS.items())
         if kind:
             del self.kind
-        self.division_code.choices = choices(division_choices(), blank=_("请选择"))
-        self.jurisdiction_code.choices = choices(division_choices(levels=("city", "county")), blank=_("不适用"))
+        self.division_code.choices = choices(division_choices(user=administrator), blank=_("请选择"))
+        watched = division_choices(levels=("city", "county"), user=administrator)
+        self.jurisdiction_code.choices = choices(watched, blank=_("不适用"))
 
     @property
     def chosen_kind(self) -> OrganisationKind | None:

@@ -13,9 +13,10 @@ from flask_babel import lazy_gettext as _
 from flask_security import hash_password, verify_password
 
 from trace_app.accounts import audit
-from trace_app.accounts.access import NotFound, division_prefix
+from trace_app.accounts.access import NotFound, administered_by, division_prefix, may_administer
 from trace_app.accounts.models import (
     ApiToken,
+    AuditEvent,
     Division,
     Organisation,
     OrganisationKind,
@@ -55,6 +56,13 @@ class AlreadyTaken(Problem):
     title = _("“%(value)s”已被使用，请换一个。")
 
 
+class OutsideJurisdiction(Problem):
+    """An administrator acts within its own jurisdiction, and upon no level above."""
+
+    status = 403
+    title = _("超出了您的管辖范围：只能管理本辖区内的单位，上级和其他县的由市级管理员办理。")
+
+
 class OwnAccount(Problem):
     """An administrator can't lock itself out."""
 
@@ -70,14 +78,17 @@ class RoleDoesNotFit(Unprocessable):
 def create_organisation(actor: User | None, **facts: object) -> Organisation:
     """Add an organisation.
 
+    :param actor: the administrator; None at the command line.
     :param facts: columns of `Organisation`.
     :raises AlreadyTaken: where its name or credit code is known.
+    :raises OutsideJurisdiction:
     """
     for column in ("name", "credit_code", "gs1_prefix"):
         value = facts.get(column)
         if value and db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})):
             raise AlreadyTaken(value=value)
     organisation = Organisation(**facts)
+    _must_administer(actor, organisation)
     db.session.add(organisation)
     db.session.flush()
     audit.note(actor, "create", organisation, name=organisation.name, kind=organisation.kind.value)
@@ -85,7 +96,12 @@ def create_organisation(actor: User | None, **facts: object) -> Organisation:
 
 
 def change_organisation(actor: User | None, organisation: Organisation, **facts: object) -> None:
-    """Change an organisation's facts; its kind stays."""
+    """Change an organisation's facts; its kind stays.
+
+    :raises AlreadyTaken: where its name or credit code is known.
+    :raises OutsideJurisdiction: also where it would be moved out of the administrator's.
+    """
+    _must_administer(actor, organisation)
     for column in ("name", "credit_code", "gs1_prefix"):
         value = facts.get(column)
         known = db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})) if value else None
@@ -94,7 +110,14 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
     changed = {name: str(value) for name, value in facts.items() if getattr(organisation, name) != value}
     for name, value in facts.items():
         setattr(organisation, name, value)
+    _must_administer(actor, organisation)
     audit.note(actor, "change", organisation, **changed)
+
+
+def _must_administer(actor: User | None, organisation: Organisation) -> None:
+    """:param actor: None at the command line, where all may be done."""
+    if actor is not None and not may_administer(actor, organisation):
+        raise OutsideJurisdiction
 
 
 def create_user(
@@ -111,7 +134,9 @@ def create_user(
 
     :raises AlreadyTaken: where the user name or e-mail is known.
     :raises RoleDoesNotFit: where the organisation's kind has no such role.
+    :raises OutsideJurisdiction:
     """
+    _must_administer(actor, organisation)
     if role not in ROLES_OF_KIND[organisation.kind]:
         raise RoleDoesNotFit(organisation=organisation.name)
     email, username = email.lower(), username.lower()
@@ -149,7 +174,13 @@ def user_by_name(username: str) -> User:
 
 
 def set_password(actor: User | None, user: User, password: str) -> None:
-    """Give a user a new password and end all of its sessions."""
+    """Give a user a new password and end all of its sessions.
+
+    :param actor: the user itself, an administrator, or None at the command line.
+    :raises OutsideJurisdiction:
+    """
+    if actor is not user:
+        _must_administer(actor, user.organisation)
     user.password = hash_password(password)
     user.fs_uniquifier = uuid.uuid4().hex
     audit.note(actor, "set-password", user)
@@ -172,7 +203,11 @@ def change_password(user: User, current: str, new: str) -> None:
 
 
 def set_active(actor: User | None, user: User, active: bool) -> None:
-    """Let a user sign in, or no longer: its sessions and tokens end at once."""
+    """Let a user sign in, or no longer: its sessions and tokens end at once.
+
+    :raises OwnAccount, OutsideJurisdiction:
+    """
+    _must_administer(actor, user.organisation)
     if actor is not None and actor.id == user.id and not active:
         raise OwnAccount
     user.active = active
@@ -225,10 +260,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def organisations(kind: OrganisationKind | None = None, search: str = "") -> list[Organisation]:
+def organisations(user: User | None = None, search: str = "") -> list[Organisation]:
+    """Organisations by kind and place.
+
+    :param user: whose jurisdiction they lie in; None for all.
+    """
     query = db.select(Organisation).order_by(Organisation.kind, Organisation.division_code, Organisation.id)
-    if kind:
-        query = query.filter_by(kind=kind)
+    if user is not None:
+        query = query.where(administered_by(user))
     if search:
         query = query.where(
             sa.or_(
@@ -247,12 +286,24 @@ def organisation_by_id(organisation_id: int) -> Organisation:
     return _found(db.session.get(Organisation, organisation_id))
 
 
-def user_by_id(user_id: int) -> User:
-    """A user.
+def administered_organisation(user: User, organisation_id: int) -> Organisation:
+    """An organisation that an administrator may change.
 
     :raises NotFound: where there is none.
     """
-    return _found(db.session.get(User, user_id))
+    query = db.select(Organisation).filter_by(id=organisation_id).where(administered_by(user))
+    found: Organisation | None = db.session.scalar(query)
+    return _found(found)
+
+
+def administered_user(user: User, user_id: int) -> User:
+    """A user of an organisation that an administrator may change.
+
+    :raises NotFound: where there is none.
+    """
+    query = db.select(User).filter_by(id=user_id).join(User.organisation).where(administered_by(user))
+    found: User | None = db.session.scalar(query)
+    return _found(found)
 
 
 def token_of(user: User, token_id: int) -> ApiToken:
@@ -274,6 +325,14 @@ def _found(row: Row | None) -> Row:
 def divisions() -> list[Division]:
     """All divisions: the city, its counties, and each county's townships after it."""
     return list(db.session.scalars(db.select(Division).order_by(Division.code)))
+
+
+def made_or_opened_by(user: User, other: User) -> bool:
+    """Whether a user's account was made, activated or given a password by another: such a one is no independent
+    second officer."""
+    query = db.select(AuditEvent.id).filter_by(actor_id=other.id, subject_type=User.__tablename__, subject_id=user.id)
+    deeds = AuditEvent.action.in_(("create", "activate", "set-password"))
+    return db.session.scalar(query.where(deeds).limit(1)) is not None
 
 
 def divisions_within(organisation: Organisation) -> list[Division]:

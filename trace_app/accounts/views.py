@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _
 from flask_security import login_user
 
 from trace_app.accounts import service
-from trace_app.accounts.access import SUPERVISORS, allow, signed_in, the_user
+from trace_app.accounts.access import SUPERVISORS, allow, keeps_shared_tables, signed_in, the_user
 from trace_app.accounts.forms import (
     ORGANISATION_KINDS,
     ROLES,
@@ -25,6 +25,7 @@ from trace_app.templating import register_words, status_of
 
 views = Blueprint("accounts", __name__)
 register_words(views, organisation_kind=ORGANISATION_KINDS, role=ROLES)
+views.add_app_template_test(keeps_shared_tables, "of_the_city")
 views.add_app_template_filter(lambda action: AUDIT_ACTIONS.get(action, action), "audit_action")
 
 
@@ -100,7 +101,7 @@ def organisations() -> ResponseReturnValue:
     search = request.args.get("q", "").strip()
     return render_template(
         "accounts/organisations.html",
-        organisations=service.organisations(search=search),
+        organisations=service.organisations(the_user(), search),
         search=search,
     )
 
@@ -108,7 +109,7 @@ def organisations() -> ResponseReturnValue:
 @views.route("/admin/organisations/new", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
 def new_organisation() -> ResponseReturnValue:
-    form = OrganisationForm()
+    form = OrganisationForm(administrator=the_user())
     if form.validate_on_submit():
         with form.refusals(name=service.AlreadyTaken), transaction():
             organisation = service.create_organisation(the_user(), **form.facts)
@@ -123,18 +124,20 @@ def new_organisation() -> ResponseReturnValue:
 def organisation(organisation_id: int) -> ResponseReturnValue:
     return render_template(
         "accounts/organisation.html",
-        organisation=service.organisation_by_id(organisation_id),
+        organisation=service.administered_organisation(the_user(), organisation_id),
     )
 
 
 @views.route("/admin/organisations/<int:organisation_id>/edit", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
 def edit_organisation(organisation_id: int) -> ResponseReturnValue:
-    row = service.organisation_by_id(organisation_id)
-    form = OrganisationForm(obj=row, kind=row.kind)
+    row = service.administered_organisation(the_user(), organisation_id)
+    form = OrganisationForm(obj=row, kind=row.kind, administrator=the_user())
     if form.validate_on_submit():
         with form.refusals(name=service.AlreadyTaken), transaction():
-            service.change_organisation(the_user(), service.organisation_by_id(organisation_id), **form.facts)
+            service.change_organisation(
+                the_user(), service.administered_organisation(the_user(), organisation_id), **form.facts
+            )
         if not form.errors:
             flash(_("已保存。"))
             return redirect(url_for("accounts.organisation", organisation_id=organisation_id))
@@ -144,13 +147,15 @@ def edit_organisation(organisation_id: int) -> ResponseReturnValue:
 @views.route("/admin/organisations/<int:organisation_id>/users/new", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
 def new_user(organisation_id: int) -> ResponseReturnValue:
-    row = service.organisation_by_id(organisation_id)
+    row = service.administered_organisation(the_user(), organisation_id)
     form = UserForm(roles=service.ROLES_OF_KIND[row.kind])
     if form.validate_on_submit():
         with form.refusals(username=service.AlreadyTaken, role=service.RoleDoesNotFit), transaction():
             facts = form.facts
             role = RoleName(facts.pop("role"))
-            service.create_user(the_user(), service.organisation_by_id(organisation_id), role, **facts)
+            service.create_user(
+                the_user(), service.administered_organisation(the_user(), organisation_id), role, **facts
+            )
         if not form.errors:
             flash(_("用户已添加。请把用户名和初始密码当面告诉本人。"))
             return redirect(url_for("accounts.organisation", organisation_id=organisation_id))
@@ -160,11 +165,11 @@ def new_user(organisation_id: int) -> ResponseReturnValue:
 @views.route("/admin/users/<int:user_id>", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
 def user(user_id: int) -> ResponseReturnValue:
-    row = service.user_by_id(user_id)
+    row = service.administered_user(the_user(), user_id)
     form = NewPasswordForm()
     if form.validate_on_submit():
         with transaction():
-            service.set_password(the_user(), service.user_by_id(user_id), form.password.data or "")
+            service.set_password(the_user(), service.administered_user(the_user(), user_id), form.password.data or "")
         flash(_("新密码已生效，该用户在各设备上的登录已退出。"))
         return redirect(url_for("accounts.user", user_id=user_id))
     return render_template("accounts/user.html", user=row, role=ROLES[row.role], form=form), status_of(form)
@@ -175,6 +180,6 @@ def user(user_id: int) -> ResponseReturnValue:
 def set_active(user_id: int) -> ResponseReturnValue:
     active = request.form.get("active") == "1"
     with transaction():
-        service.set_active(the_user(), service.user_by_id(user_id), active)
+        service.set_active(the_user(), service.administered_user(the_user(), user_id), active)
     flash(_("账号已启用。") if active else _("账号已停用。"))
     return redirect(url_for("accounts.user", user_id=user_id))

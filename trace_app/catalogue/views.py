@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
-from trace_app.accounts.access import allow, the_user
+from trace_app.accounts.access import allow, must_keep_shared_tables, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.body_limits import takes_uploads
 from trace_app.catalogue import service
@@ -121,6 +121,7 @@ def site(site_id: int) -> ResponseReturnValue:
 @allow(RoleName.ADMINISTRATOR)
 @takes_uploads
 def kinds() -> ResponseReturnValue:
+    must_keep_shared_tables(the_user())
     form = KindFileForm()
     if form.validate_on_submit():
         with form.refusals(file=(BadKindFile, service.StageInUse)):

@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
 from trace_app.accounts import audit
-from trace_app.accounts.access import SUPERVISORS, NotFound
+from trace_app.accounts.access import SUPERVISORS, CityAlone, NotFound, keeps_shared_tables
 from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -73,16 +73,20 @@ def own_product(user: User, product_id: int) -> InputProduct:
 
 
 def may_change(user: User, product: InputProduct) -> bool:
-    """Its own organisation's; regulators keep theirs together."""
-    shared = user.role in SUPERVISORS and product.owner.kind is OrganisationKind.REGULATOR
-    return product.owner_id == user.organisation_id or shared
+    """A producer's own; what an authority entered is shared by all counties, and the city's to change."""
+    if product.owner.kind is OrganisationKind.REGULATOR:
+        return keeps_shared_tables(user)
+    return product.owner_id == user.organisation_id
 
 
 def add_product(user: User, facts: Facts, use: Facts) -> InputProduct:
     """Add a product with what its label says for one kind. Of a known product, only the use is added.
 
     :raises InputKnown: where product and use are known.
+    :raises CityAlone: of a county's officers, since what an authority enters is for all counties.
     """
+    if user.role in SUPERVISORS and not keeps_shared_tables(user):
+        raise CityAlone
     product = _known(user, facts)
     if product is None:
         product = InputProduct(owner_id=user.organisation_id, **facts)

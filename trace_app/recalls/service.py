@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
 from trace_app.accounts.models import Organisation, RoleName, User
+from trace_app.accounts.service import made_or_opened_by
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import HOLDING, IN_FORCE, PENDING, RECALLS, Batch, in_recall
@@ -72,10 +73,15 @@ class NotOpen(Problem):
 
 
 class SecondOfficer(Problem):
-    """A recall of level I needs the word of someone who did not issue it."""
+    """A recall of level I needs the word of someone who did not issue it, and whose account the issuer did not make,
+    activate or give a password to.
+    """
 
     status = 403
-    title = _("一级召回须由另一位监管人员批准，发布人不能批准自己的召回。请联系同事或上级部门。")
+    title = _(
+        "一级召回须由另一位监管人员批准，发布人不能批准自己的召回；由发布人建立、启用或重设过密码的账号也不行。"
+        "请联系同事或上级部门。"
+    )
 
 
 class NeedsNewRecall(Unprocessable):
@@ -191,7 +197,7 @@ def _decide(user: User, recall: Recall) -> None:
     db.session.refresh(recall)
     if recall.kind is not RecallKind.RECALL or recall.status is not RecallStatus.PENDING:
         raise NotOpen(number=recall.number)
-    if recall.issued_by_id == user.id:
+    if recall.issued_by_id == user.id or made_or_opened_by(user, recall.issued_by):
         raise SecondOfficer
 
 

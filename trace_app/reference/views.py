@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
-from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.access import SUPERVISORS, allow, keeps_shared_tables, must_keep_shared_tables, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
 from trace_app.body_limits import takes_uploads
@@ -35,6 +35,7 @@ def download(table_name: str) -> ResponseReturnValue:
 @allow(RoleName.ADMINISTRATOR)
 @takes_uploads
 def upload(table_name: str) -> ResponseReturnValue:
+    must_keep_shared_tables(the_user())
     form = TableForm()
     table = table_named(table_name)
     faults: list[str] = []
@@ -66,7 +67,7 @@ def _page(table_name: str, form: TableForm, faults: list[str] | None = None) -> 
         rows=table.rows(),
         form=form,
         faults=faults or [],
-        may_change=the_user().role is RoleName.ADMINISTRATOR,
+        may_change=the_user().role is RoleName.ADMINISTRATOR and keeps_shared_tables(the_user()),
         headings={name: field.label.text for name, field in table.form(formdata=None)._fields.items()},
     )
     return page, status_of(form)
