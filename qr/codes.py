@@ -55,8 +55,13 @@ def format_code(code: str) -> str:
     return f"{code[0]} {code[1:5]} {code[5:9]} {code[9:]}"
 
 
+_CAPTION = re.compile("^(?:[^:]*:|[\u4e00-\u9fff]+)")
+_PUNCTUATION = " \t.,;:!?。、…()[]{}<>《》【】「」“”‘’\"'"
+
+
 def normalise_code(text: str) -> str:
-    """Read a code as people type it: any case, full-width letters, spaces or dashes, O for 0, I or L for 1.
+    """Read a code as people type it: any case, full-width letters, spaces or dashes, O for 0, I or L for 1, a caption
+    before it (追溯码：), punctuation around it.
 
     A pasted link is read by its last path segment.
 
@@ -68,6 +73,7 @@ def normalise_code(text: str) -> str:
             text = urlsplit(text).path.rstrip("/").rpartition("/")[2]
         except ValueError as error:
             raise InvalidCode(text) from error
+    text = _CAPTION.sub("", text).strip(_PUNCTUATION)
     code = _SEPARATORS.sub("", text).upper().translate(_CONFUSED)
     if not _CODE.fullmatch(code):
         raise InvalidCode(code)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import structlog
 from flask import Flask, Response, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
+from flask_babel import ngettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from media_store import StoreUnavailable
 from trace_app.errors import InvalidInput, Problem
+from trace_app.extensions import limiter
 from trace_app.values import JsonObject
 
 MEANINGS = {
@@ -24,7 +29,7 @@ MEANINGS = {
     413: _("上传的内容太大。请少选几张照片，或把文件分成几个，分几次上传。"),
     415: _("请用 JSON 提交，并注明 Content-Type: application/json。"),
     422: _("内容不符合要求。请按提示修改后再试。"),
-    429: _("操作太频繁。请过一分钟再试。"),
+    429: _("操作太频繁。请稍后再试。"),
     500: _("系统出了问题，已记录下来。请稍后再试；如仍不行，请联系管理员。"),
     503: _("暂时无法处理。请稍后再试。"),
 }
@@ -53,6 +58,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         return error
     status = error.code or 500
     meaning = TOO_OLD if isinstance(error, CSRFError) else MEANINGS.get(status, MEANINGS[500 if status >= 500 else 400])
+    if status == 429:
+        meaning = _wait()
     response = answer(status, str(meaning))
     for name in ("Allow", "Retry-After", "WWW-Authenticate"):
         value = dict(error.get_headers()).get(name)
@@ -61,6 +68,15 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def _wait() -> str:
+    """When a limit that was reached lets one in again."""
+    reached = limiter.current_limit
+    if reached is None:
+        return str(MEANINGS[429])
+    minutes = max(1, math.ceil((reached.reset_at - time.time()) / 60))
+    return str(ngettext("操作太频繁。请过 %(num)d 分钟再试。", "操作太频繁。请过 %(num)d 分钟再试。", minutes))
 
 
 def _store_unavailable(error: StoreUnavailable) -> Response:

@@ -5,6 +5,7 @@ The rules on a value stand in its form and nowhere else; the API and the demo da
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -185,7 +186,7 @@ class DateField(WtDateField):
         if not valuelist:
             return
         try:
-            super().process_formdata([_plain_number(value).replace("/", "-").replace(".", "-") for value in valuelist])
+            super().process_formdata([_without_spaces(day).replace("/", "-").replace(".", "-") for day in valuelist])
         except ValueError as error:
             self.data = None
             raise ValueError(_("请填写日期，例如 2026-09-15。")) from error
@@ -232,8 +233,19 @@ class SelectField(WtSelectField):
             super().pre_validate(form)
 
 
+_IN_THOUSANDS = re.compile(r"([+-]?[1-9]\d{0,2})((?:,\d{3})+|(?: \d{3})+)(\.\d+)?")
+
+
 def _plain_number(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip().replace(",", "").replace(" ", "")
+    """A number without thousands separators. A comma that may be a decimal one stays, so that it is no number: 0,05 is
+    neither 5 nor certainly 0.05."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    found = _IN_THOUSANDS.fullmatch(plain)
+    return re.sub("[, ]", "", plain) if found else plain
+
+
+def _without_spaces(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).replace(" ", "")
 
 
 def plain_number(text: str) -> Decimal | None:
@@ -247,7 +259,7 @@ def plain_number(text: str) -> Decimal | None:
 
 def plain_digits(text: str) -> str:
     """What was typed as a number code, without spaces and dashes, full-width digits made plain."""
-    return _plain_number(text).replace("-", "")
+    return _without_spaces(text).replace("-", "").replace(",", "")
 
 
 def plain_decimal(number: Decimal) -> str:
@@ -282,7 +294,8 @@ def at_least(length: int) -> Length:
 
 
 def between(least: float, most: float) -> NumberRange:
-    return NumberRange(least, most, _("须在 %(min)s 到 %(max)s 之间。"))
+    said = [plain_decimal(Decimal(str(limit))) for limit in (least, most)]
+    return NumberRange(least, most, _("须在 %(min)s 到 %(max)s 之间。", min=said[0], max=said[1]))
 
 
 def matches(pattern: str, message: str) -> Regexp:

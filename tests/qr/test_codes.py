@@ -58,6 +58,10 @@ def test_codes_are_read_as_people_type_them() -> None:
         "７ＫＱ２Ｍ０ＸＲ９Ｔ４Ｖ１",
         "7 KQ2M·0XR9—T4V1",
         "https://T.QJ.CN/7KQ2M0XR9T4V1",
+        "追溯码：7KQ2M0XR9T4V1。",
+        "码7KQ2M 0XR9 T4V1",
+        "（7KQ2M0XR9T4V1）",
+        "Trace code: 7kq2m0xr9t4v1.",
         "HTTPS://T.QJ.CN/01/06900000000007/10/L1/21/7KQ2M0XR9T4V1?x=1",
     ]
     assert [normalise_code(text) for text in typed] == [code] * len(typed)

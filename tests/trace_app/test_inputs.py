@@ -153,6 +153,25 @@ class TestCatalogue:
 
 
 class TestStock:
+    @pytest.mark.parametrize(
+        ("field", "typed"),
+        [("product_name", "甲胺磷"), ("active_ingredient", "甲胺磷"), ("registration_number", "PD20990002")],
+    )
+    def test_a_record_that_says_another_product_than_its_stock_is_refused(
+        self, world: World, field: str, typed: str
+    ) -> None:
+        actor = world.producer()
+        stock, batch_id, client = _stocked(world, actor), world.batch(actor), world.client(actor)
+        facts = {"happened_on": "2025-09-15", "dose": "40", "dose_unit": "g_per_mu", "interval_days": "14"}
+        taken = {"stock_id": str(stock), "operator": "李大姐"}
+        answer = world.enter(client, batch_id, "pesticide", **facts, **taken, **{field: typed})
+        assert answer.status_code == 422
+        assert "与所选的库存不符" in answer.text
+        assert f'value="{typed}"' in answer.text
+        # The same product, written a little differently, is the same.
+        name = PRODUCT["name"].replace(" ", "")
+        assert world.enter(client, batch_id, "pesticide", **facts, **taken, product_name=name).status_code == 302
+
     def test_a_record_takes_from_stock_and_the_balance_goes_down(self, world: World) -> None:
         actor = world.producer()
         stock = _stocked(world, actor)

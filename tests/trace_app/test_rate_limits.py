@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.world import World
+from trace_app.feedback import forms
 
 LIMITS: list[tuple[str, str, int, str]] = [
     ("POST", "/login", 20, "nobody"),
@@ -14,7 +17,7 @@ LIMITS: list[tuple[str, str, int, str]] = [
     ("GET", "/recalls/check", 60, "nobody"),
     ("GET", "/0000000000000", 60, "nobody"),
     ("POST", "/0000000000000/pin", 30, "nobody"),
-    ("POST", "/0000000000000/feedback", 6, "nobody"),
+    ("POST", "/0000000000000/feedback", 60, "nobody"),
     ("POST", "/receive/0000000000000", 30, "nobody"),
     ("POST", "/recall-tasks/none/acknowledge", 30, "nobody"),
     ("POST", "/recall-tasks/none/report", 30, "nobody"),
@@ -37,3 +40,27 @@ def test_what_is_tried_too_often_is_slowed(world: World, method: str, path: str,
     assert 429 not in answers
     assert ask() == 429
     assert ask(world.client(actor)) != 429
+
+
+def test_feedback_that_comes_back_to_be_mended_does_not_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # People take longer to fill the form in than this test does.
+    monkeypatch.setattr(forms, "LEAST_S", 0)
+    _lot, code = world.labelled(world.producer())
+    client = world.client()
+
+    def give(text: str) -> Any:
+        page = client.get(f"/{code}/feedback").text
+        shown = re.search(r'name="shown"[^>]*value="([^"]+)"', page)
+        assert shown
+        return client.post(f"/{code}/feedback", data={"kind": "praise", "text": text, "shown": shown[1]})
+
+    for _ in range(8):
+        assert give("").status_code == 422
+    for _ in range(6):
+        assert give("好吃").status_code == 302
+    refused = give("好吃")
+    assert refused.status_code == 429
+    # An hour's limit begins anew at the full hour.
+    said = re.search(r"请过 (\d+) 分钟再试", refused.text)
+    assert said
+    assert int(said[1]) in {60 - datetime.now(UTC).minute, 61 - datetime.now(UTC).minute}

@@ -122,6 +122,11 @@ class TestProhibited:
         )
         assert "prohibited" not in rules_found(lot("honey", given, prohibited=[_substance("氯霉素", "2019-12-27")]))
 
+    def test_what_the_record_names_counts_where_the_label_names_another(self) -> None:
+        stock = stocked("好药", "ginger", ingredients="苯醚甲环唑", interval_days=7)
+        given = _sprayed("氧乐果", "2026-07-01", stock=stock)
+        assert "prohibited" in rules_found(_ginger(given, prohibited=[self.OMETHOATE]))
+
     def test_the_labels_ingredients_count_where_the_record_names_another(self) -> None:
         stock = stocked("神药", "ginger", ingredients="氧乐果", interval_days=7)
         assert "prohibited" in rules_found(_ginger(_sprayed("植物精油", stock=stock), prohibited=[self.OMETHOATE]))

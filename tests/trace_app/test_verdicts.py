@@ -23,7 +23,7 @@ from trace_app.reference.models import Limit
         ("检出", True, None),
         ("1.2×10^3", True, "1.2E+3"),
         ("1.2x10^-3", True, "0.0012"),
-        ("1,200", True, "1200"),
+        ("1200", True, "1200"),
         ("0", True, "0"),
         ("阴性", False, None),
         ("阳性", True, None),
@@ -33,7 +33,9 @@ def test_results_are_read_as_reports_write_them(text: str, detected: bool, value
     assert read_result(text) == MeasuredResult(detected, Decimal(value) if value is not None else None)
 
 
-@pytest.mark.parametrize("text", ["约 0.05", "-0.1", "many", "1e99", "NaN", "0.05 mg/kg", "=1+1"])
+@pytest.mark.parametrize(
+    "text", ["约 0.05", "-0.1", "many", "1e99", "NaN", "0.05 mg/kg", "=1+1", "0,05", "0，05", "1,200", "0 05", "<0,01"]
+)
 def test_what_is_no_result_is_refused(text: str) -> None:
     with pytest.raises(NotAResult):
         read_result(text)

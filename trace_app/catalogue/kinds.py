@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -174,7 +175,11 @@ def read_kind(text: str) -> KindFile:
     try:
         return KindFile.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise BadKindFile(fault=str(error)) from error
+        place = re.search(r"line (\d+), column (\d+)", str(error))
+        if place is None:
+            raise BadKindFile(fault=_("不是完整的 TOML 文件，请补全后再传。")) from error
+        where = _("第 %(line)s 行第 %(column)s 列不是 TOML 的写法。", line=place[1], column=place[2])
+        raise BadKindFile(fault=where) from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise BadKindFile(fault=faults) from error

@@ -40,13 +40,15 @@ def _waiting() -> dict[str, int]:
 @views.route("/<code>/feedback", methods=["GET", "POST"])
 @csrf.exempt
 @public
-@limiter.limit("6/hour", methods=["POST"])
+@limiter.limit("60/hour", methods=["POST"])
+@limiter.limit("6/hour", methods=["POST"], deduct_when=lambda response: response.status_code == 302)
 @takes_uploads
 def give(code: str) -> ResponseReturnValue:
     """A consumer's complaint, report or praise of a label.
 
     The form and the view ask for no CSRF token: it needs no account, so there is nobody whose rights another page
-    could use, and a consumer gets no cookie.
+    could use, and a consumer gets no cookie. Six an hour are taken from one source; what comes back to be mended does
+    not count.
     """
     try:
         label = label_of_code(code)

@@ -43,9 +43,14 @@ class MeasuredResult:
 def read_result(text: str) -> MeasuredResult:
     """A result as reports write it: ``0.05``, ``<0.01``, ``未检出``, ``未检出（<0.01）``, ``ND``, ``1.2×10^3``.
 
+    A comma is refused: it may stand for the decimal point or part off thousands, and the one is a thousand times the
+    other.
     :raises NotAResult:
     """
-    plain = unicodedata.normalize("NFKC", text).replace(" ", "").replace(",", "")
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if "," in plain or re.search(r"\d\s+[\d.]", plain):
+        raise NotAResult(text)
+    plain = plain.replace(" ", "")
     plain = re.sub(r"[×x*]10\^?([+-]?\d+)$", r"e\1", plain)
     if _DETECTED.match(plain):
         return MeasuredResult(True, None)

@@ -103,7 +103,9 @@ def _enter(
     form = TestReportForm(
         obj=replaces, typed_lines=lines, data={"laboratory": laboratory_name} if replaces is None else None
     )
-    if form.validate_on_submit():
+    if form.is_submitted():
+        # All that is wrong is said at once, in the fields as well as in the results.
+        form.validate()
         results = form.lines()
         if replaces is not None and not form.correction_reason.data:
             form.refuse("correction_reason", str(_("请填写更正原因。")))

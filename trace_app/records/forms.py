@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -134,7 +136,19 @@ class RecordForm(Form):
             for name, value in offered_by_stock(lot).items():
                 if name in self and value is not None and not self[name].data:
                     self[name].data, self[name].raw_data = value, [str(value)]
-        return bool(super().validate(*args, **kwargs))
+        valid = bool(super().validate(*args, **kwargs))
+        return (lot is None or self._agrees_with(lot)) and valid
+
+    def _agrees_with(self, lot: StockLot) -> bool:
+        """Whether what was typed is what the chosen stock lot's label says; a record tells of one product."""
+        agrees = True
+        for name in OF_THE_LABEL:
+            said = offered_by_stock(lot)[name]
+            if name in self and said is not None and _folded(self[name].data) != _folded(said):
+                agrees = False
+                message = _("与所选的库存不符：库存是“%(said)s”。请改回，或选“不从库存选”。", said=said)
+                self.refuse(name, str(message))
+        return agrees
 
     def has_reason(self) -> bool:
         """Whether a correction says why; the field tells where it doesn't."""
@@ -161,6 +175,14 @@ def record_facts(values: Facts) -> Facts:
     for text in ("operator", "note"):
         facts[text] = facts.get(text) or ""
     return facts
+
+
+OF_THE_LABEL = ("product_name", "registration_number", "active_ingredient")
+"""Fields that a chosen stock lot settles."""
+
+
+def _folded(text: object) -> str:
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", str(text or ""))).casefold()
 
 
 def _stock_field() -> SelectField:

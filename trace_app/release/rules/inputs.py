@@ -118,11 +118,12 @@ register(
 
 
 def ingredient_names(record: Record) -> list[str]:
-    """The active ingredients of a record's input: those that its label names, else what was typed, apart by signs."""
-    if record.stock is not None and record.stock.product.ingredients:
-        return [one["name"] for one in record.stock.product.ingredients]
+    """The active ingredients of a record's input: those that the label of its stock names, and what was typed, apart by
+    signs. Where they differ both count: what is written of a lot is never left unread."""
+    of_label = record.stock.product.ingredients if record.stock is not None else []
     typed = re.split(r"[、，,+＋;；/·]|\s和\s", record.active_ingredient or record.product_name or "")
-    return [name for part in typed if (name := _CONTENT.sub("", part).strip())]
+    names = [one["name"] for one in of_label] + [_CONTENT.sub("", part).strip() for part in typed]
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def _plain(name: str) -> str:
