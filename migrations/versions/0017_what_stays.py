@@ -79,11 +79,11 @@ def _say_whom_goods_went_to() -> None:
     with op.batch_alter_table("shipments") as table:
         for name, kind in SENT_TO.items():
             table.add_column(sa.Column(name, kind, nullable=True))
-    for name in SENT_TO:
-        column = name.removeprefix("consignee_")
-        op.execute(
-            f"UPDATE shipments SET {name} = (SELECT {column} FROM consignees WHERE consignees.id = shipments.consignee_id)"
-        )
+    op.execute(
+        f"UPDATE shipments SET ({', '.join(SENT_TO)}) ="
+        f" (SELECT {', '.join(name.removeprefix('consignee_') for name in SENT_TO)}"
+        " FROM consignees WHERE consignees.id = shipments.consignee_id)"
+    )
     with op.batch_alter_table("shipments") as table:
         for name in SENT_TO.keys() - REFERS_TO.keys():
             table.alter_column(name, existing_type=SENT_TO[name], nullable=False)

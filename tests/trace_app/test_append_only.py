@@ -85,6 +85,15 @@ def test_a_row_is_neither_rewritten_nor_deleted(kept: tuple[AppendOnly, sa.Table
         assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 1
 
 
+def test_what_is_filled_in_once_stays(kept: tuple[AppendOnly, sa.Table]) -> None:
+    one, table = kept
+    for name in one.once:
+        with db.engine.begin() as connection:
+            connection.execute(sa.update(table).values({name: 2}))
+        for value in (3, None):
+            _refused(sa.update(table).values({name: value}))
+
+
 def test_only_who_owns_the_tables_lets_rows_go_and_for_the_while_alone(kept: tuple[AppendOnly, sa.Table]) -> None:
     _one, table = kept
     with _referring_to_nothing() as connection, lifted(connection):

@@ -12,7 +12,6 @@ import xlsxwriter
 
 from qr.reading import read_symbols
 from tests.world import Actor, World, photo
-from trace_app.accounts import service as accounts
 from trace_app.accounts.models import AuditEvent, Organisation
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
@@ -491,9 +490,11 @@ def test_a_buyer_that_renames_itself_keeps_its_goods(world: World) -> None:
     grower, packer = world.producer(), world.producer(name="姜厂")
     lot = world.released(grower, quantity="100")
     first = _ship(world, grower, {lot: "3"}, consignee="姜厂", organisation="姜厂")
-    renamed = {"name": "新姜厂", "division_code": "530324102"}
-    with world.writing():
-        accounts.change_organisation(None, db.session.get_one(Organisation, packer.organisation_id), **renamed)
+    with world.app.app_context():
+        code = db.session.get_one(Organisation, packer.organisation_id).credit_code
+    form = {"name": "新姜厂", "division_code": "530324102", "credit_code": code}
+    path = f"/admin/organisations/{packer.organisation_id}/edit"
+    assert world.client(world.administrator()).post(path, data=form).status_code == 302
     second = _ship(world, grower, {lot: "2"}, consignee="姜厂")
     listed = world.client(packer).get("/shipments?direction=in").text
     assert first.number in listed

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 class AppendOnly:
     """A table whose rows are added and then neither deleted nor, but for what is named here, changed.
 
-    :ivar fixed: the columns that stay; all where none is named.
+    :ivar fixed: the columns that stay; where neither these nor ``once`` are named, all do.
     :ivar once: columns that are filled in once: from NULL, and then stay.
     """
 
