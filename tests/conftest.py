@@ -15,6 +15,7 @@ from config import Settings
 from tests.world import Browser, World
 from trace_app import create_app
 from trace_app.catalogue import service as catalogue
+from trace_app.db.append_only import lifted
 from trace_app.db.session import transaction
 from trace_app.extensions import db, limiter
 from trace_app.labels.keys import register_keys
@@ -121,11 +122,12 @@ def set_up(app: Flask) -> None:
 def empty() -> None:
     db.session.rollback()
     tables = [table for table in reversed(db.metadata.sorted_tables) if table.name not in KEPT]
-    if db.engine.dialect.name == "postgresql":
-        db.session.execute(db.text(f"TRUNCATE {', '.join(table.name for table in tables)} RESTART IDENTITY"))
-    else:
-        for table in tables:
-            db.session.execute(table.delete())
+    with lifted(db.session.connection()):
+        if db.engine.dialect.name == "postgresql":
+            db.session.execute(db.text(f"TRUNCATE {', '.join(table.name for table in tables)} RESTART IDENTITY"))
+        else:
+            for table in tables:
+                db.session.execute(table.delete())
     db.session.commit()
     db.session.remove()
 

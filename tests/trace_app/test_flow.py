@@ -381,7 +381,7 @@ def _now():
 def test_what_others_made_of_a_lot_is_gone_once_whether_it_was_sent_to_them_or_not(world: World) -> None:
     grower, packer, stranger = world.producer(), world.producer(name="姜厂"), world.producer()
     lot = world.released(grower, quantity="100")
-    form = {"consignee": "姜厂", "departed_at": "2026-11-20T08:30", f"q-{lot}": "40"}
+    form = {"consignee": "姜厂", "organisation": "姜厂", "departed_at": "2026-11-20T08:30", f"q-{lot}": "40"}
     assert world.client(grower).post("/shipments/new", data=form).status_code == 302
 
     def left(holder: Actor) -> float:

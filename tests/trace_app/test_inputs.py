@@ -1,12 +1,14 @@
 """The farm-input catalogue, stock by lot, and which lots an input has touched."""
 
 import re
+from decimal import Decimal
 
 import pytest
 
 from tests.world import SPRAYED, Actor, World
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
+from trace_app.findings.models import Finding, Waiver
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
 from trace_app.records.models import Record
 from trace_app.release import service as quality
@@ -211,6 +213,35 @@ class TestStock:
             db.session.flush()
             product.uses = [LabelUse(kind_code=kind, interval_days=14 if kind else 30) for kind in uses]
         assert f"须 {days} 天" in world.client().get(f"/{code}").text
+
+    def test_a_waiver_falls_when_the_limit_it_was_given_under_is_tightened(self, world: World) -> None:
+        actor, officer = world.producer(), world.client(world.regulator())
+        stock = _stocked(world, actor)
+        batch_id = world.batch(actor)
+        world.complete(actor, batch_id)
+        world.record(actor, batch_id, "pesticide", **SPRAYED | {"input_lot": "N20250803", "dose": "60"})
+        client = world.client(actor)
+        release = f"/batches/{batch_id}/release"
+
+        def waive() -> None:
+            with world.app.app_context():
+                standing = db.select(Finding.id).filter_by(batch_id=batch_id, rule="dose", gone_at=None)
+                finding_id = db.session.scalars(standing).one()
+            assert officer.post(f"/findings/{finding_id}/waive", data={"reason": "已检测合格"}).status_code == 302
+
+        assert client.post(release).status_code == 409
+        waive()
+        with world.writing():
+            db.session.get_one(StockLot, stock).product.uses[0].dose_max = Decimal(40)
+        stopped = client.post(release)
+        assert stopped.status_code == 409
+        assert "40" in stopped.text
+        with world.app.app_context():
+            kept = db.session.scalars(db.select(Waiver)).one()
+            assert kept.facts == kept.finding.facts
+            assert kept.finding.gone_at is not None
+        waive()
+        assert client.post(release).status_code == 302
 
     def test_what_was_typed_with_a_known_lot_number_is_taken_from_stock_too(self, world: World) -> None:
         actor = world.producer()

@@ -10,6 +10,7 @@ from flask import Flask
 from tests.conftest import app_for, settings_for
 from trace_app.db.base import is_of_the_models
 from trace_app.extensions import db
+from trace_app.findings.models import Waiver
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -180,4 +181,63 @@ def test_certificates_that_were_withdrawn_before_are_void(bare: Flask) -> None:
             assert [tuple(row) for row in voided] == [(7, "0-0"), (8, "")]
             told = connection.execute(sa.text("SELECT run_id, first, last, reason FROM voided_labels")).all()
             assert [tuple(row) for row in told] == [(7, 0, 0, "开错")]
+        db.engine.dispose()
+
+
+SENT = """
+INSERT INTO consignees (id, sender_id, organisation_id, name, phone, email, division_code, address, created_at)
+    VALUES (1, 1, NULL, '李伟', '13800000001', '', '530324', '罗平县 1 号', '2026-01-01 00:00:00');
+INSERT INTO shipments (id, number, receipt_code, sender_id, consignee_id, departed_at, carrier, vehicle, driver,
+    driver_phone, platform, order_number, note, created_at, withdrawn_reason) VALUES (1, 'S-1', '0000000000000', 1, 1,
+    '2026-01-02 00:00:00', '', '', '', '', '', '', '', '2026-01-02 00:00:00', '');
+UPDATE recall_batches SET removed_in = 2 WHERE recall_id = 1;
+INSERT INTO recall_exclusions (recall_id, batch_id, reason) VALUES (1, 1, '检测合格'), (2, 1, '一直在外');
+INSERT INTO findings (id, rule, key, severity, facts, record_ids, producer_id, division_code, batch_id, found_at,
+    handled_note) VALUES (1, 'dose', 'record:1', 'block', '{"most": "50"}', '[]', 1, '530324', 1, '2026-01-01 00:00:00', '');
+INSERT INTO waivers (id, finding_id, authority_id, reason, created_at, created_by_id)
+    VALUES (1, 1, 1, '准予', '2026-01-01 00:00:00', 1)
+"""
+
+
+def test_what_stood_in_the_address_book_and_in_findings_stands_where_it_stays(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        _execute(BEFORE_THE_PRINT_ROOM)
+        flask_migrate.upgrade(revision="0016")
+        _execute(RECALLED)
+        _execute(SENT)
+        flask_migrate.upgrade()
+        again = "INSERT INTO recall_batches (recall_id, batch_id, added_in) VALUES (1, 1, 3)"
+        other = """INSERT INTO consignees (id, sender_id, name, phone, email, address, created_at)
+            VALUES (2, 1, '李伟', '13900000002', '', '', '2026-01-01 00:00:00')"""
+        with db.engine.connect() as connection:
+            [sent] = connection.execute(sa.text("SELECT * FROM shipments")).mappings()
+            assert (sent["consignee_name"], sent["consignee_phone"]) == ("李伟", "13800000001")
+            assert (sent["consignee_address"], sent["consignee_division_code"]) == ("罗平县 1 号", "530324")
+            assert sent["consignee_organisation_id"] is None
+            out = connection.execute(sa.text("SELECT * FROM recall_exclusions ORDER BY recall_id")).all()
+            assert [(row.recall_id, row.left_out_in, row.reason) for row in out] == [
+                (1, 2, "检测合格"),
+                (2, 1, "一直在外"),
+            ]
+            assert connection.scalar(db.select(Waiver.facts)) == {"most": "50"}
+        _execute(f"{again}; {other}")
+        for refused in (
+            again.replace("3)", "4)"),
+            other.replace("(2,", "(3,"),
+            "UPDATE shipments SET consignee_name = 'x'",
+        ):
+            with pytest.raises(sa.exc.IntegrityError):
+                _execute(refused)
+        flask_migrate.downgrade(revision="0016")
+        with db.engine.connect() as connection:
+            rows = connection.execute(
+                sa.text("SELECT added_in, removed_in FROM recall_batches WHERE recall_id = 1")
+            ).all()
+            assert [tuple(row) for row in rows] == [(3, None)]
+            names = connection.scalars(sa.text("SELECT name FROM consignees ORDER BY id")).all()
+            assert names == ["李伟", "李伟 13900000002 2"]
+            assert connection.scalar(sa.text("SELECT count(*) FROM recall_exclusions")) == 2
+        _execute("UPDATE audit_events SET action = 'x'")
+        flask_migrate.upgrade()
         db.engine.dispose()

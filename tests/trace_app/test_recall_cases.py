@@ -13,12 +13,13 @@ import pytest
 from qr.reading import read_symbols
 from tests.world import PASSWORD, Actor, World, photo
 from trace_app.batches.models import Batch
+from trace_app.db.append_only import lifted
 from trace_app.extensions import db
 from trace_app.messages.models import Delivery
 from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.models import RecallTask
-from trace_app.recalls import clocks
-from trace_app.recalls.models import Recall, RecallNotice
+from trace_app.recalls import clocks, published
+from trace_app.recalls.models import Recall, RecallExclusion, RecallMember, RecallNotice
 
 NOTICE = {
     "level": "2",
@@ -166,6 +167,65 @@ class TestNotices:
         more = {"extends": number, "lots": "C-0", "note": "复检有误", "count": "1"}
         assert client.post("/recalls/scope", data=more).status_code == 302
         assert _state(world, lots[0]) == "recalled"
+
+    def test_each_time_that_a_lot_came_in_and_went_out_stays_with_its_reason(self, world: World) -> None:
+        grower, client = world.producer(), world.client(world.regulator())
+        lots = [world.released(grower, lot_number=f"C-{n}") for n in range(2)]
+        number = client.post("/recalls/scope", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
+        more = {"extends": number, "lots": "C-0", "note": "复检有误", "count": "1"}
+        for reason in ("检测合格，第一次", "第二次理由"):
+            out = {"out": str(lots[0]), f"why-{lots[0]}": reason, "note": reason}
+            assert client.post(f"/recalls/{number}/narrow", data=out).status_code == 302
+            assert client.post("/recalls/scope", data=more).status_code == 302
+        with world.app.app_context():
+            members = db.select(RecallMember).filter_by(batch_id=lots[0]).order_by(RecallMember.added_in)
+            ways = [(row.added_in, row.removed_in) for row in db.session.scalars(members)]
+            out_of = [(row.left_out_in, row.reason) for row in db.session.scalars(db.select(RecallExclusion))]
+        assert ways == [(1, 2), (3, 4), (5, None)]
+        assert out_of == [(2, "检测合格，第一次"), (4, "第二次理由")]
+        page = client.get(f"/recalls/{number}/manage").text
+        assert "检测合格，第一次" in page
+        assert "第 4 号公告" in page
+        public = world.client().get(f"/recalls/{number}").text
+        assert public.count("C-0") == public.count("C-1")
+
+    def test_whether_a_lot_was_recalled_on_a_day(self, world: World) -> None:
+        grower, officer = world.producer(), world.regulator()
+        client = world.client(officer)
+        lots = [world.released(grower, lot_number=f"C-{n}") for n in range(2)]
+        number = client.post("/recalls/scope", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
+        client.post(f"/recalls/{number}/narrow", data={"out": str(lots[0]), "note": "复检合格"})
+        client.post("/recalls/scope", data={"extends": number, "lots": "C-0", "note": "有误", "count": "1"})
+        client.post(f"/recalls/{number}/end", data={"note": "全部处置"})
+        _issue(world, officer, lots[1], kind="hold")
+        # As if a week had gone by between one notice and the next: in on 1 May, out on 8, in again on 15, over on 22.
+        with world.writing():
+            recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+            days = [datetime(2026, 5, 1 + 7 * n, 4, tzinfo=UTC) for n in range(4)]
+            with lifted(db.session.connection()):
+                for notice, moment in zip(recall.notices, days, strict=True):
+                    notice.issued_at = moment
+                db.session.flush()
+            recall.issued_at = recall.in_force_at = days[0]
+            recall.ended_at = days[3]
+
+        def recalled(lot: int, day: int) -> list[str]:
+            with world.app.app_context():
+                batch = db.session.get_one(Batch, lot)
+                return [row.number for row in published.recalls_on(batch, date(2026, 5, day))]
+
+        assert recalled(lots[0], 3) == [number]
+        assert [bool(recalled(lots[0], day)) for day in (8, 9, 14, 15, 22, 23)] == [
+            True,
+            False,
+            False,
+            True,
+            True,
+            False,
+        ]
+        assert [bool(recalled(lots[1], day)) for day in (1, 9, 22, 23)] == [True, True, True, False]
+        with world.app.app_context():
+            assert published.recalls_on(db.session.get_one(Batch, lots[0]), date(2026, 4, 30)) == []
 
     def test_what_cannot_be_is_refused_with_what_to_do(self, world: World) -> None:
         grower, client = world.producer(), world.client(world.regulator())

@@ -12,12 +12,14 @@ import xlsxwriter
 
 from qr.reading import read_symbols
 from tests.world import Actor, World, photo
-from trace_app.accounts.models import AuditEvent
+from trace_app.accounts.models import AuditEvent, Organisation
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.flow.balance import balance_of
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
+from trace_app.recall_tasks import service as tasks
+from trace_app.recalls.models import Recall
 
 FORM = {
     "consignee": "云岭超市",
@@ -105,7 +107,7 @@ def test_a_difference_is_noted_and_shown(world: World) -> None:
 def test_who_received_it_uses_and_sends_it_on_and_no_more(world: World) -> None:
     grower, packer = world.producer(), world.producer(name="姜厂")
     lot = world.released(grower, quantity="100")
-    _ship(world, grower, {lot: "40"}, consignee="姜厂")
+    _ship(world, grower, {lot: "40"}, consignee="姜厂", organisation="姜厂")
     assert (_left(world, lot, grower), _left(world, lot, packer)) == (60, 40)
     _ship(world, packer, {lot: "15"})
     assert (_left(world, lot, grower), _left(world, lot, packer)) == (60, 25)
@@ -198,8 +200,6 @@ def test_a_recalled_or_held_lot_is_not_sent_and_the_answer_says_whom_to_call(wor
     grower, officer = world.producer(), world.regulator()
     recalled, held = world.released(grower), world.released(grower)
     with world.writing():
-        from trace_app.accounts.models import Organisation
-
         db.session.get_one(Organisation, officer.organisation_id).phone = "0874-8212345"
     world.recall(officer, recalled)
     form = {"kind": "hold", "level": "2", "reason": "待查", "advice": "先不要吃"}
@@ -276,10 +276,8 @@ def test_photos_are_kept_and_what_is_none_is_refused(world: World) -> None:
 def test_who_sees_a_shipment(world: World) -> None:
     grower, buyer = world.producer(), world.buyer()
     with world.app.app_context():
-        from trace_app.accounts.models import Organisation
-
         name = db.session.get_one(Organisation, buyer.organisation_id).name
-    shipment = _ship(world, grower, {world.released(grower): "1"}, consignee=name)
+    shipment = _ship(world, grower, {world.released(grower): "1"}, consignee=name, organisation=name)
     path = f"/shipments/{shipment.id}"
     for actor, status in (
         (grower, 200),
@@ -341,7 +339,7 @@ def _hold(world: World, officer: Actor, lot: int) -> None:
 def test_who_received_a_lot_does_not_send_it_on_once_it_is_stopped(world: World, stopped: str) -> None:
     grower, packer, officer = world.producer(), world.producer(name="姜厂"), world.regulator()
     lot = world.released(grower, quantity="100")
-    _ship(world, grower, {lot: "40"}, consignee="姜厂")
+    _ship(world, grower, {lot: "40"}, consignee="姜厂", organisation="姜厂")
     if stopped == "recalled":
         world.recall(officer, lot)
     else:
@@ -369,7 +367,7 @@ def test_a_void_label_is_not_sent(world: World) -> None:
 def test_only_who_sent_a_shipment_withdraws_it(world: World) -> None:
     grower, packer = world.producer(), world.producer(name="姜厂")
     lot = world.released(grower, quantity="100")
-    shipment = _ship(world, grower, {lot: "40"}, consignee="姜厂")
+    shipment = _ship(world, grower, {lot: "40"}, consignee="姜厂", organisation="姜厂")
     path, reason = f"/shipments/{shipment.id}", {"reason": "不要了"}
     assert world.client(packer).get(path).status_code == 200
     assert world.client(packer).post(f"{path}/withdraw", data=reason).status_code == 404
@@ -432,3 +430,103 @@ def test_a_line_that_is_no_code_is_told_beside_its_field_and_the_rest_stays(worl
     assert re.search('id="codes-error">[^<]*GARBAGE', answer.text)
     assert code in answer.text
     assert FORM["vehicle"] in answer.text
+
+
+def test_two_people_of_one_name_are_two(world: World) -> None:
+    grower, officer = world.producer(), world.regulator()
+    lot = world.released(grower, quantity="100")
+    first = _ship(world, grower, {lot: "1"}, consignee="李伟", phone="13800000001", address="昆明市 1 号", email="")
+    second = _ship(world, grower, {lot: "2"}, consignee="李伟", phone="13900000002", address="哈尔滨市 2 号", email="")
+    client = world.client(grower)
+    for shipment, phone, address in ((first, "13800000001", "昆明市 1 号"), (second, "13900000002", "哈尔滨市 2 号")):
+        page = client.get(f"/shipments/{shipment.id}").text
+        assert phone in page
+        assert address in page
+    # By name alone nobody knows which of them is meant.
+    asked = client.post("/shipments/new", data=FORM | {"consignee": "李伟", "phone": "", f"q-{lot}": "1"})
+    assert asked.status_code == 422
+    assert "13800000001、13900000002" in asked.text
+    preview = world.client(officer).get(f"/recalls/scope?lots={_number_of(world, lot)}").text
+    assert "13800000001" in preview
+    assert "13900000002" in preview
+    number = world.recall(officer, lot)
+    with world.app.app_context():
+        recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+        tasks.tell_everyone(recall.id)
+        called = [(tasks.party_name(task), tasks.party_phone(task)) for task in tasks.tasks_of(recall)]
+        supplied = [float(one.supplied) for task in tasks.tasks_of(recall) for one in tasks.counted_lots(task)]
+    assert {("李伟", "13800000001"), ("李伟", "13900000002")} <= set(called)
+    assert sorted(supplied) == [1, 2, 97]
+
+
+def _number_of(world: World, lot: int) -> str:
+    with world.app.app_context():
+        return db.session.get_one(Batch, lot).lot_number
+
+
+def test_a_consignee_that_moves_does_not_change_last_months_shipment(world: World) -> None:
+    grower = world.producer()
+    lot = world.released(grower, quantity="100")
+    before = _ship(world, grower, {lot: "1"}, address="麒麟区 6 号")
+    after = _ship(world, grower, {lot: "1"}, address="沾益区 9 号", division_code="530303", phone="")
+    client = world.client(grower)
+    old, new = (client.get(f"/shipments/{shipment.id}").text for shipment in (before, after))
+    assert "麒麟区 6 号" in old
+    assert "沾益区 9 号" not in old
+    assert "沾益区 9 号" in new
+    assert FORM["phone"] in new
+    note = client.get(f"/shipments/{before.id}/note.pdf").data
+    with pypdfium2.PdfDocument(note) as document:
+        assert "麒麟区 6 号" in document[0].get_textpage().get_text_range()
+    assert [_division(world, shipment) for shipment in (before, after)] == ["530302", "530303"]
+
+
+def _division(world: World, shipment: Shipment) -> str | None:
+    with world.app.app_context():
+        return db.session.get_one(Shipment, shipment.id).consignee_division_code
+
+
+def test_a_buyer_that_renames_itself_keeps_its_goods(world: World) -> None:
+    grower, packer = world.producer(), world.producer(name="姜厂")
+    lot = world.released(grower, quantity="100")
+    first = _ship(world, grower, {lot: "3"}, consignee="姜厂", organisation="姜厂")
+    with world.app.app_context():
+        code = db.session.get_one(Organisation, packer.organisation_id).credit_code
+    form = {"name": "新姜厂", "division_code": "530324102", "credit_code": code}
+    path = f"/admin/organisations/{packer.organisation_id}/edit"
+    assert world.client(world.administrator()).post(path, data=form).status_code == 302
+    second = _ship(world, grower, {lot: "2"}, consignee="姜厂")
+    listed = world.client(packer).get("/shipments?direction=in").text
+    assert first.number in listed
+    assert second.number in listed
+    assert _left(world, lot, packer) == 5
+
+
+def test_an_organisation_of_a_consumers_name_sees_nothing(world: World) -> None:
+    grower = world.producer()
+    lot = world.released(grower, quantity="100")
+    before = _ship(world, grower, {lot: "1"}, consignee="王芳", phone="13800000003")
+    stranger = world.producer(name="王芳")
+    after = _ship(world, grower, {lot: "1"}, consignee="王芳", phone="13800000003")
+    client = world.client(stranger)
+    for shipment in (before, after):
+        assert client.get(f"/shipments/{shipment.id}").status_code == 404
+        assert shipment.number not in client.get("/shipments").text
+    assert "不是您的" in client.post("/shipments/new", data=FORM | {f"q-{lot}": "1"}).text
+
+
+def test_a_consignee_is_linked_by_name_or_credit_code_and_from_then_on(world: World) -> None:
+    grower, packer = world.producer(), world.producer(name="姜厂")
+    with world.app.app_context():
+        code = db.session.get_one(Organisation, packer.organisation_id).credit_code or ""
+    lot = world.released(grower, quantity="100")
+    client = world.client(grower)
+    wrong = client.post("/shipments/new", data=FORM | {"organisation": "没有这家", f"q-{lot}": "1"})
+    assert wrong.status_code == 422
+    assert "本平台上没有“没有这家”" in wrong.text
+    before = _ship(world, grower, {lot: "1"})
+    linked = _ship(world, grower, {lot: "1"}, organisation=code.lower())
+    after = _ship(world, grower, {lot: "1"})
+    statuses = [world.client(packer).get(f"/shipments/{one.id}").status_code for one in (before, linked, after)]
+    assert statuses == [404, 200, 200]
+    assert "在本平台" in client.get(f"/shipments/{after.id}").text

@@ -65,7 +65,8 @@ def _is_in_recall(batch_id: Id, condition: sa.ColumnElement[bool]) -> sa.ColumnE
 
 
 def notices_on(batch_id: Id) -> sa.ScalarSelect[int]:
-    """How many notices there are of the recalls and holds that a lot is or was in: more with each, never fewer."""
+    """How many notices there are of the recalls and holds that a lot is or was in, for each time that it came in: more
+    with each, never fewer."""
     return (
         sa.select(sa.func.count())
         .select_from(_MEMBERS)
@@ -162,7 +163,7 @@ class BatchRevision(Model):
     __table_args__ = (sa.UniqueConstraint("batch_id", "number"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id", ondelete="CASCADE"))
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id", ondelete="RESTRICT"))
     number: Mapped[int]
     facts: Mapped[StoredJson] = mapped_column(sa.JSON)
     reason: Mapped[str] = mapped_column(sa.String(300))

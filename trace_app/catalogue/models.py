@@ -94,8 +94,8 @@ class Stage(Model):
 product_photos = sa.Table(
     "product_photos",
     db.metadata,
-    sa.Column("product_id", sa.ForeignKey("products.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("photo_id", sa.ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("product_id", sa.ForeignKey("products.id", ondelete="RESTRICT"), primary_key=True),
+    sa.Column("photo_id", sa.ForeignKey("photos.id", ondelete="RESTRICT"), primary_key=True),
 )
 
 

@@ -86,6 +86,8 @@ def _prepare_sqlite(connection: object, _record: object) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        # So that a row that takes another's place (INSERT OR REPLACE) deletes that one, which triggers may refuse.
+        "recursive_triggers=ON",
         f"busy_timeout={_BUSY_MS}",
         "cache_size=-2000",
     ):

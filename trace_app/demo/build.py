@@ -19,6 +19,7 @@ from trace_app.catalogue.models import Product, Site
 from trace_app.certificates.models import CertificateType
 from trace_app.certificates.reminders import check_due_certificates
 from trace_app.clock import SHANGHAI, today
+from trace_app.db.append_only import lifted
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.demo import consumers, movements, quality
@@ -185,7 +186,7 @@ def _clear() -> None:
         media_store().delete(key)
     for document in db.session.scalars(db.select(Document)):
         media_store().delete(document.key)
-    with transaction():
+    with transaction(), lifted(db.session.connection()):
         for table in reversed(db.metadata.sorted_tables):
             if table.name not in KEPT:
                 db.session.execute(table.delete())

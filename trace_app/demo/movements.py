@@ -22,7 +22,9 @@ from trace_app.recalls import service as recalls
 from trace_app.recalls.models import NoticeText, Recall, RecallKind
 
 CONSIGNEES = (
-    ConsigneeFacts("示例·昆明山货行", "0871-00000001", "buyer@demo.example", None, "昆明市示例路 18 号"),
+    ConsigneeFacts(
+        "示例·昆明山货行", "0871-00000001", "buyer@demo.example", None, "昆明市示例路 18 号", "示例·昆明山货行"
+    ),
     ConsigneeFacts("示例·云岭超市麒麟店", "0874-00000101", "yunling@demo.example", "530302", "麒麟区示例路 6 号"),
     ConsigneeFacts("示例·沪上食品贸易有限公司", "021-00000003", "hushang@demo.example", None, "上海市示例路 99 号"),
     ConsigneeFacts("示例·罗平早市 12 号摊", "13800000012", "", "530324", "罗平县示例菜市场"),

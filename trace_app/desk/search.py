@@ -158,7 +158,7 @@ def _vehicles(user: User, text: str) -> list[Hit]:
     query = (
         db.select(Shipment)
         .where(begins_with(Shipment.vehicle, text.upper()))
-        .options(joinedload(Shipment.sender), joinedload(Shipment.consignee))
+        .options(joinedload(Shipment.sender))
         .limit(EACH)
     )
     # Each way by itself: for both at once PostgreSQL gathers all lots of the place first.
@@ -166,7 +166,7 @@ def _vehicles(user: User, text: str) -> list[Hit]:
     return [
         Hit(
             row.vehicle,
-            f"{row.number} · {named(row.sender)} → {row.consignee.name}",
+            f"{row.number} · {named(row.sender)} → {row.consignee_name}",
             url_for("shipments.show", shipment_id=row.id),
         )
         for row in sorted(found.values(), key=lambda row: (row.vehicle, -row.id))[:EACH]

@@ -145,7 +145,6 @@ def _shipped(user: User, lots: dict[int, Batch]) -> list[ChainEvent]:
         .where(ShipmentLine.batch_id.in_(list(lots)), Shipment.withdrawn_at.is_(None), seen_by(user))
         .options(
             joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
-            joinedload(ShipmentLine.shipment).joinedload(Shipment.consignee),
             joinedload(ShipmentLine.shipment).selectinload(Shipment.temperatures),
             joinedload(ShipmentLine.shipment).joinedload(Shipment.receipt).selectinload(Receipt.lines),
             selectinload(ShipmentLine.codes).joinedload(ShippedCode.run),

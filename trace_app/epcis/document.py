@@ -172,7 +172,7 @@ def _what(event: ChainEvent, amount: Decimal | float, names: Names) -> JsonObjec
 
 def _parties(shipment: Shipment, names: Names) -> JsonObject:
     sender = names.party(shipment.sender_id, 0)
-    receiver = names.party(shipment.consignee.organisation_id, shipment.consignee_id)
+    receiver = names.party(shipment.consignee_organisation_id, shipment.consignee_id)
     return {
         "sourceList": [{"type": "possessing_party", "source": sender}],
         "destinationList": [{"type": "possessing_party", "destination": receiver}],
@@ -217,7 +217,7 @@ def _received(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject
     shipment = event.line.shipment
     line = event.line
     amount = next((row.quantity for row in shipment.receipt.lines if row.line_id == line.id), line.quantity)
-    place = {"id": names.party(shipment.consignee.organisation_id, shipment.consignee_id)}
+    place = {"id": names.party(shipment.consignee_organisation_id, shipment.consignee_id)}
     papers = _papers(shipment, names)
     accepted = str(uuid.uuid5(_OURS, f"accepted-{line.id}"))
     return [

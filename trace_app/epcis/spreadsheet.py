@@ -80,7 +80,7 @@ def _rows(event: ChainEvent, chain: Chain) -> list[list[Cell | None]]:
     if event.line is not None:
         shipment = event.line.shipment
         amount = float(event.line.quantity)
-        sender, receiver, phone = named(shipment.sender), shipment.consignee.name, shipment.consignee.phone
+        sender, receiver, phone = named(shipment.sender), shipment.consignee_name, shipment.consignee_phone
         place = shipment.sender.address or named(shipment.sender)
         paper, number = str(_("发货单")), shipment.number
         vehicle, note = (
@@ -90,7 +90,7 @@ def _rows(event: ChainEvent, chain: Chain) -> list[list[Cell | None]]:
         if event.type == "received" and shipment.receipt is not None:
             line_id = event.line.id
             amount = next((float(row.quantity) for row in shipment.receipt.lines if row.line_id == line_id), amount)
-            place, note = shipment.consignee.address or receiver, shipment.receipt.note
+            place, note = shipment.consignee_address or receiver, shipment.receipt.note
     if event.container is not None:
         amount, unit = len(event.contents), ""
         paper, number = str(_("箱（托盘）码")), code_of(*event.container)

@@ -64,13 +64,18 @@ class Finding(Model):
 
 
 class Waiver(Model):
-    """A regulator's word that a lot may be released in spite of a finding. Shown on the trace page."""
+    """A regulator's word that a lot may be released in spite of a finding, as it was found. Shown on the trace page.
+
+    Where the facts change, the finding that was waived is gone and found anew, without the waiver.
+    """
 
     __tablename__ = "waivers"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     finding_id: Mapped[int] = mapped_column(sa.ForeignKey("findings.id"), unique=True)
     authority_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    facts: Mapped[StoredJson] = mapped_column(sa.JSON)
+    """The finding's, as the regulator had them before it."""
     reason: Mapped[str] = mapped_column(sa.String(300))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))

@@ -62,7 +62,8 @@ def reconcile(
 ) -> None:
     """Bring the findings of a lot, or of a certificate, in line with what the rules say now.
 
-    What is new is added, and told of; what no longer holds is marked as gone; what stays, stays.
+    What is new is added, and told of; what no longer holds is marked as gone; what stays, stays. A waiver is good for
+    the facts it was given for: where they change, what was waived is gone and found anew.
     """
     subject = Finding.batch_id == batch.id if batch is not None else Finding.certificate_id == certificate_id
     standing = {
@@ -74,9 +75,12 @@ def reconcile(
         row = standing.pop((one.rule, one.key), None)
         facts = {name: v if isinstance(v, int | float | dict) else str(v) for name, v in one.facts.items()}
         if row is not None and row.severity is one.severity:
-            if row.facts != facts or row.record_ids != list(one.record_ids):
-                row.facts, row.record_ids = facts, list(one.record_ids)
-            continue
+            if row.waiver is None:
+                if row.facts != facts or row.record_ids != list(one.record_ids):
+                    row.facts, row.record_ids = facts, list(one.record_ids)
+                continue
+            if row.waiver.facts == facts:
+                continue
         if row is not None:
             row.gone_at = now
             db.session.flush()
@@ -188,7 +192,13 @@ def waive(user: User, finding: Finding, reason: str) -> Waiver:
     db.session.refresh(finding, with_for_update={"of": Finding})
     if not finding.stops_release:
         raise NothingToWaive
-    waiver = Waiver(finding_id=finding.id, authority_id=user.organisation_id, reason=reason, created_by_id=user.id)
+    waiver = Waiver(
+        finding_id=finding.id,
+        authority_id=user.organisation_id,
+        facts=dict(finding.facts),
+        reason=reason,
+        created_by_id=user.id,
+    )
     db.session.add(waiver)
     db.session.flush()
     audit.note(user, "waive", finding, rule=finding.rule, batch=finding.batch_id, reason=reason)

@@ -15,7 +15,7 @@ from trace_app.db.reachability import chosen
 from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
-from trace_app.flow.shipments.models import Consignee, LotLoss, Receipt, ReceiptLine, Shipment, ShipmentLine
+from trace_app.flow.shipments.models import LotLoss, Receipt, ReceiptLine, Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.units import unit_name
 
@@ -67,9 +67,11 @@ def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, LotBalance]:
     sent: defaultdict[int, dict[int | None, Decimal]] = defaultdict(dict)
     for lot_id, party, amount in db.session.execute(
         _lines(ids)
-        .with_only_columns(ShipmentLine.batch_id, Consignee.organisation_id, sa.func.sum(ShipmentLine.quantity))
+        .with_only_columns(
+            ShipmentLine.batch_id, Shipment.consignee_organisation_id, sa.func.sum(ShipmentLine.quantity)
+        )
         .where(Shipment.sender_id == holder_id)
-        .group_by(ShipmentLine.batch_id, Consignee.organisation_id)
+        .group_by(ShipmentLine.batch_id, Shipment.consignee_organisation_id)
     ):
         sent[lot_id][party] = _exact(amount)
     lost = _sums(
@@ -77,7 +79,7 @@ def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, LotBalance]:
         .where(LotLoss.batch_id.in_(chosen(ids)), LotLoss.holder_id == holder_id, LotLoss.withdrawn_at.is_(None))
         .group_by(LotLoss.batch_id)
     )
-    received = received_of(ids, Consignee.organisation_id == holder_id)
+    received = received_of(ids, Shipment.consignee_organisation_id == holder_id)
     found = {}
     for lot in lots:
         sent_to = sent[lot.id]
@@ -92,8 +94,8 @@ def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, LotBalance]:
     return found
 
 
-def received_of(ids: Sequence[int], consignee: sa.ColumnElement[bool]) -> dict[int, Decimal]:
-    """What arrived of lots at consignees of which a condition holds; what was sent, where nobody has confirmed yet."""
+def received_of(ids: Sequence[int], sent_to: sa.ColumnElement[bool]) -> dict[int, Decimal]:
+    """What arrived of lots by shipments of which a condition holds; what was sent, where nobody has confirmed yet."""
     return _sums(
         _lines(ids)
         .with_only_columns(
@@ -101,17 +103,16 @@ def received_of(ids: Sequence[int], consignee: sa.ColumnElement[bool]) -> dict[i
         )
         .outerjoin(Receipt, Receipt.shipment_id == Shipment.id)
         .outerjoin(ReceiptLine, sa.and_(ReceiptLine.receipt_id == Receipt.id, ReceiptLine.line_id == ShipmentLine.id))
-        .where(consignee)
+        .where(sent_to)
         .group_by(ShipmentLine.batch_id)
     )
 
 
 def _lines(ids: Sequence[int]) -> sa.Select[ShipmentLine]:
-    """The standing lines of lots, with shipment and consignee."""
+    """The standing lines of lots, with their shipments."""
     return (
         sa.select(ShipmentLine)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .join(Consignee, Consignee.id == Shipment.consignee_id)
         .where(ShipmentLine.batch_id.in_(chosen(ids)), Shipment.withdrawn_at.is_(None))
     )
 
@@ -126,7 +127,12 @@ def _exact(amount: Decimal | float | None) -> Decimal:
 
 def was_sent(batch: Batch, holder_id: int) -> bool:
     """Whether some of a lot was shipped to an organisation."""
-    query = _lines([batch.id]).with_only_columns(ShipmentLine.id).where(Consignee.organisation_id == holder_id).limit(1)
+    query = (
+        _lines([batch.id])
+        .with_only_columns(ShipmentLine.id)
+        .where(Shipment.consignee_organisation_id == holder_id)
+        .limit(1)
+    )
     return db.session.scalar(query) is not None
 
 

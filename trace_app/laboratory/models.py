@@ -78,7 +78,7 @@ class TestResult(Model):
     __test__ = False
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    report_id: Mapped[int] = mapped_column(sa.ForeignKey("test_reports.id", ondelete="CASCADE"), index=True)
+    report_id: Mapped[int] = mapped_column(sa.ForeignKey("test_reports.id", ondelete="RESTRICT"), index=True)
     analyte: Mapped[str] = mapped_column(sa.String(60))
     analyte_en: Mapped[str] = mapped_column(sa.String(80), default="")
     method: Mapped[str] = mapped_column(sa.String(60), default="")

@@ -25,7 +25,7 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.flow.balance import balances_of, received_of
-from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
+from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.media.service import keep_photos
@@ -131,8 +131,7 @@ def _parties(recall: Recall) -> set[tuple[int | None, int | None]]:
     makers = sa.select(Batch.producer_id).where(Batch.id.in_(members)).distinct()
     found: set[tuple[int | None, int | None]] = {(maker, None) for maker in db.session.scalars(makers)}
     holders = (
-        sa.select(Consignee.id, Consignee.organisation_id)
-        .join(Shipment, Shipment.consignee_id == Consignee.id)
+        sa.select(Shipment.consignee_id, Shipment.consignee_organisation_id)
         .join(ShipmentLine, ShipmentLine.shipment_id == Shipment.id)
         .where(ShipmentLine.batch_id.in_(members), Shipment.withdrawn_at.is_(None))
         .distinct()
@@ -331,19 +330,22 @@ def calls_for(user: User) -> list[Call]:
     return [Call(drill) for drill in sorted(drills)]
 
 
+def _sent_to(task: RecallTask) -> sa.ColumnElement[bool]:
+    """The shipments that went to a party: an organisation's, or those to a consignee that is none."""
+    if task.organisation_id is not None:
+        return Shipment.consignee_organisation_id == task.organisation_id
+    return sa.and_(Shipment.consignee_id == task.consignee_id, Shipment.consignee_organisation_id.is_(None))
+
+
 def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
     """The recall's lots that a party made or was sent, at most so many."""
     conditions: list[sa.ColumnElement[bool]] = []
     if task.organisation_id is not None:
         conditions.append(Batch.producer_id == task.organisation_id)
-        sent_to = Consignee.organisation_id == task.organisation_id
-    else:
-        sent_to = Consignee.id == task.consignee_id
     sent = (
         sa.select(ShipmentLine.batch_id)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .join(Consignee, Consignee.id == Shipment.consignee_id)
-        .where(sent_to, Shipment.withdrawn_at.is_(None))
+        .where(_sent_to(task), Shipment.withdrawn_at.is_(None))
     )
     query = (
         db.select(Batch)
@@ -366,7 +368,7 @@ def counted_lots(task: RecallTask, most: int = MOST_LOTS) -> list[Counted]:
     if task.organisation_id is not None:
         supplied = {lot_id: balance.left for lot_id, balance in balances_of(lots, task.organisation_id).items()}
     else:
-        supplied = received_of([lot.id for lot in lots], Consignee.id == task.consignee_id)
+        supplied = received_of([lot.id for lot in lots], _sent_to(task))
     latest = {report.batch_id: report for report in task.reports}
     return [Counted(lot, max(supplied.get(lot.id, Decimal(0)), Decimal(0)), latest.get(lot.id)) for lot in lots]
 

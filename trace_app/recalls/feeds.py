@@ -14,7 +14,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import local
 from trace_app.extensions import db
-from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
+from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.recalls.forms import LEVELS, STATUSES
@@ -78,18 +78,17 @@ def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: s
 def _sent_to(recalls: Sequence[Recall]) -> dict[int, list[str]]:
     """Where the lots of each recall were sent: divisions as far as they are known."""
     query = (
-        sa.select(RecallMember.recall_id, Consignee.division_code)
+        sa.select(RecallMember.recall_id, Shipment.consignee_division_code)
         .join(ShipmentLine, ShipmentLine.batch_id == RecallMember.batch_id)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .join(Consignee, Consignee.id == Shipment.consignee_id)
         .where(
             RecallMember.recall_id.in_([recall.id for recall in recalls]),
             RecallMember.removed_in.is_(None),
             Shipment.withdrawn_at.is_(None),
-            Consignee.division_code.is_not(None),
+            Shipment.consignee_division_code.is_not(None),
         )
         .distinct()
-        .order_by(Consignee.division_code)
+        .order_by(Shipment.consignee_division_code)
     )
     found: defaultdict[int, list[str]] = defaultdict(list)
     for recall_id, code in db.session.execute(query):

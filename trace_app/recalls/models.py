@@ -54,20 +54,31 @@ class NoticeText:
 
 
 class RecallMember(Model):
-    """A lot's place in a recall, from which notice on and until which."""
+    """A lot's place in a recall, from which notice on and until which. A lot that comes in again has a further one."""
 
     __tablename__ = "recall_batches"
-    __table_args__ = (sa.Index("ix_recall_batches_batch_id", "batch_id", "recall_id"),)
+    __table_args__ = (
+        sa.PrimaryKeyConstraint("batch_id", "recall_id", "added_in"),
+        sa.CheckConstraint("removed_in > added_in", "order"),
+        sa.Index(
+            "uq_recall_batches_standing",
+            "recall_id",
+            "batch_id",
+            unique=True,
+            sqlite_where=sa.text("removed_in IS NULL"),
+            postgresql_where=sa.text("removed_in IS NULL"),
+        ),
+    )
 
-    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"), primary_key=True)
-    batch_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"))
+    batch_id: Mapped[int] = mapped_column(autoincrement=False)
     """No foreign key stands here: for each, PostgreSQL would lock the lot's row, which writes to the lot's page. Lots
     are never deleted, and whoever adds members takes them from rows that refer to lots.
     """
     added_in: Mapped[int] = mapped_column(default=1, server_default="1")
     """Sequence of the notice that took it in."""
     removed_in: Mapped[int | None]
-    """Sequence of the notice that narrowed the recall down by it."""
+    """Sequence of the notice that narrowed the recall down by it. Filled in once."""
 
 
 class Recall(Model):
@@ -114,7 +125,9 @@ class Recall(Model):
     authority: Mapped[Organisation] = relationship()
     issued_by: Mapped[User] = relationship()
     notices: Mapped[list[RecallNotice]] = relationship(back_populates="recall", order_by="RecallNotice.sequence")
-    exclusions: Mapped[list[RecallExclusion]] = relationship(order_by="RecallExclusion.batch_id")
+    exclusions: Mapped[list[RecallExclusion]] = relationship(
+        order_by="RecallExclusion.batch_id, RecallExclusion.left_out_in"
+    )
 
     @property
     def notice(self) -> RecallNotice:
@@ -187,12 +200,14 @@ class RecallNotice(Model):
 
 
 class RecallExclusion(Model):
-    """A lot that a recall's scope reached and that was left out or taken out, with the reason."""
+    """That a notice left a lot out, which its scope reached, or took it out; with the reason. Only ever added."""
 
     __tablename__ = "recall_exclusions"
 
     recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"), primary_key=True)
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), primary_key=True)
+    left_out_in: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Sequence of the notice."""
     reason: Mapped[str] = mapped_column(sa.String(300))
 
     batch: Mapped[Batch] = relationship()

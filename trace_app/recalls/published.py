@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
 
 import sqlalchemy as sa
 from flask_sqlalchemy.pagination import Pagination
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import Organisation
 from trace_app.batches.models import Batch
 from trace_app.batches.service import tells_who_stopped
 from trace_app.catalogue.models import Product
+from trace_app.clock import SHANGHAI
 from trace_app.extensions import db
 from trace_app.language import named
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallNotice, RecallStatus
@@ -119,24 +121,50 @@ def lots_with_number(number: str) -> list[Batch]:
 
 def recalls_of(batch: Batch) -> list[Recall]:
     """Every public recall that a lot is or was in: what is in force first, the gravest of it first."""
+    stands = sa.exists().where(
+        RecallMember.recall_id == Recall.id, RecallMember.batch_id == batch.id, RecallMember.removed_in.is_(None)
+    )
     query = (
         db.select(Recall)
-        .join(RecallMember, RecallMember.recall_id == Recall.id)
-        .where(RecallMember.batch_id == batch.id, _PUBLIC)
-        .order_by(Recall.status == RecallStatus.ENDED, RecallMember.removed_in.is_not(None), Recall.level, Recall.id)
+        .where(_with_lot(batch.id), _PUBLIC)
+        .order_by(Recall.status == RecallStatus.ENDED, ~stands, Recall.level, Recall.id)
     )
     return list(db.session.scalars(_with_notices(query)))
 
 
 def stops_of(batch_id: int) -> list[Recall]:
     """Every recall and hold that a lot is or was in, the latest first: for its producer and regulators."""
-    query = (
-        db.select(Recall)
-        .join(RecallMember, RecallMember.recall_id == Recall.id)
-        .where(RecallMember.batch_id == batch_id, Recall.kind != RecallKind.DRILL)
-        .order_by(Recall.id.desc())
-    )
+    query = db.select(Recall).where(_with_lot(batch_id), Recall.kind != RecallKind.DRILL).order_by(Recall.id.desc())
     return list(db.session.scalars(_with_notices(query)))
+
+
+def _with_lot(batch_id: int) -> sa.ColumnElement[bool]:
+    """The recalls that a lot is or was in, however often it came in."""
+    return Recall.id.in_(sa.select(RecallMember.recall_id).where(RecallMember.batch_id == batch_id))
+
+
+def recalls_on(batch: Batch, day: date) -> list[Recall]:
+    """The recalls that were in force on a lot at any moment of a day, as its notices and those of today tell."""
+    begins = datetime.combine(day, time(), SHANGHAI)
+    ends = begins + timedelta(days=1)
+    came, went = aliased(RecallNotice), aliased(RecallNotice)
+    was_in = (
+        sa.select(RecallMember.recall_id)
+        .join(came, sa.and_(came.recall_id == RecallMember.recall_id, came.sequence == RecallMember.added_in))
+        .outerjoin(went, sa.and_(went.recall_id == RecallMember.recall_id, went.sequence == RecallMember.removed_in))
+        .where(
+            RecallMember.batch_id == batch.id,
+            came.issued_at < ends,
+            sa.or_(RecallMember.removed_in.is_(None), went.issued_at >= begins),
+        )
+    )
+    query = db.select(Recall).where(
+        Recall.id.in_(was_in),
+        Recall.kind == RecallKind.RECALL,
+        Recall.in_force_at < ends,
+        sa.or_(Recall.ended_at.is_(None), Recall.ended_at >= begins),
+    )
+    return list(db.session.scalars(query.order_by(Recall.in_force_at, Recall.id)))
 
 
 def recall_in_force(batch: Batch) -> Recall | None:

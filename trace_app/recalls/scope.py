@@ -31,7 +31,7 @@ from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.genealogy.service import reached_from
-from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
+from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
 from trace_app.laboratory.models import TestReport, TestResult, Verdict
 from trace_app.laboratory.reports import not_corrected
@@ -367,10 +367,14 @@ def _codes_given(reached: ReachedIds) -> tuple[int, int]:
 def _holders(reached: ReachedIds) -> tuple[list[Holder], int]:
     """The parties that lots were sent to, those with the most lots first, and how many they are."""
     sent = (
-        sa.select(Consignee.name, Consignee.phone, ShipmentLine.batch_id, ShipmentLine.quantity)
+        sa.select(
+            Shipment.consignee_name.label("name"),
+            Shipment.consignee_phone.label("phone"),
+            ShipmentLine.batch_id,
+            ShipmentLine.quantity,
+        )
         .select_from(ShipmentLine)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .join(Consignee, Consignee.id == Shipment.consignee_id)
         .where(Shipment.withdrawn_at.is_(None), reached.have(ShipmentLine.batch_id))
         .cte("sent")
     )

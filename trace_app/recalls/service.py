@@ -245,7 +245,7 @@ def narrow(user: User, recall: Recall, taken_out: dict[int, str], note: str) -> 
     sequence = len(recall.notices) + 1
     for member in members:
         member.removed_in = sequence
-        _leave_out(recall, {member.batch_id: taken_out[member.batch_id]})
+        _leave_out(recall, sequence, {member.batch_id: taken_out[member.batch_id]})
     recall.lot_count -= len(members)
     _notice(user, recall, NoticeType.NARROW, text_of(recall), note=note, removed=len(members))
     return len(members)
@@ -387,13 +387,13 @@ def _take_in_scope(user: User, recall: Recall, sequence: int, scope: RecallScope
             raise NothingLeft if db.session.scalar(reached.ids.limit(1)) is not None else EmptyScope
         if left_out:
             known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), reached.have(Batch.id))
-            _leave_out(recall, {lot_id: left_out[lot_id] for lot_id in db.session.scalars(known)})
+            _leave_out(recall, sequence, {lot_id: left_out[lot_id] for lot_id in db.session.scalars(known)})
 
 
-def _leave_out(recall: Recall, reasons: dict[int, str]) -> None:
-    """Keep the reasons. A lot that was left out before has the newer one."""
+def _leave_out(recall: Recall, sequence: int, reasons: dict[int, str]) -> None:
+    """Keep the reasons. Those of earlier notices stay beside them."""
     for lot_id, reason in reasons.items():
-        db.session.merge(RecallExclusion(recall_id=recall.id, batch_id=lot_id, reason=reason))
+        db.session.add(RecallExclusion(recall_id=recall.id, batch_id=lot_id, left_out_in=sequence, reason=reason))
     db.session.flush()
 
 
@@ -411,17 +411,14 @@ def _take_in(recall: Recall, sequence: int, lots: sa.Select[int]) -> int:
             lots = lots.where(~in_recall(lot, PENDING))
     elif recall.kind is RecallKind.HOLD:
         lots = lots.where(~in_recall(lot, sa.or_(IN_FORCE, HOLDING)))
-    count = 0
     if sequence > 1:
-        # What was taken out and comes in again keeps its row.
-        members = sa.select(RecallMember.batch_id).where(RecallMember.recall_id == recall.id)
-        again = sa.update(RecallMember).where(
-            RecallMember.recall_id == recall.id, RecallMember.removed_in.is_not(None), RecallMember.batch_id.in_(lots)
+        # What was taken out and comes in again has a further row.
+        standing = sa.select(RecallMember.batch_id).where(
+            RecallMember.recall_id == recall.id, RecallMember.removed_in.is_(None)
         )
-        count += count_written(again.values(added_in=sequence, removed_in=None))
-        lots = lots.where(lot.not_in(members))
+        lots = lots.where(lot.not_in(standing))
     rows = lots.with_only_columns(sa.literal(recall.id), lot, sa.literal(sequence))
-    count += count_written(sa.insert(RecallMember).from_select(["recall_id", "batch_id", "added_in"], rows))
+    count = count_written(sa.insert(RecallMember).from_select(["recall_id", "batch_id", "added_in"], rows))
     recall.lot_count += count
     db.session.flush()
     return count

@@ -36,15 +36,15 @@ INPUT_TYPES = frozenset(
 record_photos = sa.Table(
     "record_photos",
     db.metadata,
-    sa.Column("record_id", sa.ForeignKey("records.id", ondelete="CASCADE"), primary_key=True),
-    sa.Column("photo_id", sa.ForeignKey("photos.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("record_id", sa.ForeignKey("records.id", ondelete="RESTRICT"), primary_key=True),
+    sa.Column("photo_id", sa.ForeignKey("photos.id", ondelete="RESTRICT"), primary_key=True),
 )
 
 
 record_batches = sa.Table(
     "record_batches",
     db.metadata,
-    sa.Column("record_id", sa.ForeignKey("records.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("record_id", sa.ForeignKey("records.id", ondelete="RESTRICT"), primary_key=True),
     sa.Column("batch_id", sa.ForeignKey("batches.id"), primary_key=True, index=True),
 )
 
@@ -139,7 +139,7 @@ class RecordSeries(Model):
     __tablename__ = "record_series"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    record_id: Mapped[int] = mapped_column(sa.ForeignKey("records.id", ondelete="CASCADE"), index=True)
+    record_id: Mapped[int] = mapped_column(sa.ForeignKey("records.id", ondelete="RESTRICT"), index=True)
     quantity: Mapped[str] = mapped_column(sa.String(20))
     """``temperature`` in degrees Celsius or ``humidity`` in percent."""
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -55,14 +55,13 @@ def delivery_note(shipment: Shipment, link: str) -> bytes:
 
 
 def _facts(shipment: Shipment) -> list[tuple[str, str]]:
-    consignee = shipment.consignee
     cold = ""
     if shipment.least_celsius is not None and shipment.most_celsius is not None:
         cold = f"{shipment.least_celsius:g} – {shipment.most_celsius:g} ℃"
     return [
         (str(_("发货方")), f"{named(shipment.sender)}　{shipment.sender.phone}"),
-        (str(_("收货方")), f"{consignee.name}　{consignee.phone}"),
-        (str(_("收货地址")), consignee.address),
+        (str(_("收货方")), f"{shipment.consignee_name}　{shipment.consignee_phone}"),
+        (str(_("收货地址")), shipment.consignee_address),
         (str(_("发出时间")), f"{local(shipment.departed_at):%Y-%m-%d %H:%M}"),
         (
             str(_("承运人")),

@@ -45,10 +45,15 @@ def _or_a_file(form: Form, field: Field) -> None:
 class ShipmentForm(Form):
     """What is sent, to whom and how. Quantities by lot come beside it, see `trace_app.flow.shipments.views`."""
 
-    consignee = StringField(
-        _("收货方"), [required(), at_most(100)], description=_("对方在本平台的，写单位全称即可自动对上")
+    consignee = StringField(_("收货方"), [required(), at_most(100)])
+    phone = StringField(
+        _("收货方电话"), [optional(), at_most(30)], description=_("同名的人以电话区分；老收货方可以不填")
     )
-    phone = StringField(_("收货方电话"), [optional(), at_most(30)])
+    organisation = StringField(
+        _("对方在本平台的单位"),
+        [optional(), at_most(100)],
+        description=_("填单位全称或统一社会信用代码，对方就能看到货；填过一次，以后不用再填"),
+    )
     email = StringField(_("收货方邮箱"), [optional(), at_most(255)], description=_("召回时通知用"))
     address = StringField(_("收货地址"), [optional(), at_most(200)])
     division_code = SelectField(_("收货地区"))

@@ -16,15 +16,18 @@ from trace_app.media.models import Document, Photo
 
 
 class Consignee(Model):
-    """Someone goods are sent to, in the address book of who sends them."""
+    """Someone goods are sent to, in the address book of who sends them: two people of one name are two.
+
+    It offers what to write into the next shipment. What was sent, and to whom, stands in the shipment.
+    """
 
     __tablename__ = "consignees"
-    __table_args__ = (sa.UniqueConstraint("sender_id", "name"), sa.Index("ix_consignees_name", "name"))
+    __table_args__ = (sa.UniqueConstraint("sender_id", "name", "phone"), sa.Index("ix_consignees_name", "name"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sender_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
-    organisation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
-    """Where it is on the platform."""
+    organisation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"))
+    """Which organisation of the platform it is, as the sender said."""
     name: Mapped[str] = mapped_column(sa.String(100))
     phone: Mapped[str] = mapped_column(sa.String(30), default="")
     email: Mapped[str] = mapped_column(sa.String(255), default="")
@@ -34,7 +37,6 @@ class Consignee(Model):
 
     sender: Mapped[Organisation] = relationship(foreign_keys=[sender_id])
     organisation: Mapped[Organisation | None] = relationship(foreign_keys=[organisation_id])
-    division: Mapped[Division | None] = relationship()
 
 
 shipment_photos = sa.Table(
@@ -48,7 +50,8 @@ shipment_photos = sa.Table(
 class Shipment(Model):
     """Goods on their way from an organisation to a consignee (EPCIS bizStep shipping).
 
-    What was entered wrongly is withdrawn with a reason and entered again.
+    Whom they went to stands here as it was on that day, and is never changed. What was entered wrongly is withdrawn
+    with a reason and entered again.
     """
 
     __tablename__ = "shipments"
@@ -65,6 +68,13 @@ class Shipment(Model):
     """Random: with it the buyer confirms what arrived, by link or typed."""
     sender_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
     consignee_id: Mapped[int] = mapped_column(sa.ForeignKey("consignees.id"), index=True)
+    """The address book's entry, by which shipments to one person are known for one person's."""
+    consignee_name: Mapped[str] = mapped_column(sa.String(100))
+    consignee_phone: Mapped[str] = mapped_column(sa.String(30), default="")
+    consignee_address: Mapped[str] = mapped_column(sa.String(200), default="")
+    consignee_division_code: Mapped[str | None] = mapped_column(sa.ForeignKey("divisions.code"))
+    consignee_organisation_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    """The organisation that holds the goods and sees the shipment; None where the consignee isn't on the platform."""
     departed_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     arrived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     carrier: Mapped[str] = mapped_column(sa.String(60), default="")
@@ -84,8 +94,10 @@ class Shipment(Model):
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawn_reason: Mapped[str] = mapped_column(sa.String(300), default="")
 
-    sender: Mapped[Organisation] = relationship()
+    sender: Mapped[Organisation] = relationship(foreign_keys=[sender_id])
     consignee: Mapped[Consignee] = relationship()
+    consignee_division: Mapped[Division | None] = relationship()
+    consignee_organisation: Mapped[Organisation | None] = relationship(foreign_keys=[consignee_organisation_id])
     created_by: Mapped[User | None] = relationship()
     lines: Mapped[list[ShipmentLine]] = relationship(back_populates="shipment", order_by="ShipmentLine.id")
     temperatures: Mapped[list[Temperature]] = relationship(order_by="Temperature.starts_at")

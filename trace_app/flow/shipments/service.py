@@ -25,6 +25,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI, local
 from trace_app.db.base import Id, utc_now
+from trace_app.db.session import insert_into
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have, was_sent
@@ -61,7 +62,6 @@ def _in(shipments: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 
 shown_on_trace_pages(Shipment, lambda shipment: _in(Shipment.id == shipment.id))
-shown_on_trace_pages(Consignee, lambda consignee: _in(Shipment.consignee_id == consignee.id))
 
 
 class NotYours(Unprocessable):
@@ -100,15 +100,33 @@ class DifferenceNeedsNote(Unprocessable):
     title = _("收到的与发出的不一样，请在备注里写明差在哪里。")
 
 
+class NotOnThePlatform(Unprocessable):
+    """A consignee is linked to an organisation that is there, or to none."""
+
+    title = _("本平台上没有“%(organisation)s”。请核对全称或统一社会信用代码；对方不在本平台的，请留空。")
+
+
+class WhichOfThem(Unprocessable):
+    """Two people of one name are told apart by telephone."""
+
+    title = _("您的收货方里有几个“%(name)s”，请填写电话，以免发错、召回时找错人：%(phones)s")
+
+
 @dataclass(frozen=True, slots=True)
 class ConsigneeFacts:
-    """Whom goods go to, by name; the other facts are kept in the sender's address book."""
+    """Whom goods go to. What is empty here is taken from the sender's address book.
+
+    :ivar phone: tells people of one name apart; None where the only one of that name in the address book is meant.
+    :ivar organisation: the full name or credit code of the organisation of the platform that it is; empty where it is
+        none, or the address book knows already.
+    """
 
     name: str
-    phone: str = ""
+    phone: str | None = None
     email: str = ""
     division_code: str | None = None
     address: str = ""
+    organisation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +160,7 @@ def ship(
 
     :param photos: file name and content of each.
     :raises NothingToSend, NotYours, NeedsQuantity, MoreThanLeft, AlreadySent, LabelIsVoid:
+    :raises NotOnThePlatform, WhichOfThem: of the consignee.
     :raises NotReleased, AlreadyClosed: of one's own lots.
     :raises UnderRecall, OnHold: with whom to call.
     """
@@ -151,11 +170,18 @@ def ship(
     if not by_lot:
         raise NothingToSend
     kept = keep_photos(user, list(photos))
+    number = _next_number(user, facts.departed_at)
+    entry = _entry(user, consignee)
     shipment = Shipment(
-        number=_next_number(user, facts.departed_at),
+        number=number,
         receipt_code="".join(secrets.choice(ALPHABET) for _n in range(CODE_LENGTH)),
         sender_id=user.organisation_id,
-        consignee=_consignee(user, consignee),
+        consignee_id=entry.id,
+        consignee_name=entry.name,
+        consignee_phone=entry.phone,
+        consignee_address=entry.address,
+        consignee_division_code=entry.division_code,
+        consignee_organisation_id=entry.organisation_id,
         created_by_id=user.id,
         **{name: getattr(facts, name) for name in ShipmentFacts.__dataclass_fields__},
     )
@@ -246,22 +272,48 @@ def _next_number(user: User, departed_at: datetime) -> str:
     return f"{stem}{int(db.session.scalar(count) or 0) + 1:03d}"
 
 
-def _consignee(user: User, facts: ConsigneeFacts) -> Consignee:
-    """The entry of the address book, begun or brought up to date; linked to the organisation of that name."""
-    row: Consignee | None = db.session.scalar(
-        db.select(Consignee).filter_by(sender_id=user.organisation_id, name=facts.name)
-    )
-    if row is None:
-        row = Consignee(sender_id=user.organisation_id, name=facts.name)
-        db.session.add(row)
-    row.organisation_id = db.session.scalar(
-        db.select(Organisation.id).where(Organisation.name == facts.name, Organisation.id != user.organisation_id)
-    )
-    for name in ("phone", "email", "division_code", "address"):
+def _entry(user: User, facts: ConsigneeFacts) -> Consignee:
+    """The entry of the address book, begun or brought up to date.
+
+    :raises NotOnThePlatform, WhichOfThem:
+    """
+    of_that_name = db.select(Consignee).filter_by(sender_id=user.organisation_id, name=facts.name)
+    known = list(db.session.scalars(of_that_name.order_by(Consignee.id)))
+    if facts.phone is None and len(known) > 1:
+        raise WhichOfThem(name=facts.name, phones="、".join(one.phone or "-" for one in known))
+    row = next((one for one in known if facts.phone in (None, one.phone)), None) or _begin_entry(user, facts)
+    for name in ("email", "division_code", "address"):
         if value := getattr(facts, name):
             setattr(row, name, value)
+    organisation_id = _organisation_called(user, facts.organisation) if facts.organisation else row.organisation_id
+    linked = organisation_id != row.organisation_id
+    row.organisation_id = organisation_id
     db.session.flush()
+    if linked:
+        audit.note(user, "link", row, organisation=organisation_id)
     return row
+
+
+def _begin_entry(user: User, facts: ConsigneeFacts) -> Consignee:
+    """An entry with name and telephone; the one there is, where another shipment has begun it meanwhile."""
+    key = {"sender_id": user.organisation_id, "name": facts.name, "phone": facts.phone or ""}
+    insert = insert_into(Consignee, db.session.connection().dialect.name).values(**key)
+    db.session.execute(insert.on_conflict_do_nothing(index_elements=list(key)))
+    row: Consignee = db.session.scalars(db.select(Consignee).filter_by(**key)).one()
+    return row
+
+
+def _organisation_called(user: User, text: str) -> int:
+    """The organisation that a sender names as its consignee: by its full name, or by its credit code.
+
+    :raises NotOnThePlatform:
+    """
+    called = sa.or_(Organisation.name == text, Organisation.credit_code == text.upper())
+    others = db.select(Organisation.id).where(Organisation.id != user.organisation_id)
+    found: int | None = db.session.scalar(others.where(called))
+    if found is None:
+        raise NotOnThePlatform(organisation=text)
+    return found
 
 
 def withdraw(user: User, shipment: Shipment, reason: str) -> None:
@@ -400,7 +452,6 @@ def scanned(texts: Sequence[str]) -> list[ScannedLabel]:
 def _whole(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
     return query.options(
         joinedload(Shipment.sender),
-        joinedload(Shipment.consignee),
         joinedload(Shipment.receipt),
         selectinload(Shipment.lines).joinedload(ShipmentLine.batch).joinedload(Batch.product).joinedload(Product.kind),
     )
@@ -414,12 +465,9 @@ def seen_by(user: User) -> sa.ColumnElement[bool]:
 
 def ways_seen_by(user: User) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     """The conditions of which one must hold for a user to see a shipment."""
-    # By EXISTS: looked up for the shipments at hand, where IN would first gather all that the user may see.
     if user.role in (RoleName.PRODUCER, RoleName.BUYER):
-        mine = sa.exists().where(
-            Consignee.id == Shipment.consignee_id, Consignee.organisation_id == user.organisation_id
-        )
-        return sa.and_(Shipment.sender_id == user.organisation_id), mine.correlate(Shipment)
+        return Shipment.sender_id == user.organisation_id, Shipment.consignee_organisation_id == user.organisation_id
+    # By EXISTS: looked up for the shipments at hand, where IN would first gather all that the user may see.
     lots = sa.exists().where(
         ShipmentLine.shipment_id == Shipment.id,
         Batch.id == ShipmentLine.batch_id,
@@ -447,11 +495,11 @@ def find_shipments(user: User, *, search: str = "", direction: str = "", page: i
         lots = (
             sa.select(ShipmentLine.shipment_id).join(Batch).where(Batch.lot_number.icontains(search, autoescape=True))
         )
-        query = query.join(Shipment.consignee).where(
+        query = query.where(
             sa.or_(
                 *(
                     column.icontains(search, autoescape=True)
-                    for column in (Shipment.number, Consignee.name, Shipment.vehicle, Shipment.order_number)
+                    for column in (Shipment.number, Shipment.consignee_name, Shipment.vehicle, Shipment.order_number)
                 ),
                 Shipment.id.in_(lots),
             )
@@ -509,7 +557,6 @@ def shipments_of(batch: Batch) -> list[ShipmentLine]:
         .join(ShipmentLine.shipment)
         .where(ShipmentLine.batch_id == batch.id)
         .options(
-            joinedload(ShipmentLine.shipment).joinedload(Shipment.consignee),
             joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
             joinedload(ShipmentLine.shipment).joinedload(Shipment.receipt).selectinload(Receipt.lines),
         )
@@ -533,8 +580,7 @@ def places_sent_to(batch: Batch) -> list[Sending]:
     query = (
         db.select(Shipment.departed_at, Division)
         .join(ShipmentLine, ShipmentLine.shipment_id == Shipment.id)
-        .join(Shipment.consignee)
-        .join(Consignee.division)
+        .join(Shipment.consignee_division)
         .where(ShipmentLine.batch_id == batch.id, Shipment.withdrawn_at.is_(None))
         .order_by(Shipment.departed_at.desc())
         .limit(50)
@@ -554,7 +600,6 @@ def journey_of(label: ScannedLabel) -> list[ShipmentLine]:
         .join(ShipmentLine.shipment)
         .where(ShipmentLine.id.in_(lines), Shipment.withdrawn_at.is_(None))
         .options(
-            joinedload(ShipmentLine.shipment).joinedload(Shipment.consignee),
             joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
             joinedload(ShipmentLine.shipment).joinedload(Shipment.receipt).selectinload(Receipt.lines),
         )
@@ -568,8 +613,7 @@ def _at_hand(user: User) -> sa.Select[Batch]:
     received = (
         sa.select(ShipmentLine.batch_id)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .join(Consignee, Consignee.id == Shipment.consignee_id)
-        .where(Consignee.organisation_id == user.organisation_id, Shipment.withdrawn_at.is_(None))
+        .where(Shipment.consignee_organisation_id == user.organisation_id, Shipment.withdrawn_at.is_(None))
     )
     own = sa.and_(Batch.producer_id == user.organisation_id, Batch.released_at.is_not(None), Batch.closed_at.is_(None))
     return (
@@ -586,7 +630,9 @@ def lots_at_hand(user: User, most: int = 100) -> list[Batch]:
 
 
 def consignees_of(user: User) -> list[Consignee]:
-    query = db.select(Consignee).filter_by(sender_id=user.organisation_id).order_by(Consignee.name).limit(500)
+    query = (
+        db.select(Consignee).filter_by(sender_id=user.organisation_id).order_by(Consignee.name, Consignee.id).limit(500)
+    )
     return list(db.session.scalars(query))
 
 

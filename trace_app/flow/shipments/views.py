@@ -18,6 +18,7 @@ from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
+from trace_app.errors import Problem
 from trace_app.extensions import db, limiter
 from trace_app.flow.balance import MoreThanLeft
 from trace_app.flow.shipments import service as shipping
@@ -39,8 +40,12 @@ from trace_app.uploads import upload, uploads
 
 views = Blueprint("shipments", __name__)
 PARTIES = (RoleName.PRODUCER, RoleName.BUYER)
-_OF_CODES = (NoSuchLabel, LabelIsVoid, shipping.AlreadySent)
-_OF_PHOTOS = (PhotoRefused, PhotoOversized, TooManyPhotos)
+_REFUSALS: dict[str, type[Problem] | tuple[type[Problem], ...]] = {
+    "codes": (NoSuchLabel, LabelIsVoid, shipping.AlreadySent),
+    "photos": (PhotoRefused, PhotoOversized, TooManyPhotos),
+    "organisation": shipping.NotOnThePlatform,
+    "phone": shipping.WhichOfThem,
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class ShipmentPage:
 
     @property
     def to_me(self) -> bool:
-        return self.viewer.organisation_id == self.shipment.consignee.organisation_id
+        return self.viewer.organisation_id == self.shipment.consignee_organisation_id
 
     @property
     def may_note(self) -> bool:
@@ -90,7 +95,7 @@ def new() -> ResponseReturnValue:
     if form.is_submitted():
         quantities, faults = _quantities("q-")
         if form.validate() and not faults:
-            with form.refusals(codes=_OF_CODES, photos=_OF_PHOTOS), transaction():
+            with form.refusals(**_REFUSALS), transaction():
                 shipment = _ship(form, quantities)
             if not form.errors:
                 flash(_("已登记发货。请打印发货单随货同行，收货方扫码或凭收货码确认。"))
@@ -115,13 +120,13 @@ def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:
     labels = shipping.scanned(
         [line for line in (facts["codes"] or "").splitlines() if line.strip()][: shipping.MOST_CODES]
     )
-    names = shipping.ConsigneeFacts.__dataclass_fields__.keys() - {"name"}
     return shipping.ship(
         the_user(),
         shipping.ConsigneeFacts(
             facts["consignee"],
-            **{name: facts[name] or "" for name in names if name != "division_code"},
+            phone=facts["phone"] or None,
             division_code=facts["division_code"],
+            **{name: facts[name] or "" for name in ("email", "address", "organisation")},
         ),
         shipping.ShipmentFacts(
             departed_at=facts["departed_at"],
@@ -246,7 +251,7 @@ def receive(code: str) -> ResponseReturnValue:
             with form.refusals(note=shipping.DifferenceNeedsNote), transaction():
                 shipment = shipping.shipment_by_code(code)
                 user = acting_user()
-                mine = user is not None and user.organisation_id == shipment.consignee.organisation_id
+                mine = user is not None and user.organisation_id == shipment.consignee_organisation_id
                 shipping.receive(
                     shipment,
                     quantities,
@@ -309,5 +314,5 @@ def journey() -> ResponseReturnValue:
 
 def _concerns(batch: Batch, lines: list[ShipmentLine]) -> bool:
     user = the_user()
-    parties = {line.shipment.sender_id for line in lines} | {line.shipment.consignee.organisation_id for line in lines}
+    parties = {line.shipment.sender_id for line in lines} | {line.shipment.consignee_organisation_id for line in lines}
     return may_see(user, batch.producer_id, batch.division_code) or user.organisation_id in parties
