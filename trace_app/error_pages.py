@@ -75,7 +75,8 @@ def _wait() -> str:
     reached = limiter.current_limit
     if reached is None:
         return str(MEANINGS[429])
-    minutes = max(1, math.ceil((reached.reset_at - time.time()) / 60))
+    # The library adds a second.
+    minutes = max(1, math.ceil((reached.reset_at - 1 - time.time()) / 60))
     return str(ngettext("操作太频繁。请过 %(num)d 分钟再试。", "操作太频繁。请过 %(num)d 分钟再试。", minutes))
 
 
