@@ -584,7 +584,9 @@ class TestDrills:
         client.post(f"/recalls/{number}/end", data={"note": "演练结束"})
         page = client.get(f"/recalls/{number}/manage").text
         assert "秒，确定范围" in page
-        assert "小时，最后一家确认" in page
+        assert "1/2" in page
+        # One has not confirmed, so nobody was the last.
+        assert "小时，最后一家确认" not in page
         with pypdfium2.PdfDocument(client.get(f"/recalls/{number}/report.pdf").data) as document:
             text = "".join(page.get_textpage().get_text_range() for page in document)
         assert "不是真的召回" in text
@@ -731,3 +733,56 @@ class TestDesk:
 
     def test_an_empty_desk(self, world: World) -> None:
         assert "目前没有进行中的召回" in world.client(world.regulator()).get("/desk").text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "yr-2026-1101",
+        "ＹＲ－2026－1101",
+        "YR 2026 1101",
+        "YR20261101",
+        "YR—2O26—11O1",
+        "批次号：YR-2026-1101。",
+        "YR-2026-1101",
+    ],
+)
+def test_who_holds_recalled_goods_never_reads_that_there_are_none(world: World, typed: str) -> None:
+    lot = world.released(world.producer(), lot_number="YR-2026-1101")
+    world.recall(world.regulator(), lot)
+    page = world.client().get("/recalls/check", query_string={"lot": typed}).text
+    assert "正在召回" in page
+    assert "没有批次号" not in page
+
+
+def test_deadlines_follow_the_level(world: World) -> None:
+    grower, officer = world.producer(), world.regulator()
+    lot = world.released(grower)
+    number = _issue(world, officer, lot, level="3")
+    [before] = _times(world, number)
+    changed = NOTICE | {"level": "2", "note": "复检后提高级别"}
+    answer = world.client(officer).post(f"/recalls/{number}/correct", data=changed)
+    assert answer.status_code == 302, answer.text
+    [after] = _times(world, number)
+    assert after < before
+    with world.app.app_context():
+        recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+        assert after == (recall.start_due_at, recall.finish_due_on)
+
+
+def _times(world: World, number: str) -> list[tuple[datetime, date]]:
+    with world.app.app_context():
+        recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+        return [(task.start_due_at, task.finish_due_on) for task in tasks.tasks_of(recall)]
+
+
+def test_how_long_the_last_took_is_not_said_while_one_is_missing(world: World) -> None:
+    grower, officer = world.producer(), world.regulator()
+    lot = world.released(grower)
+    _send(world, grower, lot, "5", "云岭超市")
+    number = _issue(world, officer, lot)
+    client = world.client(officer)
+    first, second = _tasks(world, number).values()
+    for token, said in ((first, False), (second, True)):
+        world.client().post(f"/recall-tasks/{token}/acknowledge", data={"name": "李大姐", "phone": "13800000000"})
+        assert ("最后一家确认" in client.get(f"/recalls/{number}/manage").text) is said

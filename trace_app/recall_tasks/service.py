@@ -33,7 +33,7 @@ from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallReport, RecallTask
 from trace_app.recalls import clocks
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
-from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
+from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallStatus
 from trace_app.settings import address_of
 from trace_app.units import unit_name
 from trace_app.values import JsonObject
@@ -111,6 +111,7 @@ def tell_everyone(recall_id: int) -> None:
                 tell(db.session.get_one(Organisation, organisation_id), _message(recall, None))
         db.session.flush()
         for task in known.values():
+            _set_times(task, recall)
             _send(task)
         if recall.voluntary or recall.status is RecallStatus.PENDING:
             for regulator in _regulators(recall):
@@ -142,20 +143,27 @@ def _parties(recall: Recall) -> set[tuple[int | None, int | None]]:
 
 
 def _task(recall: Recall, organisation_id: int | None, consignee_id: int | None) -> RecallTask:
-    now = utc_now()
-    # Who is told later, by an extension, has as long as the others had.
-    begun = recall.in_force_at if recall.in_force_at and len(recall.notices) == 1 else now
     task = RecallTask(
         recall_id=recall.id,
         organisation_id=organisation_id,
         consignee_id=consignee_id,
         token=secrets.token_hex(16),
-        sent_at=now,
-        start_due_at=clocks.start_due(recall.level, begun or now),
-        finish_due_on=clocks.finish_due(recall.level, begun or now),
+        sent_at=utc_now(),
     )
+    _set_times(task, recall)
     db.session.add(task)
     return task
+
+
+def _set_times(task: RecallTask, recall: Recall) -> None:
+    """Until when a party has to begin and to finish, by the recall's level as it is now.
+
+    Whom an extension brought in has as long as the others had.
+    """
+    extended = [n.issued_at for n in recall.notices if n.type is NoticeType.EXTEND and n.issued_at <= task.sent_at]
+    begun = max(extended, default=recall.in_force_at or task.sent_at)
+    task.start_due_at = clocks.start_due(recall.level, begun)
+    task.finish_due_on = clocks.finish_due(recall.level, begun)
 
 
 def _send(task: RecallTask) -> None:
@@ -469,7 +477,7 @@ class RecallProgress:
     secured: float | None
     known: float | None
     hours_to_contact: float | None
-    """Hours until the last of those who confirmed did; None where no one has."""
+    """Hours until the last party confirmed; None as long as any has not."""
 
     @property
     def confirmed(self) -> int:
@@ -505,7 +513,7 @@ def progress_of(recall: Recall) -> RecallProgress:
         lots,
         _mean(lot.secured for lot in lots),
         _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in lots),
-        _hours(recall.in_force_at, max(moments)) if moments else None,
+        _hours(recall.in_force_at, max(moments)) if moments and len(moments) == len(parties) else None,
     )
 
 

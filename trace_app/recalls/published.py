@@ -16,6 +16,7 @@ from trace_app.batches.service import tells_who_stopped
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI
 from trace_app.extensions import db
+from trace_app.folding import fold, fold_column
 from trace_app.language import named
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallNotice, RecallStatus
 
@@ -108,15 +109,24 @@ def lots_listed(recalls: Sequence[Recall], most: int = LISTED) -> dict[int, list
 
 
 def lots_with_number(number: str) -> list[Batch]:
-    """Lots that ever left their producer and have this number, whoever made them; at most twenty."""
+    """Lots that ever left their producer and have this number, whoever made them; at most twenty.
+
+    Of lots that are or were recalled the number may be typed in any case, with other dashes or spaces, with a caption,
+    or with O for 0: nobody who holds recalled goods reads that there are none.
+    """
     query = (
         db.select(Batch)
-        .where(Batch.lot_number == number, sa.or_(Batch.released_at.is_not(None), Batch.recalled))
+        .where(sa.or_(Batch.released_at.is_not(None), Batch.recalled))
         .options(joinedload(Batch.product), joinedload(Batch.producer), joinedload(Batch.division))
         .order_by(Batch.id)
         .limit(20)
     )
-    return list(db.session.scalars(query))
+    exact = list(db.session.scalars(query.where(Batch.lot_number == number)))
+    if exact:
+        return exact
+    recalled = sa.select(RecallMember.batch_id).join(Recall).where(_PUBLIC)
+    folded = fold_column(Batch.lot_number) == fold(number)
+    return list(db.session.scalars(query.where(Batch.id.in_(recalled), folded)))
 
 
 def recalls_of(batch: Batch) -> list[Recall]:
