@@ -58,10 +58,18 @@ CHANGED: dict[str, object] = {"version": Batch.version + 1, "checked_on": None}
 """What a change that the trace page shows does to a batch."""
 
 
+def held_in_order(batches: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """The condition on `Batch` that it is among those that a condition names, which are held by id first: whoever
+    changes several takes them in one order.
+    """
+    held = sa.select(Batch.id).where(batches).order_by(Batch.id).with_for_update(of=Batch, key_share=True)
+    return Batch.id.in_(held.correlate(None))
+
+
 def raise_versions(batches: sa.ColumnElement[bool]) -> None:
     """Raise the versions of the batches that a condition names, where the session does not see what has changed."""
     db.session.execute(
-        sa.update(Batch).where(batches).values(CHANGED), execution_options={"synchronize_session": False}
+        sa.update(Batch).where(held_in_order(batches)).values(CHANGED), execution_options={"synchronize_session": False}
     )
 
 
@@ -75,6 +83,6 @@ def _raise_versions(session: Session, _context: object) -> None:
         conditions = [condition(row) for row in changed for condition in listed.get(type(row), [])]
         if conditions:
             session.execute(
-                sa.update(Batch).where(sa.or_(*conditions)).values(values),
+                sa.update(Batch).where(held_in_order(sa.or_(*conditions))).values(values),
                 execution_options={"synchronize_session": False},
             )
