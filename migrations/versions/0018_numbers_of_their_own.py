@@ -19,6 +19,7 @@ LEVELS = "'batch', 'item', 'case', 'pallet'"
 YEAR_OF_SHIPMENT = re.compile(r"(?:^|-)(\d{4})\d{4}-")
 """In both forms of a shipment's number: 12-20261125-003 and 20261125-7KQ2-M0XR-9T4V."""
 YEAR_OF_CERTIFICATE = re.compile(r"^\d+-(\d{4})-")
+CERTIFICATE_WITH_COUNTER = re.compile(r"^\d+-\d{4}-\d{5,}-(\d+)$")
 OF_RECALL = re.compile(r"^(.*-[HM]?)(\d{4})-(\d+)$")
 
 COUNTERS = sa.table("counters", *map(sa.column, ("name", "scope", "period", "value")))
@@ -76,8 +77,8 @@ def upgrade() -> None:
 def _fill_counters() -> None:
     """Counters go on behind what was given out.
 
-    Shipments and certificates count all that there are: those of a form that says nothing of a counter are among them
-    where this runs a second time.
+    Of shipments and certificates all are counted: numbers that say nothing of a counter are among them where this runs
+    a second time.
     """
     op.execute(
         "INSERT INTO counters (name, scope, period, value)"
@@ -113,7 +114,15 @@ def _count(
 
 def _by_year(year: re.Pattern[str]) -> Callable[[Iterable[sa.Row[tuple[int, str]]]], dict[tuple[str, str], int]]:
     def count(rows: Iterable[sa.Row[tuple[int, str]]]) -> dict[tuple[str, str], int]:
-        return Counter((str(owner), found[1]) for owner, number in rows if (found := year.search(number)))
+        largest: Counter[tuple[str, str]] = Counter()
+        counted: Counter[tuple[str, str]] = Counter()
+        for owner, number in rows:
+            if found := year.search(number):
+                key = str(owner), found[1]
+                counted[key] += 1
+                if plain := CERTIFICATE_WITH_COUNTER.match(number):
+                    largest[key] = max(largest[key], int(plain[1]))
+        return {key: max(counted[key], largest[key]) for key in counted}
 
     return count
 

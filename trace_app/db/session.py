@@ -89,7 +89,7 @@ def repeated(use_case: Callable[[], Answer], before_repeating: Callable[[], None
         except sa.exc.DBAPIError as error:
             if not left or attempt.committed or not was_broken_off(error):
                 raise
-            log.info("done again: the database broke it off", left=left)
+            log.info("done again: the database broke it off", left=left, error=type(error.orig).__name__)
             db.session.rollback()
             before_repeating()
             # Not all at once again.

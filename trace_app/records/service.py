@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased, joinedload, lazyload
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
 from trace_app.batches import service as batches
-from trace_app.batches.freshness import CHANGED, held_in_order, judged_by_rules, shown_on_trace_pages
+from trace_app.batches.freshness import CHANGED, hold_in_order, judged_by_rules, shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.db.base import utc_now
@@ -221,7 +221,8 @@ def _raise_versions(connection: sa.Connection, author: Author, scope: Scope, ent
         own = sa.select(Site.id).where(Site.id == scope.site_id, Site.producer_id == author.organisation_id)
         if connection.execute(own).scalar() is None:
             raise NotFound
-        lots = held_in_order(covered_lots(Record.id == record_id))
+        lots = covered_lots(Record.id == record_id)
+        hold_in_order(connection, lots)
         connection.execute(sa.update(Batch).where(lots).values(CHANGED))
         return
     facts = {"batch_ids": scope.batch_ids, "producer": author.organisation_id, "kind": entry.kind_code}
