@@ -81,6 +81,7 @@ def fill(lots: int) -> None:
             "id": n + 1,
             "batch_id": first + n,
             "key_number": 1,
+            "run_number": n + 1,
             "level": "item",
             "count": 500,
             "has_pin": False,
@@ -207,7 +208,6 @@ def around(lots: int) -> None:
                 "division_code": "530324102",
                 "address": "",
                 "phone": "",
-                "next_sscc": 0,
                 "created_at": moment,
             }
             for n in range(people)

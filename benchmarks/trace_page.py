@@ -161,6 +161,7 @@ def fill(environment: dict[str, str], lots: int, hot_lots: int, labels: int, fol
                 numbers,
                 f"t.id = {run}",
                 id=f"{first_run} + s.n",
+                run_number=f"{first_run} + s.n",
                 batch_id=f"{first_lot} + s.n",
                 count=str(labels),
                 level="'item'",

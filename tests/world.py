@@ -30,6 +30,7 @@ from trace_app.db.session import transaction
 from trace_app.extensions import db
 from trace_app.labels import printing
 from trace_app.labels import service as labels
+from trace_app.labels.keys import code_book
 from trace_app.labels.models import LabelLevel
 from trace_app.recalls.models import NoticeText
 from trace_app.recalls.service import issue_recall
@@ -301,6 +302,15 @@ class World:
     def code(self, run_id: int, index: int = 0) -> str:
         with self.app.app_context():
             return labels.code_of(db.session.get_one(labels.LabelRun, run_id), index)
+
+    def unmade(self, run_id: int, index: int, runs_on: int = 0) -> str:
+        """A code that is rightly encrypted, of a label that need not have been made.
+
+        :param runs_on: of so many runs later.
+        """
+        with self.app.app_context():
+            row = db.session.get_one(labels.LabelRun, run_id)
+            return code_book().code(row.run_number + runs_on, index, key_number=row.key_number)
 
     def sscc(self, run_id: int, index: int = 0) -> str:
         """The number of a case or pallet, of a producer that has a GS1 company prefix."""

@@ -10,7 +10,7 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
-from trace_app import body_limits, cli, error_pages, language, logs, security_headers, templating
+from trace_app import body_limits, cli, conflicts, error_pages, language, logs, security_headers, templating
 from trace_app.accounts import sign_in
 from trace_app.accounts.access import guard
 from trace_app.api import document
@@ -88,6 +88,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     templating.init_app(app)
     language.init_app(app)
     error_pages.init_app(app)
+    conflicts.init_app(app)
     app.extensions["media_store"] = open_store(settings)
     _register_views(app)
     sign_in.init_app(app)

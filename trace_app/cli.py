@@ -24,6 +24,7 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import jobs
 from trace_app.labels.keys import key_file, register_keys
+from trace_app.labels.service import NEARLY_FULL, runs_used, used_share
 from trace_app.reference.service import load_built_in as load_reference_tables
 from trace_app.settings import settings
 
@@ -203,10 +204,14 @@ def load_kind(file: Path) -> None:
 @keys.command("show")
 @plainly
 def show_keys() -> None:
-    """Fingerprints of the label keys; the keys themselves are never shown."""
+    """Fingerprints of the label keys, and how full they are; the keys themselves are never shown."""
     click.echo(str(settings().label_keys))
-    for number, fingerprint in key_file().fingerprints().items():
-        click.echo(f"{number:>3}  {fingerprint}")
+    fingerprints = key_file().fingerprints()
+    for number, fingerprint in fingerprints.items():
+        runs = runs_used(number)
+        click.echo(f"{number:>3}  {fingerprint}  {runs:,} label runs, {used_share(runs)} %")
+    if used_share(runs_used(max(fingerprints))) >= NEARLY_FULL:
+        click.echo("The newest key is nearly full: run flask keys rotate, then restart the servers.")
 
 
 @keys.command("rotate")

@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from media_store import StoreUnavailable
+from trace_app.db.session import was_broken_off
 from trace_app.errors import InvalidInput, Problem
 from trace_app.extensions import limiter
 from trace_app.values import JsonObject
@@ -86,6 +87,9 @@ def _store_unavailable(error: StoreUnavailable) -> Response:
 
 
 def _database_unavailable(error: OperationalError) -> Response:
+    if was_broken_off(error):
+        log.warning("broken off by the database, again and again", path=request.path, method=request.method)
+        return answer(409, str(MEANINGS[409]))
     log.exception("database unavailable", path=request.path, method=request.method)
     g.user_unknown = True
     return answer(503, str(MEANINGS[503]))

@@ -157,8 +157,11 @@ def _name(function: Callable[..., None]) -> str:
 
 def _in_context(app: Flask, function: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: object) -> None:
+        # Loaded late: the session stands on the extensions, of which this is one.
+        from trace_app.db.session import repeated
+
         with app.app_context():
-            function(*arguments)
+            repeated(lambda: function(*arguments))
 
     run.__name__ = function.__name__
     run.__qualname__ = function.__qualname__

@@ -241,3 +241,67 @@ def test_what_stood_in_the_address_book_and_in_findings_stands_where_it_stays(ba
         _execute("UPDATE audit_events SET action = 'x'")
         flask_migrate.upgrade()
         db.engine.dispose()
+
+
+NUMBERED = """
+INSERT INTO users (id, email, username, full_name, password, active, fs_uniquifier, organisation_id, created_at)
+    VALUES (1, 'u', 'u', '', '', TRUE, 'u', 1, '2026-01-01 00:00:00');
+UPDATE organisations SET gs1_prefix = '6901234', next_sscc = 12;
+UPDATE label_runs SET sscc_stem = '06909999', sscc_first = 40, level = 'case' WHERE id = 8;
+INSERT INTO commitment_certificates (id, number, batch_id, quantity, unit, consignee, bases, issued_on, facts, run_id,
+    withdrawn_reason, created_at, created_by_id)
+    VALUES (1, '530324-2025-00001-0007', 1, 1, 'kg', '', '[]', '2025-02-01', '{}', 7, '', '2025-02-01 00:00:00', 1),
+           (2, '530324-2026-00001-0001', 1, 1, 'kg', '', '[]', '2026-02-01', '{}', 8, '', '2026-02-01 00:00:00', 1);
+INSERT INTO recalls (id, number, kind, status, level, voluntary, authority_id, issued_by_id, issued_at, scope, lot_count)
+    VALUES (1, '530324-2026-0003', 'recall', 'active', 2, false, 1, 1, '2026-02-01 00:00:00', '{}', 1),
+           (2, '530324-H2026-0002', 'hold', 'active', 2, false, 1, 1, '2026-02-03 00:00:00', '{}', 1);
+INSERT INTO consignees (id, sender_id, name, phone, email, address, created_at)
+    VALUES (1, 1, '超市', '', '', '', '2026-11-25 00:00:00');
+INSERT INTO shipments (id, number, receipt_code, sender_id, consignee_id, departed_at, carrier, vehicle, driver,
+    driver_phone, platform, order_number, note, withdrawn_reason, created_at, created_by_id)
+    VALUES (1, '1-20261125-001', 'A', 1, 1, '2026-11-25 00:00:00', '', '', '', '', '', '', '', '',
+            '2026-11-25 00:00:00', 1)
+"""
+
+
+def test_what_was_numbered_before_keeps_its_number_and_counters_go_on_behind_it(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        _execute(BEFORE_THE_PRINT_ROOM)
+        flask_migrate.upgrade(revision="0016")
+        _execute(NUMBERED)
+        for _ in range(2):
+            flask_migrate.upgrade()
+            with db.engine.connect() as connection:
+                runs = connection.execute(sa.text("SELECT id, key_number, run_number FROM label_runs ORDER BY id"))
+                assert [tuple(run) for run in runs] == [(7, 1, 7), (8, 1, 8)]
+                held = connection.execute(sa.text('SELECT run_id, "index" FROM commitment_certificates ORDER BY id'))
+                assert [tuple(row) for row in held] == [(7, 0), (8, 0)]
+                counters = connection.execute(sa.text("SELECT name, scope, period, value FROM counters"))
+                assert {tuple(row) for row in counters} == {
+                    ("label_run", "1", "", 9),
+                    ("sscc", "06901234", "", 12),
+                    ("sscc", "06909999", "", 50),
+                    ("certificate", "1", "2025", 7),
+                    ("certificate", "1", "2026", 1),
+                    ("recall", "530324-", "2026", 3),
+                    ("recall", "530324-H", "2026", 2),
+                    ("shipment", "1", "2026", 1),
+                }
+            flask_migrate.downgrade(revision="0016")
+            with db.engine.connect() as connection:
+                assert connection.execute(sa.text("SELECT next_sscc FROM organisations")).scalar() == 12
+        db.engine.dispose()
+
+
+def test_no_way_back_is_offered_where_printed_codes_would_lose_their_meaning(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        _execute(BEFORE_THE_PRINT_ROOM)
+        flask_migrate.upgrade()
+        _execute("UPDATE label_runs SET run_number = 0 WHERE id = 8")
+        with pytest.raises(SystemExit):
+            flask_migrate.downgrade(revision="0016")
+        with db.engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT count(*) FROM counters")).scalar() == 1
+        db.engine.dispose()

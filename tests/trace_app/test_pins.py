@@ -27,8 +27,8 @@ def run(world: World, actor: Actor) -> int:
 
 def _pin(world: World, run: int, index: int = 0) -> str:
     with world.app.app_context():
-        key = db.session.get_one(LabelRun, run).key_number
-        return code_book().pins(run, index, 1, key_number=key).tobytes().decode()
+        row = db.session.get_one(LabelRun, run)
+        return code_book().pins(row.run_number, index, 1, key_number=row.key_number).tobytes().decode()
 
 
 def _wrong(pin: str) -> str:

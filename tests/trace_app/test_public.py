@@ -15,7 +15,6 @@ from tests.conftest import app_for, set_up, settings_for
 from tests.world import PASSWORD, SPRAYED, TOKEN, World, photo
 from trace_app.extensions import db
 from trace_app.labels import service as labels
-from trace_app.labels.keys import code_book
 
 BUDGET = 35 * 1024
 
@@ -205,11 +204,8 @@ class TestCodes:
     def test_codes_beyond_a_runs_count_are_unknown(self, world: World) -> None:
         actor = world.producer()
         run = world.run(actor, world.released(actor), count=2)
-        with world.app.app_context():
-            beyond = code_book().code(run, 2)
-            other_run = code_book().code(run + 1, 0)
-        assert world.client().get(f"/{beyond}").status_code == 404
-        assert world.client().get(f"/{other_run}").status_code == 404
+        assert world.client().get(f"/{world.unmade(run, 2)}").status_code == 404
+        assert world.client().get(f"/{world.unmade(run, 0, runs_on=1)}").status_code == 404
 
     def test_an_empty_search_goes_home(self, world: World) -> None:
         assert world.client().get("/find?code=").location == "/"

@@ -392,8 +392,14 @@ class TestCommitments:
         assert self._issue(client, batch_id).status_code == 302
         assert self._issue(client, batch_id).status_code == 302
         page = client.get(f"/batches/{batch_id}/commitments").text
-        numbers = sorted(set(re.findall(r"530324-\d{4}-\d{5}-\d{4}", page)))
-        assert [number[-4:] for number in numbers] == ["0001", "0002"]
+        with world.app.app_context():
+            rows = db.session.scalars(db.select(CommitmentCertificate).order_by(CommitmentCertificate.id)).all()
+            numbers = [row.number for row in rows]
+            assert [(row.run_id, row.index) for row in rows] == [(rows[0].run_id, 0), (rows[0].run_id, 1)]
+        for number in numbers:
+            assert re.fullmatch(r"530324-\d{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}", number)
+            assert number in page
+        assert len(set(numbers)) == 2
         answer = client.get("/commitments/1.pdf")
         with pypdfium2.PdfDocument(answer.data) as document:
             assert len(document) == 1
@@ -422,8 +428,7 @@ class TestCommitments:
         run = world.run(actor, batch_id)
         page = client.get(f"/batches/{batch_id}/labels").text
         assert [f'href="/labels/{number}"' in page for number in (run - 1, run)] == [False, True]
-        for number in (run - 1, run):
-            assert client.get(f"/labels/{number}").status_code == 200
+        assert [client.get(f"/labels/{number}").status_code for number in (run - 1, run)] == [404, 200]
         assert client.get("/labels").status_code == 200
 
     def test_together_they_are_not_for_more_than_the_lot(self, world: World) -> None:

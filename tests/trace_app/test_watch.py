@@ -114,11 +114,7 @@ def test_void_unprinted_and_unknown_codes_come_into_the_log(world: World) -> Non
     run = world.run(grower, lot, 3)
     codes = [world.code(run, index) for index in range(3)]
     world.client(grower).post(f"/labels/{run}/void", data={"first": "1", "last": "1", "reason": "印坏"})
-    with world.app.app_context():
-        from trace_app.labels.keys import code_book
-
-        never = code_book().code(run, 50)
-    for code in (*codes, never, "0" * 13):
+    for code in (*codes, world.unmade(run, 50), "0" * 13):
         world.client().get(f"/{code}", headers=PHONE)
     world.app.extensions["scan_log"].hand_over()
     with world.app.app_context():

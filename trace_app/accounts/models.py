@@ -66,8 +66,6 @@ class Organisation(Model):
     """The division that a regulator watches over, with all below it."""
     gs1_prefix: Mapped[str | None] = mapped_column(sa.String(12), unique=True)
     """GS1 company prefix, for the SSCCs of its cases and pallets."""
-    next_sscc: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
-    """The next free serial reference under that prefix."""
     address: Mapped[str] = mapped_column(sa.String(200), default="")
     phone: Mapped[str] = mapped_column(sa.String(30), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

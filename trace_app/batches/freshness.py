@@ -56,25 +56,34 @@ def judged_by_rules(model: type, batches: Condition) -> None:
 
 CHANGED: dict[str, object] = {"version": Batch.version + 1, "checked_on": None}
 """What a change that the trace page shows does to a batch."""
+_DUE: dict[str, object] = {"checked_on": None}
+
+
+def hold_in_order(connection: sa.Connection, batches: sa.ColumnElement[bool]) -> None:
+    """Hold the batches that a condition names, by id: whoever changes several takes them in one order.
+
+    By a statement of its own. Within the UPDATE it would hold the latest state of a row while the UPDATE still asks for
+    the one that it saw at its beginning, for which others may queue: a deadlock of two who want one row.
+    """
+    if connection.dialect.name == "postgresql":
+        held = sa.select(Batch.id).where(batches).order_by(Batch.id).with_for_update(of=Batch, key_share=True)
+        connection.execute(sa.select(sa.func.count()).select_from(held.subquery()))
 
 
 def raise_versions(batches: sa.ColumnElement[bool]) -> None:
     """Raise the versions of the batches that a condition names, where the session does not see what has changed."""
-    db.session.execute(
-        sa.update(Batch).where(batches).values(CHANGED), execution_options={"synchronize_session": False}
-    )
+    _change(db.session, batches, CHANGED)
+
+
+def _change(session: Any, batches: sa.ColumnElement[bool], values: dict[str, object]) -> None:
+    hold_in_order(session.connection(), batches)
+    session.execute(sa.update(Batch).where(batches).values(values), execution_options={"synchronize_session": False})
 
 
 @event.listens_for(Session, "after_flush")
 def _raise_versions(session: Session, _context: object) -> None:
     changed = {row for row in session.dirty if session.is_modified(row)} | set(session.new) | set(session.deleted)
-    for listed, values in (
-        (_SHOWN, CHANGED),
-        (_JUDGED, {"checked_on": None}),
-    ):
+    for listed, values in ((_SHOWN, CHANGED), (_JUDGED, _DUE)):
         conditions = [condition(row) for row in changed for condition in listed.get(type(row), [])]
         if conditions:
-            session.execute(
-                sa.update(Batch).where(sa.or_(*conditions)).values(values),
-                execution_options={"synchronize_session": False},
-            )
+            _change(session, sa.or_(*conditions), values)

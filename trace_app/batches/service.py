@@ -244,7 +244,7 @@ def _lock(batch: Batch) -> None:
     """Have what is decided on hold until the commit: two people may press at once."""
     if db.engine.dialect.name == "postgresql":
         db.session.execute(sa.text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _USE_LOCK})
-    db.session.refresh(batch, with_for_update={"of": Batch})
+    db.session.refresh(batch, with_for_update={"of": Batch, "key_share": True})
 
 
 def _state(batch: Batch, facts: BatchFacts) -> None:

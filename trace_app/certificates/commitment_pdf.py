@@ -32,7 +32,7 @@ def commitment_pdf(row: CommitmentCertificate) -> bytes:
 
 
 def _drawn(row: CommitmentCertificate) -> bytes:
-    code = format_code(code_of(row.run, 0))
+    code = format_code(code_of(row.run, row.index))
     rows = _rows(row)
     number = f"编号 {row.number}"
     texts = [

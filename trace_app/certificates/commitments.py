@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
+from qr.codes import MAX_INDEX
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Organisation, User
 from trace_app.accounts.service import place_name
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
-from trace_app.certificates.models import CommitmentCertificate
+from trace_app.certificates.models import CommitmentCertificate, CommitmentRun
 from trace_app.clock import today
+from trace_app.db import counters
 from trace_app.db.base import utc_now
 from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.forms import plain_decimal
-from trace_app.labels.models import LabelLevel
-from trace_app.labels.service import is_void, request_run, url_of, void_labels
+from trace_app.labels.keys import code_book
+from trace_app.labels.models import LabelRun
+from trace_app.labels.service import is_void, run_of_documents, url_of, void_labels
 from trace_app.laboratory.models import TestSubject, Verdict
 from trace_app.laboratory.reports import tests_of
 from trace_app.units import UNITS
@@ -49,9 +51,9 @@ def issue_commitment(
     :param bases: of `CommitmentCertificate.bases`.
     :raises MoreThanTheLot, NoTestBehindIt, NotReleased, UnderRecall, AlreadyClosed:
     """
+    producer, day = batch.producer, today()
+    sequence = counters.take("certificate", producer.id, day.year)
     batches.must_be_on_sale(batch)
-    # Numbers run by producer and year: holding the producer holds the number.
-    db.session.refresh(batch.producer, with_for_update={"of": Organisation})
     issued = sum((row.quantity for row in commitments_of(batch) if row.withdrawn_at is None), Decimal(0))
     if issued + quantity > batch.quantity:
         raise MoreThanTheLot(
@@ -65,17 +67,19 @@ def issue_commitment(
     )
     if TESTED & set(bases) and not passed:
         raise NoTestBehindIt
-    run = request_run(user, batch, count=1, level=LabelLevel.BATCH)
+    part, index = divmod(sequence, MAX_INDEX + 1)
+    run = _run_for(user, producer, day.year, part)
     row = CommitmentCertificate(
-        number=_next_number(batch.producer),
+        number=_number(producer, day.year, sequence),
         batch_id=batch.id,
         quantity=quantity,
         unit=batch.unit,
         consignee=consignee,
         bases=bases,
-        issued_on=today(),
-        facts=_facts(batch) | {"url": url_of(run, 0)},
+        issued_on=day,
+        facts=_facts(batch) | {"url": url_of(run, index)},
         run_id=run.id,
+        index=index,
         created_by_id=user.id,
     )
     db.session.add(row)
@@ -97,13 +101,22 @@ def _facts(batch: Batch) -> dict[str, str]:
     }
 
 
-def _next_number(producer: Organisation) -> str:
-    """County, year, producer and counter: 530324-2026-00012-0001."""
-    stem = f"{producer.division_code[:6]}-{today().year}-{producer.id:05d}-"
-    latest = db.session.scalar(
-        db.select(sa.func.max(CommitmentCertificate.number)).where(CommitmentCertificate.number.startswith(stem))
-    )
-    return f"{stem}{int(latest.rpartition('-')[2]) + 1 if latest else 1:04d}"
+def _number(producer: Organisation, year: int, sequence: int) -> str:
+    """County, year, and what tells nothing of the producer or how many it gave out: 530324-2026-7KQ2-M0XR-9T4V."""
+    return f"{producer.division_code[:6]}-{year}-{counters.public_number('certificate', producer.id, year, sequence)}"
+
+
+def _run_for(user: User, producer: Organisation, year: int, part: int) -> LabelRun:
+    """The run of a producer's certificates of a year, begun with the first under each key.
+
+    Whoever gives out one holds the year's counter, so none is begun twice.
+    """
+    key = (producer.id, year, code_book().newest, part)
+    if known := db.session.get(CommitmentRun, key):
+        return known.run
+    run = run_of_documents(user)
+    db.session.add(CommitmentRun(producer_id=key[0], year=key[1], key_number=key[2], part=key[3], run=run))
+    return run
 
 
 def commitments_of(batch: Batch) -> list[CommitmentCertificate]:
@@ -126,8 +139,8 @@ def commitment_for(user: User, commitment_id: int) -> CommitmentCertificate:
 def withdraw_commitment(user: User, row: CommitmentCertificate, reason: str) -> None:
     """Take a certificate back, after a mistake: who scans its code is told. It stays; its quantity is free."""
     if row.withdrawn_at is None:
-        if not is_void(row.run.voided, 0):
-            void_labels(user, row.run, 0, 0, reason)
+        if not is_void(row.run.voided, row.index):
+            void_labels(user, row.run, row.index, row.index, reason)
         row.withdrawn_at, row.withdrawn_reason = utc_now(), reason
         db.session.flush()
         audit.note(user, "withdraw", row, number=row.number, reason=reason)

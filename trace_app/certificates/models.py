@@ -69,7 +69,11 @@ class CommitmentCertificate(Model):
     """
 
     __tablename__ = "commitment_certificates"
-    __table_args__ = (sa.CheckConstraint("quantity > 0", "quantity"),)
+    __table_args__ = (
+        sa.CheckConstraint("quantity > 0", "quantity"),
+        sa.CheckConstraint('"index" >= 0', "index"),
+        sa.UniqueConstraint("run_id", "index"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[str] = mapped_column(sa.String(30), unique=True)
@@ -84,10 +88,28 @@ class CommitmentCertificate(Model):
     """What is printed, as it stood on the day."""
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"))
     """The label run that the printed code belongs to."""
+    index: Mapped[int]
+    """The printed code's index in it: 0 where a certificate had a run of its own."""
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawn_reason: Mapped[str] = mapped_column(sa.String(300), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
 
     batch: Mapped[Batch] = relationship()
+    run: Mapped[LabelRun] = relationship()
+
+
+class CommitmentRun(Model):
+    """The label run whose codes a producer's commitment certificates of a year have: one, and a further one after a new
+    key or a million certificates.
+    """
+
+    __tablename__ = "commitment_runs"
+
+    producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), primary_key=True)
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key_number: Mapped[int] = mapped_column(sa.ForeignKey("label_keys.number"), primary_key=True)
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"), unique=True)
+
     run: Mapped[LabelRun] = relationship()

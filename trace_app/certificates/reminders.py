@@ -51,7 +51,7 @@ def check_certificate(certificate: Certificate) -> None:
 
     One that another of the same type and product outlives needs no reminder.
     """
-    db.session.refresh(certificate, with_for_update={"of": Certificate})
+    db.session.refresh(certificate, with_for_update={"of": Certificate, "key_share": True})
     found = []
     day = today()
     if certificate.withdrawn_at is None and not _outlived(certificate):

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 from trace_app.extensions import db
 
+REPEATS = 2
+"""How often a use case is done again that the database broke off in favour of another."""
+_BROKEN_OFF = {"40P01", "40001"}
+"""PostgreSQL's deadlock_detected and serialization_failure."""
 _BUSY_MS = 10_000
 _LONG_WAL = 32 * 1024 * 1024
 """The size in bytes from which on the write-ahead log is long."""
+
+
+Answer = TypeVar("Answer")
+
+log = structlog.get_logger()
 
 
 @contextmanager
@@ -41,6 +56,55 @@ def begin_writing() -> None:
     """Begin the session's transaction anew, as one that writes; for libraries that commit by themselves."""
     db.session.rollback()
     db.session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
+
+
+def was_broken_off(error: sa.exc.DBAPIError) -> bool:
+    """Whether the database ended a transaction because it and another stood in each other's way."""
+    return getattr(error.orig, "sqlstate", None) in _BROKEN_OFF
+
+
+@dataclass(slots=True)
+class _Attempt:
+    committed: bool = False
+
+
+_attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
+
+
+def repeated(use_case: Callable[[], Answer], before_repeating: Callable[[], None] = lambda: None) -> Answer:
+    """Do a whole use case, and up to twice more where the database broke its transaction off in favour of another.
+
+    A transaction can't be repeated from within: what was read before it began, and what was decided by that, has to be
+    done anew. Done anew is only what has committed nothing yet; of what is left, files in the store have names that no
+    row knows, and jobs and answers come after the commit.
+
+    :param before_repeating: puts back what the first attempt used up.
+    """
+    outer = _attempt.get()
+    for left in reversed(range(REPEATS + 1)):
+        attempt = _Attempt()
+        token = _attempt.set(attempt)
+        try:
+            return use_case()
+        except sa.exc.DBAPIError as error:
+            if not left or attempt.committed or not was_broken_off(error):
+                raise
+            log.info("done again: the database broke it off", left=left, error=type(error.orig).__name__)
+            db.session.rollback()
+            before_repeating()
+            # Not all at once again.
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+        finally:
+            _attempt.reset(token)
+            if outer is not None and attempt.committed:
+                outer.committed = True
+    raise AssertionError("unreachable")
+
+
+@event.listens_for(Session, "after_commit")
+def _note_commit(session: Session) -> None:
+    if (attempt := _attempt.get()) is not None and not session.in_nested_transaction():
+        attempt.committed = True
 
 
 def insert_into(table: Any, database: str) -> Any:

@@ -189,7 +189,7 @@ def waive(user: User, finding: Finding, reason: str) -> Waiver:
     """
     if not within_jurisdiction(user, finding.division_code):
         raise NotTheRegulator
-    db.session.refresh(finding, with_for_update={"of": Finding})
+    db.session.refresh(finding, with_for_update={"of": Finding, "key_share": True})
     if not finding.stops_release:
         raise NothingToWaive
     waiver = Waiver(

@@ -22,6 +22,8 @@ class LabelLevel(enum.StrEnum):
     ITEM = "item"
     CASE = "case"
     PALLET = "pallet"
+    DOCUMENT = "document"
+    """A paper, such as a commitment certificate. Which lot it goes with, says the paper's own row."""
 
 
 class PrintStatus(enum.StrEnum):
@@ -60,20 +62,30 @@ class LabelLayout(Model):
 
 
 class LabelRun(Model):
-    """The codes of labels made in one go. The row's id is the run in them; a label itself has no row."""
+    """The codes of labels made in one go; a label itself has no row.
+
+    Codes carry key and run number. The row's id is what other tables refer to, the scan log too.
+    """
 
     __tablename__ = "label_runs"
     __table_args__ = (
         sa.CheckConstraint(f"count BETWEEN 1 AND {MAX_INDEX + 1}", "count"),
-        sa.CheckConstraint(f"id <= {MAX_RUN}", "id"),
+        sa.CheckConstraint(f"run_number BETWEEN 0 AND {MAX_RUN}", "run_number"),
         sa.CheckConstraint("level != 'batch' OR count = 1", "one_code_for_a_batch"),
+        sa.CheckConstraint("(level = 'document') = (batch_id IS NULL)", "lot"),
+        sa.UniqueConstraint("key_number", "run_number"),
         sa.Index("ix_label_runs_sscc", "sscc_stem", "sscc_first"),
         sa.Index("ix_label_runs_batch_id", "batch_id", "count"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), nullable=True)
+    """None of a run of documents alone, each of which has a lot of its own. Nothing that prints, packs or lists the
+    labels of lots is given such a run.
+    """
     key_number: Mapped[int] = mapped_column(sa.ForeignKey("label_keys.number"))
+    run_number: Mapped[int]
+    """The run in its codes: each key has numbers of its own."""
     level: Mapped[LabelLevel] = mapped_column(one_of(LabelLevel, "level"), default=LabelLevel.ITEM)
     count: Mapped[int]
     """Codes, not sheets of paper: one for a run of batch labels."""

@@ -126,7 +126,7 @@ def pack(user: User, container: ScannedLabel, text: str) -> ScannedLabel:
     label, batch = _own(user, text)
     batches.must_be_on_sale(db.session.get_one(Batch, container.batch_id))
     # One scan after the other for a container: its row is the lock.
-    db.session.get_one(LabelRun, container.run_id, with_for_update=True)
+    db.session.get_one(LabelRun, container.run_id, with_for_update={"key_share": True})
     printed = format_code(label.code)
     if label.level not in ORDER or ORDER.index(label.level) >= ORDER.index(container.level):
         raise DoesNotGoInto(code=printed)
@@ -157,7 +157,7 @@ def pack(user: User, container: ScannedLabel, text: str) -> ScannedLabel:
 
 def unpack(user: User, container: ScannedLabel, packing_id: int) -> None:
     """Take something out of a container. That it lay there stays on record."""
-    row = db.session.get(Packing, packing_id, with_for_update=True)
+    row = db.session.get(Packing, packing_id, with_for_update={"key_share": True})
     if row is None or (row.container_run_id, row.container_index) != (container.run_id, container.index):
         return
     if row.unpacked_at is None:

@@ -43,7 +43,7 @@ def check_pin(label: ScannedLabel, pin: str) -> PinAnswer:
     if wait_until is not None and now < wait_until:
         return PinAnswer("wait", wait_until=wait_until)
     run = db.session.get_one(LabelRun, label.run_id)
-    expected = code_book().pins(run.id, label.index, 1, key_number=run.key_number).tobytes().decode()
+    expected = code_book().pins(run.run_number, label.index, 1, key_number=run.key_number).tobytes().decode()
     if not secrets.compare_digest(pin.encode(), expected.encode()):
         row.wrong += 1
         row.wrong_at = now
@@ -56,11 +56,11 @@ def check_pin(label: ScannedLabel, pin: str) -> PinAnswer:
 
 def _row(label: ScannedLabel) -> PinCheck:
     key = (label.run_id, label.index)
-    row = db.session.get(PinCheck, key, with_for_update=True)
+    row = db.session.get(PinCheck, key, with_for_update={"key_share": True})
     if row is None:
         # Two first checks at once: the run's row lets them in one after the other.
-        db.session.get_one(LabelRun, label.run_id, with_for_update=True)
-        row = db.session.get(PinCheck, key, with_for_update=True)
+        db.session.get_one(LabelRun, label.run_id, with_for_update={"key_share": True})
+        row = db.session.get(PinCheck, key, with_for_update={"key_share": True})
     if row is None:
         row = PinCheck(run_id=label.run_id, index=label.index, right=0, wrong=0)
         db.session.add(row)

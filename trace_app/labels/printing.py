@@ -322,7 +322,7 @@ def _write_volume(
 def drop_files(job_id: int) -> None:
     """Leave nothing half-made behind of a job that was cancelled or failed."""
     with transaction():
-        job = db.session.get_one(PrintJob, job_id, with_for_update=True)
+        job = db.session.get_one(PrintJob, job_id, with_for_update={"key_share": True})
         if job.status not in {PrintStatus.CANCELLED, PrintStatus.FAILED}:
             return
         keys = [volume.file_key for volume in job.volumes]
@@ -343,7 +343,7 @@ def resume_jobs() -> None:
         sa.and_(PrintJob.status == PrintStatus.WAITING, PrintJob.alive_at < now - LOST_AFTER),
     )
     with transaction():
-        found = list(db.session.scalars(db.select(PrintJob).where(lost).with_for_update()))
+        found = list(db.session.scalars(db.select(PrintJob).where(lost).with_for_update(key_share=True)))
         ids = [job.id for job in found]
         for job in found:
             if job.status is PrintStatus.WAITING:
@@ -359,7 +359,7 @@ def cancel(user: User, job: PrintJob) -> None:
 
     :raises AlreadyFinished:
     """
-    db.session.refresh(job, with_for_update={"of": PrintJob})
+    db.session.refresh(job, with_for_update={"of": PrintJob, "key_share": True})
     if job.status not in {PrintStatus.WAITING, PrintStatus.WORKING}:
         raise AlreadyFinished
     job.status = PrintStatus.CANCELLED
@@ -373,7 +373,7 @@ def retry(user: User, job: PrintJob) -> None:
     :raises NotReleased, UnderRecall, AlreadyClosed, NotToRetry:
     """
     batches.must_be_on_sale(job.run.batch)
-    db.session.refresh(job, with_for_update={"of": PrintJob})
+    db.session.refresh(job, with_for_update={"of": PrintJob, "key_share": True})
     if job.status not in {PrintStatus.FAILED, PrintStatus.CANCELLED}:
         raise NotToRetry
     job.status, job.failure, job.done, job.worker, job.finished_at = PrintStatus.WAITING, "", 0, "", None

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import sqlalchemy as sa
+import structlog
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload, selectinload
 
-from qr.codes import CODE_LENGTH, MAX_INDEX, InvalidCode, normalise_code
+from qr.codes import CODE_LENGTH, MAX_INDEX, MAX_RUN, InvalidCode, LabelCode, normalise_code
 from qr.labels import Labels, SsccRange
 from qr.layout import VARIABLE_FIELDS
 from qr.symbol import Mask, SymbolFamily, symbol_family
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound
-from trace_app.accounts.models import Organisation, User
+from trace_app.accounts.models import User
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch, BatchStatus
+from trace_app.db import counters
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.gs1 import sscc_serials
@@ -33,8 +35,14 @@ EXTENSION_DIGIT = "0"
 """The extension digit of SSCCs: a producer's own choice (GS1 General Specifications, 3.2)."""
 SSCC_LINK = "00/"
 """The path of symbols that carry a container's SSCC."""
+NEARLY_FULL = 80
+"""The share of a key's runs in per cent from which on its end is told of."""
+_DOCUMENTS = sa.table("commitment_certificates", *map(sa.column, ("run_id", "index", "batch_id")))
+"""Where the lots of documents are: in a room above."""
 _GS1_LOT = re.compile(r"[!\"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}")
 _RANGE = re.compile(r"(\d+)-(\d+)")
+
+log = structlog.get_logger()
 
 
 class CountOutOfRange(Unprocessable):
@@ -57,6 +65,14 @@ class SerialsUsedUp(Problem):
     title = _("厂商识别代码 %(prefix)s 的箱号（SSCC）已用完，请联系管理员。")
 
 
+class RunsUsedUp(Problem):
+    """A key has 4,194,304 runs, however many labels each has."""
+
+    title = _(
+        "标签密钥 %(key)s 已用完，不能再生成新码。请联系管理员运行 flask keys rotate 并重启服务；已印的标签不受影响。"
+    )
+
+
 class RangeOutOfRun(Unprocessable):
     title = _("序号须在 1 到 %(most)s 之间，且起始不大于结束。")
 
@@ -71,41 +87,68 @@ def request_run(
     """Give out the codes of a new run for a released batch.
 
     :param link: symbols are GS1 Digital Links.
-    :raises NotReleased, UnderRecall, AlreadyClosed, CountOutOfRange, NoGtin, SerialsUsedUp, KeyTrouble:
+    :raises NotReleased, UnderRecall, AlreadyClosed, CountOutOfRange, NoGtin, SerialsUsedUp, KeyTrouble, RunsUsedUp:
     """
-    batches.must_be_on_sale(batch)
     if not 1 <= count <= MAX_LABELS:
         raise CountOutOfRange(most=MAX_LABELS)
-    run = LabelRun(
-        batch_id=batch.id,
-        batch=batch,
-        level=level,
-        count=1 if level is LabelLevel.BATCH else count,
-        has_pin=pin,
-        key_number=code_book().newest,
-        created_by_id=user.id,
-        voided="",
-        link="",
-    )
+    run = _new_run(user, level, 1 if level is LabelLevel.BATCH else count)
+    run.has_pin = pin
     with db.session.no_autoflush:
+        # The producer's counter comes before the lot, the platform's after it.
         if level in CONTAINERS and batch.producer.gs1_prefix:
-            _number_containers(run, batch.producer)
+            _number_containers(run, batch.producer.gs1_prefix)
+        batches.must_be_on_sale(batch)
+        run.batch_id, run.batch = batch.id, batch
         if link:
             run.link = _link_path(batch, run)
+        _number_run(run)
     db.session.add(run)
     db.session.flush()
     audit.note(user, "request", run, batch=batch.id, count=run.count, level=level.value)
     return run
 
 
-def _number_containers(run: LabelRun, producer: Organisation) -> None:
-    """Give a run's containers the producer's next SSCCs."""
-    db.session.refresh(producer, with_for_update={"of": Organisation})
-    prefix = producer.gs1_prefix or ""
-    if producer.next_sscc + run.count > sscc_serials(prefix):
+def run_of_documents(user: User) -> LabelRun:
+    """A run for documents, as many as it has indices. What each of them is of, says the document."""
+    run = _new_run(user, LabelLevel.DOCUMENT, MAX_INDEX + 1)
+    _number_run(run)
+    db.session.add(run)
+    db.session.flush()
+    return run
+
+
+def _new_run(user: User, level: LabelLevel, count: int) -> LabelRun:
+    key = code_book().newest
+    return LabelRun(level=level, count=count, has_pin=False, key_number=key, created_by_id=user.id, voided="", link="")
+
+
+def _number_run(run: LabelRun) -> None:
+    """Give a run its key's next number. All producers wait here for one another: nothing else is held after it."""
+    number = counters.take("label_run", run.key_number)
+    if number > MAX_RUN:
+        raise RunsUsedUp(key=run.key_number)
+    run.run_number = number
+    share = used_share(number + 1)
+    if share >= NEARLY_FULL and share > used_share(number):
+        log.warning("label key nearly full: run flask keys rotate", key=run.key_number, used_percent=share)
+
+
+def used_share(runs: int) -> int:
+    """So many runs in per cent of what a key has."""
+    return runs * 100 // (MAX_RUN + 1)
+
+
+def runs_used(key_number: int) -> int:
+    """How many run numbers of a key have been given out."""
+    return counters.taken("label_run", key_number)
+
+
+def _number_containers(run: LabelRun, prefix: str) -> None:
+    """Give a run's containers the next SSCCs of their producer's company prefix."""
+    first = counters.take("sscc", EXTENSION_DIGIT + prefix, count=run.count)
+    if first + run.count > sscc_serials(prefix):
         raise SerialsUsedUp(prefix=prefix)
-    run.sscc_stem, run.sscc_first = EXTENSION_DIGIT + prefix, producer.next_sscc
-    producer.next_sscc += run.count
+    run.sscc_stem, run.sscc_first = EXTENSION_DIGIT + prefix, first
 
 
 def _link_path(batch: Batch, run: LabelRun) -> str:
@@ -141,7 +184,7 @@ def labels_of(run: LabelRun, first: int, count: int, mask: Mask = "best") -> Lab
         family_of(run, mask),
         code_book(),
         run.key_number,
-        run.id,
+        run.run_number,
         first,
         count,
         copies=run.level is LabelLevel.BATCH,
@@ -199,7 +242,7 @@ def run_for(user: User, run_id: int) -> LabelRun:
     :raises NotFound: where there is none.
     """
     run = db.session.get(LabelRun, run_id, options=[joinedload(LabelRun.batch)])
-    if run is None:
+    if run is None or run.batch_id is None:
         raise NotFound
     batches.batch_for(user, run.batch_id)
     return run
@@ -243,7 +286,7 @@ def code_of(run: LabelRun, index: int) -> str:
     """
     if not 0 <= index < run.count:
         raise NotFound
-    return code_book().code(run.id, index, key_number=run.key_number)
+    return code_book().code(run.run_number, index, key_number=run.key_number)
 
 
 def codes_of(run: LabelRun, start: int, count: int) -> list[str]:
@@ -251,7 +294,7 @@ def codes_of(run: LabelRun, start: int, count: int) -> list[str]:
     count = max(0, min(count, run.count - start))
     if start < 0 or not count:
         return []
-    rows = code_book().codes(run.id, start, count, key_number=run.key_number)
+    rows = code_book().codes(run.run_number, start, count, key_number=run.key_number)
     return [row.tobytes().decode() for row in rows]
 
 
@@ -267,8 +310,10 @@ class ScannedLabel:
     code: str
     batch_id: int
     run_id: int
+    """The id of the run's row: not the number in the code."""
     index: int
     level: LabelLevel
+    """Of a document as of a label of the whole lot, which it goes with."""
     has_pin: bool
     void: bool
     link: str
@@ -285,8 +330,8 @@ def label_of_code(text: str) -> ScannedLabel:
     label = code_book().read(code)
     query = (
         db.select(
+            LabelRun.id,
             LabelRun.count,
-            LabelRun.key_number,
             LabelRun.level,
             LabelRun.has_pin,
             LabelRun.voided,
@@ -295,30 +340,45 @@ def label_of_code(text: str) -> ScannedLabel:
             Batch.status,
             Batch.recalled,
         )
-        .join(LabelRun.batch)
-        .where(LabelRun.id == label.run)
+        .join(Batch, Batch.id == sa.func.coalesce(LabelRun.batch_id, _lot_of_document(label.index)))
+        .where(_is_in(label))
     )
     row = db.session.execute(query).first()
     if row is None:
         raise InvalidCode(code)
-    count, key_number, level, has_pin, voided, link, batch_id, status, recalled = row
-    known = label.index < count and label.key_number == key_number
-    if not known or (status is BatchStatus.DRAFT and not recalled):
+    run_id, count, level, has_pin, voided, link, batch_id, status, recalled = row
+    if label.index >= count or (status is BatchStatus.DRAFT and not recalled):
         raise InvalidCode(code)
-    return ScannedLabel(code, batch_id, label.run, label.index, level, has_pin, is_void(voided, label.index), link)
+    level = LabelLevel.BATCH if level is LabelLevel.DOCUMENT else level
+    return ScannedLabel(code, batch_id, run_id, label.index, level, has_pin, is_void(voided, label.index), link)
 
 
-def never_made(text: str) -> tuple[int, int, int] | None:
+def _is_in(label: LabelCode) -> sa.ColumnElement[bool]:
+    """Whether a run is the one that a code names."""
+    return sa.and_(LabelRun.key_number == label.key_number, LabelRun.run_number == label.run)
+
+
+def _lot_of_document(index: int) -> sa.ScalarSelect[int]:
+    return (
+        sa.select(_DOCUMENTS.c.batch_id)
+        .where(_DOCUMENTS.c.run_id == LabelRun.id, _DOCUMENTS.c.index == index)
+        .correlate(LabelRun)
+        .scalar_subquery()
+    )
+
+
+def never_made(text: str) -> tuple[int, int, int | None] | None:
     """Run, index and batch of a code that is rightly encrypted, of a label that was never made or left its producer.
 
-    None for any other text. Such a code can only come from who has the key, or from a label of a draft.
+    None for any other text, and for the batch of a document. Such a code can only come from who has the key, or from a
+    label of a draft.
     """
     try:
         read = code_book().read(normalise_code(text))
     except InvalidCode:
         return None
-    batch_id = db.session.scalar(db.select(LabelRun.batch_id).filter_by(id=read.run))
-    return (read.run, read.index, batch_id) if batch_id is not None else None
+    row = db.session.execute(db.select(LabelRun.id, LabelRun.batch_id).where(_is_in(read))).first()
+    return (row.id, read.index, row.batch_id) if row is not None else None
 
 
 def opens_by_link(label: ScannedLabel, gtin: str, lot: str) -> bool:

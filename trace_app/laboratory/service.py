@@ -132,7 +132,7 @@ def add_report(
 def _check_new(user: User, facts: Facts, batch: Batch | None, site: Site | None, replaces: TestReport | None) -> None:
     # The lot or site is held until the commit, so that two can't correct one report at once.
     place = batch if batch is not None else site
-    db.session.refresh(place, with_for_update={"of": type(place)})
+    db.session.refresh(place, with_for_update={"of": type(place), "key_share": True})
     if replaces is not None and db.session.scalar(db.select(TestReport.id).filter_by(replaces_id=replaces.id)):
         raise ReportCorrected
     known = db.session.scalar(

@@ -54,7 +54,7 @@ def deliver_due() -> None:
 def deliver(delivery_id: int) -> None:
     """Make one attempt, unless another worker is at it."""
     with transaction():
-        delivery = db.session.get(Delivery, delivery_id, with_for_update={"of": Delivery})
+        delivery = db.session.get(Delivery, delivery_id, with_for_update={"of": Delivery, "key_share": True})
         if delivery is None or delivery.status is not DeliveryStatus.WAITING or delivery.due_at > utc_now():
             return
         # Claimed: whoever else looks finds it due later.

@@ -98,7 +98,7 @@ def follow_up() -> None:
 def tell_everyone(recall_id: int) -> None:
     """Give tasks to those who have none yet, and send everyone the latest notice. Once for each notice."""
     with transaction():
-        recall = db.session.get(Recall, recall_id, with_for_update={"of": Recall})
+        recall = db.session.get(Recall, recall_id, with_for_update={"of": Recall, "key_share": True})
         if recall is None or recall.tasks_made_at is not None or not recall.notices:
             return
         known = {(task.organisation_id, task.consignee_id): task for task in tasks_of(recall)}
@@ -251,7 +251,7 @@ def escalate() -> None:
                 RecallTask.start_due_at < utc_now(),
                 Recall.status == RecallStatus.ACTIVE,
             )
-            .with_for_update(of=RecallTask)
+            .with_for_update(of=RecallTask, key_share=True)
         )
         for task in db.session.scalars(late).all():
             task.escalated_at = utc_now()
@@ -383,7 +383,7 @@ def counted_lots(task: RecallTask, most: int = MOST_LOTS) -> list[Counted]:
 
 def acknowledge(task: RecallTask, name: str) -> None:
     """Note that a party knows and has begun. The first word counts."""
-    db.session.refresh(task, with_for_update={"of": RecallTask})
+    db.session.refresh(task, with_for_update={"of": RecallTask, "key_share": True})
     if task.acknowledged_at is None:
         task.acknowledged_at, task.acknowledged_by = utc_now(), name
 
@@ -405,7 +405,7 @@ def report(
     :param photos: file name and content of each.
     :raises RecallOver, NothingReported, MoreThanSupplied:
     """
-    db.session.refresh(task, with_for_update={"of": RecallTask})
+    db.session.refresh(task, with_for_update={"of": RecallTask, "key_share": True})
     if task.recall.status is not RecallStatus.ACTIVE:
         raise RecallOver(number=task.recall.number)
     lots = {counted.batch.id: counted for counted in counted_lots(task)}

@@ -15,6 +15,7 @@ from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import HOLDING, IN_FORCE, PENDING, RECALLS, Batch, in_recall
 from trace_app.clock import today
+from trace_app.db import counters
 from trace_app.db.base import utc_now
 from trace_app.db.session import count_written
 from trace_app.errors import Problem, Unprocessable
@@ -111,7 +112,7 @@ def issue_recall(user: User, batch: Batch, text: NoticeText, kind: RecallKind = 
     """
     if not (within_jurisdiction(user, batch.division_code) or _is_own(user, batch)):
         raise OutsideJurisdiction(lot=batch.lot_number)
-    _one_at_a_time(user)
+    _one_at_a_time()
     recall = _begin(user, kind, text.level, {})
     if not _take_in(recall, 1, sa.select(Batch.id).where(Batch.id == batch.id)):
         raise AlreadyRecalled(lot=batch.lot_number)
@@ -134,7 +135,7 @@ def issue_by_scope(
     :param left_out: reasons by lot.
     :raises ScopeTooWide, EmptyScope, NothingLeft:
     """
-    _one_at_a_time(user)
+    _one_at_a_time()
     recall = _begin(user, kind, text.level, scope.plain())
     _take_in_scope(user, recall, 1, scope, left_out)
     _issued(user, recall, text)
@@ -148,7 +149,7 @@ def begin_drill(user: User, batch: Batch) -> Recall:
     """
     if not (within_jurisdiction(user, batch.division_code) or _is_own(user, batch)):
         raise OutsideJurisdiction(lot=batch.lot_number)
-    _one_at_a_time(user)
+    _one_at_a_time()
     scope = RecallScope(lots=batch.lot_number, producer=batch.producer.name)
     recall = _begin(user, RecallKind.DRILL, DRILL_LEVEL, scope.plain())
     audit.note(user, "begin", recall, batch=batch.id)
@@ -160,7 +161,7 @@ def scope_drill(user: User, recall: Recall) -> None:
 
     :raises NotOpen, EmptyScope:
     """
-    _one_at_a_time(user)
+    _one_at_a_time()
     db.session.refresh(recall)
     if recall.kind is not RecallKind.DRILL or recall.status is not RecallStatus.PENDING:
         raise NotOpen(number=recall.number)
@@ -193,7 +194,7 @@ def reject(user: User, recall: Recall, reason: str) -> None:
 
 
 def _decide(user: User, recall: Recall) -> None:
-    _one_at_a_time(user)
+    _one_at_a_time()
     db.session.refresh(recall)
     if recall.kind is not RecallKind.RECALL or recall.status is not RecallStatus.PENDING:
         raise NotOpen(number=recall.number)
@@ -286,18 +287,16 @@ def _is_own(user: User, batch: Batch) -> bool:
     return user.role is RoleName.PRODUCER and batch.producer_id == user.organisation_id
 
 
-def _one_at_a_time(user: User) -> None:
+def _one_at_a_time() -> None:
     """Hold the issuing of recalls until the commit: two officers who see one cause must not make two of it.
 
     Nor may a lot go into another one meanwhile, which the scope would miss.
     """
     batches.no_use_meanwhile()
-    # The authority's row is its counter's lock. Rows may still refer to it meanwhile.
-    db.session.refresh(user.organisation, with_for_update={"key_share": True})
 
 
 def _must_be_active(user: User, recall: Recall) -> None:
-    _one_at_a_time(user)
+    _one_at_a_time()
     db.session.refresh(recall)
     if recall.status is not RecallStatus.ACTIVE:
         raise NotOpen(number=recall.number)
@@ -429,10 +428,8 @@ def _next_number(user: User, kind: RecallKind) -> str:
     for a producer's, H for holds, M for mock recalls."""
     organisation = user.organisation
     place = organisation.jurisdiction_code or f"{organisation.division_code[:6]}-V{organisation.id}"
-    stem = f"{place}-{_MARK[kind]}{today():%Y}-"
-    query = db.select(Recall.number).where(Recall.number.startswith(stem, autoescape=True))
-    last = db.session.scalar(query.order_by(Recall.id.desc()).limit(1))
-    return f"{stem}{int(last.removeprefix(stem)) + 1 if last else 1:04d}"
+    series, year = f"{place}-{_MARK[kind]}", today().year
+    return f"{series}{year}-{counters.take('recall', series, year) + 1:04d}"
 
 
 def may_manage(user: User, recall: Recall) -> bool:

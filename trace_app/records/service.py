@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased, joinedload, lazyload
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
 from trace_app.batches import service as batches
-from trace_app.batches.freshness import CHANGED, judged_by_rules, shown_on_trace_pages
+from trace_app.batches.freshness import CHANGED, hold_in_order, judged_by_rules, shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.db.base import utc_now
@@ -211,7 +211,7 @@ _HOLD_LOTS = (
     sa.select(Batch.id)
     .where(Batch.id.in_(sa.bindparam("batch_ids", expanding=True)))
     .order_by(Batch.id)
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 
 
@@ -221,7 +221,9 @@ def _raise_versions(connection: sa.Connection, author: Author, scope: Scope, ent
         own = sa.select(Site.id).where(Site.id == scope.site_id, Site.producer_id == author.organisation_id)
         if connection.execute(own).scalar() is None:
             raise NotFound
-        connection.execute(sa.update(Batch).where(covered_lots(Record.id == record_id)).values(CHANGED))
+        lots = covered_lots(Record.id == record_id)
+        hold_in_order(connection, lots)
+        connection.execute(sa.update(Batch).where(lots).values(CHANGED))
         return
     facts = {"batch_ids": scope.batch_ids, "producer": author.organisation_id, "kind": entry.kind_code}
     if len(scope.batch_ids) > 1:
@@ -256,10 +258,10 @@ def correct_record(
 
     :raises AlreadyCorrected, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
     """
-    for batch in batches_of(old):
+    for batch in sorted(batches_of(old), key=lambda batch: batch.id):
         batches.must_take_records(batch)
     if old.site is not None:
-        db.session.refresh(old.site, with_for_update={"of": Site})
+        db.session.refresh(old.site, with_for_update={"of": Site, "key_share": True})
     if known := _entered_before(user, entry_key):
         return known
     newer = db.session.scalar(db.select(Record).filter_by(replaces_id=old.id))

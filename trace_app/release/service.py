@@ -79,7 +79,7 @@ def load_lot(batch: Batch) -> Lot:
 
 def check_lot(batch: Batch) -> None:
     """Hold a lot against all rules and keep what they find; what no longer holds goes into the history."""
-    db.session.refresh(batch, with_for_update={"of": Batch})
+    db.session.refresh(batch, with_for_update={"of": Batch, "key_share": True})
     version = batch.version
     found = check(load_lot(batch))
     reconcile(found, producer_id=batch.producer_id, division_code=batch.division_code, batch=batch)

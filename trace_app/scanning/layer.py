@@ -111,7 +111,6 @@ class KnownLabel:
     run: KnownRun
     state: RunState
     """What of its run this was made from."""
-    run_id: int
     index: int
     item: ItemState
     item_read_at: float
@@ -150,7 +149,8 @@ class ScanLayer:
         self._lease = lease
         self._pages = pages
         self._scans = scans
-        self._runs: dict[int, KnownRun] = {}
+        self._runs: dict[tuple[int, int], KnownRun] = {}
+        """By key and run number, as codes have them."""
         self._labels: dict[str, KnownLabel] = {}
         self._due: list[KnownRun] = []
         self._next_turn = 0.0
@@ -192,7 +192,7 @@ class ScanLayer:
                 return [b""]
         if method == "GET":
             index = label.index if label.state.is_single else None
-            self._scans.note(environ, wishes.language, _SHOWN, label.run_id, index, key.batch_id)
+            self._scans.note(environ, wishes.language, _SHOWN, label.state.run_id, index, key.batch_id)
         page.used = True
         inserts = label.inserts(wishes.language)
         if wishes.brotli:
@@ -229,14 +229,14 @@ class ScanLayer:
             code = book.read(path[1:])
         except InvalidCode:
             return None
-        run, state = self._run(code.run, epoch, now)
-        if state is None or code.index >= state.labels or code.key_number != state.key_number:
+        run, state = self._run((code.key_number, code.run), epoch, now)
+        if state is None or code.index >= state.labels:
             return None
         if is_void(state.voided, code.index):
             return None
-        item = self._reader.item(code.run, code.index) if state.is_single else UNSCANNED
+        item = self._reader.item(state.run_id, code.index) if state.is_single else UNSCANNED
         label = KnownLabel(
-            run, state, code.run, code.index, item or UNSCANNED, now, path[1:].encode(), format_code(path[1:]).encode()
+            run, state, code.index, item or UNSCANNED, now, path[1:].encode(), format_code(path[1:]).encode()
         )
         # What has not been scanned yet is looked for anew: its first scan is soon written.
         if epoch is not None and item is not None:
@@ -245,15 +245,15 @@ class ScanLayer:
             self._labels[path] = label
         return label
 
-    def _run(self, run_id: int, epoch: int | None, now: float) -> tuple[KnownRun, RunState | None]:
-        """A run and its state, as it is or as it was read lately under the lease."""
-        known = self._runs.get(run_id) if epoch is not None else None
+    def _run(self, named: tuple[int, int], epoch: int | None, now: float) -> tuple[KnownRun, RunState | None]:
+        """The run of a key and number, and its state, as it is or as it was read lately under the lease."""
+        known = self._runs.get(named) if epoch is not None else None
         if known is not None and epoch is not None:
             known.used = True
             reading = known.reading
             if reading.counts(epoch, now):
                 return known, reading.state
-        reading = RunReading(self._reader.run(run_id), epoch, now)
+        reading = RunReading(self._reader.run(*named), epoch, now)
         if known is not None:
             reading = known.read_again(reading)
             return known, reading.state
@@ -261,7 +261,7 @@ class ScanLayer:
         if epoch is not None:
             if len(self._runs) >= MOST_KNOWN:
                 self._runs = {}
-            self._runs[run_id] = known
+            self._runs[named] = known
         return known, reading.state
 
     def read_runs_again(self, epoch: int, now: float) -> bool:
@@ -295,7 +295,7 @@ class ScanLayer:
             "REQUEST_METHOD": "GET",
             "HTTP_HOST": f"{self._home.host}:{self._home.port}",
             "wsgi.url_scheme": self._home.scheme,
-            FOR_ALL_LABELS: LabelToRender(label.state.page, label.run_id, label.index),
+            FOR_ALL_LABELS: LabelToRender(label.state.page, label.state.run_id, label.index),
         }
         started: list[tuple[str, Headers]] = []
         chunks = self.flask(wish, lambda status, headers, _exc_info=None: started.append((status, headers)))

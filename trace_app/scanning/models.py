@@ -46,6 +46,7 @@ scans = sa.Table(
 )
 """Each scan for itself, until its time of keeping is over.
 
+``run_id`` is the id of the run's row, here and in the tables below: numbers in codes begin anew with each key.
 ``source`` is where it came from: a keyed digest of day and truncated address, of no meaning on another day.
 No foreign keys: a log refers to what was there when it was written.
 """

@@ -43,7 +43,6 @@ def page_state() -> list[sa.ColumnElement[Any]]:
 RUNS: sa.Select[Any] = sa.select(
     LabelRun.id,
     LabelRun.count,
-    LabelRun.key_number,
     sa.type_coerce(LabelRun.level, sa.String),
     LabelRun.has_pin,
     LabelRun.voided,
@@ -52,7 +51,8 @@ RUNS: sa.Select[Any] = sa.select(
     *page_state(),
 ).join(Batch, Batch.id == LabelRun.batch_id)
 """What every scan's answer rests on. The tables that it names are those that may stop a label: see `lease`."""
-_RUN = RUNS.where(LabelRun.id == sa.bindparam("run"))
+_RUN = RUNS.where(LabelRun.key_number == sa.bindparam("key"), LabelRun.run_number == sa.bindparam("number"))
+"""By what the code says. Runs of documents, which name no lot, are left to Flask."""
 _VERSIONS = sa.select(Batch.id, Batch.__table__.c.version).where(Batch.id.in_(sa.bindparam("lots", expanding=True)))
 _ITEM = sa.select(ScanItem.first_at, ScanItem.scans, ScanItem.unusual).where(
     ScanItem.run_id == sa.bindparam("run"), ScanItem.index == sa.bindparam("place")
@@ -62,9 +62,10 @@ _ITEM = sa.select(ScanItem.first_at, ScanItem.scans, ScanItem.unusual).where(
 class RunState(NamedTuple):
     """What was read of a label run that opens trace pages."""
 
+    run_id: int
+    """The id of its row, by which scans are kept."""
     labels: int
     """How many it has."""
-    key_number: int
     voided: str
     page: PageKey
     version: tuple[object, ...]
@@ -110,9 +111,10 @@ class LabelReader:
         self._run = PreparedSelect(_RUN, engine.dialect)
         self._item = PreparedSelect(_ITEM, engine.dialect)
 
-    def run(self, run_id: int) -> RunState | None:
-        """A run as it is; None where it opens no trace page that is kept."""
-        rows = self._read(lambda connection: self._run.rows(connection, {"run": run_id}))
+    def run(self, key_number: int, run_number: int) -> RunState | None:
+        """The run of a code as it is; None where it opens no trace page that is kept."""
+        wanted = {"key": key_number, "number": run_number}
+        rows = self._read(lambda connection: self._run.rows(connection, wanted))
         return _state(rows[0]) if rows else None
 
     def versions(self, batch_ids: Iterable[int]) -> dict[int, int]:
@@ -149,9 +151,9 @@ def reading_connection(engine: sa.Engine) -> sa.Connection:
 
 
 def _state(row: Sequence[Any]) -> RunState | None:
-    _id, count, key_number, level, has_pin, voided, batch_id, status, *version = row
+    run_id, count, level, has_pin, voided, batch_id, status, *version = row
     # A draft has labels only where a recall took it in; a container's page shows what lies inside.
     if status == "draft" or level in CONTAINERS:
         return None
     key = PageKey(batch_id, sys.intern(level), has_pin)
-    return RunState(count, key_number, voided, key, tuple(version), level == LabelLevel.ITEM, version[1])
+    return RunState(run_id, count, voided, key, tuple(version), level == LabelLevel.ITEM, version[1])

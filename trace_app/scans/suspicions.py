@@ -83,7 +83,7 @@ def watch() -> None:
     """Look through what was scanned since the last time, and keep and tell what is suspicious."""
     now = utc_now() - LAG
     with transaction():
-        mark = db.session.get(ScanMark, "watch", with_for_update=True)
+        mark = db.session.get(ScanMark, "watch", with_for_update={"key_share": True})
         since = max(mark.until if mark else now - BACK, now - timedelta(days=1))
         if mark is None:
             mark = ScanMark(name="watch", until=now)
@@ -306,7 +306,7 @@ def forget_scans() -> None:
     now = utc_now()
     over = now - kept
     with transaction():
-        mark = db.session.get(ScanMark, "forget", with_for_update=True)
+        mark = db.session.get(ScanMark, "forget", with_for_update={"key_share": True})
         if mark is not None and mark.until > now - timedelta(hours=1):
             return
         if mark is None:

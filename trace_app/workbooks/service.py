@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from datetime import timedelta
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
@@ -19,7 +20,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import ProductKind
 from trace_app.catalogue.service import kind_named
 from trace_app.db.base import utc_now
-from trace_app.db.session import count_written, transaction
+from trace_app.db.session import count_written, repeated, transaction
 from trace_app.errors import InvalidInput, Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.flow.shipments.forms import OrderForm
@@ -100,7 +101,7 @@ def confirm(user: User, row: Import, *, only_good: bool) -> None:
 
     :raises TakenInAlready, StillProblems, NothingToTakeIn:
     """
-    db.session.refresh(row, with_for_update={"of": Import})
+    db.session.refresh(row, with_for_update={"of": Import, "key_share": True})
     if row.status is not ImportStatus.CHECKED:
         raise TakenInAlready
     if row.problem_count and not only_good:
@@ -148,10 +149,7 @@ def take_in(import_id: int) -> None:
     steps: list[Step] = [*run.lots, *run.inputs, *run.orders, *run.records]
     for first in range(0, len(steps), AT_ONCE):
         part = steps[first : first + AT_ONCE]
-        with transaction():
-            user = db.session.get_one(User, user.id)
-            for step in part:
-                _take_in_one(user, what, import_id, step, failed)
+        failed += repeated(partial(_take_in_part, user.id, what, import_id, part))
     with transaction():
         row = db.session.get_one(Import, import_id)
         row.status, row.done_at = ImportStatus.DONE, utc_now()
@@ -159,6 +157,16 @@ def take_in(import_id: int) -> None:
         if failed:
             row.problems, row.problem_count = [*failed, *row.problems][:1000], row.problem_count + len(failed)
     log.info("taken in", what=what, taken=len(steps) - len(failed), failed=len(failed))
+
+
+def _take_in_part(user_id: int, what: str, import_id: int, steps: list[Step]) -> list[StoredJson]:
+    """Rows in one transaction; what is to be told of those that failed."""
+    failed: list[StoredJson] = []
+    with transaction():
+        user = db.session.get_one(User, user_id)
+        for step in steps:
+            _take_in_one(user, what, import_id, step, failed)
+    return failed
 
 
 def _take_in_one(user: User, what: str, import_id: int, step: Step, failed: list[StoredJson]) -> None:

@@ -156,7 +156,7 @@ def test_a_database_that_does_not_answer_is_flasks_to_answer(world: World, monke
     _batch, code = world.labelled(world.producer())
     ask(world.app.wsgi_app, code)
 
-    def broken(_run_id: int) -> None:
+    def broken(_key_number: int, _run_number: int) -> None:
         raise OperationalError("SELECT", {}, Exception("disk I/O error"))
 
     monkeypatch.setattr(layer_of(world)._reader, "run", broken)

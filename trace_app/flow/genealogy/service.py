@@ -98,8 +98,9 @@ def link_lots(
     if source.id == target.id:
         raise SameLot
     _one_at_a_time()
-    batches.must_take_records(target)
-    batches.must_not_be_stopped(source)
+    # Lots are held by id, whichever of them is which.
+    for lot in sorted((source, target), key=lambda lot: lot.id):
+        (batches.must_take_records if lot is target else batches.must_not_be_stopped)(lot)
     ahead = _ahead_of(target.id)
     if db.session.scalar(sa.select(ahead.c.id).where(ahead.c.id == source.id).limit(1)) is not None:
         raise CircularLink(source=source.lot_number, target=target.lot_number)

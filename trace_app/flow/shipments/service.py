@@ -24,6 +24,7 @@ from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI, local
+from trace_app.db import counters
 from trace_app.db.base import Id, utc_now
 from trace_app.db.session import insert_into
 from trace_app.errors import Problem, Unprocessable
@@ -265,11 +266,10 @@ def _items_in(label: ScannedLabel) -> int:
 
 
 def _next_number(user: User, departed_at: datetime) -> str:
-    # The organisation's row is its counter's lock.
-    db.session.refresh(user.organisation, with_for_update=True)
-    stem = f"{user.organisation_id}-{local(departed_at):%Y%m%d}-"
-    count = sa.select(sa.func.count()).where(Shipment.number.startswith(stem, autoescape=True))
-    return f"{stem}{int(db.session.scalar(count) or 0) + 1:03d}"
+    """The day, and what tells the consignee nothing of the sender or how much it sends: 20261125-7KQ2-M0XR-9T4V."""
+    day = local(departed_at)
+    sequence = counters.take("shipment", user.organisation_id, day.year)
+    return f"{day:%Y%m%d}-{counters.public_number('shipment', user.organisation_id, day.year, sequence)}"
 
 
 def _entry(user: User, facts: ConsigneeFacts) -> Consignee:
@@ -321,7 +321,7 @@ def withdraw(user: User, shipment: Shipment, reason: str) -> None:
 
     :raises AlreadyReceived:
     """
-    db.session.refresh(shipment, with_for_update={"of": Shipment})
+    db.session.refresh(shipment, with_for_update={"of": Shipment, "key_share": True})
     if shipment.receipt is not None:
         raise AlreadyReceived(number=shipment.number)
     shipment.withdrawn_at, shipment.withdrawn_reason = utc_now(), reason
@@ -342,7 +342,7 @@ def receive(
     :param quantities: by line.
     :raises WithdrawnShipment, AlreadyReceived, MoreThanSent, DifferenceNeedsNote:
     """
-    db.session.refresh(shipment, with_for_update={"of": Shipment})
+    db.session.refresh(shipment, with_for_update={"of": Shipment, "key_share": True})
     if shipment.withdrawn_at is not None:
         raise WithdrawnShipment(number=shipment.number)
     if shipment.receipt is not None:
@@ -423,7 +423,7 @@ def lose(user: User, batch: Batch, quantity: Decimal, reason: str) -> LotLoss:
 
     :raises MoreThanLeft, NotYours:
     """
-    db.session.refresh(batch, with_for_update={"of": Batch})
+    db.session.refresh(batch, with_for_update={"of": Batch, "key_share": True})
     if batch.producer_id != user.organisation_id and not was_sent(batch, user.organisation_id):
         raise NotYours(lot=batch.lot_number)
     must_have(batch, quantity, user.organisation_id)
