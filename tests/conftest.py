@@ -84,6 +84,8 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Flask]]
     made: dict[str, Flask] = {}
     yield made
     for app in made.values():
+        # This thread's connection, of the layer in front of Flask.
+        app.extensions["label_reader"].let_go()
         with app.app_context():
             db.session.remove()
             for engine in db.engines.values():

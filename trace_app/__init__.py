@@ -106,6 +106,7 @@ def _answer_scans(app: Flask, settings: Settings) -> None:
     scans = app.extensions["scan_log"] = ScanLog(app, settings)
     with app.app_context():
         reader, lease = LabelReader(db.engine), StopLease(db.engine, settings.scan_lease_ms)
+        app.extensions["label_reader"] = reader
     app.wsgi_app = ScanLayer(app, flask, reader, lease, PageStore(), scans)  # type: ignore[method-assign]
     if hops := settings.proxy_hops:
         # What a proxy says of the host is never believed: the client may have said it.
