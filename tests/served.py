@@ -66,6 +66,18 @@ def prepared(folder: Path, database_url: str, *, workers: int) -> Platform:
     return platform
 
 
+def _wait_for(platform: Platform) -> None:
+    """Until it answers: a minute at most, which a machine with much else to do may take."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{platform.url}/healthz", timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < end, "the platform does not answer"
+            time.sleep(0.1)
+
+
 @contextmanager
 def serving(platform: Platform) -> Iterator[None]:
     process = subprocess.Popen(
@@ -76,12 +88,7 @@ def serving(platform: Platform) -> Iterator[None]:
         preexec_fn=end_with_parent,
     )
     try:
-        for _ in range(150):
-            try:
-                with urllib.request.urlopen(f"{platform.url}/healthz", timeout=1):
-                    break
-            except OSError:
-                time.sleep(0.1)
+        _wait_for(platform)
         yield
     finally:
         process.terminate()

@@ -227,10 +227,25 @@ class SelectField(WtSelectField):
         if (formdata and not self.raw_data) or self.data in {"", "None"}:
             self.data = None
 
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError as error:
+            raise ValueError(_none_such(valuelist[0])) from error
+
     def pre_validate(self, form: BaseForm) -> None:
         may_be_empty = any(value == "" for value, *_rest in self.iter_choices())
         if self.data is not None or not may_be_empty:
-            super().pre_validate(form)
+            try:
+                super().pre_validate(form)
+            except ValidationError as error:
+                raise ValidationError(_none_such(str(self.data) if self.data is not None else "")) from error
+
+
+def _none_such(typed: str) -> str:
+    if not typed:
+        return str(_("请选择一项。"))
+    return str(_("没有“%(typed)s”这一项，请从列表中选择。", typed=typed[:40]))
 
 
 _IN_THOUSANDS = re.compile(r"([+-]?[1-9]\d{0,2})((?:,\d{3})+|(?: \d{3})+)(\.\d+)?")

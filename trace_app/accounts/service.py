@@ -56,7 +56,7 @@ class AlreadyTaken(Problem):
     title = _("“%(value)s”已被使用，请换一个。")
 
 
-class OutsideJurisdiction(Problem):
+class BeyondJurisdiction(Problem):
     """An administrator acts within its own jurisdiction, and upon no level above."""
 
     status = 403
@@ -81,7 +81,7 @@ def create_organisation(actor: User | None, **facts: object) -> Organisation:
     :param actor: the administrator; None at the command line.
     :param facts: columns of `Organisation`.
     :raises AlreadyTaken: where its name or credit code is known.
-    :raises OutsideJurisdiction:
+    :raises BeyondJurisdiction:
     """
     for column in ("name", "credit_code", "gs1_prefix"):
         value = facts.get(column)
@@ -99,7 +99,7 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
     """Change an organisation's facts; its kind stays.
 
     :raises AlreadyTaken: where its name or credit code is known.
-    :raises OutsideJurisdiction: also where it would be moved out of the administrator's.
+    :raises BeyondJurisdiction: also where it would be moved out of the administrator's.
     """
     _must_administer(actor, organisation)
     for column in ("name", "credit_code", "gs1_prefix"):
@@ -117,7 +117,7 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
 def _must_administer(actor: User | None, organisation: Organisation) -> None:
     """:param actor: None at the command line, where all may be done."""
     if actor is not None and not may_administer(actor, organisation):
-        raise OutsideJurisdiction
+        raise BeyondJurisdiction
 
 
 def create_user(
@@ -134,7 +134,7 @@ def create_user(
 
     :raises AlreadyTaken: where the user name or e-mail is known.
     :raises RoleDoesNotFit: where the organisation's kind has no such role.
-    :raises OutsideJurisdiction:
+    :raises BeyondJurisdiction:
     """
     _must_administer(actor, organisation)
     if role not in ROLES_OF_KIND[organisation.kind]:
@@ -177,7 +177,7 @@ def set_password(actor: User | None, user: User, password: str) -> None:
     """Give a user a new password and end all of its sessions.
 
     :param actor: the user itself, an administrator, or None at the command line.
-    :raises OutsideJurisdiction:
+    :raises BeyondJurisdiction:
     """
     if actor is not user:
         _must_administer(actor, user.organisation)
@@ -205,7 +205,7 @@ def change_password(user: User, current: str, new: str) -> None:
 def set_active(actor: User | None, user: User, active: bool) -> None:
     """Let a user sign in, or no longer: its sessions and tokens end at once.
 
-    :raises OwnAccount, OutsideJurisdiction:
+    :raises OwnAccount, BeyondJurisdiction:
     """
     _must_administer(actor, user.organisation)
     if actor is not None and actor.id == user.id and not active:

@@ -20,7 +20,7 @@ from trace_app.extensions import Model, db
 from trace_app.settings import settings
 
 _NUMBER_BITS = 28
-"""Of the 60 bits of a `public_number`; the other 32 are the owner's."""
+"""The counter's share of the 60 bits of a `public_number`; the other 32 are the owner's."""
 _CHARACTERS = 12
 _GROUP = 4
 

@@ -313,7 +313,7 @@ class ScannedLabel:
     """The id of the run's row: not the number in the code."""
     index: int
     level: LabelLevel
-    """Of a document as of a label of the whole lot, which it goes with."""
+    """What it stands on; a document goes with a whole lot, as a label of it does."""
     has_pin: bool
     void: bool
     link: str

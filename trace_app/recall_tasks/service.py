@@ -156,7 +156,7 @@ def _task(recall: Recall, organisation_id: int | None, consignee_id: int | None)
 
 
 def _set_times(task: RecallTask, recall: Recall) -> None:
-    """Until when a party has to begin and to finish, by the recall's level as it is now.
+    """Say until when a party has to begin and to finish, by the recall's level as it is now.
 
     Whom an extension brought in has as long as the others had.
     """

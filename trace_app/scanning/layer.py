@@ -150,7 +150,7 @@ class ScanLayer:
         self._pages = pages
         self._scans = scans
         self._runs: dict[tuple[int, int], KnownRun] = {}
-        """By key and run number, as codes have them."""
+        """Known runs, by key and run number as codes have them."""
         self._labels: dict[str, KnownLabel] = {}
         self._due: list[KnownRun] = []
         self._next_turn = 0.0

@@ -52,7 +52,7 @@ RUNS: sa.Select[Any] = sa.select(
 ).join(Batch, Batch.id == LabelRun.batch_id)
 """What every scan's answer rests on. The tables that it names are those that may stop a label: see `lease`."""
 _RUN = RUNS.where(LabelRun.key_number == sa.bindparam("key"), LabelRun.run_number == sa.bindparam("number"))
-"""By what the code says. Runs of documents, which name no lot, are left to Flask."""
+"""What a run is found by, as the code says it. Runs of documents, which name no lot, are left to Flask."""
 _VERSIONS = sa.select(Batch.id, Batch.__table__.c.version).where(Batch.id.in_(sa.bindparam("lots", expanding=True)))
 _ITEM = sa.select(ScanItem.first_at, ScanItem.scans, ScanItem.unusual).where(
     ScanItem.run_id == sa.bindparam("run"), ScanItem.index == sa.bindparam("place")
