@@ -32,7 +32,8 @@ READ_KEPT = 4_000
 
 _VALUE = {character: value for value, character in enumerate(ALPHABET)}
 _BYTES = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
-_CONFUSED = str.maketrans({"O": "0", "I": "1", "L": "1"})
+CONFUSED = ("OIL", "011")
+"""Letters that people take for digits, and the digits."""
 _CODE = re.compile(f"[{ALPHABET}]{{{CODE_LENGTH}}}")
 _SEPARATORS = re.compile(r"[\s\-_.·・‐-―]+")
 
@@ -56,7 +57,8 @@ def format_code(code: str) -> str:
 
 
 _CAPTION = re.compile("^(?:[^:]*:|[\u4e00-\u9fff]+)")
-_PUNCTUATION = " \t.,;:!?。、…()[]{}<>《》【】「」“”‘’\"'"
+PUNCTUATION = " \t.,;:!?。、…()[]{}<>《》【】「」“”‘’\"'"
+"""What may stand around a code or number that was copied out of a text."""
 
 
 def normalise_code(text: str) -> str:
@@ -73,8 +75,8 @@ def normalise_code(text: str) -> str:
             text = urlsplit(text).path.rstrip("/").rpartition("/")[2]
         except ValueError as error:
             raise InvalidCode(text) from error
-    text = _CAPTION.sub("", text).strip(_PUNCTUATION)
-    code = _SEPARATORS.sub("", text).upper().translate(_CONFUSED)
+    text = _CAPTION.sub("", text).strip(PUNCTUATION)
+    code = _SEPARATORS.sub("", text).upper().translate(str.maketrans(*CONFUSED))
     if not _CODE.fullmatch(code):
         raise InvalidCode(code)
     return code

@@ -7,25 +7,25 @@ import unicodedata
 
 import sqlalchemy as sa
 
+from qr.codes import CONFUSED, PUNCTUATION
+
 _SIGNS = "-_. /\\·"
 """What stands between the parts of a number, or does not."""
-_ALIKE = ("OIL", "011")
 _DASHES = re.compile("[‐-―−－~—]")
 _CAPTION = re.compile("^(?:[^:]*:|[\u4e00-\u9fff]+(?=[A-Z0-9]))")
-_AROUND = " \t,;:!?。、…()[]{}<>《》【】「」“”‘’\"'"
 
 
 def fold(text: str) -> str:
     """A number without case, width, dashes, spaces, signs around it and a caption (批次号：); O as 0, I and L as 1."""
     plain = _DASHES.sub("-", unicodedata.normalize("NFKC", text).upper()).strip()
-    plain = _CAPTION.sub("", plain).strip(_AROUND)
+    plain = _CAPTION.sub("", plain).strip(PUNCTUATION)
     plain = re.sub(f"[{re.escape(_SIGNS)}\\s]", "", plain)
-    return plain.translate(str.maketrans(*_ALIKE))
+    return plain.translate(str.maketrans(*CONFUSED))
 
 
 def fold_column(column: sa.SQLColumnExpression[str]) -> sa.ColumnElement[str]:
     """`fold` of a column that holds numbers as forms let them in, on either database."""
     folded: sa.ColumnElement[str] = sa.func.upper(column)
-    for sign, instead in [*((sign, "") for sign in _SIGNS), *zip(*_ALIKE, strict=True)]:
+    for sign, instead in [*((sign, "") for sign in _SIGNS), *zip(*CONFUSED, strict=True)]:
         folded = sa.func.replace(folded, sign, instead)
     return folded
