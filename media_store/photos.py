@@ -8,11 +8,20 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
+from media_store.confined import confined
+
 MAX_BYTES = 20 * 1024 * 1024
-MAX_PIXELS = 80_000_000
+MAX_PIXELS = 16_000_000
+"""The most that a picture may have which has to be laid out whole."""
+MAX_JPEG_PIXELS = 250_000_000
+"""The most that a JPEG may have: it is read at an eighth of its size if need be."""
 LONGEST_SIDE = 1600
 THUMBNAIL_SIDE = 240
 CONTENT_TYPE = "image/webp"
+
+
+# The library's own limit, under which no large phone's pictures open, gives way to the two above.
+Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
 
 
 class NotAPhoto(ValueError):
@@ -37,7 +46,7 @@ def clean_photo(data: bytes) -> CleanedPhoto:
     """Re-encode an uploaded picture.
 
     :raises NotAPhoto: where the content is no JPEG, PNG or WebP, whatever its name says, or is broken.
-    :raises PhotoTooLarge: for more than 20 MB or 80 million pixels.
+    :raises PhotoTooLarge: for more than 20 MB, or too many pixels.
     """
     if len(data) > MAX_BYTES:
         raise PhotoTooLarge
@@ -45,11 +54,13 @@ def clean_photo(data: bytes) -> CleanedPhoto:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
-            if opened.width * opened.height > MAX_PIXELS:
+            if opened.width * opened.height > (MAX_JPEG_PIXELS if opened.format == "JPEG" else MAX_PIXELS):
                 raise PhotoTooLarge
             opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-            picture = _on_white(ImageOps.exif_transpose(opened))
+            # Made small before anything lays a copy of it out.
+            picture: Image.Image = opened.convert("RGBA") if "transparency" in opened.info else opened
             picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+            picture = _on_white(ImageOps.exif_transpose(picture))
             small = ImageOps.fit(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     except PhotoTooLarge:
         raise
@@ -60,8 +71,12 @@ def clean_photo(data: bytes) -> CleanedPhoto:
     return CleanedPhoto(_webp(picture, 80), picture.width, picture.height, _webp(small, 55))
 
 
+photo_from = confined(clean_photo, memory_mb=320)
+"""`clean_photo` in a process of its own."""
+
+
 def _on_white(picture: Image.Image) -> Image.Image:
-    if picture.mode in {"RGBA", "LA", "PA"} or "transparency" in picture.info:
+    if picture.mode in {"RGBA", "LA", "PA"}:
         picture = picture.convert("RGBA")
         ground = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(ground, picture).convert("RGB")

@@ -59,3 +59,11 @@ def read_symbols(picture: NDArray[np.uint8]) -> list[str]:
         _, decoded, _, _ = cv2.QRCodeDetector().detectAndDecodeMulti(picture)
         texts = [text for text in decoded if text]
     return list(dict.fromkeys(texts))
+
+
+def codes_in(data: bytes) -> list[str]:
+    """The texts of all QR symbols in a JPEG, PNG or WebP, without repeats.
+
+    :raises UnreadablePicture:
+    """
+    return read_symbols(open_picture(data))

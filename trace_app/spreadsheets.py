@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from flask_babel import lazy_gettext as _
 
+from media_store.confined import NoTurn, TookTooMuch
+from media_store.workbooks import (
+    Cell,
+    HasMacros,
+    HasPassword,
+    Sheet,
+    UnpacksTooLarge,
+    UnreadableWorkbook,
+    WorkbookTooLarge,
+    is_workbook,
+    sheets_of,
+)
 from trace_app.errors import Unprocessable
 
 MAX_FILE_MB = 20
-MAX_UNPACKED_MB = 400
 MAX_ROWS = 50_000
 """The most rows that all sheets may have together."""
 MAX_COLUMNS = 200
 PLAIN_TEXTS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 """How XlsxWriter makes a workbook in which texts stay texts."""
-_ZIP = b"PK\x03\x04"
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_FORMULA = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*><f')
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
-Cell = str | float | bool | date | time | timedelta
 
 
 class SheetProblem(Unprocessable):
@@ -44,7 +47,23 @@ class SheetTooLarge(SheetProblem):
 
 
 class TooManyRows(SheetProblem):
-    title = _("“%(name)s”超过 %(most)s 行。请分成几个文件上传。")
+    title = _(
+        "“%(name)s”超过 %(most)s 行或 %(columns)s 列。请分成几个文件上传；"
+        "如果看起来没有这么多，请删去表格右边和下面多余的行列，另存后再上传。"
+    )
+
+
+class TakesTooMuch(SheetTooLarge):
+    code = "table-takes-too-much"
+    title = _(
+        "“%(name)s”打开后太大，读不下来。请删去表格右边和下面多余的行列，或只把要用的工作表另存为新文件，再上传。"
+    )
+
+
+class NoTurnYet(SheetProblem):
+    code = "no-turn-yet"
+    status = 503
+    title = _("现在处理的表格太多，“%(name)s”还没有轮到。请过一会儿再上传一次。")
 
 
 class MacrosInside(SheetProblem):
@@ -59,17 +78,6 @@ class UnknownEncoding(SheetProblem):
     title = _("“%(name)s”的文字编码认不出来。请另存为 UTF-8 或 GBK 编码的 CSV，或 Excel 工作簿。")
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A table: its rows as they stand, the first of them row 1."""
-
-    name: str
-    rows: Sequence[Sequence[Cell]]
-    """Cells as calamine or csv give them: text, numbers, dates, times, empty text."""
-    formulas: frozenset[tuple[int, int]] = frozenset()
-    """Row and column, from 1 on, of cells that hold a formula."""
-
-
 def read_tables(name: str, data: bytes) -> list[Sheet]:
     """The sheets of a workbook, or the one table of a CSV file.
 
@@ -78,68 +86,26 @@ def read_tables(name: str, data: bytes) -> list[Sheet]:
     """
     if len(data) > MAX_FILE_MB * 1024 * 1024:
         raise SheetTooLarge(name=name, most=MAX_FILE_MB)
-    if data.startswith(_OLE) and _ENCRYPTED in data:
-        raise PasswordInside(name=name)
-    if data.startswith((_ZIP, _OLE)):
+    if is_workbook(data):
         return _read_workbook(name, data)
     return [Sheet(name, read_csv(name, data))]
 
 
 def _read_workbook(name: str, data: bytes) -> list[Sheet]:
-    import python_calamine
-
-    formulas: dict[int, frozenset[tuple[int, int]]] = {}
     try:
-        if data.startswith(_ZIP):
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED_MB * 1024 * 1024:
-                    raise SheetTooLarge(name=name, most=MAX_FILE_MB)
-                if any("vbaproject" in member.lower() for member in archive.namelist()):
-                    raise MacrosInside(name=name)
-                formulas = _formulas(archive)
-        elif b"_VBA_PROJECT".decode().encode("utf-16-le") in data:
-            raise MacrosInside(name=name)
-        workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        names = workbook.sheet_names
-        sheets, left = [], MAX_ROWS
-        for number, sheet_name in enumerate(names):
-            sheet = workbook.get_sheet_by_name(sheet_name)
-            if sheet.height > left or sheet.width > MAX_COLUMNS:
-                raise TooManyRows(name=name, most=MAX_ROWS)
-            left -= sheet.height
-            rows = sheet.to_python(skip_empty_area=False)
-            sheets.append(Sheet(sheet_name, rows, formulas.get(number, frozenset())))
-    except (python_calamine.CalamineError, zipfile.BadZipFile, OSError, ValueError, RuntimeError, KeyError) as error:
+        return sheets_of(data, MAX_ROWS, MAX_COLUMNS)
+    except HasMacros as error:
+        raise MacrosInside(name=name) from error
+    except HasPassword as error:
+        raise PasswordInside(name=name) from error
+    except (UnpacksTooLarge, TookTooMuch) as error:
+        raise TakesTooMuch(name=name) from error
+    except WorkbookTooLarge as error:
+        raise TooManyRows(name=name, most=MAX_ROWS, columns=MAX_COLUMNS) from error
+    except NoTurn as error:
+        raise NoTurnYet(name=name) from error
+    except UnreadableWorkbook as error:
         raise SheetProblem(name=name) from error
-    except BaseException as error:
-        # What calamine can't cope with at all arrives as a panic.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise SheetProblem(name=name) from error
-    return sheets
-
-
-def _formulas(archive: zipfile.ZipFile) -> dict[int, frozenset[tuple[int, int]]]:
-    """The cells with formulas, by the number of their sheet (ECMA-376, part 1, 18.3.1.40)."""
-    parts = sorted(
-        (name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/sheet\d+\.xml", name)),
-        key=lambda name: int(re.findall(r"\d+", name)[0]),
-    )
-    found = {}
-    for number, part in enumerate(parts):
-        content = archive.read(part)
-        if b"<f" in content:
-            cells = _FORMULA.findall(content)
-            found[number] = frozenset((int(row), column_number(column.decode())) for column, row in cells)
-    return found
-
-
-def column_number(letters: str) -> int:
-    """1 for A, 27 for AA."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - 64
-    return number
 
 
 def column_letters(number: int) -> str:
@@ -177,12 +143,14 @@ def read_csv(name: str, data: bytes) -> list[list[str]]:
     text = decode(name, data)
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
+    rows: list[list[str]] = []
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+            if len(rows) == MAX_ROWS or len(row) > MAX_COLUMNS:
+                raise TooManyRows(name=name, most=MAX_ROWS, columns=MAX_COLUMNS)
+            rows.append(row)
     except csv.Error as error:
         raise SheetProblem(name=name) from error
-    if len(rows) > MAX_ROWS or max(map(len, rows), default=0) > MAX_COLUMNS:
-        raise TooManyRows(name=name, most=MAX_ROWS)
     return rows
 
 

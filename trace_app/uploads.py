@@ -12,8 +12,3 @@ def upload(field: Field) -> tuple[str, bytes] | None:
         return None
     with file.stream:
         return file.filename, file.read()
-
-
-def uploads(field: Field) -> list[tuple[str, bytes]]:
-    """File name and content of each file that was chosen in a multiple file field."""
-    return [(file.filename, file.read()) for file in field.data or [] if getattr(file, "filename", "")]

@@ -7,14 +7,18 @@ import re
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from flask import get_template_attribute
 from werkzeug.datastructures import MultiDict
 
+from media_store.photos import CleanedPhoto, clean_photo
 from tests.world import World, photo
+from trace_app.accounts.models import Organisation
 from trace_app.extensions import db
 from trace_app.feedback import forms
 from trace_app.feedback.forms import FeedbackForm, ReplyForm
 from trace_app.feedback.models import Feedback
+from trace_app.media import service as media
 from trace_app.messages.models import Delivery
 
 SAID = {"kind": "quality", "text": "袋子破了，姜有点干。", "bought_at": "罗平农贸市场", "contact": "13800000000"}
@@ -132,11 +136,32 @@ def test_a_wrong_form_comes_back_with_all_that_was_typed(world: World) -> None:
         answer = _give(world, code, **wrong)
         assert answer.status_code == 422
         assert "罗平农贸市场" in answer.text
-    answer = _give(world, code, photos=[(io.BytesIO(b"no picture"), "x.jpg")])
+    wrong = [(io.BytesIO(data), name) for data, name in ((b"none", "x.jpg"), (photo(), "好.jpg"), (b"", "y.png"))]
+    wrong.append((io.BytesIO(photo(size=(8_900, 8_900), form="PNG")), "大.png"))
+    answer = _give(world, code, kind="", photos=wrong)
     assert answer.status_code == 422
     assert "袋子破了" in answer.text
+    for told in ("“x.jpg”不是能打开的照片", "“y.png”不是", "“大.png”太大", "请填写"):
+        assert told in answer.text
+    assert "好.jpg" not in answer.text
     with world.app.app_context():
         assert db.session.scalars(db.select(Feedback)).all() == []
+
+
+def test_others_can_write_while_a_photo_is_opened(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _lot, code = world.labelled(world.producer())
+    opened = []
+
+    def open_slowly(data: bytes) -> CleanedPhoto:
+        # Where a transaction were open, SQLite would let nobody else write.
+        with db.engine.begin() as connection:
+            connection.execute(sa.update(Organisation).values(phone="0874-1"))
+        opened.append(data)
+        return clean_photo(data)
+
+    monkeypatch.setattr(media, "photo_from", open_slowly)
+    assert _give(world, code, photos=[(io.BytesIO(photo()), "好.jpg")]).status_code == 302
+    assert len(opened) == 1
 
 
 def test_more_than_enough_of_one_label_in_a_day_is_not_taken(world: World) -> None:

@@ -242,6 +242,10 @@ def test_temperatures_by_hand_and_by_logger(world: World) -> None:
     answer = client.post(path, data={"at": "2026-11-20T10:00", "file": bad})
     assert answer.status_code == 422
     assert "有问题" in answer.text
+    damp = "时间,湿度\n2026-11-20 10:00,60\n2026-11-20 11:00,61\n"
+    answer = client.post(path, data={"at": "2026-11-20T10:00", "file": (io.BytesIO(damp.encode()), "damp.csv")})
+    assert answer.status_code == 422
+    assert "没有温度读数" in answer.text
     assert client.post(path, data={"at": "2026-11-20T10:00"}).status_code == 422
 
 

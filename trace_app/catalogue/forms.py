@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import FileField, FileRequired, MultipleFileField
+from flask_wtf.file import FileField, FileRequired
 from wtforms import Field
 from wtforms.validators import ValidationError
 
@@ -30,6 +30,7 @@ from trace_app.forms import (
 )
 from trace_app.gs1 import NotGs1, read_gln, read_gtin
 from trace_app.language import named
+from trace_app.media.forms import PhotosField
 from trace_app.values import Facts
 
 SITE_KINDS = {
@@ -159,7 +160,7 @@ class SiteForm(Form):
 
 
 class PhotosForm(Form):
-    photos = MultipleFileField(_("照片"))
+    photos = PhotosField(_("照片"))
 
 
 class KindFileForm(Form):

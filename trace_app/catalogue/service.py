@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
+from media_store.photos import CleanedPhoto
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Division, Organisation, User
@@ -176,11 +178,11 @@ def _save(user: User, row: Row, facts: Facts) -> Row:
     return row
 
 
-def add_product_photos(user: User, product: Product, uploads: list[tuple[str, bytes]]) -> None:
+def add_product_photos(user: User, product: Product, photos: Sequence[CleanedPhoto]) -> None:
     """Keep photos of a product, all or none."""
-    product.photos += keep_photos(user, uploads, already=len(product.photos))
+    product.photos += keep_photos(user, photos, already=len(product.photos))
     db.session.flush()
-    audit.note(user, "add-photos", product, count=len(uploads))
+    audit.note(user, "add-photos", product, count=len(photos))
 
 
 def remove_product_photo(user: User, product: Product, photo_id: int) -> None:

@@ -15,7 +15,6 @@ from trace_app.catalogue.kinds import BadKindFile, read_kind
 from trace_app.db.session import transaction
 from trace_app.media.service import MAX_PHOTOS
 from trace_app.templating import register_words, status_of
-from trace_app.uploads import uploads
 
 views = Blueprint("catalogue", __name__)
 register_words(views, site_kind=SITE_KINDS)
@@ -61,7 +60,7 @@ def add_photos(product_id: int) -> ResponseReturnValue:
     form = PhotosForm()
     if form.validate():
         with form.refusals(), transaction():
-            service.add_product_photos(the_user(), service.product_for(the_user(), product_id), uploads(form.photos))
+            service.add_product_photos(the_user(), service.product_for(the_user(), product_id), form.photos.cleaned)
     if not form.errors:
         return redirect(url_for("catalogue.product", product_id=product_id))
     row = service.product_for(the_user(), product_id)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from media_store.photos import clean_photo
 from trace_app.accounts import service as accounts
 from trace_app.accounts.credit_code import check_character
 from trace_app.accounts.models import Author, Organisation, OrganisationKind, RoleName, User
@@ -225,7 +226,7 @@ def _producer(sketch: Producer, number: int, chance: Random) -> None:
     for kind_code in sketch.products:
         facts = {"kind_code": kind_code, "gtin": sketch.gtin, **PEOPLE.products[kind_code]}
         product = catalogue.save_product(user, None, **ProductForm.parse(facts).facts)
-        catalogue.add_product_photos(user, product, [("demo.jpg", draw(kind_code, number * 10 + n)) for n in range(2)])
+        catalogue.add_product_photos(user, product, [clean_photo(draw(kind_code, number * 10 + n)) for n in range(2)])
         newest = last_autumn(today())
         for lot in range(sketch.lots):
             site = sites[lot % len(sites)]
@@ -280,7 +281,7 @@ def _record(user: User, batch: Batch, step: SeasonStep, kind: str, lot: int) -> 
     with_photo = (
         lot == 0 and stage is not None and (stage.role or step.stage in {"planting", "sowing", "bloom", "filling"})
     )
-    photos = [("demo.jpg", draw(kind, step.day.toordinal()))] if with_photo else []
+    photos = [clean_photo(draw(kind, step.day.toordinal()))] if with_photo else []
     entry = records.entry_for(batch.product.kind, record_type, step.stage, form.facts)
     series = quality.logger_file(step.day) if step.stage == "fermenting" and lot == 0 else None
     records.add_record(Author.of(user), Scope.of(batch), entry, photos=photos, series=series)

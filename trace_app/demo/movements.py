@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 
+from media_store.photos import clean_photo
 from trace_app.accounts import service as accounts
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
@@ -20,6 +21,7 @@ from trace_app.flow.shipments.service import ConsigneeFacts, Load, ShipmentFacts
 from trace_app.recall_tasks import service as tasks
 from trace_app.recalls import service as recalls
 from trace_app.recalls.models import NoticeText, Recall, RecallKind
+from trace_app.records.series import read_logger
 
 CONSIGNEES = (
     ConsigneeFacts(
@@ -70,7 +72,7 @@ def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chanc
         platform="示例网店" if online else "",
         order_number=f"SL{260000 + which:06d}" if online else "",
     )
-    photos = [("demo.jpg", draw(kind, 7000 + which))] if turn == 0 and which % 4 == 0 else []
+    photos = [clean_photo(draw(kind, 7000 + which))] if turn == 0 and which % 4 == 0 else []
     shipment = shipping.ship(owner, CONSIGNEES[which % 4], facts, Load({lot.id: amount}), photos)
     if least is not None and turn == 0:
         lines = [
@@ -78,7 +80,7 @@ def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chanc
             for n in range(16)
             for degrees in [13 + chance.uniform(-1.5, 1.5)]
         ]
-        shipping.note_logger(owner, shipment, "logger.csv", ("时间,温度\n" + "\n".join(lines)).encode())
+        shipping.note_logger(owner, shipment, read_logger("logger.csv", ("时间,温度\n" + "\n".join(lines)).encode()))
     return shipment
 
 
@@ -103,7 +105,7 @@ def report_for_some(recall_id: int) -> None:
             counted = tasks.counted_lots(task)
             part = {one.batch.id: _parts(one.supplied) for one in counted}
             tasks.report(
-                task, part, name="示例·店长", note="已下架，存放在后库。", photos=[("demo.jpg", draw("coix", 9001))]
+                task, part, name="示例·店长", note="已下架，存放在后库。", photos=[clean_photo(draw("coix", 9001))]
             )
 
 

@@ -27,6 +27,7 @@ from trace_app.inputs.models import InputProduct, StockLot
 from trace_app.laboratory.models import TestSubject
 from trace_app.laboratory.service import ResultFacts, add_report
 from trace_app.laboratory.verdicts import MeasuredResult, read_result
+from trace_app.records.series import LoggerFile, read_logger
 from trace_app.release.service import check_lot
 from trace_app.stock import service as stock
 from trace_app.stock.forms import StockForm
@@ -161,7 +162,7 @@ def soil_report(user: User, batch: Batch) -> None:
     add_report(user, facts, lines, site=batch.site)
 
 
-def logger_file(begun: date) -> tuple[str, bytes]:
+def logger_file(begun: date) -> LoggerFile:
     """Two hundred days of an ageing room, as its logger writes them: every six hours, in GBK."""
     lines = ["设备,示例记录仪 01", "时间,温度(℃),湿度(%RH)"]
     for number in range(200 * 4):
@@ -172,4 +173,4 @@ def logger_file(begun: date) -> tuple[str, bytes]:
             + 1.5 * math.sin(hour / 24 * 2 * math.pi)
         )
         lines.append(f"{day} {hour:02d}:00,{warm:.1f},{68 + 6 * math.cos(number / 30):.1f}")
-    return "发酵楼温湿度.csv", "\r\n".join(lines).encode("gbk")
+    return read_logger("发酵楼温湿度.csv", "\r\n".join(lines).encode("gbk"))

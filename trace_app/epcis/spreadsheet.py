@@ -8,13 +8,14 @@ import io
 import xlsxwriter
 from flask_babel import lazy_gettext as _
 
+from media_store.workbooks import Cell
 from trace_app.accounts.service import place_name
 from trace_app.batches.models import Batch
 from trace_app.clock import local
 from trace_app.epcis.chain import Chain, ChainEvent, gtin_of
 from trace_app.labels.service import code_of
 from trace_app.language import language, named
-from trace_app.spreadsheets import PLAIN_TEXTS, Cell, without_formula
+from trace_app.spreadsheets import PLAIN_TEXTS, without_formula
 from trace_app.units import unit_name
 
 EVENTS = {

@@ -4,13 +4,13 @@ import re
 from datetime import UTC, datetime
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import MultipleFileField
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from wtforms import BooleanField, Field, HiddenField
 from wtforms.validators import ValidationError
 
 from trace_app.feedback.models import FeedbackKind
 from trace_app.forms import Form, SelectField, StringField, TextField, at_most, choices, optional, required
+from trace_app.media.forms import PhotosField
 
 KINDS = {
     FeedbackKind.FAKE: _("举报假冒：不像真的、标签被撕换"),
@@ -39,7 +39,7 @@ class FeedbackForm(Form):
     text = TextField(_("怎么回事"), [required(), at_most(1000)], description=_("什么时候、看到什么、包装是否完好"))
     bought_at = StringField(_("在哪里买的"), [optional(), at_most(100)])
     contact = StringField(_("您的电话或邮箱"), [optional(), at_most(100)], description=_("可不填；只有处理的人看得到"))
-    photos = MultipleFileField(_("照片"))
+    photos = PhotosField(_("照片"))
     website = StringField(_("请勿填写"), [optional()])
     """People don't see it; programs that fill in everything fill it in."""
     shown = HiddenField()

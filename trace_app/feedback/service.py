@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from flask_babel import lazy_gettext as _
 from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
+from media_store.photos import CleanedPhoto
 from qr.codes import format_code
 from trace_app.accounts.access import NotFound, may_see, visible_to
 from trace_app.accounts.models import Author, RoleName, User
@@ -37,7 +39,7 @@ class EnoughForToday(Problem):
     title = _("关于这枚标签今天已收到多条反馈，正在处理。急事请拨打 12315。")
 
 
-def give(label: ScannedLabel, photos: list[tuple[str, bytes]], **facts: object) -> Feedback:
+def give(label: ScannedLabel, photos: Sequence[CleanedPhoto], **facts: object) -> Feedback:
     """Take in a consumer's feedback, and tell the producer; the regulators too, where it is of fakes or safety.
 
     :raises EnoughForToday, PhotoRefused, PhotoOversized, TooManyPhotos:

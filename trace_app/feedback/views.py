@@ -18,10 +18,9 @@ from trace_app.feedback import service
 from trace_app.feedback.forms import SHORT_KINDS, FeedbackForm, ReplyForm
 from trace_app.feedback.models import FeedbackKind
 from trace_app.labels.service import label_of_code
-from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
+from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
 from trace_app.public.trace import trace_of_batch
 from trace_app.templating import register_words, status_of
-from trace_app.uploads import uploads
 
 views = Blueprint("feedback", __name__)
 log = structlog.get_logger()
@@ -62,10 +61,10 @@ def give(code: str) -> ResponseReturnValue:
             form.form_errors = [_("没有收到。请从标签的溯源页重新打开这一页，慢一点再提交。")]
             form.shown.data = signer.dumps(1)
         else:
-            with form.refusals(photos=(PhotoRefused, PhotoOversized, TooManyPhotos)), transaction():
+            with form.refusals(photos=TooManyPhotos), transaction():
                 row = service.give(
                     label,
-                    uploads(form.photos),
+                    form.photos.cleaned,
                     kind=FeedbackKind(form.kind.data),
                     text=form.text.data,
                     bought_at=form.bought_at.data or "",

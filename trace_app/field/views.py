@@ -27,10 +27,10 @@ from trace_app.media.service import MAX_PHOTOS
 from trace_app.records import service
 from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, values_of
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
-from trace_app.records.series import chart_points
+from trace_app.records.series import LoggerFile, chart_points, read_logger
 from trace_app.records.texts import TYPES, amount, details, differences, record_title, stage_values, title_of
 from trace_app.templating import STATIC, asset, register_words, script, status_of
-from trace_app.uploads import upload, uploads
+from trace_app.uploads import upload
 from trace_app.values import Facts
 
 views = Blueprint("field", __name__)
@@ -137,11 +137,11 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Resp
             scope_form.chosen,
             Author.of(the_user()),
         )
-        photos, series = uploads(form.photos), _series_of(form)
-        with form.refusals(), transaction():
-            record_id = service.add_record(
-                author, scope, entry, photos=photos, series=series, entry_key=scope_form.entry_key.data or None
-            )
+        photos, entry_key = form.photos.cleaned, scope_form.entry_key.data or None
+        with form.refusals():
+            series = _series_of(form)
+            with transaction():
+                record_id = service.add_record(author, scope, entry, photos=photos, series=series, entry_key=entry_key)
         if record_id is not None and not form.errors:
             return _kept(service.own_record(the_user(), record_id))
     if _wants_json() and request.method == "POST":
@@ -159,6 +159,7 @@ def correct(record_id: int) -> ResponseReturnValue:
     newer_id = None
     if form.validate_on_submit() and form.has_reason():
         with form.refusals():
+            series = _series_of(form)
             try:
                 with transaction():
                     correction = service.correct_record(
@@ -166,8 +167,8 @@ def correct(record_id: int) -> ResponseReturnValue:
                         service.own_record(the_user(), record_id),
                         form.facts,
                         form.correction_reason.data or "",
-                        uploads(form.photos),
-                        series=_series_of(form),
+                        form.photos.cleaned,
+                        series=series,
                         entry_key=(request.form.get("entry_key") or "")[:40] or None,
                     )
             except service.AlreadyCorrected as problem:
@@ -211,8 +212,10 @@ def _scope_form(kind: ProductKind) -> RecordScopeForm:
     )
 
 
-def _series_of(form: RecordForm) -> tuple[str, bytes] | None:
-    return upload(form["series"]) if "series" in form else None
+def _series_of(form: RecordForm) -> LoggerFile | None:
+    """:raises SheetProblem, BadSeries:"""
+    file = upload(form["series"]) if "series" in form else None
+    return read_logger(*file) if file is not None else None
 
 
 def _wants_json() -> bool:

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _
 
 from qr.codes import format_code
 from qr.layout import Layout
-from qr.reading import UnreadablePicture, open_picture, read_symbols
+from qr.reading import UnreadablePicture
 from qr.stock import STOCKS
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
@@ -32,6 +32,7 @@ from trace_app.labels.forms import (
     RunForm,
 )
 from trace_app.labels.models import LabelRun, PrintStatus
+from trace_app.labels.pictures import codes_in_picture, grade_picture
 from trace_app.templating import register_words, status_of
 from trace_app.values import StoredJson
 
@@ -227,14 +228,14 @@ def picture(run_id: int, index: int, form: str) -> ResponseReturnValue:
 def check() -> ResponseReturnValue:
     """A photo of a printed label is read and graded."""
     # OpenCV is large: loaded where a picture is looked at.
-    from qr.verify import GRADES, NoSymbol, NotGradable, verify
+    from qr.verify import GRADES, NoSymbol, NotGradable
 
     form = PictureForm()
     result, problem = None, None
     if form.validate_on_submit():
         data = form.picture.data.read() if form.picture.data else b""
         try:
-            result = verify(data)
+            result = grade_picture(data)
         except UnreadablePicture:
             problem = _("请选择一张标签的照片（JPEG、PNG 或 WebP，不超过 6000 万像素）。")
         except NoSymbol:
@@ -409,7 +410,7 @@ def pack_photo(code: str) -> ResponseReturnValue:
     form = PictureForm()
     data = form.picture.data.read() if form.validate_on_submit() and form.picture.data else b""
     try:
-        texts = read_symbols(open_picture(data))
+        texts = codes_in_picture(data)
     except UnreadablePicture:
         texts = []
     packed, refused = 0, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -13,9 +14,11 @@ from flask_babel import lazy_gettext as _
 
 from config import Settings
 from media_store import LocalStore, MediaStore
-from media_store.photos import CONTENT_TYPE, NotAPhoto, PhotoTooLarge, clean_photo
+from media_store.confined import NoTurn, TookTooMuch
+from media_store.pdfs import UnreadablePdf, pages_of
+from media_store.photos import CONTENT_TYPE, CleanedPhoto, NotAPhoto, PhotoTooLarge, photo_from
 from trace_app.accounts.models import Author, User
-from trace_app.errors import Unprocessable
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.media.models import Document, Photo
 
@@ -31,7 +34,7 @@ class PhotoRefused(Unprocessable):
 
 class PhotoOversized(Unprocessable):
     code = "photo-too-large"
-    title = _("“%(name)s”太大。每张照片不超过 20 MB、8000 万像素。")
+    title = _("“%(name)s”太大。每张照片不超过 20 MB；JPEG 不超过 2.5 亿像素，PNG 和 WebP 不超过 1600 万像素。")
 
 
 class TooManyPhotos(Unprocessable):
@@ -59,25 +62,39 @@ def media_store() -> MediaStore:
     return store
 
 
-def keep_photos(user: User | Author, uploads: list[tuple[str, bytes]], already: int = 0) -> list[Photo]:
-    """Clean and store uploaded pictures, all or none.
+class TooManyAtOnce(Problem):
+    """So many files are being opened that one had no turn."""
 
-    :param uploads: file name and content of each.
-    :param already: how many photos the record or product has.
-    :raises PhotoRefused, PhotoOversized, TooManyPhotos: with the file's name; nothing is stored then.
+    status = 503
+    title = _("现在处理的照片和文件太多，“%(name)s”还没有轮到。请过一会儿再提交一次。")
+
+
+def cleaned_photo(name: str, data: bytes) -> CleanedPhoto:
+    """An uploaded picture made fit to keep, in a process of its own. It takes a moment: not inside a transaction.
+
+    :param name: the file's.
+    :raises PhotoRefused, PhotoOversized, TooManyAtOnce:
     """
-    if already + len(uploads) > MAX_PHOTOS:
+    try:
+        return photo_from(data)
+    except NotAPhoto as error:
+        raise PhotoRefused(name=name) from error
+    except (PhotoTooLarge, TookTooMuch) as error:
+        raise PhotoOversized(name=name) from error
+    except NoTurn as error:
+        raise TooManyAtOnce(name=name) from error
+
+
+def keep_photos(user: User | Author, photos: Sequence[CleanedPhoto], already: int = 0) -> list[Photo]:
+    """Store pictures that were made fit to keep, all or none.
+
+    :param already: how many photos the record or product has.
+    :raises TooManyPhotos: nothing is stored then.
+    """
+    if already + len(photos) > MAX_PHOTOS:
         raise TooManyPhotos(most=MAX_PHOTOS)
-    cleaned = []
-    for name, data in uploads:
-        try:
-            cleaned.append(clean_photo(data))
-        except NotAPhoto as error:
-            raise PhotoRefused(name=name) from error
-        except PhotoTooLarge as error:
-            raise PhotoOversized(name=name) from error
     kept = []
-    for photo in cleaned:
+    for photo in photos:
         row = Photo(
             name=secrets.token_hex(16),
             organisation_id=user.organisation_id,
@@ -118,16 +135,12 @@ def keep_pdf(user: User, file_name: str, data: bytes) -> Document:
     """
     if len(data) > MAX_DOCUMENT_MB * 1024 * 1024:
         raise DocumentTooLarge(name=file_name, most=MAX_DOCUMENT_MB)
-    import pypdfium2
-
     try:
-        if not data.startswith(b"%PDF-"):
-            raise NotAPdf(name=file_name)
-        with pypdfium2.PdfDocument(data) as document:
-            if not len(document):
-                raise NotAPdf(name=file_name)
-    except pypdfium2.PdfiumError as error:
+        pages_of(data)
+    except (UnreadablePdf, TookTooMuch) as error:
         raise NotAPdf(name=file_name) from error
+    except NoTurn as error:
+        raise TooManyAtOnce(name=file_name) from error
     return keep_document(user, file_name, data, "pdf")
 
 

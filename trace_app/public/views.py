@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _
 from media_store import MediaNotFound
 from media_store.photos import CONTENT_TYPE
 from qr.codes import InvalidCode
-from qr.reading import UnreadablePicture, open_picture, read_symbols
+from qr.reading import UnreadablePicture
 from trace_app.accounts.access import NotFound, public
 from trace_app.attachments import attachment
 from trace_app.body_limits import takes_uploads
@@ -21,6 +21,7 @@ from trace_app.forms import plain_digits
 from trace_app.labels.forms import PictureForm
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.packing import code_from_scan
+from trace_app.labels.pictures import codes_in_picture
 from trace_app.labels.pins import check_pin
 from trace_app.labels.service import ScannedLabel, label_of_code
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
@@ -79,7 +80,7 @@ def find_in_picture() -> ResponseReturnValue:
     form = PictureForm()
     data = form.picture.data.read() if form.validate() and form.picture.data else b""
     try:
-        texts = read_symbols(open_picture(data))
+        texts = codes_in_picture(data)
     except UnreadablePicture:
         problem = _("请选择一张标签的照片（JPEG、PNG 或 WebP）。")
         return _home_page(form, problem), 422

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import MultipleFileField
 
 from trace_app.forms import (
     Form,
@@ -13,6 +12,7 @@ from trace_app.forms import (
     optional,
     required,
 )
+from trace_app.media.forms import PhotosField
 
 
 class AcknowledgeForm(Form):
@@ -24,4 +24,4 @@ class RecallReportForm(Form):
 
     name = StringField(_("您的姓名"), [required(), at_most(60)])
     note = TextField(_("说明"), [optional(), at_most(300)], description=_("如 存放地点、销毁方式、退给谁"))
-    photos = MultipleFileField(_("证据照片"))
+    photos = PhotosField(_("证据照片"))

@@ -15,6 +15,7 @@ from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload, selectinload
 
+from media_store.photos import CleanedPhoto
 from trace_app.accounts.access import NotFound, division_prefix
 from trace_app.accounts.models import Author, Organisation, OrganisationKind, User
 from trace_app.batches.models import Batch
@@ -397,12 +398,11 @@ def report(
     *,
     name: str,
     note: str = "",
-    photos: Sequence[tuple[str, bytes]] = (),
+    photos: Sequence[CleanedPhoto] = (),
 ) -> list[RecallReport]:
     """Note what became of lots at a party.
 
     :param amounts: by lot: ``sealed``, ``returned``, ``destroyed``, ``gone``; what is missing is 0.
-    :param photos: file name and content of each.
     :raises RecallOver, NothingReported, MoreThanSupplied:
     """
     db.session.refresh(task, with_for_update={"of": RecallTask, "key_share": True})
@@ -412,7 +412,7 @@ def report(
     if not amounts.keys() & lots.keys():
         raise NothingReported
     author = Author(None, task.organisation_id or task.recall.authority_id)
-    kept = keep_photos(author, list(photos))
+    kept = keep_photos(author, photos)
     made = []
     for lot_id, parts in amounts.items():
         counted = lots.get(lot_id)

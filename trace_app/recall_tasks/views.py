@@ -14,11 +14,10 @@ from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import limiter
 from trace_app.forms import plain_number
-from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
+from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
 from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.forms import AcknowledgeForm, RecallReportForm
 from trace_app.templating import status_of
-from trace_app.uploads import uploads
 
 views = Blueprint("recall_tasks", __name__)
 views.add_app_template_filter(tasks.party_name)
@@ -67,13 +66,13 @@ def report(token: str) -> ResponseReturnValue:
     form = RecallReportForm()
     amounts, faults = _amounts()
     if form.validate() and not faults:
-        with form.refusals(photos=(PhotoRefused, PhotoOversized, TooManyPhotos)), transaction():
+        with form.refusals(photos=TooManyPhotos), transaction():
             tasks.report(
                 tasks.task_by_token(token),
                 amounts,
                 name=form.name.data,
                 note=form.note.data or "",
-                photos=uploads(form.photos),
+                photos=form.photos.cleaned,
             )
         if not form.errors:
             flash(_("已收到您的报告，谢谢。数量有变化时请再报一次，以最后一次为准。"))

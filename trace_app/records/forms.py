@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import FileField, MultipleFileField
+from flask_wtf.file import FileField
 from wtforms import Field, SelectMultipleField
 from wtforms.validators import ValidationError
 
@@ -41,6 +41,7 @@ from trace_app.forms import (
 from trace_app.inputs.forms import REGISTRATION
 from trace_app.inputs.models import InputType, StockLot
 from trace_app.language import named
+from trace_app.media.forms import PhotosField
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
 from trace_app.units import UNITS
@@ -120,7 +121,7 @@ class RecordForm(Form):
     happened_on = DateField(_("日期"), [required(), not_future])
     operator = StringField(_("操作人"), [optional(), at_most(40)])
     note = TextField(_("备注"), [optional(), at_most(500)])
-    photos = MultipleFileField(_("照片"))
+    photos = PhotosField(_("照片"))
     correction_reason = StringField(_("更正原因"), [at_most(300)], description=_("会与原记录一起保留"))
 
     def __init__(self, *args: object, stock: Sequence[StockLot] = (), **kwargs: object) -> None:

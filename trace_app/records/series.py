@@ -10,13 +10,14 @@ from typing import Protocol
 
 from flask_babel import lazy_gettext as _
 
+from media_store.workbooks import Cell
 from trace_app.accounts.models import Author, User
 from trace_app.clock import SHANGHAI
 from trace_app.db.base import utc_now
 from trace_app.errors import Unprocessable
 from trace_app.media.service import keep_document
 from trace_app.records.models import RecordSeries
-from trace_app.spreadsheets import Cell, cell_text, read_tables
+from trace_app.spreadsheets import cell_text, read_tables
 
 STRETCHES = 120
 """How many stretches of a series are kept, each with its least and most."""
@@ -49,8 +50,17 @@ class LoggerReading:
     values: dict[str, float]
 
 
-def read_series(name: str, data: bytes) -> list[LoggerReading]:
-    """The readings of a logger's table, in order of time. Times without a zone are those of Qujing.
+@dataclass(frozen=True, slots=True)
+class LoggerFile:
+    """A logger's file that was read: its name and content, and its readings in order of time."""
+
+    name: str
+    data: bytes
+    readings: list[LoggerReading]
+
+
+def read_logger(name: str, data: bytes) -> LoggerFile:
+    """A logger's table. Times without a zone are those of Qujing. It may take seconds: not inside a transaction.
 
     :raises SheetProblem: where the file is no table.
     :raises BadSeries: with the rows that are wrong.
@@ -83,7 +93,7 @@ def read_series(name: str, data: bytes) -> list[LoggerReading]:
         )
     if len(readings) < 2:
         raise BadSeries(name=name, faults=_("没有读数"))
-    return sorted(readings, key=lambda reading: reading.at)
+    return LoggerFile(name, data, sorted(readings, key=lambda reading: reading.at))
 
 
 def _reading(row: Sequence[Cell], columns: dict[str, int], latest: datetime) -> LoggerReading:
@@ -112,13 +122,10 @@ def _moment(text: str) -> datetime:
     return datetime.fromisoformat(plain)
 
 
-def keep_series(user: User | Author, name: str, data: bytes) -> list[RecordSeries]:
-    """A logger's file, kept as it is, and its series thinned out.
-
-    :raises SheetProblem, BadSeries:
-    """
-    readings = read_series(name, data)
-    document = keep_document(user, name, data, "xlsx" if data.startswith(b"PK") else "csv")
+def keep_series(user: User | Author, file: LoggerFile) -> list[RecordSeries]:
+    """A logger's file, kept as it is, and its series thinned out."""
+    readings = file.readings
+    document = keep_document(user, file.name, file.data, "xlsx" if file.data.startswith(b"PK") else "csv")
     found = []
     for quantity in PLAUSIBLE:
         points = [(reading.at, reading.values[quantity]) for reading in readings if quantity in reading.values]

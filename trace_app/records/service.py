@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import aliased, joinedload, lazyload
 
+from media_store.photos import CleanedPhoto
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
 from trace_app.batches import service as batches
@@ -25,7 +27,7 @@ from trace_app.inputs.models import InputProduct, LabelUse, StockLot
 from trace_app.media.service import keep_photos
 from trace_app.records.coverage import covered_lots, records_covering
 from trace_app.records.models import Record, RecordType, record_batches
-from trace_app.records.series import copy_of, keep_series
+from trace_app.records.series import LoggerFile, copy_of, keep_series
 from trace_app.values import Facts
 
 
@@ -121,8 +123,8 @@ def add_record(
     scope: Scope,
     entry: Entry,
     *,
-    photos: list[tuple[str, bytes]] | None = None,
-    series: tuple[str, bytes] | None = None,
+    photos: Sequence[CleanedPhoto] = (),
+    series: LoggerFile | None = None,
     entry_key: str | None = None,
 ) -> int:
     """Keep what was done and return the record's id. An entry whose key is known already is kept once.
@@ -131,7 +133,6 @@ def add_record(
     the UPDATE finds only lots that are the producer's own, of the kind, and take records, and holds them until the
     commit.
 
-    :param series: file name and content of a logger's readings.
     :raises NotFound, NotOfThisKind, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
     """
     connection = db.session.connection()
@@ -159,8 +160,8 @@ def add_record(
         connection.execute(sa.insert(record_batches), further)
     if photos or series:
         record = db.session.get_one(Record, record_id)
-        record.photos = keep_photos(author, photos or [])
-        record.series = keep_series(author, *series) if series else []
+        record.photos = keep_photos(author, photos)
+        record.series = keep_series(author, series) if series else []
         db.session.flush()
     return record_id
 
@@ -249,9 +250,9 @@ def correct_record(
     old: Record,
     facts: Facts,
     reason: str,
-    photos: list[tuple[str, bytes]] | None = None,
+    photos: Sequence[CleanedPhoto] = (),
     *,
-    series: tuple[str, bytes] | None = None,
+    series: LoggerFile | None = None,
     entry_key: str | None = None,
 ) -> Record:
     """Add a record that takes another's place, for the same lots. The old one stays; photos and readings carry over.
@@ -282,8 +283,8 @@ def correct_record(
         **_with_stock(user, old.type, facts),
     )
     record.further_batches = list(old.further_batches)
-    record.photos = [*old.photos, *keep_photos(user, photos or [], already=len(old.photos))]
-    record.series = keep_series(user, *series) if series else [copy_of(one) for one in old.series]
+    record.photos = [*old.photos, *keep_photos(user, photos, already=len(old.photos))]
+    record.series = keep_series(user, series) if series else [copy_of(one) for one in old.series]
     db.session.add(record)
     db.session.flush()
     return record

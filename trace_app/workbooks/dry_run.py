@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
 from wtforms import Field
 
+from media_store.workbooks import Cell, Sheet
 from trace_app.accounts.models import User
 from trace_app.batches.forms import BatchForm
 from trace_app.batches.service import lot_with_number
@@ -24,7 +25,7 @@ from trace_app.inputs.forms import InputRowForm
 from trace_app.records.forms import record_facts
 from trace_app.records.models import RecordType
 from trace_app.records.service import open_lot_numbers
-from trace_app.spreadsheets import Cell, Sheet, cell_text, column_letters
+from trace_app.spreadsheets import cell_text, column_letters
 from trace_app.values import Facts, JsonObject
 from trace_app.workbooks.plan import (
     EXAMPLE,

@@ -64,13 +64,8 @@ class TakenInAlready(Problem):
     title = _("这份表已经导入过了。")
 
 
-def look_through(user: User, what: str, file_name: str, data: bytes) -> Import:
-    """Keep an uploaded table with what a dry run found; nothing of it is taken in.
-
-    :param what: code of a kind, ``inputs`` or ``orders``.
-    :raises SheetProblem, NotFound:
-    """
-    run = _dry_run(user, what, file_name, data)
+def keep_looked_through(user: User, what: str, file_name: str, data: bytes, run: DryRun) -> Import:
+    """Keep an uploaded table with what a dry run found; nothing of it is taken in."""
     kind = "xlsx" if data.startswith(b"PK") else "csv"
     row = Import(
         organisation_id=user.organisation_id,
@@ -88,7 +83,12 @@ def look_through(user: User, what: str, file_name: str, data: bytes) -> Import:
     return row
 
 
-def _dry_run(user: User, what: str, file_name: str, data: bytes) -> DryRun:
+def look_through(user: User, what: str, file_name: str, data: bytes) -> DryRun:
+    """What is in a table, and what is wrong with it. It may take seconds: not inside a transaction.
+
+    :param what: code of a kind, ``inputs`` or ``orders``.
+    :raises SheetProblem, NotFound:
+    """
     kind = kind_named(what) if what not in (INPUTS, ORDERS) else None
     sheets = read_tables(file_name, data)
     if kind is not None:
@@ -144,7 +144,7 @@ def take_in(import_id: int) -> None:
         data = file.read()
     what, file_name = row.what, row.document.file_name
     # Rows that became lots or products in an attempt before are no longer right: they count as taken in.
-    run = _dry_run(user, what, file_name, data)
+    run = look_through(user, what, file_name, data)
     failed: list[StoredJson] = []
     steps: list[Step] = [*run.lots, *run.inputs, *run.orders, *run.records]
     for first in range(0, len(steps), AT_ONCE):

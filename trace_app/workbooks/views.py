@@ -50,8 +50,10 @@ def index() -> ResponseReturnValue:
     form = WorkbookForm()
     if form.validate_on_submit():
         file = upload(form.file) or ("", b"")
-        with form.refusals(), transaction():
-            row = service.look_through(the_user(), form.what.data, *file)
+        with form.refusals():
+            run = service.look_through(the_user(), form.what.data, *file)
+            with transaction():
+                row = service.keep_looked_through(the_user(), form.what.data, *file, run)
         if not form.errors:
             return redirect(url_for("workbooks.show", import_id=row.id))
     page = render_template(

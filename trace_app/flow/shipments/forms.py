@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import FileField, MultipleFileField
+from flask_wtf.file import FileField
 from wtforms import Field
 from wtforms.validators import StopValidation, ValidationError
 
@@ -25,6 +25,7 @@ from trace_app.forms import (
     plain_email,
     required,
 )
+from trace_app.media.forms import PhotosField
 
 
 def _both_or_none(other: str) -> Callable[[Form, Field], None]:
@@ -72,7 +73,7 @@ class ShipmentForm(Form):
         _("扫标签"), [optional(), at_most(60_000)], description=_("扫箱、托盘或单件，一行一个；也可以不扫，只填数量")
     )
     note = StringField(_("备注"), [optional(), at_most(200)])
-    photos = MultipleFileField(_("照片"))
+    photos = PhotosField(_("照片"))
 
     def __init__(self, *args: object, places: Sequence[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)

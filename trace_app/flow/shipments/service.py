@@ -15,6 +15,7 @@ from flask_babel import lazy_gettext as _
 from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import joinedload, selectinload
 
+from media_store.photos import CleanedPhoto
 from qr.codes import ALPHABET, CODE_LENGTH, InvalidCode, format_code, normalise_code
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, visible_to
@@ -47,7 +48,7 @@ from trace_app.labels.models import LabelLevel, Packing
 from trace_app.labels.packing import LabelIsVoid, label_from_scan
 from trace_app.labels.service import CONTAINERS, ScannedLabel
 from trace_app.media.service import keep_document, keep_photos
-from trace_app.records.series import read_series, stretches
+from trace_app.records.series import BadSeries, LoggerFile, stretches
 from trace_app.units import unit_name
 
 PER_PAGE = 30
@@ -155,11 +156,10 @@ class Load:
 
 
 def ship(
-    user: User, consignee: ConsigneeFacts, facts: ShipmentFacts, load: Load, photos: Sequence[tuple[str, bytes]] = ()
+    user: User, consignee: ConsigneeFacts, facts: ShipmentFacts, load: Load, photos: Sequence[CleanedPhoto] = ()
 ) -> Shipment:
     """Note that goods were sent.
 
-    :param photos: file name and content of each.
     :raises NothingToSend, NotYours, NeedsQuantity, MoreThanLeft, AlreadySent, LabelIsVoid:
     :raises NotOnThePlatform, WhichOfThem: of the consignee.
     :raises NotReleased, AlreadyClosed: of one's own lots.
@@ -170,7 +170,7 @@ def ship(
         by_lot.setdefault(label.batch_id, []).append(label)
     if not by_lot:
         raise NothingToSend
-    kept = keep_photos(user, list(photos))
+    kept = keep_photos(user, photos)
     number = _next_number(user, facts.departed_at)
     entry = _entry(user, consignee)
     shipment = Shipment(
@@ -385,12 +385,14 @@ def note_temperature(user: User, shipment: Shipment, celsius: float, at: datetim
     return row
 
 
-def note_logger(user: User, shipment: Shipment, file_name: str, data: bytes) -> Temperature:
+def note_logger(user: User, shipment: Shipment, file: LoggerFile) -> Temperature:
     """A logger's file, kept as it is, with its series thinned out.
 
-    :raises SheetProblem, BadSeries:
+    :raises BadSeries: where it has no temperatures.
     """
-    readings = [(r.at, r.values["temperature"]) for r in read_series(file_name, data) if "temperature" in r.values]
+    readings = [(r.at, r.values["temperature"]) for r in file.readings if "temperature" in r.values]
+    if not readings:
+        raise BadSeries(name=file.name, faults=_("没有温度读数"))
     outside = None
     least, most = shipment.least_celsius, shipment.most_celsius
     if least is not None and most is not None:
@@ -398,7 +400,7 @@ def note_logger(user: User, shipment: Shipment, file_name: str, data: bytes) -> 
         pairs = itertools.pairwise(readings)
         seconds = [(then - at).total_seconds() for (at, value), (then, _next) in pairs if not least <= value <= most]
         outside = sum(seconds) / 60
-    document = keep_document(user, file_name, data, "xlsx" if data.startswith(b"PK") else "csv")
+    document = keep_document(user, file.name, file.data, "xlsx" if file.data.startswith(b"PK") else "csv")
     values = [value for _at, value in readings]
     row = Temperature(
         shipment_id=shipment.id,

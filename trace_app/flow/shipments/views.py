@@ -33,16 +33,17 @@ from trace_app.flow.shipments.forms import (
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import Form, plain_number
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
-from trace_app.media.service import MAX_PHOTOS, PhotoOversized, PhotoRefused, TooManyPhotos
+from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
+from trace_app.records.series import read_logger
 from trace_app.settings import address_of
 from trace_app.templating import status_of
-from trace_app.uploads import upload, uploads
+from trace_app.uploads import upload
 
 views = Blueprint("shipments", __name__)
 PARTIES = (RoleName.PRODUCER, RoleName.BUYER)
 _REFUSALS: dict[str, type[Problem] | tuple[type[Problem], ...]] = {
     "codes": (NoSuchLabel, LabelIsVoid, shipping.AlreadySent),
-    "photos": (PhotoRefused, PhotoOversized, TooManyPhotos),
+    "photos": TooManyPhotos,
     "organisation": shipping.NotOnThePlatform,
     "phone": shipping.WhichOfThem,
 }
@@ -138,7 +139,7 @@ def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:
             },
         ),
         shipping.Load(quantities, labels),
-        uploads(form.photos),
+        form.photos.cleaned,
     )
 
 
@@ -184,12 +185,14 @@ def temperature(shipment_id: int) -> ResponseReturnValue:
     form = TemperatureForm()
     if form.validate():
         file = upload(form.file)
-        with form.refusals(), transaction():
-            shipment = shipping.shipment_for(the_user(), shipment_id)
-            if file:
-                shipping.note_logger(the_user(), shipment, *file)
-            else:
-                shipping.note_temperature(the_user(), shipment, float(form.celsius.data), form.at.data)
+        with form.refusals():
+            readings = read_logger(*file) if file else None
+            with transaction():
+                shipment = shipping.shipment_for(the_user(), shipment_id)
+                if readings is not None:
+                    shipping.note_logger(the_user(), shipment, readings)
+                else:
+                    shipping.note_temperature(the_user(), shipment, float(form.celsius.data), form.at.data)
         if not form.errors:
             flash(_("已记下温度。"))
             return redirect(url_for("shipments.show", shipment_id=shipment_id))

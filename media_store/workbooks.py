@@ -1,0 +1,125 @@
+"""Excel workbooks that come in, as rows of cells. Nothing in them is ever run or followed."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+
+from media_store.confined import confined
+
+MAX_UNPACKED_MB = 400
+ZIP = b"PK\x03\x04"
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_FORMULA = re.compile(rb'<c r="([A-Z]+)(\d+)"[^>]*><f')
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_VBA = "_VBA_PROJECT".encode("utf-16-le")
+Cell = str | float | bool | date | time | timedelta
+
+
+class UnreadableWorkbook(ValueError):
+    """The bytes are no workbook that can be read."""
+
+
+class WorkbookTooLarge(UnreadableWorkbook):
+    """The sheets have more rows or columns than were allowed."""
+
+
+class UnpacksTooLarge(UnreadableWorkbook):
+    """Unpacked it would be larger than is ever read."""
+
+
+class HasMacros(UnreadableWorkbook):
+    """There are macros in it."""
+
+
+class HasPassword(UnreadableWorkbook):
+    """It opens with a password only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: its rows as they stand, the first of them row 1."""
+
+    name: str
+    rows: Sequence[Sequence[Cell]]
+    """Cells as calamine or csv give them: text, numbers, dates, times, empty text."""
+    formulas: frozenset[tuple[int, int]] = frozenset()
+    """Row and column, from 1 on, of cells that hold a formula."""
+
+
+def is_workbook(data: bytes) -> bool:
+    """Whether the bytes begin as those of .xlsx and .xls files do."""
+    return data.startswith((ZIP, OLE))
+
+
+def read_workbook(data: bytes, most_rows: int, most_columns: int) -> list[Sheet]:
+    """The sheets of a workbook.
+
+    :param most_rows: of all sheets together.
+    :raises UnreadableWorkbook, WorkbookTooLarge, UnpacksTooLarge, HasMacros, HasPassword:
+    """
+    import python_calamine
+
+    formulas: dict[int, frozenset[tuple[int, int]]] = {}
+    try:
+        if data.startswith(ZIP):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED_MB * 1024 * 1024:
+                    raise UnpacksTooLarge
+                if any("vbaproject" in member.lower() for member in archive.namelist()):
+                    raise HasMacros
+                formulas = _formulas(archive)
+        elif _ENCRYPTED in data:
+            raise HasPassword
+        elif _VBA in data:
+            raise HasMacros
+        workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+        sheets, left = [], most_rows
+        for number, name in enumerate(workbook.sheet_names):
+            sheet = workbook.get_sheet_by_name(name)
+            if sheet.height > left or sheet.width > most_columns:
+                raise WorkbookTooLarge
+            left -= sheet.height
+            rows = sheet.to_python(skip_empty_area=False)
+            sheets.append(Sheet(name, rows, formulas.get(number, frozenset())))
+    except UnreadableWorkbook:
+        raise
+    except (python_calamine.CalamineError, zipfile.BadZipFile, OSError, ValueError, RuntimeError, KeyError) as error:
+        raise UnreadableWorkbook(str(error)) from None
+    except BaseException as error:
+        # What calamine can't cope with at all arrives as a panic.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise UnreadableWorkbook(str(error)) from None
+    return sheets
+
+
+sheets_of = confined(read_workbook, memory_mb=1024)
+"""`read_workbook` in a process of its own."""
+
+
+def _formulas(archive: zipfile.ZipFile) -> dict[int, frozenset[tuple[int, int]]]:
+    """The cells with formulas, by the number of their sheet (ECMA-376, part 1, 18.3.1.40)."""
+    parts = sorted(
+        (name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/sheet\d+\.xml", name)),
+        key=lambda name: int(re.findall(r"\d+", name)[0]),
+    )
+    found = {}
+    for number, part in enumerate(parts):
+        content = archive.read(part)
+        if b"<f" in content:
+            cells = _FORMULA.findall(content)
+            found[number] = frozenset((int(row), column_number(column.decode())) for column, row in cells)
+    return found
+
+
+def column_number(letters: str) -> int:
+    """1 for A, 27 for AA."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number

@@ -1,0 +1,35 @@
+"""Photos that come with a form."""
+
+from __future__ import annotations
+
+from flask_wtf.file import MultipleFileField
+from wtforms import Form as AnyForm
+from wtforms import ValidationError
+
+from media_store.photos import CleanedPhoto
+from trace_app.errors import Problem
+from trace_app.media.service import MAX_PHOTOS, TooManyPhotos, cleaned_photo
+
+
+class PhotosField(MultipleFileField):
+    """Photos, of which each is opened and made fit to keep when the form is checked: before any transaction begins.
+
+    :ivar cleaned: what is left of them, in their order.
+    """
+
+    cleaned: list[CleanedPhoto]
+
+    def pre_validate(self, form: AnyForm) -> None:
+        """:raises ValidationError: that names each file which can't be kept."""
+        self.cleaned = []
+        files = [file for file in self.data or [] if getattr(file, "filename", "")]
+        if len(files) > MAX_PHOTOS:
+            raise ValidationError(TooManyPhotos(most=MAX_PHOTOS).message)
+        faults = []
+        for file in files:
+            try:
+                self.cleaned.append(cleaned_photo(file.filename, file.read()))
+            except Problem as problem:
+                faults.append(problem.message)
+        if faults:
+            raise ValidationError(" ".join(faults))
