@@ -10,7 +10,17 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
-from trace_app import body_limits, cli, conflicts, error_pages, language, logs, security_headers, templating
+from trace_app import (
+    body_limits,
+    cli,
+    conflicts,
+    error_pages,
+    language,
+    logs,
+    security_headers,
+    templating,
+    whole_numbers,
+)
 from trace_app.accounts import sign_in
 from trace_app.accounts.access import guard
 from trace_app.api import document
@@ -90,6 +100,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     error_pages.init_app(app)
     conflicts.init_app(app)
     app.extensions["media_store"] = open_store(settings)
+    whole_numbers.init_app(app)
     _register_views(app)
     sign_in.init_app(app)
     # Flask-Security has put its own JSON provider in place by now.

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from media_store import StoreUnavailable
@@ -44,6 +44,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(StoreUnavailable, _store_unavailable)
     app.register_error_handler(OperationalError, _database_unavailable)
+    for error in (OverflowError, DataError, RecursionError):
+        app.register_error_handler(error, _beyond_all_measure)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -93,6 +95,12 @@ def _database_unavailable(error: OperationalError) -> Response:
     log.exception("database unavailable", path=request.path, method=request.method)
     g.user_unknown = True
     return answer(503, str(MEANINGS[503]))
+
+
+def _beyond_all_measure(error: Exception) -> Response:
+    """A number that no column or date holds, or JSON within JSON without end."""
+    log.warning("beyond all measure", path=request.path, method=request.method, error=type(error).__name__)
+    return answer(400, str(_("有一个数字或日期大得离谱，或内容套了太多层。请检查后再提交。")))
 
 
 def _unexpected(error: Exception) -> Response:

@@ -45,21 +45,29 @@ class Jobs:
 
     def __init__(self) -> None:
         self._queues: dict[Job, str] = {}
+        self._workers: dict[str, int] = {}
+        self._worked_off: set[str] = set()
         self._each_minute: list[Callable[[], None]] = []
         self._stopping = Event()
 
     @overload
     def task(self, function: Job) -> Job: ...
     @overload
-    def task(self, *, queue: str) -> Callable[[Job], Job]: ...
-    def task(self, function: Job | None = None, *, queue: str = QUEUE) -> Job | Callable[[Job], Job]:
+    def task(self, *, queue: str, workers: int = 1, worked_off: bool = False) -> Callable[[Job], Job]: ...
+    def task(
+        self, function: Job | None = None, *, queue: str = QUEUE, workers: int = 1, worked_off: bool = False
+    ) -> Job | Callable[[Job], Job]:
         """Declare a function as a job.
 
         :param queue: one of its own, so that the job waits for no other.
+        :param workers: how many of them run at a time in a queue of their own.
+        :param worked_off: whether a consumer that is told to stop first does what waits in that queue.
         """
 
         def declare(function: Job) -> Job:
-            self._queues[function] = queue
+            self._queues[function], self._workers[queue] = queue, workers
+            if worked_off:
+                self._worked_off.add(queue)
             return function
 
         return declare if function is None else declare(function)
@@ -118,22 +126,27 @@ class Jobs:
     def consume(self, app: Flask, workers: int) -> None:
         """Work off all queues until told to stop by SIGTERM or SIGINT.
 
-        What still waits in queues of their own is worked off before it ends, as far as `AT_END_S` goes; the rest waits
-        for the next consumer. A job of the common queue that takes long is broken off: it has to bear that, as it has
-        to bear a machine that fails.
+        What still waits in queues that are to be worked off is done before it ends, as far as `AT_END_S` goes; the rest
+        waits for the next consumer. Any other job that takes long is broken off: it has to bear that, as it has to bear
+        a machine that fails.
 
-        :param workers: of the common queue; each other has one.
+        :param workers: of the common queue.
         """
         self.at_start(app)
         hueys = app.extensions["jobs"]().hueys
-        others = {name: self._consumer(huey, 1, periodic=False) for name, huey in hueys.items() if name != QUEUE}
+        others = {
+            name: self._consumer(huey, self._workers[name], periodic=False)
+            for name, huey in hueys.items()
+            if name != QUEUE
+        }
         for consumer in others.values():
             consumer.start()
         self._consumer(hueys[QUEUE], workers, periodic=True).run()
         self._stopping.set()
         for name, consumer in others.items():
-            consumer.stop(graceful=True)
-            self.work_off(app, name, AT_END_S)
+            consumer.stop(graceful=name in self._worked_off)
+            if name in self._worked_off:
+                self.work_off(app, name, AT_END_S)
 
     def _consumer(self, huey: Huey, workers: int, *, periodic: bool) -> Consumer:
         return huey.create_consumer(workers=workers, periodic=periodic, max_delay=POLLED_S, check_worker_health=True)

@@ -2,10 +2,14 @@
 
 import hashlib
 import hmac
+import itertools
 import json
+import smtplib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,7 +23,7 @@ from flask import Flask
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import SPRAYED, Actor, World
 from trace_app.db.base import utc_now
-from trace_app.extensions import db
+from trace_app.extensions import db, jobs
 from trace_app.messages import delivery, outgoing
 from trace_app.messages.models import Delivery, DeliveryStatus
 
@@ -27,10 +31,11 @@ from trace_app.messages.models import Delivery, DeliveryStatus
 class Mailbox:
     def __init__(self) -> None:
         self.letters: list[bytes] = []
+        self.answer = "250 OK"
 
     async def handle_DATA(self, _server, _session, envelope) -> str:
         self.letters.append(envelope.content)
-        return "250 OK"
+        return self.answer
 
 
 class Hook(HTTPServer):
@@ -100,6 +105,7 @@ def _break_a_rule(world: World, actor: Actor) -> int:
 def _deliver(world: World) -> list[Delivery]:
     with world.app.app_context():
         delivery.deliver_due()
+    with world.app.app_context():
         return list(db.session.scalars(db.select(Delivery).order_by(Delivery.id)))
 
 
@@ -227,6 +233,13 @@ def test_nothing_private_is_reached(url: str) -> None:
         ("224.0.0.1", False),
         ("ff0e::1", False),
         ("::1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1::a00:1", False),
+        ("2002:a00:1::", False),
+        ("2002:808:808::1", True),
+        ("::a00:1", False),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
     ],
 )
 def test_an_address_is_public_or_not(address: str, public: bool) -> None:
@@ -319,6 +332,128 @@ def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         done.set()
         thread.join()
         server.server_close()
+
+
+class Dripping:
+    """A receiver that sends one byte of its answer's head each 0.1 s, and never ends."""
+
+    def __init__(self) -> None:
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        with suppress(OSError):
+            connection, _from = self.server.accept()
+            with connection:
+                for byte in itertools.chain(b"HTTP/1.1 200 OK\r\nX: ", itertools.repeat(120)):
+                    if self.done.wait(0.1):
+                        return
+                    connection.sendall(bytes([byte]))
+
+    def close(self) -> None:
+        self.done.set()
+        # Wakes the thread where nobody has called.
+        with suppress(OSError), socket.create_connection(self.server.getsockname(), timeout=1):
+            self.thread.join()
+        self.server.close()
+
+
+def test_a_receiver_that_never_ends_its_answer_is_left_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outgoing, "DEADLINE_S", 0.5)
+    slow = Dripping()
+    try:
+        address = f"http://127.0.0.1:{slow.server.getsockname()[1]}/"
+        with pytest.raises(outgoing.NoAnswer):
+            outgoing.post(address, b"{}", {}, private_hosts=frozenset({"127.0.0.1"}))
+        assert not slow.done.is_set()
+    finally:
+        slow.close()
+
+
+@pytest.mark.parametrize(("status", "again"), [(400, False), (404, False), (410, False), (408, True), (429, True)])
+def test_another_try_is_made_only_where_it_can_help(world: World, hook: Hook, status: int, again: bool) -> None:
+    actor = world.producer()
+    world.client(actor).post("/messages", data={"type": "webhook", "target": hook.url, "least_severity": "block"})
+    _break_a_rule(world, actor)
+    hook.status = status
+    [row] = _deliver(world)
+    assert row.status is (DeliveryStatus.WAITING if again else DeliveryStatus.FAILED)
+    assert f"HTTP {status}" in row.failure
+
+
+@pytest.mark.parametrize(("answer", "again"), [("550 no such person", False), ("451 later", True)])
+def test_a_letter_refused_for_good_is_not_sent_again(
+    world: World, mailbox: tuple[Mailbox, int], answer: str, again: bool
+) -> None:
+    mailbox[0].answer = answer
+    actor = world.producer()
+    world.client(actor).post("/messages", data={"type": "email", "target": "a@example.org", "least_severity": "block"})
+    _break_a_rule(world, actor)
+    [row] = _deliver(world)
+    assert row.status is (DeliveryStatus.WAITING if again else DeliveryStatus.FAILED)
+
+
+def test_a_mail_server_has_to_show_whose_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said: list[object] = []
+
+    class Server(smtplib.SMTP):
+        def __init__(self, *_arguments: object, **_named: object) -> None: ...
+
+        def __exit__(self, *_arguments: object) -> None: ...
+
+        def starttls(self, *, context: ssl.SSLContext | None = None) -> Any:
+            said.append((context.verify_mode, context.check_hostname) if context else None)
+
+        def send_message(self, *_arguments: object, **_named: object) -> Any: ...
+
+    monkeypatch.setattr(smtplib, "SMTP", Server)
+    app = app_for(settings_for(tmp_path, smtp_host="mail.example"))
+    set_up(app)
+    world = World(app)
+    actor = world.producer()
+    world.client(actor).post("/messages", data={"type": "email", "target": "a@example.org", "least_severity": "block"})
+    _break_a_rule(world, actor)
+    assert [row.status for row in _deliver(world)] == [DeliveryStatus.SENT]
+    assert said == [(ssl.CERT_REQUIRED, True)]
+
+
+def test_recall_tasks_and_letters_do_not_wait_behind_slow_receivers(world: World) -> None:
+    """Each has a consumer of its own."""
+    queues = {function.__name__: queue for function, queue in jobs._queues.items()}
+    assert queues["call"] != queues["post_letter"]
+    assert queues["tell_everyone"] not in {queues["call"], queues["post_letter"]}
+    slow = Dripping()
+    try:
+        actor = world.producer()
+        target = f"http://127.0.0.1:{slow.server.getsockname()[1]}/"
+        client = world.client(actor)
+        client.post("/messages", data={"type": "webhook", "target": target, "least_severity": "block"})
+        client.post("/messages", data={"type": "email", "target": "a@example.org", "least_severity": "block"})
+        world.app.config["JOBS_IMMEDIATE"] = False
+        jobs.init_app(world.app, world.app.config["SETTINGS"])
+        _break_a_rule(world, actor)
+        with world.app.app_context():
+            delivery.deliver_due()
+            assert (jobs.waiting(queues["call"]), jobs.waiting(queues["post_letter"])) == (1, 1)
+            jobs.work_off(world.app, queues["post_letter"])
+        with world.app.app_context():
+            sent = db.session.scalars(db.select(Delivery.status).order_by(Delivery.id)).all()
+        assert sorted(sent) == [DeliveryStatus.SENT, DeliveryStatus.WAITING]
+    finally:
+        slow.close()
+
+
+@pytest.mark.parametrize(
+    "target", ["https://127.0.0.2/", "https://[::1]/", "https://0x7f000002/", "https://2130706434/"]
+)
+def test_a_private_address_is_refused_when_it_is_entered(world: World, target: str) -> None:
+    client = world.client(world.producer())
+    answer = client.post("/messages", data={"type": "webhook", "target": target, "least_severity": "warn"})
+    assert answer.status_code == 422
+    assert "内部网络" in answer.text
+    assert target in answer.text
 
 
 def test_without_a_mail_server_mail_waits(tmp_path: Path) -> None:

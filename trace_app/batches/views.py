@@ -31,6 +31,7 @@ from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import Record
 from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
 from trace_app.templating import register_words, status_of
+from trace_app.whole_numbers import asked_page
 
 views = Blueprint("batches", __name__)
 
@@ -42,7 +43,7 @@ register_words(views, batch_state=STATES)
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def index() -> ResponseReturnValue:
     form = SearchForm(request.args)
-    page = service.find_batches(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
+    page = service.find_batches(the_user(), **form.wished, page=asked_page())
     filters = {name: request.args[name] for name in ("q", "state", "kind") if request.args.get(name)}
     return render_template("batches/index.html", form=form, page=page, filters=filters)
 

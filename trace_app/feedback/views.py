@@ -21,6 +21,7 @@ from trace_app.labels.service import label_of_code
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
 from trace_app.public.trace import trace_of_batch
 from trace_app.templating import register_words, status_of
+from trace_app.whole_numbers import asked_page
 
 views = Blueprint("feedback", __name__)
 log = structlog.get_logger()
@@ -92,7 +93,7 @@ def index() -> ResponseReturnValue:
     kind = request.args.get("kind", "")
     kind = kind if kind in {item.value for item in FeedbackKind} else ""
     only = request.args.get("open") == "1"
-    page = service.find_feedback(the_user(), kind=kind, open_only=only, page=request.args.get("page", 1, type=int))
+    page = service.find_feedback(the_user(), kind=kind, open_only=only, page=asked_page())
     filters = {name: value for name, value in (("kind", kind), ("open", "1" if only else "")) if value}
     return render_template("feedback/index.html", page=page, kinds=SHORT_KINDS, kind=kind, only=only, filters=filters)
 

@@ -32,6 +32,7 @@ from trace_app.records.texts import TYPES, amount, details, differences, record_
 from trace_app.templating import STATIC, asset, register_words, script, status_of
 from trace_app.uploads import upload
 from trace_app.values import Facts
+from trace_app.whole_numbers import row_number
 
 views = Blueprint("field", __name__)
 
@@ -196,10 +197,10 @@ def _record_form(record_type: RecordType, stage: Stage | None, offered: Facts) -
 
 
 def _scope_form(kind: ProductKind) -> RecordScopeForm:
-    chosen = request.args.get("batch", type=int)
+    chosen = request.args.get("batch", type=row_number)
     lots = [lot for lot in service.open_lots(the_user()) if lot.product.kind_code == kind.code]
     # A lot that has been closed or recalled since the page was opened is told of by name.
-    meant = service.lots_named(the_user(), request.form.getlist("batch_ids", type=int))
+    meant = service.lots_named(the_user(), request.form.getlist("batch_ids", type=row_number))
     return RecordScopeForm(
         lots=lots,
         meant=[*lots, *meant],

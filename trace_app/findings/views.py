@@ -18,6 +18,7 @@ from trace_app.findings.rules import RULES, message_of
 from trace_app.messages.models import Severity
 from trace_app.release import service as release
 from trace_app.templating import register_words, status_of
+from trace_app.whole_numbers import asked_page
 
 views = Blueprint("findings", __name__)
 
@@ -33,7 +34,7 @@ views.add_app_template_filter(message_of, "message")
 def index() -> ResponseReturnValue:
     """A regulator's warnings, by jurisdiction, kind and severity."""
     form = WarningsForm(request.args, places=jurisdiction_choices(the_user().organisation))
-    page = service.find_findings(the_user(), **form.wished, page=request.args.get("page", 1, type=int))
+    page = service.find_findings(the_user(), **form.wished, page=asked_page())
     filters = {name: request.args[name] for name in request.args if name != "page" and request.args[name]}
     return render_template(
         "findings/index.html",

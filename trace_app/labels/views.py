@@ -35,6 +35,7 @@ from trace_app.labels.models import LabelRun, PrintStatus
 from trace_app.labels.pictures import codes_in_picture, grade_picture
 from trace_app.templating import register_words, status_of
 from trace_app.values import StoredJson
+from trace_app.whole_numbers import row_number
 
 views = Blueprint("labels", __name__)
 
@@ -112,7 +113,7 @@ def run(run_id: int) -> ResponseReturnValue:
 
 
 def _run_page(row: LabelRun, void_form: RangeForm, reprint_form: ReprintForm | None) -> ResponseReturnValue:
-    start = max(0, request.args.get("start", 0, type=int))
+    start = max(0, request.args.get("start", 0, type=row_number))
     own = the_user().role is RoleName.PRODUCER
     reprint_form = reprint_form or _reprint_form(row, formdata=None)
     busy = any(job.status in {PrintStatus.WAITING, PrintStatus.WORKING} for job in row.jobs)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import smtplib
+import ssl
 import time
 from datetime import timedelta
 from email.message import EmailMessage
@@ -19,13 +20,17 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import db, jobs
 from trace_app.messages.models import Channel, ChannelType, Delivery, DeliveryStatus
-from trace_app.messages.outgoing import NoAnswer, NotAllowed, post
+from trace_app.messages.outgoing import NoAnswer, NotAllowed, Refused, post
 from trace_app.settings import settings
 from trace_app.values import StoredJson
 
 BREAKS = [timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720)]
 """How long is waited before the second attempt, the third and so on; then it is given up."""
 AT_ONCE = 50
+CALLS_AT_ONCE = 4
+"""How many webhooks are called at a time."""
+PERMANENT = 500
+"""The first of the codes by which a mail server refuses for good."""
 
 log = structlog.get_logger()
 
@@ -41,17 +46,29 @@ class NoMailServer(Problem):
 def deliver_due() -> None:
     """Send what is due."""
     due = (
-        db.select(Delivery.id)
+        db.select(Delivery.id, Channel.type)
+        .outerjoin(Channel, Channel.id == Delivery.channel_id)
         .where(Delivery.status == DeliveryStatus.WAITING, Delivery.due_at <= utc_now())
         .order_by(Delivery.due_at)
         .limit(AT_ONCE)
     )
-    for delivery_id in db.session.scalars(due).all():
-        deliver(delivery_id)
+    for delivery_id, kind in db.session.execute(due).all():
+        jobs.enqueue(call if kind is ChannelType.WEBHOOK else post_letter, delivery_id)
 
 
-@jobs.task
-def deliver(delivery_id: int) -> None:
+@jobs.task(queue="webhooks", workers=CALLS_AT_ONCE)
+def call(delivery_id: int) -> None:
+    """Make one attempt to deliver by webhook. Receivers may be slow, and nothing else waits for them."""
+    _deliver(delivery_id)
+
+
+@jobs.task(queue="mail")
+def post_letter(delivery_id: int) -> None:
+    """Make one attempt to deliver by e-mail."""
+    _deliver(delivery_id)
+
+
+def _deliver(delivery_id: int) -> None:
     """Make one attempt, unless another worker is at it."""
     with transaction():
         delivery = db.session.get(Delivery, delivery_id, with_for_update={"of": Delivery, "key_share": True})
@@ -62,27 +79,39 @@ def deliver(delivery_id: int) -> None:
         last = delivery.attempts > len(BREAKS)
         delivery.due_at = utc_now() + (BREAKS[delivery.attempts - 1] if not last else timedelta(days=1))
     row = db.session.get_one(Delivery, delivery_id, options=[joinedload(Delivery.channel)])
-    failure = _attempt(row)
+    failure, in_vain = _attempt(row)
     with transaction():
         row = db.session.get_one(Delivery, delivery_id)
         row.failure = failure[:300]
         if not failure:
             row.status, row.sent_at = DeliveryStatus.SENT, utc_now()
-        elif last:
+        elif last or in_vain:
             row.status = DeliveryStatus.FAILED
     log.info("delivery", delivery=delivery_id, failure=failure)
 
 
-def _attempt(row: Delivery) -> str:
-    """Send once; empty where it worked, else what went wrong."""
+def _attempt(row: Delivery) -> tuple[str, bool]:
+    """Send once. What went wrong comes back, empty where nothing did; and whether another try would be in vain."""
     try:
         if row.channel is None or row.channel.type is ChannelType.EMAIL:
             _send_mail(row.channel.target if row.channel else row.address, row.message)
         else:
             _send_webhook(row.channel, row.message.get("webhook", row.message))
-    except (NoAnswer, NotAllowed, OSError, smtplib.SMTPException, NoMailServer) as error:
-        return str(error) or type(error).__name__
-    return ""
+    except (NotAllowed, Refused) as error:
+        return str(error) or type(error).__name__, True
+    except (NoAnswer, OSError, smtplib.SMTPException, NoMailServer) as error:
+        return str(error) or type(error).__name__, _for_good(error)
+    return "", False
+
+
+def _for_good(error: Exception) -> bool:
+    """Whether a mail server refused for good: with 5yz (RFC 5321, 4.2.1)."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= PERMANENT for code, _words in error.recipients.values())
+    # What concerns the account rather than the letter is mended on our side.
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return False
+    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= PERMANENT
 
 
 def mail_is_set() -> bool:
@@ -99,7 +128,7 @@ def _send_mail(address: str, message: StoredJson) -> None:
     letter.set_content("\n".join([*message["lines"], message["link"]]))
     with smtplib.SMTP(set_to.smtp_host, set_to.smtp_port, timeout=20) as server:
         if set_to.smtp_tls:
-            server.starttls()
+            server.starttls(context=ssl.create_default_context())
         if set_to.smtp_user and set_to.smtp_password:
             server.login(set_to.smtp_user, set_to.smtp_password.get_secret_value())
         server.send_message(letter)

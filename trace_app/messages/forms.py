@@ -10,6 +10,7 @@ from wtforms.validators import ValidationError
 
 from trace_app.forms import Form, SelectField, StringField, at_most, choices, plain_email, required
 from trace_app.messages.models import ChannelType, Severity
+from trace_app.messages.outgoing import leads_to_public
 from trace_app.settings import settings
 
 CHANNEL_TYPES = {ChannelType.EMAIL: _("电子邮件"), ChannelType.WEBHOOK: _("网络回调（Webhook）")}
@@ -44,3 +45,5 @@ def _check_url(url: str) -> None:
         raise ValidationError(_("网址须以 https:// 开头。"))
     if not host or parts.username or parts.password or any(c.isspace() for c in url):
         raise ValidationError(_("网址须有公开的主机名，且不带用户名和密码。"))
+    if not trusted and leads_to_public(host) is False:
+        raise ValidationError(_("这个网址指向内部网络，平台不会向它发送。请填写互联网上能访问的网址。"))

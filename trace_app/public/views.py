@@ -43,6 +43,7 @@ from trace_app.scanning.layer import FOR_ALL_LABELS, LabelToRender
 from trace_app.security_headers import allow_webassembly
 from trace_app.settings import address_of, settings
 from trace_app.templating import STATIC, status_of
+from trace_app.whole_numbers import asked_page
 
 views = Blueprint("public", __name__)
 
@@ -155,7 +156,7 @@ def pin(code: str) -> ResponseReturnValue:
 def recall_list() -> ResponseReturnValue:
     form = RecallSearchForm(request.args)
     wished = form.wished
-    page = published_recalls(**wished, page=request.args.get("page", 1, type=int))
+    page = published_recalls(**wished, page=asked_page())
     return render_template(
         "public/recalls.html",
         page=page,

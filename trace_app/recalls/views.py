@@ -41,6 +41,7 @@ from trace_app.recalls.models import Recall, RecallKind, RecallStatus
 from trace_app.recalls.published import lots_listed
 from trace_app.recalls.scope import MOST_LISTED, EmptyScope, Preview, ScopeTooWide, map_of_sites, preview, scope_of
 from trace_app.templating import register_words, status_of
+from trace_app.whole_numbers import row_number
 
 views = Blueprint("recalls", __name__)
 
@@ -143,7 +144,7 @@ def _scope_form(values: MultiDict[str, str]) -> RecallScopeForm:
 
 def _left_out() -> tuple[dict[int, str], set[int]]:
     """Lots that were ticked to be left out with their reasons, and those without one."""
-    ticked = request.form.getlist("out", type=int)
+    ticked = request.form.getlist("out", type=row_number)
     reasons = {lot_id: " ".join(request.form.get(f"why-{lot_id}", "").split())[:300] for lot_id in ticked}
     return {lot_id: why for lot_id, why in reasons.items() if why}, {
         lot_id for lot_id, why in reasons.items() if not why
@@ -169,7 +170,7 @@ def _scope_page(
         problem=problem,
         faults=faults or set(),
         most=MOST_LISTED,
-        ticked=set(request.form.getlist("out", type=int)),
+        ticked=set(request.form.getlist("out", type=row_number)),
         whys=request.form,
         extended=extended,
         voluntary=voluntary,
@@ -239,7 +240,7 @@ def reject(number: str) -> ResponseReturnValue:
 @allow(*SUPERVISORS)
 def narrow(number: str) -> ResponseReturnValue:
     form = NoteForm()
-    ticked = request.form.getlist("out", type=int)
+    ticked = request.form.getlist("out", type=row_number)
     if not ticked:
         form.form_errors = [str(_("请勾选要排除的批次。"))]
     elif form.validate():
@@ -334,7 +335,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
         may_approve=recall.issued_by_id != the_user().id,
-        ticked=set(request.form.getlist("out", type=int)),
+        ticked=set(request.form.getlist("out", type=row_number)),
         found=preview(the_user(), scope_of(recall)) if pending_drill else None,
         **{name: form.apart(name.removesuffix("_form")) for name, form in (offered | forms).items()},
     )

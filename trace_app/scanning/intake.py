@@ -38,7 +38,7 @@ _SCAN = ("at", "outcome", "run_id", "index", "batch_id", "region", "client", "la
 log = structlog.get_logger()
 
 
-@jobs.task(queue=QUEUE)
+@jobs.task(queue=QUEUE, worked_off=True)
 def take_in(message_id: str, rows: Sequence[Row]) -> None:
     """Write the scans of a message, unless that was done before; later, where the database does not answer."""
     begun = time.monotonic()

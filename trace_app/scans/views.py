@@ -15,6 +15,7 @@ from trace_app.scans.figures import figures_for, rows_for, suspicions_for
 from trace_app.scans.suspicions import KINDS, code_of_suspicion
 from trace_app.spreadsheets import csv_text
 from trace_app.templating import register_words
+from trace_app.whole_numbers import row_number
 
 views = Blueprint("scans", __name__)
 SPANS = (7, 30, 90, 365)
@@ -29,7 +30,7 @@ register_words(views, suspicion_kind=KINDS)
 
 
 def _days() -> int:
-    days = request.args.get("days", 30, type=int)
+    days = request.args.get("days", 30, type=row_number)
     return days if days in SPANS else 30
 
 

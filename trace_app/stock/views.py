@@ -17,6 +17,7 @@ from trace_app.stock import service as stock
 from trace_app.stock.forms import StockForm, StockOutForm
 from trace_app.stock.service import balances, stock_for, touched_by
 from trace_app.templating import status_of
+from trace_app.whole_numbers import row_number
 
 views = Blueprint("stock", __name__)
 
@@ -32,7 +33,7 @@ def index() -> ResponseReturnValue:
 @allow(RoleName.PRODUCER)
 def new() -> ResponseReturnValue:
     products = inputs.offered_products(the_user())
-    offered = {"received_on": today(), "product_id": request.args.get("product", type=int)}
+    offered = {"received_on": today(), "product_id": request.args.get("product", type=row_number)}
     form = StockForm(products=products, data=offered)
     if form.validate_on_submit():
         with form.refusals(lot_number=stock.StockKnown), transaction():

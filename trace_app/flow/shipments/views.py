@@ -38,6 +38,7 @@ from trace_app.records.series import read_logger
 from trace_app.settings import address_of
 from trace_app.templating import status_of
 from trace_app.uploads import upload
+from trace_app.whole_numbers import asked_page, row_number
 
 views = Blueprint("shipments", __name__)
 PARTIES = (RoleName.PRODUCER, RoleName.BUYER)
@@ -81,9 +82,7 @@ class ShipmentPage:
 def index() -> ResponseReturnValue:
     search = request.args.get("q", "").strip()[:60]
     direction = request.args.get("direction", "")
-    page = shipping.find_shipments(
-        the_user(), search=search, direction=direction, page=request.args.get("page", 1, type=int)
-    )
+    page = shipping.find_shipments(the_user(), search=search, direction=direction, page=asked_page())
     return render_template("shipments/index.html", page=page, search=search, direction=direction)
 
 
@@ -102,7 +101,7 @@ def new() -> ResponseReturnValue:
                 flash(_("已登记发货。请打印发货单随货同行，收货方扫码或凭收货码确认。"))
                 return redirect(url_for("shipments.show", shipment_id=shipment.id))
     lots = shipping.lots_at_hand(the_user())
-    wanted = request.args.get("batch", type=int)
+    wanted = request.args.get("batch", type=row_number)
     page = render_template(
         "shipments/ship.html",
         form=form,
