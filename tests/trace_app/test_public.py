@@ -319,7 +319,7 @@ def test_over_https_cookies_and_pages_are_for_https_alone(tmp_path: Path) -> Non
     signed_in = client.post("/login", data=data, base_url="https://t.qj.cn", headers=headers)
     assert signed_in.status_code == 302
     cookies = signed_in.headers.getlist("Set-Cookie")
-    assert {cookie.split("=")[0] for cookie in cookies} == {"session", "remember_token"}
+    assert {cookie.split("=")[0] for cookie in cookies} == {"session"}
     assert all("Secure" in cookie and "HttpOnly" in cookie and "SameSite=Lax" in cookie for cookie in cookies)
 
 

@@ -80,6 +80,8 @@ TABLE = {
     "GET /field/session": USERS,
     "GET /account": USERS,
     "POST /account/tokens": USERS,
+    "POST /account/sessions/<session_id>/end": USERS,
+    "POST /account/sessions/end": USERS,
     "POST /account/tokens/<token_id>/revoke": USERS,
     "GET /account/password": USERS,
     "POST /account/password": USERS,

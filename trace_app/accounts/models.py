@@ -129,6 +129,23 @@ class User(Model, UserMixin):
         return RoleName(self.roles[0].name)
 
 
+class UserSession(Model):
+    """A person who is signed in on one device. What its cookie holds is kept as SHA-256 alone."""
+
+    __tablename__ = "user_sessions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    device: Mapped[str] = mapped_column(sa.String(80))
+    lasting: Mapped[bool]
+    """Whether it outlives the browser's being closed."""
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When it was last used, to the minute."""
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class ApiToken(Model):
     """A bearer token for the API. Only its SHA-256 is kept."""
 

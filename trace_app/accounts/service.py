@@ -24,6 +24,7 @@ from trace_app.accounts.models import (
     RoleName,
     User,
 )
+from trace_app.accounts.sessions import end_sessions
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
@@ -183,6 +184,7 @@ def set_password(actor: User | None, user: User, password: str) -> None:
         _must_administer(actor, user.organisation)
     user.password = hash_password(password)
     user.fs_uniquifier = uuid.uuid4().hex
+    end_sessions(user)
     audit.note(actor, "set-password", user)
 
 
@@ -213,6 +215,7 @@ def set_active(actor: User | None, user: User, active: bool) -> None:
     user.active = active
     if not active:
         user.fs_uniquifier = uuid.uuid4().hex
+        end_sessions(user)
     audit.note(actor, "activate" if active else "deactivate", user)
 
 

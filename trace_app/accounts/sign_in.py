@@ -12,6 +12,7 @@ from flask_security.utils import validate_redirect_url
 from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
+from trace_app.accounts import audit, sessions
 from trace_app.accounts.models import Role, User
 from trace_app.accounts.service import user_by_identity
 from trace_app.db.session import begin_writing
@@ -57,6 +58,9 @@ class SignInForm(LoginForm):
         if super().validate(**kwargs):
             return True
         if self.email.data and self.password.data:
+            if self.user is not None:
+                audit.note(None, "sign-in-failed", self.user)
+                db.session.commit()
             self.email.errors = []
             self.password.errors = []
             self.form_errors = [_("用户名或密码不对，或账号已停用。请重新输入；忘记密码请联系管理员。")]
@@ -76,6 +80,7 @@ def init_app(app: Flask) -> None:
         SQLAlchemyUserDatastore(db, User, Role),
         login_form=SignInForm,
     )
+    sessions.init_app(app)
     app.before_request(_begin_writing)
     # The view is the library's, so the limit is put on from outside.
     sign_in = app.view_functions["security.login"]

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_security import login_user
 
-from trace_app.accounts import service
+from trace_app.accounts import service, sessions
 from trace_app.accounts.access import SUPERVISORS, allow, keeps_shared_tables, signed_in, the_user
 from trace_app.accounts.forms import (
     ORGANISATION_KINDS,
@@ -68,6 +68,8 @@ def _account(form: TokenForm, fresh_token: str | None = None) -> ResponseReturnV
         form=form,
         tokens=service.tokens_of(user),
         fresh_token=fresh_token,
+        sessions=sessions.sessions_of(user),
+        this_session=sessions.this_session(),
     )
     return page, status_of(form)
 
@@ -81,6 +83,24 @@ def revoke_token(token_id: int) -> ResponseReturnValue:
     return redirect(url_for("accounts.account"))
 
 
+@views.post("/account/sessions/<int:session_id>/end")
+@signed_in
+def end_session(session_id: int) -> ResponseReturnValue:
+    with transaction():
+        sessions.end_session(the_user(), session_id)
+    flash(_("那台设备上的登录已退出。"))
+    return redirect(url_for("accounts.account"))
+
+
+@views.post("/account/sessions/end")
+@signed_in
+def end_other_sessions() -> ResponseReturnValue:
+    with transaction():
+        sessions.end_sessions(the_user(), but=sessions.this_session())
+    flash(_("其他设备上的登录都已退出。"))
+    return redirect(url_for("accounts.account"))
+
+
 @views.route("/account/password", methods=["GET", "POST"])
 @signed_in
 def change_password() -> ResponseReturnValue:
@@ -89,8 +109,11 @@ def change_password() -> ResponseReturnValue:
         with form.refusals(current=service.WrongPassword), transaction():
             service.change_password(the_user(), form.current.data or "", form.new.data or "")
         if not form.errors:
-            login_user(the_user())
+            with transaction():
+                login_user(the_user())
             flash(_("密码已更改，其他设备上的登录已退出。"))
+            if service.tokens_of(the_user()):
+                flash(_("您的接口令牌仍然有效；如果密码可能泄露过，请把令牌也作废。"))
             return redirect(url_for("accounts.account"))
     return render_template("accounts/password.html", form=form), status_of(form)
 
