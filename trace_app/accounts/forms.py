@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask_babel import lazy_gettext as _
 from wtforms import Field, PasswordField
 from wtforms.validators import EqualTo, ValidationError
 
-from trace_app.accounts.access import within_jurisdiction
+from trace_app.accounts.access import HOME, keeps_shared_tables, within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
 from trace_app.accounts.models import Division, Organisation, OrganisationKind, RoleName, User
+from trace_app.accounts.places import places_elsewhere, provinces
 from trace_app.accounts.service import divisions, divisions_within
 from trace_app.accounts.sign_in import MIN_PASSWORD
 from trace_app.forms import (
     Form,
+    SelectChoice,
     SelectField,
     StringField,
     at_least,
@@ -57,6 +61,14 @@ def division_choices(
             above = f"{named(parent)} · " if division.level == "township" and parent else ""
             pairs.append((division.code, above + named(division)))
     return pairs
+
+
+def places_to_choose(groups: Iterable[tuple[str, list[Division]]], blank: str) -> list[SelectChoice]:
+    """Divisions by group, with an empty choice first."""
+    return [
+        SelectChoice("", blank),
+        *(SelectChoice(row.code, named(row), optgroup=group) for group, rows in groups for row in rows),
+    ]
 
 
 def jurisdiction_choices(organisation: Organisation) -> list[tuple[str, str]]:
@@ -111,6 +123,11 @@ class OrganisationForm(Form):
             del self.kind
         self.division_code.choices = choices(division_choices(user=administrator), blank=_("请选择"))
         watched = division_choices(levels=("city", "county"), user=administrator)
+        if administrator is None or keeps_shared_tables(administrator):
+            elsewhere = places_to_choose(places_elsewhere(), "")[1:]
+            self.division_code.choices += elsewhere
+        if administrator is None:
+            watched = [*((row.code, named(row)) for row in provinces() if HOME.startswith(row.code[:2])), *watched]
         self.jurisdiction_code.choices = choices(watched, blank=_("不适用"))
 
     @property
@@ -122,6 +139,10 @@ class OrganisationForm(Form):
     def validate_credit_code(self, field: Field) -> None:
         if self.chosen_kind is OrganisationKind.PRODUCER and not field.data:
             raise ValidationError(_("生产者必须填写统一社会信用代码。"))
+
+    def validate_division_code(self, field: Field) -> None:
+        if self.chosen_kind is OrganisationKind.PRODUCER and field.data and not field.data.startswith(HOME):
+            raise ValidationError(_("生产者须登记在曲靖市内、生产所在的县或乡镇；外地的请登记为采购方或检测机构。"))
 
     def validate_gs1_prefix(self, field: Field) -> None:
         if field.data:

@@ -31,7 +31,7 @@ class RoleName(enum.StrEnum):
 
 
 class Division(Model):
-    """A city, county or township of the statistics bureau's list (GB/T 2260 and nine-digit codes)."""
+    """A province, city, county or township of the statistics bureau's list (GB/T 2260 and nine-digit codes)."""
 
     __tablename__ = "divisions"
 

@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as _
 from flask_security import hash_password, verify_password
 
 from trace_app.accounts import audit
-from trace_app.accounts.access import NotFound, administered_by, division_prefix, may_administer
+from trace_app.accounts.access import HOME, NotFound, administered_by, division_prefix, may_administer
 from trace_app.accounts.models import (
     ApiToken,
     AuditEvent,
@@ -323,8 +323,8 @@ def _found(row: Row | None) -> Row:
 
 
 def divisions() -> list[Division]:
-    """All divisions: the city, its counties, and each county's townships after it."""
-    return list(db.session.scalars(db.select(Division).order_by(Division.code)))
+    """The divisions of Qujing: the city, its counties, and each county's townships after it."""
+    return list(db.session.scalars(db.select(Division).where(Division.code.startswith(HOME)).order_by(Division.code)))
 
 
 def made_or_opened_by(user: User, other: User) -> bool:
@@ -345,9 +345,9 @@ def divisions_within(organisation: Organisation) -> list[Division]:
 
 
 def place_name(division: Division, language: str) -> str:
-    """A division with those above it: 曲靖市罗平县板桥镇, or Banqiao Town, Luoping County, Qujing."""
+    """A division with those above it up to the city: 曲靖市罗平县板桥镇, or Banqiao Town, Luoping County, Qujing."""
     chain: list[Division] = [division]
-    while (parent := chain[-1].parent) is not None:
+    while chain[-1].level != "city" and (parent := chain[-1].parent) is not None:
         chain.append(parent)
     if language == "en":
         return ", ".join(part.name_en for part in chain)
