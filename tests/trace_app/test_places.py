@@ -1,4 +1,4 @@
-"""Provinces and cities of all of China: where goods go, where buyers and laboratories sit, and who watches over whom."""
+"""Provinces and cities of all of China: where goods go, where buyers and laboratories sit, who watches over whom."""
 
 import csv
 import io
