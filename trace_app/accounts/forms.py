@@ -25,6 +25,7 @@ from trace_app.forms import (
     matches,
     optional,
     plain_digits,
+    plain_email,
     required,
 )
 from trace_app.gs1 import NotGs1, read_company_prefix
@@ -107,6 +108,11 @@ class OrganisationForm(Form):
     phone = StringField(
         _("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))]
     )
+    legal_representative = StringField(
+        _("法定代表人"), [optional(), at_most(60)], description=_("见营业执照；召回公告要写")
+    )
+    responsible_person = StringField(_("负责人"), [optional(), at_most(60)], description=_("接听召回来电的人"))
+    contact_email = StringField(_("电子邮箱"), [optional(), at_most(255)], description=_("写在召回公告上"))
 
     def __init__(
         self,
@@ -139,6 +145,10 @@ class OrganisationForm(Form):
     def validate_credit_code(self, field: Field) -> None:
         if self.chosen_kind is OrganisationKind.PRODUCER and not field.data:
             raise ValidationError(_("生产者必须填写统一社会信用代码。"))
+
+    def validate_contact_email(self, field: Field) -> None:
+        if field.data:
+            field.data = plain_email(field.data)
 
     def validate_division_code(self, field: Field) -> None:
         if self.chosen_kind is OrganisationKind.PRODUCER and field.data and not field.data.startswith(HOME):

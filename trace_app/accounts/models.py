@@ -68,6 +68,10 @@ class Organisation(Model):
     """GS1 company prefix, for the SSCCs of its cases and pallets."""
     address: Mapped[str] = mapped_column(sa.String(200), default="")
     phone: Mapped[str] = mapped_column(sa.String(30), default="")
+    legal_representative: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")
+    responsible_person: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")
+    """Who answers for its products to those who call."""
+    contact_email: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     division: Mapped[Division] = relationship(foreign_keys=[division_code])

@@ -41,11 +41,13 @@ def places_elsewhere() -> list[tuple[str, list[Division]]]:
     return [(named(province), [province, *cities.get(province.code, [])]) for province in ordered]
 
 
-def region_names(codes: Iterable[str]) -> list[str]:
-    """Places as provinces with their cities, in the reader's language: 上海市, 云南省（昆明市、曲靖市）.
+def region_names(codes: Iterable[str], in_language: str | None = None) -> list[str]:
+    """Places as provinces with their cities: 上海市, 云南省（昆明市、曲靖市）.
 
     :param codes: of divisions of any level.
+    :param in_language: ``zh`` or ``en``; the reader's where it isn't said.
     """
+    chosen = in_language or language()
     wanted: dict[str, set[str]] = {}
     for code in codes:
         of_province = wanted.setdefault(f"{code[:2]}0000", set())
@@ -53,8 +55,9 @@ def region_names(codes: Iterable[str]) -> list[str]:
             # The counties right under a province have a code of their own; all others go by their city.
             of_province.add(code[:6] if code[2:4] == "90" else f"{code[:4]}00")
     every = {*wanted, *(city for cities in wanted.values() for city in cities)}
-    known = {row.code: named(row) for row in db.session.scalars(db.select(Division).where(Division.code.in_(every)))}
-    between, brackets = ("、", "{}（{}）") if language() == "zh" else (", ", "{} ({})")
+    rows = db.session.scalars(db.select(Division).where(Division.code.in_(every)))
+    known = {row.code: row.name if chosen == "zh" else row.name_en for row in rows}
+    between, brackets = ("、", "{}（{}）") if chosen == "zh" else (", ", "{} ({})")
     found = []
     for province in sorted(wanted):
         name = known.get(province, province)

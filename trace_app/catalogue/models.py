@@ -110,6 +110,8 @@ class Product(Model):
     kind_code: Mapped[str] = mapped_column(sa.ForeignKey("product_kinds.code"), index=True)
     name: Mapped[str] = mapped_column(sa.String(40))
     name_en: Mapped[str] = mapped_column(sa.String(80), default="")
+    brand: Mapped[str] = mapped_column(sa.String(40), default="", server_default="")
+    """The trade mark that it is sold under."""
     net_content: Mapped[str] = mapped_column(sa.String(30), default="")
     """The net content as the label says it, such as 净重 500 克."""
     gtin: Mapped[str | None] = mapped_column(sa.String(14))

@@ -14,6 +14,7 @@ from qr.codes import InvalidCode
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.attachments import attachment
+from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, db, limiter
@@ -28,6 +29,7 @@ from trace_app.public.pages import PinAsked, trace_page, unknown_page
 from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
 from trace_app.recalls import feeds
+from trace_app.recalls.area_of_sale import areas_of_sale
 from trace_app.recalls.forms import CheckForm, RecallSearchForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import (
@@ -38,6 +40,7 @@ from trace_app.recalls.published import (
     published_recalls,
     recall_in_force,
 )
+from trace_app.recalls.statements import DUTIES, producers_stated
 from trace_app.scanning.layer import FOR_ALL_LABELS, LabelToRender
 from trace_app.security_headers import allow_webassembly
 from trace_app.settings import address_of, settings
@@ -173,6 +176,9 @@ def recall(number: str) -> ResponseReturnValue:
         "public/recall.html",
         recall=row,
         lots=lots_listed([row])[row.id],
+        area=areas_of_sale([row])[row.id],
+        producers=producers_stated(row.notice),
+        duties=DUTIES,
     )
 
 
@@ -193,12 +199,24 @@ def recall_notice(number: str, sequence: int) -> ResponseReturnValue:
 @public
 def recall_poster(number: str) -> ResponseReturnValue:
     """A sheet for shops to hang up."""
-    from trace_app.recalls import papers
+    from trace_app.recalls.poster import POSTER_LOTS, poster_pdf
 
     row = public_recall(number)
-    return _pdf(
-        papers.poster_pdf(row, lots_listed([row], papers.POSTER_LOTS)[row.id], _page_of(row)), f"{row.number}-poster"
-    )
+    lots = lots_listed([row], POSTER_LOTS)[row.id]
+    area = areas_of_sale([row])[row.id]
+    return _pdf(poster_pdf(row, lots, area, _page_of(row), _photo_of(lots)), f"{row.number}-poster")
+
+
+def _photo_of(lots: list[Batch]) -> bytes | None:
+    """The first photo of what is recalled, where there is one and its file is."""
+    photo = next((photo for lot in lots for photo in lot.product.photos), None)
+    if photo is None:
+        return None
+    try:
+        with open_photo(photo, thumbnail=False) as file:
+            return file.read()
+    except MediaNotFound:
+        return None
 
 
 def _page_of(row: Recall) -> str:
