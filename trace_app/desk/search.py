@@ -23,6 +23,7 @@ from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import Consignee, Shipment
 from trace_app.flow.shipments.service import is_seen_by, ways_seen_by
+from trace_app.folding import fold, fold_column
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.language import named
@@ -87,14 +88,17 @@ def _codes(user: User, text: str) -> list[Hit]:
 def _lots(user: User, text: str) -> list[Hit]:
     query = (
         db.select(Batch)
-        .where(begins_with(Batch.lot_number, text), visible_to(user, Batch.producer_id, Batch.division_code))
+        .where(visible_to(user, Batch.producer_id, Batch.division_code))
         .options(joinedload(Batch.product), joinedload(Batch.producer))
         .limit(EACH)
     )
+    lots = list(db.session.scalars(query.where(begins_with(Batch.lot_number, text))))
+    if not lots and (folded := fold(text)):
+        lots = list(db.session.scalars(query.where(fold_column(Batch.lot_number).startswith(folded, autoescape=True))))
     return [
         Hit(lot.lot_number, f"{named(lot.product)} · {named(lot.producer)}", url_for("batches.show", batch_id=lot.id))
         # Sorted here: the database would sort all that begin so before it gave the first.
-        for lot in sorted(db.session.scalars(query), key=lambda lot: lot.lot_number)
+        for lot in sorted(lots, key=lambda lot: lot.lot_number)
     ]
 
 

@@ -11,7 +11,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from markupsafe import Markup
 
-from qr.codes import format_code
+from qr.codes import characters_missing, format_code
 from trace_app.extensions import limiter
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.packing import Content, contents_of
@@ -187,4 +187,4 @@ def unknown_page(typed: str) -> ResponseReturnValue:
         _note_unknown(typed)
     with UNKNOWN_CODES:
         pass
-    return render_template("public/unknown.html", typed=typed[:60]), 404
+    return render_template("public/unknown.html", typed=typed[:60], missing=characters_missing(typed)), 404

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _
 
 from media_store import MediaNotFound
 from media_store.photos import CONTENT_TYPE
-from qr.codes import InvalidCode
+from qr.codes import InvalidCode, normalise_code
 from qr.reading import UnreadablePicture, open_picture, read_symbols
 from trace_app.accounts.access import NotFound, public
 from trace_app.attachments import attachment
@@ -18,6 +18,7 @@ from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, db, limiter
+from trace_app.feedback.service import ticket_called
 from trace_app.forms import plain_digits
 from trace_app.labels.forms import PictureForm
 from trace_app.labels.models import LabelLevel
@@ -39,6 +40,7 @@ from trace_app.recalls.published import (
     public_recall,
     published_recalls,
     recall_in_force,
+    recalled_lots_near,
 )
 from trace_app.recalls.statements import DUTIES, producers_stated
 from trace_app.scanning.layer import FOR_ALL_LABELS, LabelToRender
@@ -49,6 +51,8 @@ from trace_app.templating import STATIC, status_of
 views = Blueprint("public", __name__)
 
 PHOTO_AGE = 31_536_000
+MOST_OF_A_NUMBER = 100
+"""Characters of what was typed as a lot's number that are looked at."""
 LOTS_IN_LIST = 8
 """How many lots of each notice the list of all notices names."""
 
@@ -61,16 +65,32 @@ def home() -> ResponseReturnValue:
 
 @views.get("/find")
 @public
+@limiter.limit("60/minute")
 def find() -> ResponseReturnValue:
-    """A code as it was typed leads to its page."""
+    """A code as it was typed leads to its page; a lot number to the recall check, a ticket's number to the ticket."""
     typed = request.args.get("code", "").strip()
     if not typed:
         return redirect(url_for("public.home"))
     try:
         code = code_from_scan(typed)
     except InvalidCode:
-        return unknown_page(typed)
+        return _something_else(typed) or unknown_page(typed)
+    try:
+        label_of_code(code)
+    except InvalidCode:
+        # A lot's number may have as many characters as a code.
+        return _something_else(typed) or redirect(url_for("public.trace", code=code))
     return redirect(url_for("public.trace", code=code))
+
+
+def _something_else(typed: str) -> ResponseReturnValue | None:
+    """Where what was typed leads to if it is a lot's number, nearly a recalled lot's, or a ticket's."""
+    number = typed[:MOST_OF_A_NUMBER]
+    if lots_with_number(number) or recalled_lots_near(number):
+        return redirect(url_for("public.recall_check", lot=number))
+    if (ticket := ticket_called(typed)) is not None:
+        return redirect(url_for("feedback.ticket", ticket=ticket))
+    return None
 
 
 @views.post("/find")
@@ -127,6 +147,16 @@ def trace(code: str) -> ResponseReturnValue:
     except BadLink:
         return unknown_page(code)
     return answer_link(link, compressed=True)
+
+
+@views.get("/<code>/")
+@public
+def trace_with_slash(code: str) -> ResponseReturnValue:
+    """An address that somebody put a slash behind leads to the page all the same."""
+    try:
+        return redirect(url_for("public.trace", code=normalise_code(code)))
+    except InvalidCode as error:
+        raise NotFound from error
 
 
 @views.post("/<code>/pin")
@@ -260,11 +290,13 @@ def recall_check() -> ResponseReturnValue:
         except InvalidCode:
             form.refuse("code", str(_("这不是完整的追溯码。请核对二维码下面的 13 位字符。")))
     found = lots_with_number(lot) if lot else []
+    offered = recalled_lots_near(lot) if lot and not found else []
     page = render_template(
         "public/recall_check.html",
         form=form,
         lot=lot,
         found=[(row, recall_in_force(row)) for row in found],
+        offered=offered,
     )
     return page, status_of(form)
 

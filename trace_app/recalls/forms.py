@@ -194,4 +194,4 @@ class CheckForm(Form):
         csrf = False
 
     code = StringField(_("追溯码"), [optional(), at_most(200)], description=_("标签上 13 位字符"))
-    lot = StringField(_("或批次号"), [optional(), at_most(40)])
+    lot = StringField(_("或批次号"), [optional(), at_most(100)])
