@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
+from wtforms import Field
+from wtforms.validators import ValidationError
 
 from trace_app.catalogue.boundary import boundary_text
 from trace_app.catalogue.forms import BoundaryField
@@ -135,6 +137,10 @@ class RecallScopeForm(Form):
         super().__init__(*args, **kwargs)
         self.kind_code.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))
         self.division.choices = choices(places, blank=_("全部辖区"))
+
+    def validate_ends(self, field: Field) -> None:
+        if field.data and self.begins.data and field.data < self.begins.data:
+            raise ValidationError(_("日期颠倒了：“到”早于“从”，请对调。"))
 
     @property
     def recall_scope(self) -> RecallScope:

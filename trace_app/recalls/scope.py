@@ -24,6 +24,7 @@ from trace_app.accounts.access import division_prefix, visible_to
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.batches.models import HOLDING, IN_FORCE, Batch, stopped_lots
 from trace_app.catalogue.boundary import contains, parse_boundary
+from trace_app.catalogue.county_map import Outline, outlines
 from trace_app.catalogue.models import Product, Site
 from trace_app.clock import today
 from trace_app.db.reachability import ReachedIds
@@ -164,19 +165,24 @@ def _words(text: str) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class SiteMap:
     """Where sites lie, to draw an area round them: the corner of least longitude and most latitude, degrees in width
-    and height, and the sites' longitudes and latitudes with their names."""
+    and height, the sites' longitudes and latitudes with their names, and the counties round about."""
 
     west: float
     north: float
     width: float
     height: float
     sites: list[tuple[float, float, str]]
+    counties: list[Outline]
+
+    def points(self, county: Outline) -> str:
+        """A county's corners in the picture, as SVG has them."""
+        return " ".join(f"{x - self.west:.5f},{self.north - y:.5f}" for x, y in county.corners)
 
 
 def map_of_sites(user: User) -> SiteMap | None:
     """The sites in the user's sight; None where none has a place."""
     query = (
-        sa.select(Site.longitude, Site.latitude, Site.name, Site.name_en)
+        sa.select(Site.longitude, Site.latitude, Site.name, Site.name_en, Site.division_code)
         .where(
             visible_to(user, Site.producer_id, Site.division_code),
             Site.latitude.is_not(None),
@@ -185,16 +191,18 @@ def map_of_sites(user: User) -> SiteMap | None:
         .order_by(Site.id)
         .limit(MOST_ON_MAP)
     )
-    sites = [
-        (float(row[0] or 0), float(row[1] or 0), row[3] if language() == "en" and row[3] else row[2])
-        for row in db.session.execute(query)
-    ]
-    if not sites:
+    rows = db.session.execute(query).all()
+    if not rows:
         return None
-    longitudes, latitudes = [site[0] for site in sites], [site[1] for site in sites]
-    margin = max(max(longitudes) - min(longitudes), max(latitudes) - min(latitudes), 0.02) * 0.1
+    sites = [
+        (float(row[0] or 0), float(row[1] or 0), row[3] if language() == "en" and row[3] else row[2]) for row in rows
+    ]
+    counties, here = outlines(), {row.division_code[:6] for row in rows}
+    shown = [site[:2] for site in sites] + [corner for c in counties if c.code in here for corner in c.corners]
+    longitudes, latitudes = [place[0] for place in shown], [place[1] for place in shown]
+    margin = max(max(longitudes) - min(longitudes), max(latitudes) - min(latitudes), 0.02) * 0.04
     west, north = min(longitudes) - margin, max(latitudes) + margin
-    return SiteMap(west, north, max(longitudes) + margin - west, north - min(latitudes) + margin, sites)
+    return SiteMap(west, north, max(longitudes) + margin - west, north - min(latitudes) + margin, sites, counties)
 
 
 def _sites_in(user: User, area: str) -> list[int]:

@@ -95,7 +95,7 @@ def scope() -> ResponseReturnValue:
     scope_form = _scope_form(request.args)
     extended = _extended(request.args)
     form = ExtendForm(formdata=None) if extended else ScopeRecallForm(formdata=None)
-    asked = any(value for name, value in request.args.items() if name not in {"extends", "lang"})
+    asked = bool(request.args.keys() - {"extends", "lang"})
     return _scope_page(scope_form, form, extended, asked=asked)
 
 
