@@ -10,7 +10,7 @@ from wtforms.validators import EqualTo, ValidationError
 
 from trace_app.accounts.access import HOME, keeps_shared_tables, within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
-from trace_app.accounts.models import Division, Organisation, OrganisationKind, RoleName, User
+from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, User
 from trace_app.accounts.places import places_elsewhere, provinces
 from trace_app.accounts.service import divisions, divisions_within
 from trace_app.accounts.sign_in import MIN_PASSWORD
@@ -38,6 +38,7 @@ ORGANISATION_KINDS = {
     OrganisationKind.LABORATORY: _("检测机构"),
     OrganisationKind.BUYER: _("采购方"),
 }
+BRANCHES = {Branch.AGRICULTURE: _("农业农村"), Branch.MARKET: _("市场监管")}
 ROLES = {
     RoleName.ADMINISTRATOR: _("管理员"),
     RoleName.REGULATOR: _("监管人员"),
@@ -99,6 +100,11 @@ class OrganisationForm(Form):
     credit_code = CreditCodeField(_("统一社会信用代码"), [_credit_code], description=_("18 位，见营业执照；生产者必填"))
     division_code = SelectField(_("所在地"), [required()])
     jurisdiction_code = SelectField(_("监管辖区"), description=_("监管部门必填：该区划及其下级"))
+    branch = SelectField(
+        _("系统"),
+        choices=choices([(Branch.MARKET.value, BRANCHES[Branch.MARKET])], blank=BRANCHES[Branch.AGRICULTURE]),
+        description=_("监管部门填；火腿、月饼等加工食品由市场监管牵头"),
+    )
     gs1_prefix = StringField(
         _("GS1 厂商识别代码"),
         [optional(), at_most(14)],
@@ -168,8 +174,9 @@ class OrganisationForm(Form):
     @property
     def facts(self) -> Facts:
         facts = super().facts
+        facts["branch"] = Branch(facts["branch"] or Branch.AGRICULTURE)
         if self.chosen_kind is not OrganisationKind.REGULATOR:
-            facts["jurisdiction_code"] = None
+            facts |= {"jurisdiction_code": None, "branch": Branch.AGRICULTURE}
         if "kind" in facts:
             facts["kind"] = OrganisationKind(facts["kind"])
         return facts | {name: facts[name] or None for name in ("jurisdiction_code", "credit_code", "gs1_prefix")}

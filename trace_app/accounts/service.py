@@ -17,6 +17,7 @@ from trace_app.accounts.access import HOME, NotFound, administered_by, division_
 from trace_app.accounts.models import (
     ApiToken,
     AuditEvent,
+    Branch,
     Division,
     Organisation,
     OrganisationKind,
@@ -354,15 +355,18 @@ def place_name(division: Division, language: str) -> str:
     return "".join(part.name for part in reversed(chain))
 
 
-def nearest_regulators(division_code: str) -> list[Organisation]:
-    """The regulators of a county: those whose jurisdiction it is, not those around it."""
+def nearest_regulators(division_code: str, branch: Branch | None = None) -> list[Organisation]:
+    """The regulators of a county: those whose jurisdiction it is, not those around it.
+
+    :param branch: of one branch alone; None for all.
+    """
     query = db.select(Organisation).where(
         Organisation.kind == OrganisationKind.REGULATOR, Organisation.jurisdiction_code.is_not(None)
     )
     found = [
         row
         for row in db.session.scalars(query)
-        if division_code.startswith(division_prefix(str(row.jurisdiction_code)))
+        if division_code.startswith(division_prefix(str(row.jurisdiction_code))) and branch in (None, row.branch)
     ]
     nearest = max((len(division_prefix(str(row.jurisdiction_code))) for row in found), default=0)
     return [row for row in found if len(division_prefix(str(row.jurisdiction_code))) == nearest]

@@ -68,6 +68,7 @@ def load_kind(file: KindFile) -> ProductKind:
     with db.session.no_autoflush:
         kind.position, kind.name, kind.name_en = file.position, file.name, file.name_en
         kind.inputs, kind.units, kind.facts = list(file.inputs), file.units, file.facts
+        kind.led_by = file.led_by
         kind.rules = file.rules.model_dump(mode="json")
         kind.words = {language: words.model_dump() for language, words in file.words.items()}
         known = {stage.code: stage for stage in kind.stages}

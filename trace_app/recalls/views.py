@@ -37,6 +37,7 @@ from trace_app.recalls.forms import (
     RecallScopeForm,
     ScopeRecallForm,
 )
+from trace_app.recalls.leads import Lead, leads_of, leads_of_lots
 from trace_app.recalls.models import Recall, RecallKind, RecallStatus
 from trace_app.recalls.published import lots_listed
 from trace_app.recalls.scope import MOST_LISTED, EmptyScope, Preview, ScopeTooWide, map_of_sites, preview, scope_of
@@ -71,6 +72,7 @@ def issue(batch_id: int) -> ResponseReturnValue:
         following=len({step.target_id for step in steps_from(batch_id, "forward")}),
         voluntary=the_user().role is RoleName.PRODUCER,
         stated=producers_of([batch]),
+        leads=leads_of_lots([batch]),
     )
     return page, status_of(form)
 
@@ -193,6 +195,7 @@ class Case:
     recall: Recall
     progress: RecallProgress
     lots: Sequence[Batch]
+    leads: Sequence[Lead]
     problems: Sequence[str]
     supervises: bool
     may_approve: bool
@@ -330,6 +333,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         recall=recall,
         progress=progress_of(recall),
         lots=lots_listed([recall])[recall.id],
+        leads=leads_of(recall),
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
         may_approve=recall.issued_by_id != the_user().id,
