@@ -27,6 +27,8 @@ PRINTED_LENGTH = 16
 MAX_RUN = (1 << 22) - 1
 MAX_INDEX = (1 << 20) - 1
 CHECK_BITS = 18
+MOST_MISSING = 3
+"""Characters that may be missing, or be too many, in what still looks like a code of ours."""
 READ_KEPT = 4_000
 """Codes that a code book remembers; some 1 MB."""
 
@@ -75,11 +77,23 @@ def normalise_code(text: str) -> str:
             text = urlsplit(text).path.rstrip("/").rpartition("/")[2]
         except ValueError as error:
             raise InvalidCode(text) from error
-    text = _CAPTION.sub("", text).strip(PUNCTUATION)
-    code = _SEPARATORS.sub("", text).upper().translate(str.maketrans(*CONFUSED))
+    code = characters_of(text)
     if not _CODE.fullmatch(code):
         raise InvalidCode(code)
     return code
+
+
+def characters_of(text: str) -> str:
+    """What is left of a typed code without what may stand in and around it; not yet checked."""
+    text = _CAPTION.sub("", unicodedata.normalize("NFKC", text).strip()).strip(PUNCTUATION)
+    return _SEPARATORS.sub("", text).upper().translate(str.maketrans(*CONFUSED))
+
+
+def characters_missing(text: str) -> int:
+    """How many characters a typed code lacks, below zero where there are too many; zero where it is no code at all."""
+    found = characters_of(text)
+    near = abs(len(found) - CODE_LENGTH) <= MOST_MISSING and set(found) <= set(ALPHABET)
+    return CODE_LENGTH - len(found) if near else 0
 
 
 def printed_codes(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:

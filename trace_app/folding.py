@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import sqlalchemy as sa
 
@@ -13,17 +16,61 @@ _SIGNS = "-_. /\\·"
 """What stands between the parts of a number, or does not."""
 _DASHES = re.compile("[‐-―−－~—]")
 _CAPTION = re.compile("^(?:[^:]*:|[\u4e00-\u9fff]+(?=[A-Z0-9]))")
+NEAR = 0.85
+"""How alike two numbers are, at least, of which one may be meant by the other."""
+
+
+def spellings(text: str) -> list[str]:
+    """A number as it was typed, and as it is most likely written: to look for where there is no time to fold all."""
+    plain = _plain(text)
+    return list(dict.fromkeys((text, plain, plain.replace(" ", ""), plain.replace(" ", "-"))))
 
 
 def fold(text: str) -> str:
-    """A number without case, width, dashes, spaces, signs around it and a caption (批次号：); O as 0, I and L as 1."""
-    plain = _DASHES.sub("-", unicodedata.normalize("NFKC", text).upper()).strip()
-    plain = _CAPTION.sub("", plain).strip(PUNCTUATION)
-    plain = re.sub(f"[{re.escape(_SIGNS)}\\s]", "", plain)
+    """A number without case, width, dashes, spaces, signs around it, a caption (批次号：) or an address before it.
+
+    O counts as 0, I and L as 1.
+    """
+    plain = re.sub(f"[{re.escape(_SIGNS)}\\s]", "", _plain(text))
     return plain.translate(str.maketrans(*CONFUSED))
 
 
-def fold_column(column: sa.SQLColumnExpression[str]) -> sa.ColumnElement[str]:
+def meant(typed: str, known: Iterable[str]) -> str | None:
+    """Which of some numbers was typed: itself, or the only one that is alike but for what `fold` leaves out."""
+    numbers = list(known)
+    if typed in numbers:
+        return typed
+    alike = {number for number in numbers if fold(number) == fold(typed)}
+    return alike.pop() if len(alike) == 1 else None
+
+
+def near(typed: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Numbers that are nearly what was typed, the nearest first: a character too few, too many or wrong."""
+    by_fold: dict[str, str] = {}
+    for number in known:
+        by_fold.setdefault(fold(number), number)
+    return [by_fold[one] for one in difflib.get_close_matches(fold(typed), by_fold, most, NEAR)]
+
+
+def _plain(text: str) -> str:
+    """Upper case, plain width and dashes, nothing around it."""
+    plain = _DASHES.sub("-", unicodedata.normalize("NFKC", text)).strip()
+    if "://" in plain:
+        plain = _last_part(plain)
+    return _CAPTION.sub("", plain.upper()).strip(PUNCTUATION)
+
+
+def _last_part(link: str) -> str:
+    """What an address ends with: the lot in its query, or else the last part of its path."""
+    try:
+        address = urlsplit(link)
+    except ValueError:
+        return link
+    lots = parse_qs(address.query).get("lot")
+    return lots[0] if lots else unquote(address.path.rstrip("/").rpartition("/")[2])
+
+
+def fold_column(column: sa.SQLColumnExpression[str] | sa.SQLColumnExpression[str | None]) -> sa.ColumnElement[str]:
     """`fold` of a column that holds numbers as forms let them in, on either database."""
     folded: sa.ColumnElement[str] = sa.func.upper(column)
     for sign, instead in [*((sign, "") for sign in _SIGNS), *zip(*CONFUSED, strict=True)]:

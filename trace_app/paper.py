@@ -6,7 +6,7 @@ import io
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
@@ -28,6 +28,9 @@ UNKNOWN = "□"
 _ALWAYS = " □…·-0123456789"
 
 
+Drawn = TypeVar("Drawn")
+
+
 class Fonts(NamedTuple):
     """Names that reportlab knows the two weights by."""
 
@@ -42,6 +45,29 @@ class Fonts(NamedTuple):
     def _instead_of(self, character: str) -> str:
         plain = " " if character.isspace() else unicodedata.normalize("NFKC", character)
         return plain if set(plain) <= self.characters else UNKNOWN
+
+
+class _Heard(Fonts):
+    """Fonts that nothing is drawn with: they hear what would be."""
+
+    def __init__(self, *_of: object) -> None:
+        self.texts: list[str] = []
+
+    def printable(self, text: str) -> str:
+        self.texts.append(text)
+        return ""
+
+
+def drawn(draw: Callable[[Fonts], Drawn]) -> Drawn:
+    """What is drawn with a font that has every character of it.
+
+    It is drawn twice: the first time to hear which texts there are, so that nobody has to name them beforehand. All
+    texts go through `Fonts.printable`.
+    """
+    heard = _Heard("Helvetica", "Helvetica-Bold", frozenset())
+    draw(heard)
+    with fonts_for(heard.texts) as fonts:
+        return draw(fonts)
 
 
 @contextmanager
@@ -181,13 +207,15 @@ def document(
 ) -> bytes:
     """A4 pages of text as a PDF.
 
-    :param texts: all that is printed, so that the font holds it.
+    :param texts: what is printed beside what the story says.
     :param foot: at the foot of each page.
     :param url: printed as a QR code in the upper right corner of the first page.
     :param across: in large grey letters over each page.
     """
     out = io.BytesIO()
-    with fonts_for([title, foot, across, *texts]) as fonts:
+    heard = _Heard("Helvetica", "Helvetica-Bold", frozenset())
+    story(Styles(heard))
+    with fonts_for([title, foot, across, *texts, *heard.texts]) as fonts:
         styles = Styles(fonts)
 
         def decorate(canvas: Canvas, page: SimpleDocTemplate) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pypdfium2
 import pytest
 import qrcode
 from playwright.sync_api import Browser, Page, expect
@@ -101,6 +102,48 @@ def test_larger_text_is_there_without_a_script(chromium: Browser, platform: Plat
     assert after
     assert after["height"] > before["height"] * 1.2
     context.close()
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("locale", ["zh-CN", "en-GB"])
+def test_larger_text_breaks_nothing(
+    chromium: Browser, platform: Platform, world: World, width: int, locale: str
+) -> None:
+    grower, officer = world.producer(), world.regulator()
+    _batch, sound = world.labelled(grower)
+    recalled, red = world.labelled(grower)
+    world.recall(officer, recalled)
+    held, brown = world.labelled(grower)
+    hold = {"kind": "hold", "level": "2", "reason": "待查", "advice": "先不要吃"}
+    assert world.client(officer).post(f"/batches/{held}/recall", data=hold).status_code == 302
+    context = chromium.new_context(viewport={"width": width, "height": 844}, locale=locale, base_url=platform.url)
+    page = context.new_page()
+    for code in (sound, red, brown):
+        page.goto(f"/{code}")
+        page.locator("label[for=big]").click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, code
+        tools = page.locator(".tools a").bounding_box()
+        assert tools
+        assert tools["x"] + tools["width"] <= width
+        # In one line: a broken word would be twice as high.
+        assert tools["height"] < 80
+        state = page.locator(".state").bounding_box()
+        assert state
+        assert state["x"] == pytest.approx(0, abs=1)
+        assert state["width"] == pytest.approx(width, abs=1)
+    context.close()
+
+
+def test_paper_shows_what_the_screen_folds(chromium: Browser, platform: Platform, world: World) -> None:
+    _batch, code = world.labelled(world.producer())
+    page = chromium.new_page(locale="zh-CN", base_url=platform.url)
+    page.goto(f"/{code}")
+    folded = page.get_by_text("页面上的 13 位码应与标签上印的一字不差。")
+    expect(folded).to_be_hidden()
+    with pypdfium2.PdfDocument(page.pdf()) as document:
+        text = "".join(sheet.get_textpage().get_text_range() for sheet in document)
+    assert "13 位码应与标签上印的一字不差" in text.replace("\r\n", "")
+    page.close()
 
 
 def _film(path: Path, text: str) -> None:

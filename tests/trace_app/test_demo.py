@@ -7,18 +7,25 @@ from flask import Flask
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
 from trace_app.accounts.models import Organisation, OrganisationKind
-from trace_app.batches.models import Batch
+from trace_app.batches.models import Batch, BatchStatus
 from trace_app.certificates.models import Certificate
 from trace_app.certificates.service import certificates_shown
-from trace_app.clock import today
+from trace_app.clock import local, today
 from trace_app.demo import build
 from trace_app.extensions import db
-from trace_app.flow.shipments.models import ShipmentLine
+from trace_app.feedback.models import Feedback
+from trace_app.findings.service import standing
+from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.shipments.models import Receipt, ShipmentLine
+from trace_app.labels.models import LabelRun
 from trace_app.laboratory import reports as lab_reports
-from trace_app.laboratory.models import TestReport
+from trace_app.laboratory.models import TestReport, Verdict
 from trace_app.media.models import Photo
+from trace_app.recalls.published import recalls_of
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of, records_shown
+from trace_app.release.service import check_lot
+from trace_app.scanning.models import ScanItem
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +127,57 @@ def test_it_stays_out_of_production(tmp_path) -> None:
     result = app.test_cli_runner().invoke(args=["demo", "--yes"])
     assert result.exit_code == 1
     assert "production" in result.output
+
+
+def test_the_rules_find_nothing_that_stops_what_was_released(demo: Flask) -> None:
+    with demo.app_context():
+        lots = db.session.scalars(db.select(Batch).where(Batch.status != BatchStatus.DRAFT, ~Batch.recalled)).all()
+        assert len(lots) >= 20
+        for lot in lots:
+            check_lot(lot)
+            left = [finding.rule for finding in standing(lot) if finding.stops_release and finding.waiver is None]
+            assert left == [], lot.lot_number
+        db.session.rollback()
+
+
+def test_no_lot_was_released_or_sent_on_a_test_that_it_had_failed(demo: Flask) -> None:
+    with demo.app_context():
+        failed = db.session.scalars(db.select(TestReport).where(TestReport.verdict == Verdict.FAIL)).all()
+        assert failed
+        for report in failed:
+            lot = report.batch
+            assert lot.released_at
+            assert local(lot.released_at).date() < report.sampled_on, lot.lot_number
+            sent = db.session.scalars(db.select(ShipmentLine).filter_by(batch_id=lot.id)).all()
+            assert sent
+            assert all(local(line.shipment.departed_at).date() < report.sampled_on for line in sent)
+            assert lot.recalled
+            assert report.report_number in recalls_of(lot)[0].notice.basis
+
+
+def test_labels_follow_the_release_and_scans_follow_the_label(demo: Flask) -> None:
+    with demo.app_context():
+        runs = {run.id: run for run in db.session.scalars(db.select(LabelRun))}
+        assert runs
+        for run in runs.values():
+            lot = db.session.get(Batch, run.batch_id) if run.batch_id else None
+            assert lot is None or run.created_at >= lot.released_at, lot.lot_number
+        items = db.session.scalars(db.select(ScanItem)).all()
+        assert items
+        assert [item for item in items if item.first_at < runs[item.run_id].created_at.replace(microsecond=0)] == []
+        for feedback in db.session.scalars(db.select(Feedback)):
+            assert feedback.created_at >= feedback.batch.released_at
+
+
+def test_nothing_is_used_received_or_told_before_it_was_there(demo: Flask) -> None:
+    with demo.app_context():
+        for receipt in db.session.scalars(db.select(Receipt)):
+            assert receipt.received_at >= receipt.shipment.departed_at
+        for link in db.session.scalars(db.select(LotLink)):
+            source = db.session.get_one(Batch, link.source_id)
+            assert source.produced_on
+            assert source.produced_on <= link.happened_on
+        for report in db.session.scalars(db.select(TestReport)):
+            assert report.sampled_on <= report.issued_on <= today()
+        for record in db.session.scalars(db.select(Record).where(Record.stock_id.is_not(None))):
+            assert record.stock.received_on <= record.happened_on

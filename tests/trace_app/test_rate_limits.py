@@ -13,6 +13,7 @@ from trace_app.feedback import forms
 LIMITS: list[tuple[str, str, int, str]] = [
     ("POST", "/login", 20, "nobody"),
     ("POST", "/find", 20, "nobody"),
+    ("GET", "/find", 60, "nobody"),
     ("GET", "/recalls/check", 60, "nobody"),
     ("GET", "/0000000000000", 60, "nobody"),
     ("POST", "/0000000000000/pin", 30, "nobody"),

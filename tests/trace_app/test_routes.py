@@ -24,6 +24,7 @@ TABLE = {
     # For everyone
     "GET /": ANYONE,
     "GET /<code>": ANYONE,
+    "GET /<code>/": ANYONE,
     "POST /<code>/pin": ANYONE,
     "GET /<key>/<rest>": ANYONE,
     "GET /.well-known/gs1resolver": ANYONE,

@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_security import current_user
 
-from trace_app.accounts.models import Organisation, RoleName, User
+from trace_app.accounts.models import Organisation, OrganisationKind, RoleName, User
 from trace_app.db.base import Id
 from trace_app.errors import Problem
 
@@ -24,6 +24,10 @@ View = TypeVar("View", bound=Callable[..., object])
 ANYONE: frozenset[RoleName] = frozenset()
 EVERY_ROLE = frozenset(RoleName)
 SUPERVISORS = frozenset({RoleName.REGULATOR, RoleName.ADMINISTRATOR})
+HOME = "5303"
+"""What the codes of Qujing's divisions begin with: where the platform works."""
+GUESTS = frozenset({OrganisationKind.LABORATORY, OrganisationKind.BUYER})
+"""The kinds of organisation that may have their seat elsewhere."""
 
 # Endpoints of libraries, which can't carry our decorators.
 LIBRARY_ENDPOINTS = {
@@ -115,8 +119,10 @@ def the_user() -> User:
 
 
 def division_prefix(code: str) -> str:
-    """What the codes of a division and all below it begin with: 5303 for Qujing, 530324 for Luoping."""
-    return code[:4] if len(code) == 6 and code.endswith("00") else code
+    """What the codes of a division and all below it begin with: 53 for Yunnan, 5303 for Qujing, 530324 for Luoping."""
+    while len(code) in (4, 6) and code.endswith("00"):
+        code = code[:-2]
+    return code
 
 
 def within_jurisdiction(user: User, division_code: str) -> bool:
@@ -129,12 +135,21 @@ def within_jurisdiction(user: User, division_code: str) -> bool:
 
 def may_administer(user: User, organisation: Organisation) -> bool:
     """Whether an administrator may change an organisation and its users: it lies in the jurisdiction, and watches over
-    nothing that lies outside it. So nobody acts upon a level above."""
-    return user.role is RoleName.ADMINISTRATOR and all(
+    nothing that lies outside it. So nobody acts upon a level above. Buyers and laboratories of elsewhere are the
+    city's."""
+    if user.role is not RoleName.ADMINISTRATOR:
+        return False
+    if keeps_shared_tables(user) and _is_guest(organisation):
+        return True
+    return all(
         within_jurisdiction(user, code)
         for code in (organisation.division_code, organisation.jurisdiction_code)
         if code is not None
     )
+
+
+def _is_guest(organisation: Organisation) -> bool:
+    return organisation.kind in GUESTS and not organisation.division_code.startswith(HOME)
 
 
 def administered_by(user: User) -> sa.ColumnElement[bool]:
@@ -144,16 +159,19 @@ def administered_by(user: User) -> sa.ColumnElement[bool]:
         return sa.false()
     prefix = division_prefix(jurisdiction)
     watches_over = Organisation.jurisdiction_code
-    return sa.and_(
+    within = sa.and_(
         Organisation.division_code.startswith(prefix, autoescape=True),
         sa.or_(watches_over.is_(None), watches_over.startswith(prefix, autoescape=True)),
     )
+    if keeps_shared_tables(user):
+        within = sa.or_(within, sa.and_(Organisation.kind.in_(GUESTS), ~Organisation.division_code.startswith(HOME)))
+    return within
 
 
 def keeps_shared_tables(user: User) -> bool:
     """Whether a user's authority is the city's: what all counties share (inputs, limits, kinds) is changed there."""
     jurisdiction = user.organisation.jurisdiction
-    return user.role in SUPERVISORS and jurisdiction is not None and jurisdiction.level == "city"
+    return user.role in SUPERVISORS and jurisdiction is not None and division_prefix(jurisdiction.code) == HOME
 
 
 class CityAlone(Problem):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask_babel import lazy_gettext as _
 from wtforms import Field, PasswordField
 from wtforms.validators import EqualTo, ValidationError
 
-from trace_app.accounts.access import within_jurisdiction
+from trace_app.accounts.access import HOME, keeps_shared_tables, within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
-from trace_app.accounts.models import Division, Organisation, OrganisationKind, RoleName, User
+from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, User
+from trace_app.accounts.places import places_elsewhere, provinces
 from trace_app.accounts.service import divisions, divisions_within
 from trace_app.accounts.sign_in import MIN_PASSWORD
 from trace_app.forms import (
     Form,
+    SelectChoice,
     SelectField,
     StringField,
     at_least,
@@ -21,6 +25,7 @@ from trace_app.forms import (
     matches,
     optional,
     plain_digits,
+    plain_email,
     required,
 )
 from trace_app.gs1 import NotGs1, read_company_prefix
@@ -33,6 +38,7 @@ ORGANISATION_KINDS = {
     OrganisationKind.LABORATORY: _("检测机构"),
     OrganisationKind.BUYER: _("采购方"),
 }
+BRANCHES = {Branch.AGRICULTURE: _("农业农村"), Branch.MARKET: _("市场监管")}
 ROLES = {
     RoleName.ADMINISTRATOR: _("管理员"),
     RoleName.REGULATOR: _("监管人员"),
@@ -57,6 +63,14 @@ def division_choices(
             above = f"{named(parent)} · " if division.level == "township" and parent else ""
             pairs.append((division.code, above + named(division)))
     return pairs
+
+
+def places_to_choose(groups: Iterable[tuple[str, list[Division]]], blank: str) -> list[SelectChoice]:
+    """Divisions by group, with an empty choice first."""
+    return [
+        SelectChoice("", blank),
+        *(SelectChoice(row.code, named(row), optgroup=group) for group, rows in groups for row in rows),
+    ]
 
 
 def jurisdiction_choices(organisation: Organisation) -> list[tuple[str, str]]:
@@ -86,6 +100,11 @@ class OrganisationForm(Form):
     credit_code = CreditCodeField(_("统一社会信用代码"), [_credit_code], description=_("18 位，见营业执照；生产者必填"))
     division_code = SelectField(_("所在地"), [required()])
     jurisdiction_code = SelectField(_("监管辖区"), description=_("监管部门必填：该区划及其下级"))
+    branch = SelectField(
+        _("系统"),
+        choices=choices([(Branch.MARKET.value, BRANCHES[Branch.MARKET])], blank=BRANCHES[Branch.AGRICULTURE]),
+        description=_("监管部门填；火腿、月饼等加工食品由市场监管牵头"),
+    )
     gs1_prefix = StringField(
         _("GS1 厂商识别代码"),
         [optional(), at_most(14)],
@@ -95,6 +114,11 @@ class OrganisationForm(Form):
     phone = StringField(
         _("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))]
     )
+    legal_representative = StringField(
+        _("法定代表人"), [optional(), at_most(60)], description=_("见营业执照；召回公告要写")
+    )
+    responsible_person = StringField(_("负责人"), [optional(), at_most(60)], description=_("接听召回来电的人"))
+    contact_email = StringField(_("电子邮箱"), [optional(), at_most(255)], description=_("写在召回公告上"))
 
     def __init__(
         self,
@@ -111,6 +135,11 @@ class OrganisationForm(Form):
             del self.kind
         self.division_code.choices = choices(division_choices(user=administrator), blank=_("请选择"))
         watched = division_choices(levels=("city", "county"), user=administrator)
+        if administrator is None or keeps_shared_tables(administrator):
+            elsewhere = places_to_choose(places_elsewhere(), "")[1:]
+            self.division_code.choices += elsewhere
+        if administrator is None:
+            watched = [*((row.code, named(row)) for row in provinces() if HOME.startswith(row.code[:2])), *watched]
         self.jurisdiction_code.choices = choices(watched, blank=_("不适用"))
 
     @property
@@ -122,6 +151,14 @@ class OrganisationForm(Form):
     def validate_credit_code(self, field: Field) -> None:
         if self.chosen_kind is OrganisationKind.PRODUCER and not field.data:
             raise ValidationError(_("生产者必须填写统一社会信用代码。"))
+
+    def validate_contact_email(self, field: Field) -> None:
+        if field.data:
+            field.data = plain_email(field.data)
+
+    def validate_division_code(self, field: Field) -> None:
+        if self.chosen_kind is OrganisationKind.PRODUCER and field.data and not field.data.startswith(HOME):
+            raise ValidationError(_("生产者须登记在曲靖市内、生产所在的县或乡镇；外地的请登记为采购方或检测机构。"))
 
     def validate_gs1_prefix(self, field: Field) -> None:
         if field.data:
@@ -137,8 +174,9 @@ class OrganisationForm(Form):
     @property
     def facts(self) -> Facts:
         facts = super().facts
+        facts["branch"] = Branch(facts["branch"] or Branch.AGRICULTURE)
         if self.chosen_kind is not OrganisationKind.REGULATOR:
-            facts["jurisdiction_code"] = None
+            facts |= {"jurisdiction_code": None, "branch": Branch.AGRICULTURE}
         if "kind" in facts:
             facts["kind"] = OrganisationKind(facts["kind"])
         return facts | {name: facts[name] or None for name in ("jurisdiction_code", "credit_code", "gs1_prefix")}

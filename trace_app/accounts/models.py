@@ -20,6 +20,13 @@ class OrganisationKind(enum.StrEnum):
     BUYER = "buyer"
 
 
+class Branch(enum.StrEnum):
+    """What an authority watches over: farming and its fresh produce, or food that is processed and sold."""
+
+    AGRICULTURE = "agriculture"
+    MARKET = "market"
+
+
 class RoleName(enum.StrEnum):
     """What a user may do. One role each; an administrator belongs to a regulator."""
 
@@ -31,7 +38,7 @@ class RoleName(enum.StrEnum):
 
 
 class Division(Model):
-    """A city, county or township of the statistics bureau's list (GB/T 2260 and nine-digit codes)."""
+    """A province, city, county or township of the statistics bureau's list (GB/T 2260 and nine-digit codes)."""
 
     __tablename__ = "divisions"
 
@@ -52,6 +59,7 @@ class Organisation(Model):
     __tablename__ = "organisations"
     __table_args__ = (
         sa.CheckConstraint("kind != 'producer' OR credit_code IS NOT NULL", "producer_has_credit_code"),
+        sa.CheckConstraint("branch = 'agriculture' OR kind = 'regulator'", "branch_of_regulator"),
         sa.CheckConstraint("kind != 'regulator' OR jurisdiction_code IS NOT NULL", "regulator_has_jurisdiction"),
     )
 
@@ -64,10 +72,18 @@ class Organisation(Model):
     division_code: Mapped[str] = mapped_column(sa.ForeignKey("divisions.code"), index=True)
     jurisdiction_code: Mapped[str | None] = mapped_column(sa.ForeignKey("divisions.code"))
     """The division that a regulator watches over, with all below it."""
+    branch: Mapped[Branch] = mapped_column(
+        one_of(Branch, "branch"), default=Branch.AGRICULTURE, server_default=Branch.AGRICULTURE.value
+    )
+    """What a regulator is an authority of; without meaning for others."""
     gs1_prefix: Mapped[str | None] = mapped_column(sa.String(12), unique=True)
     """GS1 company prefix, for the SSCCs of its cases and pallets."""
     address: Mapped[str] = mapped_column(sa.String(200), default="")
     phone: Mapped[str] = mapped_column(sa.String(30), default="")
+    legal_representative: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")
+    responsible_person: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")
+    """Who answers for its products to those who call."""
+    contact_email: Mapped[str] = mapped_column(sa.String(255), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     division: Mapped[Division] = relationship(foreign_keys=[division_code])

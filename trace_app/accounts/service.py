@@ -13,10 +13,11 @@ from flask_babel import lazy_gettext as _
 from flask_security import hash_password, verify_password
 
 from trace_app.accounts import audit
-from trace_app.accounts.access import NotFound, administered_by, division_prefix, may_administer
+from trace_app.accounts.access import HOME, NotFound, administered_by, division_prefix, may_administer
 from trace_app.accounts.models import (
     ApiToken,
     AuditEvent,
+    Branch,
     Division,
     Organisation,
     OrganisationKind,
@@ -326,8 +327,8 @@ def _found(row: Row | None) -> Row:
 
 
 def divisions() -> list[Division]:
-    """All divisions: the city, its counties, and each county's townships after it."""
-    return list(db.session.scalars(db.select(Division).order_by(Division.code)))
+    """The divisions of Qujing: the city, its counties, and each county's townships after it."""
+    return list(db.session.scalars(db.select(Division).where(Division.code.startswith(HOME)).order_by(Division.code)))
 
 
 def made_or_opened_by(user: User, other: User) -> bool:
@@ -348,24 +349,27 @@ def divisions_within(organisation: Organisation) -> list[Division]:
 
 
 def place_name(division: Division, language: str) -> str:
-    """A division with those above it: 曲靖市罗平县板桥镇, or Banqiao Town, Luoping County, Qujing."""
+    """A division with those above it up to the city: 曲靖市罗平县板桥镇, or Banqiao Town, Luoping County, Qujing."""
     chain: list[Division] = [division]
-    while (parent := chain[-1].parent) is not None:
+    while chain[-1].level != "city" and (parent := chain[-1].parent) is not None:
         chain.append(parent)
     if language == "en":
         return ", ".join(part.name_en for part in chain)
     return "".join(part.name for part in reversed(chain))
 
 
-def nearest_regulators(division_code: str) -> list[Organisation]:
-    """The regulators of a county: those whose jurisdiction it is, not those around it."""
+def nearest_regulators(division_code: str, branch: Branch | None = None) -> list[Organisation]:
+    """The regulators of a county: those whose jurisdiction it is, not those around it.
+
+    :param branch: of one branch alone; None for all.
+    """
     query = db.select(Organisation).where(
         Organisation.kind == OrganisationKind.REGULATOR, Organisation.jurisdiction_code.is_not(None)
     )
     found = [
         row
         for row in db.session.scalars(query)
-        if division_code.startswith(division_prefix(str(row.jurisdiction_code)))
+        if division_code.startswith(division_prefix(str(row.jurisdiction_code))) and branch in (None, row.branch)
     ]
     nearest = max((len(division_prefix(str(row.jurisdiction_code))) for row in found), default=0)
     return [row for row in found if len(division_prefix(str(row.jurisdiction_code))) == nearest]

@@ -10,6 +10,7 @@ from flask_security import login_user
 from trace_app.accounts import service, sessions
 from trace_app.accounts.access import SUPERVISORS, allow, keeps_shared_tables, signed_in, the_user
 from trace_app.accounts.forms import (
+    BRANCHES,
     ORGANISATION_KINDS,
     ROLES,
     NewPasswordForm,
@@ -24,7 +25,7 @@ from trace_app.db.session import transaction
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("accounts", __name__)
-register_words(views, organisation_kind=ORGANISATION_KINDS, role=ROLES)
+register_words(views, organisation_kind=ORGANISATION_KINDS, role=ROLES, branch=BRANCHES)
 views.add_app_template_test(keeps_shared_tables, "of_the_city")
 views.add_app_template_filter(lambda action: AUDIT_ACTIONS.get(action, action), "audit_action")
 

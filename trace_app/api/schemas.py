@@ -291,6 +291,9 @@ class RecallIn(Body):
     advice: str
     reason_en: str | None = None
     advice_en: str | None = None
+    basis: str | None = Field(None, description="A test report's number, or a law.")
+    remedy: str | None = Field(None, description="How those who have it are compensated; a default where empty.")
+    remedy_en: str | None = None
 
 
 class NoticeOut(Row):

@@ -63,6 +63,7 @@ class ProductForm(Form):
     kind_code = SelectField(_("品类"), [required()])
     name = StringField(_("产品名称"), [required(), at_most(40)], description=_("印在标签上，如 罗平小黄姜"))
     name_en = StringField(_("英文名称"), [optional(), at_most(80)])
+    brand = StringField(_("商标"), [optional(), at_most(40)], description=_("没有可不填"))
     net_content = StringField(_("净含量"), [optional(), at_most(30)], description=_("印在标签上，如 净重 500 克"))
     gtin = GtinField(_("商品条码"), [optional()], description=_("GTIN，8 到 14 位数字；没有可不填"))
     marks = StringField(

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from flask_babel import lazy_gettext as _
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from trace_app.accounts.models import Branch
 from trace_app.errors import Unprocessable
 
 PLAIN_FACTS = {
@@ -140,6 +141,8 @@ class KindFile(_Part):
     facts: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")]] = []
     """What matters most of this kind, in order: ``stage.field``, or one of `PLAIN_FACTS`."""
     words: dict[Literal["zh", "en"], Words]
+    led_by: Branch = Branch.AGRICULTURE
+    """Which authority leads a case of it: market supervision for food that is processed."""
     rules: KindRules = KindRules()
     stages: list[StageFile] = Field(min_length=1)
 

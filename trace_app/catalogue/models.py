@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from trace_app.accounts.models import Division, Organisation
+from trace_app.accounts.models import Branch, Division, Organisation
 from trace_app.catalogue.kinds import StageField
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
@@ -40,6 +40,10 @@ class ProductKind(Model):
     """What the trace page puts first, see `KindFile.facts`."""
     words: Mapped[dict[str, dict[str, str]]] = mapped_column(sa.JSON)
     """How the trace page speaks of this kind, by language: who, how, produced, started."""
+    led_by: Mapped[Branch] = mapped_column(
+        one_of(Branch, "led_by"), default=Branch.AGRICULTURE, server_default=Branch.AGRICULTURE.value
+    )
+    """Which authority leads a case of it."""
     rules: Mapped[StoredJson] = mapped_column(sa.JSON, default=dict)
     """What compliance is held against, see `KindRules`."""
 
@@ -110,6 +114,8 @@ class Product(Model):
     kind_code: Mapped[str] = mapped_column(sa.ForeignKey("product_kinds.code"), index=True)
     name: Mapped[str] = mapped_column(sa.String(40))
     name_en: Mapped[str] = mapped_column(sa.String(80), default="")
+    brand: Mapped[str] = mapped_column(sa.String(40), default="", server_default="")
+    """The trade mark that it is sold under."""
     net_content: Mapped[str] = mapped_column(sa.String(30), default="")
     """The net content as the label says it, such as 净重 500 克."""
     gtin: Mapped[str | None] = mapped_column(sa.String(14))

@@ -38,10 +38,21 @@ class StageInUse(Problem):
 
 
 def load_divisions() -> None:
-    """Bring the divisions table in line with the list that the project ships."""
-    with (REFERENCE / "divisions.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            db.session.merge(Division(**{name: value or None for name, value in row.items()}))
+    """Bring the divisions table in line with the lists that the project ships."""
+    known = {division.code: division for division in db.session.scalars(db.select(Division))}
+    new = []
+    for name in ("divisions_china.csv", "divisions.csv"):
+        with (REFERENCE / name).open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                facts = {column: value or None for column, value in row.items()}
+                if (division := known.get(row["code"])) is None:
+                    new.append(facts)
+                    continue
+                for column, value in facts.items():
+                    if getattr(division, column) != value:
+                        setattr(division, column, value)
+    if new:
+        db.session.execute(sa.insert(Division), new)
 
 
 def load_built_in_kinds() -> None:
@@ -59,6 +70,7 @@ def load_kind(file: KindFile) -> ProductKind:
     with db.session.no_autoflush:
         kind.position, kind.name, kind.name_en = file.position, file.name, file.name_en
         kind.inputs, kind.units, kind.facts = list(file.inputs), file.units, file.facts
+        kind.led_by = file.led_by
         kind.rules = file.rules.model_dump(mode="json")
         kind.words = {language: words.model_dump() for language, words in file.words.items()}
         known = {stage.code: stage for stage in kind.stages}

@@ -53,6 +53,8 @@ KEPT = {
 LABELS_EACH = 48
 READY_DAYS = 12
 """Days from a lot's last record to its release."""
+FAILED_REPORT = 900
+"""The number of the laboratory's report by which a lot is recalled."""
 DEMO_CASE_OF = 2
 """The number of the showcase in which a case is shown: ginger."""
 
@@ -77,11 +79,14 @@ def rebuild() -> None:
     for batch in _showcases():
         with transaction():
             job = printing.order_labels(_owner(batch), batch, layout="a4-3x8", count=LABELS_EACH)
+            # As it would have been: as soon as the lot could be labelled.
+            job.run.created_at = job.created_at = batch.released_at or utc_now()
         printing.make_files(job.id)
     _pack_a_case(_showcases()[DEMO_CASE_OF])
     with transaction():
         movements.send_out(_finished_lots(*SEASONS), Random(530301))  # noqa: S311
     with transaction():
+        quality.failed_report_on(accounts.user_by_name("lab"), _recalled_one(), FAILED_REPORT)
         recalled, held = _recall(), movements.hold(_held_one())
         drill = movements.drill(next(batch for batch in _showcases() if batch.product.kind_code == "ham"))
         told = [row.id for row in (recalled, held, drill)]
@@ -125,14 +130,14 @@ def _certificates() -> None:
 
 
 def _reports(chance: Random) -> None:
-    """The laboratory's on every third lot; on that of the recall, one that it failed."""
+    """The laboratory's on every third lot, but on that of the recall: it failed later."""
     laboratory = accounts.user_by_name("lab")
     recalled = _recalled_one()
     lots = db.session.scalars(db.select(Batch).where(Batch.status != BatchStatus.DRAFT).order_by(Batch.id)).all()
     shown = {batch.id for batch in _showcases()}
     for number, batch in enumerate(lots, start=1):
-        if batch.id in shown or number % 3 == 0:
-            quality.report_on(laboratory, batch, chance, number, fails=batch.id == recalled.id)
+        if batch.id != recalled.id and (batch.id in shown or number % 3 == 0):
+            quality.report_on(laboratory, batch, chance, number)
     quality.soil_report(accounts.user_by_name("banqiao"), next(b for b in lots if b.product.kind_code == "ginger"))
 
 
@@ -220,6 +225,9 @@ def _producer(sketch: Producer, number: int, chance: Random) -> None:
         gs1_prefix=f"952{number:05d}",
         phone=f"0874-0000{number:03d}",
         address=sketch.address,
+        legal_representative=sketch.person,
+        responsible_person=sketch.person,
+        contact_email=f"{sketch.username}@demo.example",
     )
     user = _user(organisation, RoleName.PRODUCER, sketch.username, sketch.person)
     sites = [catalogue.save_site(user, None, **SiteForm.parse(site).facts) for site in sketch.sites]

@@ -44,7 +44,10 @@ def look_things_up(lots: list[Batch], chance: Random) -> None:
     for number, run in enumerate(runs):
         for _ in range(60 + 25 * (number % 5)):
             ago = timedelta(days=min(chance.expovariate(1 / 9), DAYS - 1), minutes=chance.randrange(60, 600))
-            rows.append(_row(run, chance.randrange(min(run.count, 60)), utc_now() - ago, chance))
+            index = chance.randrange(min(run.count, 60))
+            # Nobody scans a label before it is made.
+            at = max(utc_now() - ago, run.created_at + timedelta(minutes=chance.randrange(1, 30)))
+            rows.append(_row(run, index, min(at, utc_now()), chance))
     copied = runs[0]
     for minutes, region in ((110, "云南曲靖"), (80, "广东"), (55, "北京"), (30, "云南昆明")):
         rows.append(_row(copied, 0, utc_now() - timedelta(minutes=minutes), chance, region))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import tomllib
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from random import Random
@@ -45,6 +46,8 @@ class Quality(BaseModel):
 
 QUALITY = Quality.model_validate(tomllib.loads((Path(__file__).parent / "data" / "quality.toml").read_text("utf-8")))
 STOCK_UNIT = {"mL_per_mu": "L", "g_per_mu": "kg", "kg_per_mu": "kg", "strip_per_colony": "piece", "mg_per_kg": "bottle"}
+SAMPLED_AGO = 3
+"""Days since the lot that is recalled was sampled: it was on sale then."""
 CADMIUM_FOUND = ("镉（以 Cd 计）", "0.18", "mg/kg")
 """What was found in the lot of coix seed that is recalled."""
 
@@ -57,7 +60,7 @@ def fill_catalogue(regulator: User) -> None:
 
 
 def stock_up(user: User, values: dict[str, Any], day: date) -> None:
-    """Take what a record uses into stock, where the catalogue has it: some days before, and plenty of it."""
+    """Take what a record uses into stock, where the catalogue has it: before the season, and plenty of it."""
     product = db.session.scalar(db.select(InputProduct).filter_by(name=values.get("product_name")))
     lot_number = values.get("input_lot")
     if product is None or not lot_number:
@@ -71,7 +74,7 @@ def stock_up(user: User, values: dict[str, Any], day: date) -> None:
             "product_id": product.id,
             "lot_number": lot_number,
             "supplier": values["source"],
-            "received_on": day - timedelta(days=20),
+            "received_on": day - timedelta(days=60),
             "expires_on": day + timedelta(days=700),
             "quantity": 200_000 if unit == "kg" else 2000,
             "unit": unit,
@@ -81,14 +84,21 @@ def stock_up(user: User, values: dict[str, Any], day: date) -> None:
     stock.receive(user, form.facts)
 
 
-def report_on(laboratory: User, batch: Batch, chance: Random, number: int, *, fails: bool = False) -> None:
-    """A report of the laboratory on a finished lot."""
-    kind = batch.product.kind_code
+def report_on(laboratory: User, batch: Batch, chance: Random, number: int) -> None:
+    """A report of the laboratory on a finished lot, before its release."""
     day = (batch.produced_on or today()) + timedelta(days=chance.randint(2, 6))
     sampled = min(day, today() - timedelta(days=2))
-    lines = [line for line in QUALITY.results[kind] if not (fails and line[0] == "镉")]
-    if fails:
-        lines = [CADMIUM_FOUND, *lines]
+    _report(laboratory, batch, number, sampled, QUALITY.results[batch.product.kind_code])
+
+
+def failed_report_on(laboratory: User, batch: Batch, number: int) -> None:
+    """A report on a lot that was taken from a shop the other day, and failed."""
+    sampled = today() - timedelta(days=SAMPLED_AGO)
+    lines = [line for line in QUALITY.results[batch.product.kind_code] if line[0] != "镉"]
+    _report(laboratory, batch, number, sampled, [CADMIUM_FOUND, *lines])
+
+
+def _report(laboratory: User, batch: Batch, number: int, sampled: date, lines: Sequence[tuple[str, str, str]]) -> None:
     report = f"SL-{sampled.year}-{number:04d}"
     add_report(
         laboratory,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,17 +25,22 @@ from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import Consignee, Shipment
 from trace_app.flow.shipments.service import is_seen_by, ways_seen_by
+from trace_app.folding import fold, fold_column
+from trace_app.inputs.models import InputProduct
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.language import named
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import may_manage
 from trace_app.records.models import Record
+from trace_app.reference.models import ProhibitedSubstance
 
 EACH = 8
 """Hits of one sort."""
 LEAST = 2
 """Characters before anything is looked for."""
+LEAST_OF_PHONE = 5
+"""Digits that may be a part of a telephone number."""
 
 Named = TypeVar("Named", Organisation, Site)
 
@@ -63,6 +70,7 @@ def search(user: User, text: str) -> list[Hits]:
         Hits(_("生产者"), _producers(user, text)),
         Hits(_("基地"), _sites(user, text)),
         Hits(_("投入品批号"), _inputs(text)),
+        Hits(_("有效成分"), _ingredients(text)),
         Hits(_("收货方"), _buyers(user, text)),
         Hits(_("车辆和运单"), _vehicles(user, text)),
     ]
@@ -87,14 +95,17 @@ def _codes(user: User, text: str) -> list[Hit]:
 def _lots(user: User, text: str) -> list[Hit]:
     query = (
         db.select(Batch)
-        .where(begins_with(Batch.lot_number, text), visible_to(user, Batch.producer_id, Batch.division_code))
+        .where(visible_to(user, Batch.producer_id, Batch.division_code))
         .options(joinedload(Batch.product), joinedload(Batch.producer))
         .limit(EACH)
     )
+    lots = list(db.session.scalars(query.where(begins_with(Batch.lot_number, text))))
+    if not lots and (folded := fold(text)):
+        lots = list(db.session.scalars(query.where(fold_column(Batch.lot_number).startswith(folded, autoescape=True))))
     return [
         Hit(lot.lot_number, f"{named(lot.product)} · {named(lot.producer)}", url_for("batches.show", batch_id=lot.id))
         # Sorted here: the database would sort all that begin so before it gave the first.
-        for lot in sorted(db.session.scalars(query), key=lambda lot: lot.lot_number)
+        for lot in sorted(lots, key=lambda lot: lot.lot_number)
     ]
 
 
@@ -111,6 +122,7 @@ def _producers(user: User, text: str) -> list[Hit]:
     rows = _named_so(
         Organisation,
         text,
+        Organisation.phone,
         Organisation.kind == OrganisationKind.PRODUCER,
         visible_to(user, Organisation.id, Organisation.division_code),
     )
@@ -119,7 +131,7 @@ def _producers(user: User, text: str) -> list[Hit]:
 
 def _sites(user: User, text: str) -> list[Hit]:
     rows = _named_so(
-        Site, text, visible_to(user, Site.producer_id, Site.division_code), options=[joinedload(Site.producer)]
+        Site, text, None, visible_to(user, Site.producer_id, Site.division_code), options=[joinedload(Site.producer)]
     )
     return [
         Hit(named(row), named(row.producer), url_for("recalls.scope", site=row.name, producer=row.producer.name))
@@ -140,11 +152,23 @@ def _inputs(text: str) -> list[Hit]:
     ]
 
 
+def _ingredients(text: str) -> list[Hit]:
+    """Active ingredients of the catalogue and of the list of what is prohibited."""
+    of_products = (one["name"] for row in db.session.scalars(sa.select(InputProduct.ingredients)) for one in row)
+    prohibited = db.session.scalars(sa.select(ProhibitedSubstance.name))
+    wanted = text.casefold()
+    names = sorted({name for name in (*of_products, *prohibited) if wanted in name.casefold()}, key=len)
+    return [Hit(name, "", url_for("recalls.scope", ingredient=name)) for name in names[:EACH]]
+
+
 def _buyers(user: User, text: str) -> list[Hit]:
     # A buyer stands in the address books of many: put together here, where only so many are given.
     query = (
         sa.select(Consignee.name, Consignee.phone)
-        .where(has_text(Consignee.name, text), is_seen_by(user, Consignee.sender_id))
+        .where(
+            sa.or_(has_text(Consignee.name, text), *_has_phone(Consignee.phone, text)),
+            is_seen_by(user, Consignee.sender_id),
+        )
         .order_by(sa.func.length(Consignee.name), Consignee.id)
         .limit(50 * EACH)
     )
@@ -173,11 +197,27 @@ def _vehicles(user: User, text: str) -> list[Hit]:
     ]
 
 
+def _has_phone(column: sa.SQLColumnExpression[str], text: str) -> list[sa.ColumnElement[bool]]:
+    """Whether a telephone number has the digits that were typed; nothing for what is no number."""
+    digits = re.sub(r"[\s\-()+]", "", unicodedata.normalize("NFKC", text))
+    if not digits.isdecimal() or len(digits) < LEAST_OF_PHONE:
+        return []
+    plain: sa.ColumnElement[str] = sa.func.replace(sa.func.replace(column, "-", ""), " ", "")
+    return [plain.contains(digits, autoescape=True)]
+
+
 def _named_so(
-    model: type[Named], text: str, *conditions: sa.ColumnElement[bool], options: Sequence[ExecutableOption] = ()
+    model: type[Named],
+    text: str,
+    phone: sa.SQLColumnExpression[str] | None,
+    *conditions: sa.ColumnElement[bool],
+    options: Sequence[ExecutableOption] = (),
 ) -> list[Named]:
-    """Rows with a text in their Chinese or English name, those first of whose name it is most."""
-    where = (sa.or_(has_text(model.name, text), has_text(model.name_en, text)), *conditions)
+    """Rows with a text in their Chinese or English name, with or without spaces, or a number in their telephone's;
+    those first of whose name it is most."""
+    compact: sa.ColumnElement[str] = sa.func.replace(model.name, " ", "")
+    named_so = [has_text(compact, "".join(text.split())), has_text(model.name_en, text)]
+    where = (sa.or_(*named_so, *(_has_phone(phone, text) if phone is not None else [])), *conditions)
     order = (sa.func.length(model.name), model.id)
     # What goes with a row is read for the few that are given, not for all who are sorted.
     closest = sa.select(model.id).where(*where).order_by(*order).limit(EACH)

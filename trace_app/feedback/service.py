@@ -32,6 +32,7 @@ from trace_app.values import JsonObject
 MOST_OF_A_LABEL = 10
 """How often one label may be complained of in a day: more is no news to anyone."""
 PER_PAGE = 30
+TICKET_LENGTH = 16
 
 
 class EnoughForToday(Problem):
@@ -49,7 +50,9 @@ def give(label: ScannedLabel, photos: Sequence[CleanedPhoto], **facts: object) -
     if (db.session.scalar(recent) or 0) >= MOST_OF_A_LABEL:
         raise EnoughForToday
     batch = db.session.get_one(Batch, label.batch_id)
-    row = Feedback(ticket=secrets.token_hex(8), code=label.code, batch_id=batch.id, batch=batch, **facts)
+    row = Feedback(
+        ticket=secrets.token_hex(TICKET_LENGTH // 2), code=label.code, batch_id=batch.id, batch=batch, **facts
+    )
     row.photos = keep_photos(Author(None, batch.producer_id), photos)
     db.session.add(row)
     db.session.flush()
@@ -72,6 +75,15 @@ def _message(row: Feedback) -> JsonObject:
         "type": "feedback",
         "facts": {"kind": row.kind.value, "code": row.code, "lot": batch.lot_number, "text": row.text},
     }
+
+
+def ticket_called(typed: str) -> str | None:
+    """The ticket that was typed, in any case and with spaces; None where there is none."""
+    plain = "".join(typed.split()).casefold()
+    if len(plain) != TICKET_LENGTH:
+        return None
+    found: str | None = db.session.scalar(db.select(Feedback.ticket).filter_by(ticket=plain))
+    return found
 
 
 def by_ticket(ticket: str) -> Feedback:

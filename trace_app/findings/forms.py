@@ -16,6 +16,9 @@ SEVERITIES = {Severity.BLOCK: _("阻止放行"), Severity.WARN: _("警告"), Sev
 STATES = {"open": _("未处理"), "handled": _("已处理"), "gone": _("已消除"), "all": _("全部")}
 
 
+EVERY_SEVERITY = "all"
+
+
 class WaiverForm(Form):
     reason = TextField(
         _("准予放行的理由"), [required(), at_most(300)], description=_("会显示在本批的追溯页上，请写清事实和依据")
@@ -41,6 +44,7 @@ class WarningsForm(Form):
     def __init__(self, *args: object, places: list[tuple[str, str]], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         told = [(severity.value, name) for severity, name in SEVERITIES.items()]
+        told.append((EVERY_SEVERITY, _("全部程度")))
         self.severity.choices = choices(told, blank=_("警告和阻止放行"))
         self.rule.choices = choices([(code, rule.title) for code, rule in RULES.items()], blank=_("全部问题"))
         self.kind.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))

@@ -229,6 +229,7 @@ def find_findings(
     """The findings that a user may see, the latest first.
 
     :param division: a division's code; with all below it.
+    :param severity: one, ``all``, or empty for all but hints.
     :param state: ``open`` (holds, not handled), ``handled``, ``gone``, or empty for all.
     """
     query = (
@@ -242,9 +243,9 @@ def find_findings(
         )
         .order_by(Finding.found_at.desc(), Finding.id.desc())
     )
-    if severity:
+    if severity in set(Severity):
         query = query.where(Finding.severity == Severity(severity))
-    else:
+    elif not severity:
         query = query.where(Finding.severity != Severity.INFO)
     if rule:
         query = query.where(Finding.rule == rule)

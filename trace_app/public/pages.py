@@ -11,14 +11,14 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from markupsafe import Markup
 
-from qr.codes import format_code
+from qr.codes import characters_missing, format_code
+from trace_app.catalogue.county_map import CountyMap, map_of
 from trace_app.extensions import limiter
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.packing import Content, contents_of
 from trace_app.labels.pins import PinAnswer
 from trace_app.labels.service import CONTAINERS, ScannedLabel, never_made
 from trace_app.language import language
-from trace_app.public.county_map import CountyMap, map_of
 from trace_app.public.json_ld import accepted_media, json_text, product_document
 from trace_app.public.resolver.service import linkset_of_label
 from trace_app.public.trace import Trace, trace_of_batch
@@ -187,4 +187,4 @@ def unknown_page(typed: str) -> ResponseReturnValue:
         _note_unknown(typed)
     with UNKNOWN_CODES:
         pass
-    return render_template("public/unknown.html", typed=typed[:60]), 404
+    return render_template("public/unknown.html", typed=typed[:60], missing=characters_missing(typed)), 404

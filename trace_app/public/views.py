@@ -10,13 +10,15 @@ from flask_babel import lazy_gettext as _
 
 from media_store import MediaNotFound
 from media_store.photos import CONTENT_TYPE
-from qr.codes import InvalidCode
+from qr.codes import InvalidCode, normalise_code
 from qr.reading import UnreadablePicture
 from trace_app.accounts.access import NotFound, public
 from trace_app.attachments import attachment
+from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, db, limiter
+from trace_app.feedback.service import ticket_called
 from trace_app.forms import plain_digits
 from trace_app.labels.forms import PictureForm
 from trace_app.labels.models import LabelLevel
@@ -29,6 +31,7 @@ from trace_app.public.pages import PinAsked, trace_page, unknown_page
 from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
 from trace_app.recalls import feeds
+from trace_app.recalls.area_of_sale import areas_of_sale
 from trace_app.recalls.forms import CheckForm, RecallSearchForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import (
@@ -38,7 +41,9 @@ from trace_app.recalls.published import (
     public_recall,
     published_recalls,
     recall_in_force,
+    recalled_lots_near,
 )
+from trace_app.recalls.statements import DUTIES, producers_stated
 from trace_app.scanning.layer import FOR_ALL_LABELS, LabelToRender
 from trace_app.security_headers import allow_webassembly
 from trace_app.settings import address_of, settings
@@ -48,6 +53,8 @@ from trace_app.whole_numbers import asked_page
 views = Blueprint("public", __name__)
 
 PHOTO_AGE = 31_536_000
+MOST_OF_A_NUMBER = 100
+"""Characters of what was typed as a lot's number that are looked at."""
 LOTS_IN_LIST = 8
 """How many lots of each notice the list of all notices names."""
 
@@ -60,16 +67,32 @@ def home() -> ResponseReturnValue:
 
 @views.get("/find")
 @public
+@limiter.limit("60/minute")
 def find() -> ResponseReturnValue:
-    """A code as it was typed leads to its page."""
+    """A code as it was typed leads to its page; a lot number to the recall check, a ticket's number to the ticket."""
     typed = request.args.get("code", "").strip()
     if not typed:
         return redirect(url_for("public.home"))
     try:
         code = code_from_scan(typed)
     except InvalidCode:
-        return unknown_page(typed)
+        return _something_else(typed) or unknown_page(typed)
+    try:
+        label_of_code(code)
+    except InvalidCode:
+        # A lot's number may have as many characters as a code.
+        return _something_else(typed) or redirect(url_for("public.trace", code=code))
     return redirect(url_for("public.trace", code=code))
+
+
+def _something_else(typed: str) -> ResponseReturnValue | None:
+    """Where what was typed leads to if it is a lot's number, nearly a recalled lot's, or a ticket's."""
+    number = typed[:MOST_OF_A_NUMBER]
+    if lots_with_number(number) or recalled_lots_near(number):
+        return redirect(url_for("public.recall_check", lot=number))
+    if (ticket := ticket_called(typed)) is not None:
+        return redirect(url_for("feedback.ticket", ticket=ticket))
+    return None
 
 
 @views.post("/find")
@@ -128,6 +151,16 @@ def trace(code: str) -> ResponseReturnValue:
     return answer_link(link, compressed=True)
 
 
+@views.get("/<code>/")
+@public
+def trace_with_slash(code: str) -> ResponseReturnValue:
+    """An address that somebody put a slash behind leads to the page all the same."""
+    try:
+        return redirect(url_for("public.trace", code=normalise_code(code)))
+    except InvalidCode as error:
+        raise NotFound from error
+
+
 @views.post("/<code>/pin")
 @csrf.exempt
 @public
@@ -175,6 +208,9 @@ def recall(number: str) -> ResponseReturnValue:
         "public/recall.html",
         recall=row,
         lots=lots_listed([row])[row.id],
+        area=areas_of_sale([row])[row.id],
+        producers=producers_stated(row.notice),
+        duties=DUTIES,
     )
 
 
@@ -195,12 +231,24 @@ def recall_notice(number: str, sequence: int) -> ResponseReturnValue:
 @public
 def recall_poster(number: str) -> ResponseReturnValue:
     """A sheet for shops to hang up."""
-    from trace_app.recalls import papers
+    from trace_app.recalls.poster import POSTER_LOTS, poster_pdf
 
     row = public_recall(number)
-    return _pdf(
-        papers.poster_pdf(row, lots_listed([row], papers.POSTER_LOTS)[row.id], _page_of(row)), f"{row.number}-poster"
-    )
+    lots = lots_listed([row], POSTER_LOTS)[row.id]
+    area = areas_of_sale([row])[row.id]
+    return _pdf(poster_pdf(row, lots, area, _page_of(row), _photo_of(lots)), f"{row.number}-poster")
+
+
+def _photo_of(lots: list[Batch]) -> bytes | None:
+    """The first photo of what is recalled, where there is one and its file is."""
+    photo = next((photo for lot in lots for photo in lot.product.photos), None)
+    if photo is None:
+        return None
+    try:
+        with open_photo(photo, thumbnail=False) as file:
+            return file.read()
+    except MediaNotFound:
+        return None
 
 
 def _page_of(row: Recall) -> str:
@@ -244,11 +292,13 @@ def recall_check() -> ResponseReturnValue:
         except InvalidCode:
             form.refuse("code", str(_("这不是完整的追溯码。请核对二维码下面的 13 位字符。")))
     found = lots_with_number(lot) if lot else []
+    offered = recalled_lots_near(lot) if lot and not found else []
     page = render_template(
         "public/recall_check.html",
         form=form,
         lot=lot,
         found=[(row, recall_in_force(row)) for row in found],
+        offered=offered,
     )
     return page, status_of(form)
 

@@ -34,6 +34,7 @@ from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallReport, RecallTask
 from trace_app.recalls import clocks
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
+from trace_app.recalls.leads import to_be_told
 from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallStatus
 from trace_app.settings import address_of
 from trace_app.units import unit_name
@@ -114,9 +115,9 @@ def tell_everyone(recall_id: int) -> None:
         for task in known.values():
             _set_times(task, recall)
             _send(task)
-        if recall.voluntary or recall.status is RecallStatus.PENDING:
-            for regulator in _regulators(recall):
-                tell(regulator, _message(recall, None))
+        every = recall.voluntary or recall.status is RecallStatus.PENDING
+        for regulator in to_be_told(recall, _regulators(recall), all_of_them=every):
+            tell(regulator, _message(recall, None))
         # Past the session: the lots' pages show nothing of it.
         db.session.execute(
             sa.update(Recall).where(Recall.id == recall_id).values(tasks_made_at=utc_now()),

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from xml.etree import ElementTree
 
-import sqlalchemy as sa
-
+from trace_app.accounts.places import region_names
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import local
-from trace_app.extensions import db
-from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.language import named
+from trace_app.recalls.area_of_sale import AreaOfSale, areas_of_sale
 from trace_app.recalls.forms import LEVELS, STATUSES
-from trace_app.recalls.models import Recall, RecallMember, RecallStatus
+from trace_app.recalls.models import Recall, RecallStatus
+from trace_app.recalls.statements import DUTIES, producers_stated
 from trace_app.values import JsonObject
 
 MOST = 100
@@ -68,35 +68,14 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str) -> JsonObject:
     """``meta`` and ``results`` as openFDA gives them (https://open.fda.gov/apis/food/enforcement/), with both languages
     and, under ``lots``, what GS1's recall notices carry of each lot."""
-    places = _sent_to(recalls)
+    areas = areas_of_sale(recalls)
     return {
         "meta": {"results": {"skip": 0, "limit": MOST, "total": len(recalls)}},
-        "results": [_report(recall, lots[recall.id], places[recall.id], home) for recall in recalls],
+        "results": [_report(recall, lots[recall.id], areas[recall.id], home) for recall in recalls],
     }
 
 
-def _sent_to(recalls: Sequence[Recall]) -> dict[int, list[str]]:
-    """Where the lots of each recall were sent: divisions as far as they are known."""
-    query = (
-        sa.select(RecallMember.recall_id, Shipment.consignee_division_code)
-        .join(ShipmentLine, ShipmentLine.batch_id == RecallMember.batch_id)
-        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .where(
-            RecallMember.recall_id.in_([recall.id for recall in recalls]),
-            RecallMember.removed_in.is_(None),
-            Shipment.withdrawn_at.is_(None),
-            Shipment.consignee_division_code.is_not(None),
-        )
-        .distinct()
-        .order_by(Shipment.consignee_division_code)
-    )
-    found: defaultdict[int, list[str]] = defaultdict(list)
-    for recall_id, code in db.session.execute(query):
-        found[recall_id].append(str(code))
-    return found
-
-
-def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> JsonObject:
+def _report(recall: Recall, lots: list[Batch], area: AreaOfSale, home: str) -> JsonObject:
     first = lots[0] if lots else None
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for lot in lots:
@@ -123,7 +102,14 @@ def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> 
         "reason_for_recall_en": notice.reason_en,
         "consumer_advice": notice.advice,
         "consumer_advice_en": notice.advice_en,
-        "distribution_pattern": ", ".join(places),
+        "distribution_pattern": "、".join(region_names(area.codes, "zh")),
+        "distribution_pattern_en": ", ".join(region_names(area.codes, "en")),
+        "distribution_unknown": area.unplaced,
+        "basis": notice.basis,
+        "remedy": notice.remedy,
+        "remedy_en": notice.remedy_en,
+        "duties": str(DUTIES),
+        "producers": [asdict(producer) for producer in producers_stated(notice)],
         "recall_initiation_date": f"{local(recall.in_force_at or recall.issued_at):%Y%m%d}",
         "report_date": f"{local(notice.issued_at):%Y%m%d}",
         "termination_date": f"{local(recall.ended_at):%Y%m%d}" if recall.ended_at else "",
@@ -140,6 +126,8 @@ def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> 
                 "gtin": lot.product.gtin or "",
                 "lot_number": lot.lot_number,
                 "product": lot.product.name,
+                "brand": lot.product.brand,
+                "net_content": lot.product.net_content,
                 "brand_owner": lot.producer.name,
                 "production_date": lot.produced_on.isoformat() if lot.produced_on else "",
                 "best_before": lot.best_before.isoformat() if lot.best_before else "",

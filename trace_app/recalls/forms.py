@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
+from wtforms import Field
+from wtforms.validators import ValidationError
 
 from trace_app.catalogue.boundary import boundary_text
 from trace_app.catalogue.forms import BoundaryField
@@ -48,6 +50,17 @@ NOTICE_TYPES = {
 }
 
 
+REMEDY = (
+    "凭实物或包装到购买处退货，全额退款，没有小票也可以。"
+    "因食用受到损害的，可向生产者或销售者要求赔偿，也可拨打 12315 投诉。"
+)
+"""How those who have recalled goods are compensated, where the officer says nothing else; in Chinese on all notices."""
+REMEDY_EN = (
+    "Return it, or its packaging, where you bought it for a full refund, with or without the receipt. "
+    "If it harmed you, you may claim damages from the producer or the seller, or call 12315."
+)
+
+
 class NoticeForm(Form):
     """What a notice says."""
 
@@ -61,17 +74,22 @@ class NoticeForm(Form):
     advice = TextField(
         _("请消费者怎样做"), [required(), at_most(500)], default=lambda: str(_("停止食用，凭包装到购买处退货退款。"))
     )
+    basis = StringField(_("依据"), [optional(), at_most(300)], description=_("检测报告编号或法律条款，如 SL-2026-0012"))
+    remedy = TextField(_("退货和赔偿"), [optional(), at_most(500)], default=REMEDY)
     reason_en = TextField(_("原因（英文）"), [optional(), at_most(800)])
     advice_en = TextField(
         _("请消费者怎样做（英文）"),
         [optional(), at_most(800)],
         default="Do not eat it. Return it with its packaging to the shop for a refund.",
     )
+    remedy_en = TextField(_("退货和赔偿（英文）"), [optional(), at_most(800)], default=REMEDY_EN)
 
     @property
     def notice_text(self) -> NoticeText:
         """What the notice says, once the form is valid."""
-        words = {name: self[name].data or "" for name in ("reason", "advice", "reason_en", "advice_en")}
+        words = {name: self[name].data or "" for name in NoticeText.__dataclass_fields__ if name != "level"}
+        if not words["remedy"]:
+            words |= {"remedy": REMEDY, "remedy_en": REMEDY_EN}
         return NoticeText(level=self.level.data, **words)
 
 
@@ -119,6 +137,10 @@ class RecallScopeForm(Form):
         super().__init__(*args, **kwargs)
         self.kind_code.choices = choices([(kind.code, named(kind)) for kind in kinds()], blank=_("全部品类"))
         self.division.choices = choices(places, blank=_("全部辖区"))
+
+    def validate_ends(self, field: Field) -> None:
+        if field.data and self.begins.data and field.data < self.begins.data:
+            raise ValidationError(_("日期颠倒了：“到”早于“从”，请对调。"))
 
     @property
     def recall_scope(self) -> RecallScope:
@@ -178,4 +200,4 @@ class CheckForm(Form):
         csrf = False
 
     code = StringField(_("追溯码"), [optional(), at_most(200)], description=_("标签上 13 位字符"))
-    lot = StringField(_("或批次号"), [optional(), at_most(40)])
+    lot = StringField(_("或批次号"), [optional(), at_most(100)])

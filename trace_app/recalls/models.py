@@ -11,6 +11,7 @@ from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.values import StoredJson
 
 
 class RecallKind(enum.StrEnum):
@@ -44,6 +45,8 @@ class NoticeText:
     """What a notice says.
 
     :ivar level: 1 to 3.
+    :ivar basis: the number of a test report, or a law.
+    :ivar remedy: how those who have it return it and are compensated.
     """
 
     level: int
@@ -51,6 +54,9 @@ class NoticeText:
     advice: str
     reason_en: str = ""
     advice_en: str = ""
+    basis: str = ""
+    remedy: str = ""
+    remedy_en: str = ""
 
 
 class RecallMember(Model):
@@ -151,6 +157,14 @@ class Recall(Model):
         return self.notice.advice_en
 
     @property
+    def remedy(self) -> str:
+        return self.notice.remedy
+
+    @property
+    def remedy_en(self) -> str:
+        return self.notice.remedy_en
+
+    @property
     def is_open(self) -> bool:
         return self.status in (RecallStatus.PENDING, RecallStatus.ACTIVE)
 
@@ -180,6 +194,13 @@ class RecallNotice(Model):
     advice: Mapped[str] = mapped_column(sa.String(500))
     """What consumers should do."""
     advice_en: Mapped[str] = mapped_column(sa.String(800), default="")
+    basis: Mapped[str] = mapped_column(sa.String(300), default="", server_default="")
+    """What it rests on: the number of a test report, or a law."""
+    remedy: Mapped[str] = mapped_column(sa.String(500), default="", server_default="")
+    """How those who have it return it and are compensated."""
+    remedy_en: Mapped[str] = mapped_column(sa.String(800), default="", server_default="")
+    facts: Mapped[StoredJson] = mapped_column(sa.JSON, default=dict, server_default="{}")
+    """What it states of producers and the area of sale, as they were, see `trace_app.recalls.statements`."""
     note: Mapped[str] = mapped_column(sa.String(500), default="")
     """Why there is a further notice."""
     scope: Mapped[dict[str, str]] = mapped_column(sa.JSON, default=dict)

@@ -16,13 +16,17 @@ from trace_app.batches.service import tells_who_stopped
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI
 from trace_app.extensions import db
-from trace_app.folding import fold, fold_column
+from trace_app.folding import fold, fold_column, near, spellings
 from trace_app.language import named
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallNotice, RecallStatus
 
 LISTED = 500
 """Lots that a notice lists by name."""
 PER_PAGE = 20
+MOST_COMPARED = 5_000
+"""Recalled lots, those of the newest recalls, whose numbers are compared with what was typed."""
+LEAST_NEAR = 5
+"""Characters of a number that others can be near to."""
 
 _PUBLIC = sa.and_(Recall.kind == RecallKind.RECALL, Recall.status.in_([RecallStatus.ACTIVE, RecallStatus.ENDED]))
 _NEWEST_FIRST = (Recall.issued_at.desc(), Recall.id.desc())
@@ -124,9 +128,26 @@ def lots_with_number(number: str) -> list[Batch]:
     exact = list(db.session.scalars(query.where(Batch.lot_number == number)))
     if exact:
         return exact
+    spelt = list(db.session.scalars(query.where(Batch.lot_number.in_(spellings(number)))))
     recalled = sa.select(RecallMember.batch_id).join(Recall).where(_PUBLIC)
     folded = fold_column(Batch.lot_number) == fold(number)
-    return list(db.session.scalars(query.where(Batch.id.in_(recalled), folded)))
+    found = {lot.id: lot for lot in [*db.session.scalars(query.where(Batch.id.in_(recalled), folded)), *spelt]}
+    return list(found.values())
+
+
+def recalled_lots_near(number: str) -> list[str]:
+    """The numbers of recalled lots that are nearly the one typed, to be asked about."""
+    if len(fold(number)) < LEAST_NEAR:
+        return []
+    query = (
+        sa.select(Batch.lot_number)
+        .join(RecallMember, RecallMember.batch_id == Batch.id)
+        .join(Recall)
+        .where(_PUBLIC)
+        .order_by(Recall.id.desc(), Batch.id)
+        .limit(MOST_COMPARED)
+    )
+    return near(number, db.session.scalars(query))
 
 
 def recalls_of(batch: Batch) -> list[Recall]:

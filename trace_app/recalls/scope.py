@@ -18,12 +18,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from trace_app.accounts.access import division_prefix, visible_to
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.batches.models import HOLDING, IN_FORCE, Batch, stopped_lots
 from trace_app.catalogue.boundary import contains, parse_boundary
+from trace_app.catalogue.county_map import Outline, outlines
 from trace_app.catalogue.models import Product, Site
 from trace_app.clock import today
 from trace_app.db.reachability import ReachedIds
@@ -32,6 +33,7 @@ from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.genealogy.service import reached_from
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
+from trace_app.folding import fold, fold_column
 from trace_app.labels.models import LabelRun
 from trace_app.laboratory.models import TestReport, TestResult, Verdict
 from trace_app.laboratory.reports import not_corrected
@@ -120,7 +122,7 @@ def causes(user: User, scope: RecallScope) -> sa.Select[int]:
         raise ScopeTooWide
     query = sa.select(Batch.id).where(visible_to(user, Batch.producer_id, Batch.division_code))
     if numbers := _words(scope.lots):
-        query = query.where(Batch.lot_number.in_(numbers))
+        query = query.where(Batch.lot_number.in_(_as_written(Batch.lot_number, numbers, query)))
     if scope.producer:
         query = query.where(Batch.producer.has(Organisation.name.icontains(scope.producer, autoescape=True)))
     if scope.site:
@@ -142,6 +144,18 @@ def causes(user: User, scope: RecallScope) -> sa.Select[int]:
     return query.where(Batch.produced_on <= scope.ends) if scope.ends else query
 
 
+def _as_written(
+    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], typed: list[str], rows: sa.Select[int]
+) -> list[str]:
+    """Numbers as rows have them: as they were typed, or where there is none, all that are alike (`folding.fold`)."""
+    exact = set(db.session.scalars(rows.with_only_columns(column).where(column.in_(typed)).distinct()))
+    rest = [fold(number) for number in typed if number not in exact]
+    if not rest:
+        return typed
+    alike = rows.with_only_columns(column).where(fold_column(column).in_(rest)).distinct()
+    return [*typed, *(number for number in db.session.scalars(alike) if number is not None)]
+
+
 def _words(text: str) -> list[str]:
     for sign in "、，,;；\n":
         text = text.replace(sign, " ")
@@ -151,19 +165,24 @@ def _words(text: str) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class SiteMap:
     """Where sites lie, to draw an area round them: the corner of least longitude and most latitude, degrees in width
-    and height, and the sites' longitudes and latitudes with their names."""
+    and height, the sites' longitudes and latitudes with their names, and the counties round about."""
 
     west: float
     north: float
     width: float
     height: float
     sites: list[tuple[float, float, str]]
+    counties: list[Outline]
+
+    def points(self, county: Outline) -> str:
+        """A county's corners in the picture, as SVG has them."""
+        return " ".join(f"{x - self.west:.5f},{self.north - y:.5f}" for x, y in county.corners)
 
 
 def map_of_sites(user: User) -> SiteMap | None:
     """The sites in the user's sight; None where none has a place."""
     query = (
-        sa.select(Site.longitude, Site.latitude, Site.name, Site.name_en)
+        sa.select(Site.longitude, Site.latitude, Site.name, Site.name_en, Site.division_code)
         .where(
             visible_to(user, Site.producer_id, Site.division_code),
             Site.latitude.is_not(None),
@@ -172,16 +191,18 @@ def map_of_sites(user: User) -> SiteMap | None:
         .order_by(Site.id)
         .limit(MOST_ON_MAP)
     )
-    sites = [
-        (float(row[0] or 0), float(row[1] or 0), row[3] if language() == "en" and row[3] else row[2])
-        for row in db.session.execute(query)
-    ]
-    if not sites:
+    rows = db.session.execute(query).all()
+    if not rows:
         return None
-    longitudes, latitudes = [site[0] for site in sites], [site[1] for site in sites]
-    margin = max(max(longitudes) - min(longitudes), max(latitudes) - min(latitudes), 0.02) * 0.1
+    sites = [
+        (float(row[0] or 0), float(row[1] or 0), row[3] if language() == "en" and row[3] else row[2]) for row in rows
+    ]
+    counties, here = outlines(), {row.division_code[:6] for row in rows}
+    shown = [site[:2] for site in sites] + [corner for c in counties if c.code in here for corner in c.corners]
+    longitudes, latitudes = [place[0] for place in shown], [place[1] for place in shown]
+    margin = max(max(longitudes) - min(longitudes), max(latitudes) - min(latitudes), 0.02) * 0.04
     west, north = min(longitudes) - margin, max(latitudes) + margin
-    return SiteMap(west, north, max(longitudes) + margin - west, north - min(latitudes) + margin, sites)
+    return SiteMap(west, north, max(longitudes) + margin - west, north - min(latitudes) + margin, sites, counties)
 
 
 def _sites_in(user: User, area: str) -> list[int]:
@@ -214,7 +235,8 @@ def _touched(scope: RecallScope) -> sa.Select[int]:
     """The lots on which an input was used."""
     conditions: list[sa.ColumnElement[bool]] = [not_replaced()]
     if scope.input_lot:
-        conditions.append(Record.input_lot == scope.input_lot)
+        used = sa.select(Record.id).where(not_replaced())
+        conditions.append(Record.input_lot.in_(_as_written(Record.input_lot, [scope.input_lot], used)))
     for column, text in (
         (Record.product_name, scope.input_name),
         (Record.active_ingredient, scope.ingredient),

@@ -32,6 +32,7 @@ from trace_app.recalls.models import (
     RecallStatus,
 )
 from trace_app.recalls.scope import EmptyScope, RecallScope, affected, scope_of
+from trace_app.recalls.statements import of_the_day
 
 _MARK = {RecallKind.RECALL: "", RecallKind.HOLD: "H", RecallKind.DRILL: "M"}
 """What stands in the numbers of each kind of case."""
@@ -364,6 +365,7 @@ def _notice(
         lot_count=recall.lot_count,
         issued_by_id=user.id,
         issued_at=utc_now(),
+        facts=of_the_day(recall),
         **asdict(text),
     )
     db.session.add(notice)

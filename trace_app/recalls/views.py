@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -37,9 +37,11 @@ from trace_app.recalls.forms import (
     RecallScopeForm,
     ScopeRecallForm,
 )
+from trace_app.recalls.leads import Lead, leads_of, leads_of_lots
 from trace_app.recalls.models import Recall, RecallKind, RecallStatus
 from trace_app.recalls.published import lots_listed
 from trace_app.recalls.scope import MOST_LISTED, EmptyScope, Preview, ScopeTooWide, map_of_sites, preview, scope_of
+from trace_app.recalls.statements import producers_of
 from trace_app.templating import register_words, status_of
 from trace_app.whole_numbers import row_number
 
@@ -70,6 +72,8 @@ def issue(batch_id: int) -> ResponseReturnValue:
         authority=the_user().organisation,
         following=len({step.target_id for step in steps_from(batch_id, "forward")}),
         voluntary=the_user().role is RoleName.PRODUCER,
+        stated=producers_of([batch]),
+        leads=leads_of_lots([batch]),
     )
     return page, status_of(form)
 
@@ -94,7 +98,7 @@ def scope() -> ResponseReturnValue:
     scope_form = _scope_form(request.args)
     extended = _extended(request.args)
     form = ExtendForm(formdata=None) if extended else ScopeRecallForm(formdata=None)
-    asked = any(value for name, value in request.args.items() if name not in {"extends", "lang"})
+    asked = bool(request.args.keys() - {"extends", "lang"})
     return _scope_page(scope_form, form, extended, asked=asked)
 
 
@@ -177,6 +181,7 @@ def _scope_page(
         site_map=map_of_sites(the_user()),
         taken=_takes_in(found) if found else 0,
         own=the_user().organisation_id if voluntary else None,
+        stated=producers_of([lot.batch for lot in found.lots]) if found else [],
     )
     return page, 422 if problem or form.errors or scope_form.errors or faults else 200
 
@@ -191,6 +196,7 @@ class Case:
     recall: Recall
     progress: RecallProgress
     lots: Sequence[Batch]
+    leads: Sequence[Lead]
     problems: Sequence[str]
     supervises: bool
     may_approve: bool
@@ -317,21 +323,18 @@ def _done(recall: Recall, message: str) -> ResponseReturnValue:
 def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> ResponseReturnValue:
     recall = service.managed_recall(the_user(), number)
     pending_drill = recall.kind is RecallKind.DRILL and recall.status is RecallStatus.PENDING
-    current = (
-        {name: getattr(recall, name) for name in ("reason", "advice", "reason_en", "advice_en")}
-        if recall.notices
-        else {}
-    )
+    current = asdict(service.text_of(recall)) if recall.notices else {}
     offered = {
         "reject_form": NoteForm(formdata=None),
         "narrow_form": NoteForm(formdata=None),
         "end_form": NoteForm(formdata=None),
-        "correct_form": CorrectForm(formdata=None, data={"level": str(recall.level), **current}),
+        "correct_form": CorrectForm(formdata=None, data={**current, "level": str(recall.level)}),
     }
     case = Case(
         recall=recall,
         progress=progress_of(recall),
         lots=lots_listed([recall])[recall.id],
+        leads=leads_of(recall),
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
         may_approve=recall.issued_by_id != the_user().id,

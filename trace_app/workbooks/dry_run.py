@@ -20,6 +20,7 @@ from trace_app.catalogue.models import ProductKind
 from trace_app.errors import InvalidInput
 from trace_app.flow.shipments.forms import OrderForm
 from trace_app.flow.shipments.service import numbers_at_hand, sent_orders
+from trace_app.folding import meant
 from trace_app.forms import Form
 from trace_app.inputs.forms import InputRowForm
 from trace_app.records.forms import record_facts
@@ -291,14 +292,15 @@ def read_orders(user: User, sheets: Sequence[Sheet]) -> DryRun:
     numbers = numbers_at_hand(user)
     for number, values in _rows_of_one_form(OrderForm, list(input_fields(form)), sheets, keys, run):
         sent = sent_orders(user, values["platform"], values["order_number"])
-        if values["lot_number"] not in numbers:
+        lot = meant(values["lot_number"], numbers)
+        if lot is None:
             run.trouble(
                 "", number, "", _("没有可以发货的批次“%(lot)s”：要已放行，没有召回或暂停。", lot=values["lot_number"])
             )
         elif sent:
             run.trouble("", number, "", _("这个订单已经登记过，见发货单 %(number)s。", number=sent[0]))
         else:
-            run.orders.append((number, values))
+            run.orders.append((number, values | {"lot_number": lot}))
     return run
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField
 from wtforms import Field
 from wtforms.validators import StopValidation, ValidationError
 
+from trace_app.accounts.forms import places_to_choose
+from trace_app.accounts.places import consignee_places
 from trace_app.forms import (
     DateField,
     DecimalField,
@@ -19,7 +21,6 @@ from trace_app.forms import (
     TextField,
     at_most,
     between,
-    choices,
     not_future,
     optional,
     plain_email,
@@ -57,7 +58,7 @@ class ShipmentForm(Form):
     )
     email = StringField(_("收货方邮箱"), [optional(), at_most(255)], description=_("召回时通知用"))
     address = StringField(_("收货地址"), [optional(), at_most(200)])
-    division_code = SelectField(_("收货地区"))
+    division_code = SelectField(_("收货地区"), description=_("召回公告要写卖到了哪里；地址以省市开头的，可以不选"))
     departed_at = MomentField(_("发出时间"), [required(), not_future])
     carrier = StringField(_("承运人"), [optional(), at_most(60)])
     vehicle = StringField(_("车牌或运单号"), [optional(), at_most(20)])
@@ -75,9 +76,9 @@ class ShipmentForm(Form):
     note = StringField(_("备注"), [optional(), at_most(200)])
     photos = PhotosField(_("照片"))
 
-    def __init__(self, *args: object, places: Sequence[tuple[str, str]], **kwargs: object) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.division_code.choices = choices(places, blank=_("外地或不清楚"))
+        self.division_code.choices = places_to_choose(consignee_places(), _("外地或不清楚"))
 
     def validate_most_celsius(self, field: Field) -> None:
         if self.least_celsius.data is not None and field.data < self.least_celsius.data:

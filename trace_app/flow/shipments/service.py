@@ -20,6 +20,7 @@ from qr.codes import ALPHABET, CODE_LENGTH, InvalidCode, format_code, normalise_
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, visible_to
 from trace_app.accounts.models import Division, Organisation, RoleName, User
+from trace_app.accounts.places import place_in_address
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch
@@ -282,8 +283,12 @@ def _entry(user: User, facts: ConsigneeFacts) -> Consignee:
     if facts.phone is None and len(known) > 1:
         raise WhichOfThem(name=facts.name, phones="、".join(one.phone or "-" for one in known))
     row = next((one for one in known if facts.phone in (None, one.phone)), None) or _begin_entry(user, facts)
-    for name in ("email", "division_code", "address"):
-        if value := getattr(facts, name):
+    place = facts.division_code or place_in_address(facts.address)
+    if place is None and facts.address and facts.address != row.address:
+        # Where the address before lay says nothing of this one.
+        row.division_code = None
+    for name, value in (("email", facts.email), ("division_code", place), ("address", facts.address)):
+        if value:
             setattr(row, name, value)
     organisation_id = _organisation_called(user, facts.organisation) if facts.organisation else row.organisation_id
     linked = organisation_id != row.organisation_id

@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, may_see, public, the_user
-from trace_app.accounts.forms import division_choices
 from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
@@ -90,7 +89,7 @@ def index() -> ResponseReturnValue:
 @allow(*PARTIES)
 @takes_uploads
 def new() -> ResponseReturnValue:
-    form = ShipmentForm(places=division_choices(levels=("city", "county")), data={"departed_at": utc_now()})
+    form = ShipmentForm(data={"departed_at": utc_now()})
     faults: dict[int, str] = {}
     if form.is_submitted():
         quantities, faults = _quantities("q-")

@@ -7,11 +7,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import NotFound, public
+from trace_app.catalogue.county_map import map_of
 from trace_app.certificates.service import certificates_of_product
 from trace_app.certificates.texts import certificate_label
 from trace_app.errors import Problem
 from trace_app.language import LOCALES
-from trace_app.public.county_map import map_of
 from trace_app.public.json_ld import json_text
 from trace_app.public.pages import trace_response
 from trace_app.public.resolver.answers import FOR_ALL_ORIGINS, answer_link

@@ -33,7 +33,7 @@ class CityMap(BaseModel):
     counties: list[County]
 
 
-MAP = CityMap.model_validate(tomllib.loads((Path(__file__).parent / "data" / "counties.toml").read_text("utf-8")))
+MAP = CityMap.model_validate(tomllib.loads((Path(__file__).parent / "reference" / "counties.toml").read_text("utf-8")))
 WIDTH, HEIGHT = 180, 300
 _WEST, _NORTH, _SCALE = 103.0, 27.08, 108.0
 _SQUEEZE = math.cos(math.radians(25.7))
@@ -59,6 +59,30 @@ def _counties(here: str, language: str) -> Markup:
             )
         )
     return Markup("\n").join(shapes)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A county on the ground: its name, where that stands, and its corners, all as longitude and latitude."""
+
+    code: str
+    name: str
+    seat: tuple[float, float]
+    corners: tuple[tuple[float, float], ...]
+
+
+def outlines() -> list[Outline]:
+    """The counties with their names in the reader's language, for maps of other scales."""
+    english = language() == "en"
+    return [
+        Outline(
+            county.code,
+            county.name_en if english else county.name,
+            county.seat,
+            tuple(MAP.corners[corner] for corner in county.corners),
+        )
+        for county in MAP.counties
+    ]
 
 
 def place(longitude: float, latitude: float) -> tuple[float, float]:

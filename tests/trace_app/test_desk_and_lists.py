@@ -1,0 +1,152 @@
+"""The desk says what its lists hold, searches what people know, and the scope form tells what is wrong with it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+
+from tests.conftest import app_for, set_up, settings_for
+from tests.world import SPRAYED, World
+from trace_app.accounts.models import Organisation
+from trace_app.demo import build
+from trace_app.extensions import db
+
+COUNT = re.compile(r"<b[^>]*>(\d+)</b>\s*<small>(?:<a[^>]*href=\"([^\"]+)\"[^>]*>)?([^<]+)")
+ROW = re.compile(r'<a href="/findings/\d+">')
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    app = app_for(settings_for(tmp_path_factory.mktemp("desk")))
+    set_up(app)
+    with app.app_context():
+        build.rebuild()
+    return app
+
+
+def _signed_in(app: Flask, username: str):
+    client = app.test_client()
+    assert client.post("/login", data={"email": username, "password": build.PASSWORD}).status_code == 302
+    return client
+
+
+def _section(page: str, heading: str) -> int:
+    """How many rows stand under a heading of the desk."""
+    parts = re.split(r"<h2>([^<]+)</h2>", page)
+    text = dict(zip(parts[1::2], parts[2::2], strict=True)).get(heading, "")
+    return len(re.findall(r"<b>\d{6}-|<tr>\s*<td>", text))
+
+
+@pytest.mark.parametrize("username", ["luoping", "shizong", "qujing", "xuanwei"])
+def test_every_number_on_the_desk_is_that_of_its_list(demo: Flask, username: str) -> None:
+    client = _signed_in(demo, username)
+    page = client.get("/desk").text
+    counts = {name.strip(): (int(number), link) for number, link, name in COUNT.findall(page)}
+    assert set(counts) == {"等待批准", "进行中的召回", "逾期任务", "暂停销售", "演练", "未处理的预警"}
+    for name, (number, link) in counts.items():
+        if link:
+            listed, address = 0, link.replace("&amp;", "&")
+            for sheet in range(1, 20):
+                found = len(ROW.findall(client.get(f"{address}&page={sheet}").text))
+                listed += found
+                if not found:
+                    break
+            assert listed == number, name
+        else:
+            assert _section(page, name) == number, name
+
+
+@pytest.mark.parametrize("username", ["luoping", "shizong", "banqiao"])
+def test_the_number_beside_feedback_is_that_of_what_is_open(demo: Flask, username: str) -> None:
+    page = _signed_in(demo, username).get("/feedback?open=1").text
+    said = re.search(r">\s*反馈(?: (\d+))?\s*</a>", page)
+    assert said
+    assert len(re.findall(r'href="/feedback/\d+"', page)) == int(said[1] or 0)
+
+
+def test_warnings_of_every_severity_can_be_asked_for(demo: Flask) -> None:
+    client = _signed_in(demo, "qujing")
+    page = client.get("/findings").text
+    assert '<option value="all">全部程度</option>' in page
+    everything, usual = (len(ROW.findall(client.get(f"/findings{query}").text)) for query in ("?severity=all", ""))
+    hints = len(ROW.findall(client.get("/findings?severity=info").text))
+    assert hints
+    assert everything == usual + hints
+
+
+def test_one_character_says_what_to_do(world: World) -> None:
+    client = world.client(world.regulator())
+    assert "请至少输入两个字" in client.get("/desk?q=姜").text
+    assert "请至少输入两个字" in client.get("/desk/search?q=姜").text
+
+
+@pytest.mark.parametrize("typed", ["3号", "3 号", "3号地块", "3 号地块"])
+def test_a_site_is_found_with_or_without_spaces(world: World, typed: str) -> None:
+    world.site(world.producer(), name="3 号地块")
+    assert "3 号地块</b>" in world.client(world.regulator()).get("/desk/search", query_string={"q": typed}).text
+
+
+@pytest.mark.parametrize("typed", ["08741234567", "0874-1234567", "1234567", "0874 1234567"])
+def test_a_telephone_number_finds_who_has_it(world: World, typed: str) -> None:
+    grower = world.producer(name="有电话的合作社", phone="0874-1234567")
+    lot = world.released(grower)
+    shipment = {
+        "consignee": "有电话的店",
+        "phone": "0874-1234567",
+        "departed_at": "2026-11-20T08:30",
+        f"q-{lot}": "1",
+    }
+    assert world.client(grower).post("/shipments/new", data=shipment).status_code == 302
+    page = world.client(world.regulator()).get("/desk/search", query_string={"q": typed}).text
+    assert "有电话的合作社" in page
+    assert "有电话的店" in page
+    other = world.client(world.regulator("530381")).get("/desk/search", query_string={"q": typed}).text
+    assert "有电话的合作社" not in other
+    assert "有电话的店" not in other
+
+
+def test_an_active_ingredient_leads_to_the_lots_it_was_used_on(world: World) -> None:
+    grower, client = world.producer(), world.client(world.regulator())
+    lot = world.batch(grower, lot_number="ING-1")
+    world.record(grower, lot, "pesticide", **SPRAYED | {"active_ingredient": "毒死蜱"})
+    page = client.get("/desk/search?q=毒死蜱").text
+    found = re.search(r'href="(/recalls/scope\?ingredient=[^"]+)"', page)
+    assert found
+    assert "ING-1" in client.get(found[1]).text
+
+
+def test_reversed_dates_are_told_as_such(world: World) -> None:
+    world.released(world.producer())
+    answer = world.client(world.regulator()).get("/recalls/scope?kind_code=ginger&begins=2026-11-01&ends=2026-01-01")
+    assert answer.status_code == 422
+    assert "日期颠倒了" in answer.text
+    assert 'id="ends-error"' in answer.text
+    assert "没有批次符合" not in answer.text
+    assert 'value="2026-11-01"' in answer.text
+
+
+def test_a_scope_sent_empty_says_so(world: World) -> None:
+    client = world.client(world.regulator())
+    assert "请至少填写一项" not in client.get("/recalls/scope").text
+    answer = client.get("/recalls/scope?lots=&input_lot=&kind_code=&begins=&ends=&area=")
+    assert answer.status_code == 422
+    assert "请至少填写一项" in answer.text
+
+
+@pytest.mark.parametrize(("language", "name"), [("zh", "罗平"), ("en", "Luoping")])
+def test_the_map_of_a_scope_shows_the_counties(world: World, language: str, name: str) -> None:
+    grower = world.producer()
+    world.site(grower)
+    page = world.client(world.regulator(), language=language).get("/recalls/scope").text
+    assert page.count('<polygon class="county"') == 9
+    assert re.search(rf'<text class="county-name"[^>]*>{name}</text>', page)
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', page.split('id="area-map"')[1])
+    seat = re.search(rf'<text class="county-name" x="([\d.-]+)"\s+y="([\d.-]+)"[^>]*>{name}', page)
+    assert box
+    assert seat
+    assert 0 < float(seat[1]) < float(box[1])
+    assert 0 < float(seat[2]) < float(box[2])
+    with world.app.app_context():
+        assert db.session.get_one(Organisation, grower.organisation_id).division_code == "530324102"
