@@ -30,10 +30,10 @@ from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.media.service import keep_photos
 from trace_app.messages.service import tell, tell_address
-from trace_app.recall_tasks.models import RecallReport, RecallTask
+from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
 from trace_app.recalls import clocks
-from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
-from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallStatus
+from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, TURNINGS
+from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
 from trace_app.settings import address_of
 from trace_app.units import unit_name
 from trace_app.values import JsonObject
@@ -41,6 +41,8 @@ from trace_app.values import JsonObject
 LOTS_IN_MESSAGE = 50
 MOST_LOTS = 500
 """How many lots of a task are listed and reported on one by one."""
+
+_SHOWN = (joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer))
 
 log = structlog.get_logger()
 
@@ -54,16 +56,21 @@ class NothingReported(Unprocessable):
 
 
 class RecallOver(Problem):
-    title = _("%(number)s 已经终止，不再需要报告。")
+    title = _("%(number)s 已经结束，不再需要报告。")
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What has become of a lot at one party, in the lot's unit. ``supplied`` is what was in its hands."""
+    """What has become of a lot at one party, in the lot's unit.
+
+    :ivar supplied: what was in its hands when the recall reached it there.
+    :ivar left_out: whether the recall has been narrowed down by the lot since.
+    """
 
     batch: Batch
     supplied: Decimal
     report: RecallReport | None
+    left_out: bool = False
 
     @property
     def secured(self) -> Decimal:
@@ -108,14 +115,16 @@ def tell_everyone(recall_id: int) -> None:
                 known[organisation_id, consignee_id] = task = _task(recall, organisation_id, consignee_id)
             elif task is None and recall.status is RecallStatus.PENDING and organisation_id is not None:
                 # Nothing to report yet, but the sale is stopped.
-                tell(db.session.get_one(Organisation, organisation_id), _message(recall, None))
+                tell(db.session.get_one(Organisation, organisation_id), message_of(recall, None))
         db.session.flush()
         for task in known.values():
             _set_times(task, recall)
+            if recall.status is RecallStatus.ACTIVE:
+                _count(task)
             _send(task)
         if recall.voluntary or recall.status is RecallStatus.PENDING:
-            for regulator in _regulators(recall):
-                tell(regulator, _message(recall, None))
+            for regulator in regulators_of(recall):
+                tell(regulator, message_of(recall, None))
         # Past the session: the lots' pages show nothing of it.
         db.session.execute(
             sa.update(Recall).where(Recall.id == recall_id).values(tasks_made_at=utc_now()),
@@ -155,6 +164,24 @@ def _task(recall: Recall, organisation_id: int | None, consignee_id: int | None)
     return task
 
 
+def _count(task: RecallTask) -> None:
+    """Keep how much a party has of each lot that has come in since this was last done."""
+    known = sa.select(RecallTaskLot.batch_id).where(RecallTaskLot.task_id == task.id)
+    new = list(db.session.scalars(_lots_of(task).where(Batch.id.not_in(known))))
+    for lot_id, supplied in _in_hand(task, new).items():
+        db.session.add(RecallTaskLot(task_id=task.id, batch_id=lot_id, supplied=supplied, counted_at=utc_now()))
+    db.session.flush()
+
+
+def _in_hand(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
+    """How much a party has of lots today."""
+    if task.organisation_id is not None:
+        found = {lot_id: balance.left for lot_id, balance in balances_of(lots, task.organisation_id).items()}
+    else:
+        found = received_of([lot.id for lot in lots], _sent_to(task))
+    return {lot.id: max(found.get(lot.id, Decimal(0)), Decimal(0)) for lot in lots}
+
+
 def _set_times(task: RecallTask, recall: Recall) -> None:
     """Say until when a party has to begin and to finish, by the recall's level as it is now.
 
@@ -167,7 +194,7 @@ def _set_times(task: RecallTask, recall: Recall) -> None:
 
 
 def _send(task: RecallTask) -> None:
-    message = _message(task.recall, task)
+    message = message_of(task.recall, task)
     if task.organisation is not None:
         tell(task.organisation, message)
     elif task.consignee is not None and task.consignee.email:
@@ -179,8 +206,11 @@ def link_of(task: RecallTask) -> str:
     return address_of("recall_tasks.show", token=task.token)
 
 
-def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
-    """The latest notice in words, in Chinese as the law gives them, with facts for machines."""
+def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal | None = None) -> JsonObject:
+    """The latest notice in words, in Chinese as the law gives them, with facts for machines.
+
+    :param proposal: what waits for a second officer, where the message is of that.
+    """
     notice = recall.notice
     with force_locale("zh_CN"):
         kind = f"{LEVELS[recall.level]}" if recall.kind is RecallKind.RECALL else f"{KINDS[recall.kind]}"
@@ -193,7 +223,9 @@ def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
         ]
         if recall.kind is RecallKind.DRILL:
             lines.insert(0, str(_("这是演练，不是真的召回：请照实核对数量，不要动货，不要通知消费者。")))
-        if notice.note:
+        if proposal is not None:
+            lines.append(f"{_('说明：')}{proposal.note}")
+        elif notice.note:
             lines.append(f"{_('说明：')}{notice.note}")
         lines += [f"{lot.lot_number} {lot.product.name}（{lot.producer.name}）" for lot in lots]
         if task is not None and recall.status is RecallStatus.ACTIVE:
@@ -207,6 +239,10 @@ def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
                 )
             )
         subject = f"{drill}[{kind}·{NOTICE_TYPES[notice.type]}] {recall.number}"
+        if proposal is not None:
+            subject = f"[{_('待批准')}·{TURNINGS[proposal.turning]}] {recall.number}"
+        elif recall.kind is RecallKind.RECALL and recall.status is RecallStatus.PENDING:
+            subject = f"[{_('待批准')}·{kind}] {recall.number}"
     return {
         "subject": subject,
         "lines": lines,
@@ -228,7 +264,7 @@ def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
     }
 
 
-def _regulators(recall: Recall) -> list[Organisation]:
+def regulators_of(recall: Recall) -> list[Organisation]:
     """The regulators of the place of who issued a recall."""
     place = recall.authority.jurisdiction_code or recall.authority.division_code
     query = db.select(Organisation).where(
@@ -255,11 +291,11 @@ def escalate() -> None:
         )
         for task in db.session.scalars(late).all():
             task.escalated_at = utc_now()
-            message = _message(task.recall, task)
+            message = message_of(task.recall, task)
             with force_locale("zh_CN"):
                 message["subject"] = f"[{_('逾期未确认')}] {task.recall.number} {party_name(task)}"
             message["link"] = address_of("recalls.show", number=task.recall.number)
-            for regulator in _regulators(task.recall):
+            for regulator in regulators_of(task.recall):
                 tell(regulator, message)
 
 
@@ -345,9 +381,10 @@ def _sent_to(task: RecallTask) -> sa.ColumnElement[bool]:
     return sa.and_(Shipment.consignee_id == task.consignee_id, Shipment.consignee_organisation_id.is_(None))
 
 
-def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
-    """The recall's lots that a party made or was sent, at most so many."""
-    conditions: list[sa.ColumnElement[bool]] = []
+def _lots_of(task: RecallTask) -> sa.Select[Batch]:
+    """The recall's lots that a party made or was sent, or had when they were counted."""
+    counted = sa.select(RecallTaskLot.batch_id).where(RecallTaskLot.task_id == task.id)
+    conditions: list[sa.ColumnElement[bool]] = [Batch.id.in_(counted)]
     if task.organisation_id is not None:
         conditions.append(Batch.producer_id == task.organisation_id)
     sent = (
@@ -355,7 +392,7 @@ def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
         .where(_sent_to(task), Shipment.withdrawn_at.is_(None))
     )
-    query = (
+    query: sa.Select[Batch] = (
         db.select(Batch)
         .join(RecallMember, RecallMember.batch_id == Batch.id)
         .where(
@@ -363,22 +400,41 @@ def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
             RecallMember.removed_in.is_(None),
             sa.or_(*conditions, Batch.id.in_(sent)),
         )
-        .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer))
+        .options(*_SHOWN)
         .order_by(Batch.id)
-        .limit(most)
     )
-    return list(db.session.scalars(query))
+    return query
 
 
 def counted_lots(task: RecallTask, most: int = MOST_LOTS) -> list[Counted]:
-    """A party's lots with what was in its hands and its latest word on each."""
-    lots = lots_of(task, most)
-    if task.organisation_id is not None:
-        supplied = {lot_id: balance.left for lot_id, balance in balances_of(lots, task.organisation_id).items()}
-    else:
-        supplied = received_of([lot.id for lot in lots], _sent_to(task))
+    """A party's lots with what was in its hands when the recall reached them, and its latest word on each."""
+    lots = list(db.session.scalars(_lots_of(task).limit(most)))
+    supplied = _counted(task, lots)
+    # Tasks older than the counting are held against what is there today.
+    supplied |= _in_hand(task, [lot for lot in lots if lot.id not in supplied])
     latest = {report.batch_id: report for report in task.reports}
-    return [Counted(lot, max(supplied.get(lot.id, Decimal(0)), Decimal(0)), latest.get(lot.id)) for lot in lots]
+    return [Counted(lot, supplied[lot.id], latest.get(lot.id)) for lot in lots]
+
+
+def lots_left_out(task: RecallTask) -> list[Counted]:
+    """The lots that a party has reported on and that the recall was narrowed down by since."""
+    standing = sa.select(RecallMember.batch_id).where(
+        RecallMember.recall_id == task.recall_id, RecallMember.removed_in.is_(None)
+    )
+    latest = {report.batch_id: report for report in task.reports}
+    query = db.select(Batch).where(Batch.id.in_(latest), Batch.id.not_in(standing)).options(*_SHOWN).order_by(Batch.id)
+    lots = list(db.session.scalars(query)) if latest else []
+    supplied = _counted(task, lots)
+    return [Counted(lot, supplied.get(lot.id, latest[lot.id].total), latest[lot.id], left_out=True) for lot in lots]
+
+
+def _counted(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
+    """How much a party had of lots when they were counted."""
+    query = sa.select(RecallTaskLot.batch_id, RecallTaskLot.supplied).where(
+        RecallTaskLot.task_id == task.id, RecallTaskLot.batch_id.in_([lot.id for lot in lots])
+    )
+    found: dict[int, Decimal] = {row[0]: row[1] for row in db.session.execute(query)}
+    return found
 
 
 def acknowledge(task: RecallTask, name: str) -> None:
@@ -454,7 +510,7 @@ class PartyProgress:
 
 @dataclass(frozen=True, slots=True)
 class LotProgress:
-    """What has become of a lot at all parties together, in its unit."""
+    """What has become of a lot at all parties together, in its unit. One that was left out since doesn't count."""
 
     batch: Batch
     supplied: Decimal
@@ -462,6 +518,7 @@ class LotProgress:
     returned: Decimal
     destroyed: Decimal
     gone: Decimal
+    left_out: bool = False
 
     @property
     def secured(self) -> float | None:
@@ -490,9 +547,15 @@ def progress_of(recall: Recall) -> RecallProgress:
     by_lot: dict[int, dict[str, Any]] = {}
     for task in tasks_of(recall):
         counted = counted_lots(task)
-        for one in counted:
+        for one in counted + lots_left_out(task):
             sums = by_lot.setdefault(
-                one.batch.id, {"batch": one.batch, "supplied": Decimal(0), **dict.fromkeys(QUANTITIES, Decimal(0))}
+                one.batch.id,
+                {
+                    "batch": one.batch,
+                    "supplied": Decimal(0),
+                    "left_out": one.left_out,
+                    **dict.fromkeys(QUANTITIES, Decimal(0)),
+                },
             )
             sums["supplied"] += one.supplied
             if one.report is not None:
@@ -506,13 +569,14 @@ def progress_of(recall: Recall) -> RecallProgress:
                 _mean(share(one.known, one.supplied) for one in counted),
             )
         )
-    lots = [LotProgress(**sums) for sums in by_lot.values()]
+    lots = sorted((LotProgress(**sums) for sums in by_lot.values()), key=lambda lot: lot.left_out)
+    standing = [lot for lot in lots if not lot.left_out]
     moments = [party.task.acknowledged_at for party in parties if party.task.acknowledged_at is not None]
     return RecallProgress(
         parties,
         lots,
-        _mean(lot.secured for lot in lots),
-        _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in lots),
+        _mean(lot.secured for lot in standing),
+        _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in standing),
         _hours(recall.in_force_at, max(moments)) if moments and len(moments) == len(parties) else None,
     )
 

@@ -24,6 +24,12 @@ from trace_app.values import JsonObject
 MOST = 100
 """Recalls of a feed."""
 _ATOM = "http://www.w3.org/2005/Atom"
+REPORT_STATUSES = {
+    RecallStatus.ACTIVE: "Ongoing",
+    RecallStatus.COMPLETED: "Completed",
+    RecallStatus.WITHDRAWN: "Withdrawn",
+}
+"""What a report says of a recall: openFDA's words, and one of our own for a recall that was wrong."""
 CLASSES = {1: "Class I", 2: "Class II", 3: "Class III"}
 
 
@@ -105,7 +111,7 @@ def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> 
     return {
         "recall_number": recall.number,
         "event_id": recall.number,
-        "status": "Terminated" if recall.status is RecallStatus.ENDED else "Ongoing",
+        "status": REPORT_STATUSES[recall.status],
         "classification": CLASSES[recall.level],
         "product_type": "Food",
         "voluntary_mandated": "Voluntary: Firm initiated" if recall.voluntary else "Mandated by authority",
