@@ -91,7 +91,7 @@ def test_what_is_filled_in_once_stays(kept: tuple[AppendOnly, sa.Table]) -> None
         return
     # All together: some are there all or none.
     filled = {name: 2 if _is_number(table.c[name]) else _value(table.c[name]) for name in one.once}
-    with db.engine.begin() as connection:
+    with _referring_to_nothing() as connection:
         connection.execute(sa.update(table).values(filled))
     for name in one.once:
         for value in (3, None) if _is_number(table.c[name]) else (None,):
