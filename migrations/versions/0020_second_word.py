@@ -1,4 +1,4 @@
-"""Turnings of a recall that wait for a second officer, and what was open when one was ended"""
+"""Turnings of a recall that wait for a second officer, reminders of it, and what was open when one was ended"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +23,8 @@ WAITING = sa.text("decided_at IS NULL")
 
 
 def upgrade() -> None:
+    op.add_column("recalls", sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("recalls", sa.Column("raised_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("recall_notices", sa.Column("still_open", sa.JSON(), nullable=True))
     op.create_table(
         "recall_proposals",
@@ -68,3 +70,5 @@ def downgrade() -> None:
     op.drop_index(op.f("uq_recall_proposals_waiting"), table_name="recall_proposals")
     op.drop_table("recall_proposals")
     op.drop_column("recall_notices", "still_open")
+    op.drop_column("recalls", "raised_at")
+    op.drop_column("recalls", "reminded_at")

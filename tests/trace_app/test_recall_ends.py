@@ -11,6 +11,7 @@ from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import LotLoss, Shipment
+from trace_app.labels.models import PrintJob
 from trace_app.recall_tasks import service as tasks
 from trace_app.recalls import published
 from trace_app.recalls.models import Recall
@@ -264,3 +265,42 @@ def test_goods_do_not_come_before_they_left(world: World) -> None:
     assert "received_at-error" in early.text
     assert "李收货" in early.text
     assert world.client().post(path, data=came | {"received_at": "2026-11-20T08:30"}).status_code == 302
+
+
+def test_a_narrowing_names_the_lots_that_are_out(world: World) -> None:
+    grower, client = world.producer(), world.client(world.regulator())
+    lots = [world.released(grower, lot_number=f"N-{n}") for n in range(3)]
+    number = client.post("/recalls/scope", data=NOTICE | {"lots": "N-0 N-1 N-2", "count": "3"}).location.split("/")[2]
+    out = {"out": [str(lots[0]), str(lots[1])], "note": "误入"}
+    assert client.post(f"/recalls/{number}/narrow", data=out).status_code == 302
+    consumer = world.client()
+    assert "N-0、N-1" in consumer.get(f"/recalls/{number}").text
+    notices = consumer.get("/recalls.json").json["results"][0]["notices"]
+    assert [notice["lots_taken_out"] for notice in notices] == [[], ["N-0", "N-1"]]
+    with pypdfium2.PdfDocument(consumer.get(f"/recalls/{number}/2.pdf").data) as document:
+        text = "".join(page.get_textpage().get_text_range() for page in document)
+    assert "排除的批次" in text
+    assert "N-0" in text
+
+
+def test_a_stopped_lots_pages_do_not_offer_what_would_be_refused(world: World) -> None:
+    grower, officer = world.producer(), world.regulator()
+    lot, other = world.released(grower, lot_number="STOP-1"), world.batch(grower, lot_number="NEXT-1")
+    run = world.run(grower, lot, 2)
+    world.files(grower, run)
+    client = world.client(grower)
+    assert "可下载" in client.get(f"/batches/{lot}/labels").text
+    assert "STOP-1" in client.get(f"/batches/{other}/genealogy").text
+    assert "bases" in client.get(f"/batches/{lot}/commitments").text
+    assert client.get(f"/batches/{lot}/correct").status_code == 200
+    with world.app.app_context():
+        job = db.session.scalars(db.select(PrintJob.id).filter_by(run_id=run)).one()
+    _issue(world, officer, lot)
+    assert "可下载" not in client.get(f"/batches/{lot}/labels").text
+    assert "STOP-1" not in client.get(f"/batches/{other}/genealogy").text
+    assert "bases" not in client.get(f"/batches/{lot}/commitments").text
+    for path in (f"/batches/{lot}/correct", f"/labels/jobs/{job}/1"):
+        refused = client.get(path)
+        assert refused.status_code == 409
+        assert "批次 STOP-1 已召回，此操作已停用" in refused.text
+        assert "出了点问题" not in refused.text

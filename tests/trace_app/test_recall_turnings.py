@@ -2,13 +2,16 @@
 
 import io
 from dataclasses import replace
+from datetime import timedelta
 
 import pypdfium2
 import pytest
 import sqlalchemy as sa
 
 from tests.world import PASSWORD, Actor, World, photo
+from trace_app.accounts.models import OrganisationKind, RoleName, User
 from trace_app.batches.models import Batch
+from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.messages.models import Delivery
 from trace_app.recall_tasks import service as tasks
@@ -296,3 +299,74 @@ def test_a_producer_extends_its_own_level_one_alone_and_the_regulator_ends_it_by
     assert world.client(officer).post(f"/recalls/{number}/withdraw", data={"note": "误报"}).status_code == 302
     with world.app.app_context():
         assert db.session.get_one(Batch, lots[0]).state == "recalled"
+
+
+class TestWhileLevelOneWaits:
+    def _waits(self, world: World) -> tuple[Actor, Actor, Actor, str]:
+        grower, packer = world.producer(name="姜社", phone="0874-1"), world.producer(name="姜厂", phone="0874-2")
+        officer = world.regulator()
+        lots = [world.released(grower, quantity="100", lot_number=f"W-{n}") for n in range(2)]
+        for to in ({"consignee": "姜厂", "organisation": "姜厂"}, {"consignee": "早市摊", "phone": "13900000001"}):
+            data = {"departed_at": "2026-11-20T08:30", f"q-{lots[0]}": "10"} | to
+            assert world.client(grower).post("/shipments/new", data=data).status_code == 302
+        data = NOTICE | {
+            "level": "1",
+            "lots": "W-0 W-1",
+            "count": "1",
+            "out": str(lots[1]),
+            f"why-{lots[1]}": "另一地块",
+        }
+        number = world.client(officer).post("/recalls/scope", data=data).location.split("/")[2]
+        return grower, packer, officer, number
+
+    def test_everyone_concerned_sees_that_the_sale_is_stopped_and_has_nothing_to_report(self, world: World) -> None:
+        grower, packer, _officer, number = self._waits(world)
+        for actor in (grower, packer):
+            client = world.client(actor)
+            assert "等待批准的一级召回" in client.get("/batches").text
+            page = client.get("/recall-tasks").text
+            assert number in page
+            assert "现在不用报告" in page
+        stranger = world.client(world.producer())
+        assert number not in stranger.get("/recall-tasks").text
+        assert "等待批准的一级召回" not in stranger.get("/batches").text
+        assert world.client(world.regulator("530300")).post(f"/recalls/{number}/approve").status_code == 302
+        assert "等待批准的一级召回" not in world.client(packer).get("/recall-tasks").text
+
+    def test_who_approves_sees_what_the_issuer_saw(self, world: World) -> None:
+        _grower, _packer, _officer, number = self._waits(world)
+        page = world.client(world.regulator("530300")).get(f"/recalls/{number}/manage").text
+        before = page[: page.index(f"/recalls/{number}/approve")]
+        for text in ("W-0 W-1", "姜社", "0874-1", "姜厂", "0874-2", "早市摊", "13900000001", "W-1 · 另一地块"):
+            assert text in before, text
+
+    def test_others_are_reminded_after_an_hour_and_the_next_office_after_four_each_once(self, world: World) -> None:
+        _grower, _packer, officer, number = self._waits(world)
+        above = world.regulator("530300")
+        colleague = world.actor(OrganisationKind.REGULATOR, RoleName.REGULATOR, "530324", jurisdiction_code="530324")
+        with world.writing():
+            db.session.get_one(User, colleague.user_id).organisation_id = officer.organisation_id
+
+        def reminded(hours: float) -> list[str]:
+            with world.writing():
+                db.session.execute(sa.delete(Delivery))
+                case = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+                case.issued_at = utc_now() - timedelta(hours=hours)
+            for _ in range(2):
+                with world.app.app_context():
+                    tasks.remind_of_approval()
+            with world.app.app_context():
+                emails = {row.id: row.email for row in db.session.scalars(db.select(User))}
+                rows = list(db.session.scalars(db.select(Delivery)))
+                assert all("待批准" in row.message["subject"] for row in rows)
+                assert emails[officer.user_id] not in [row.address for row in rows]
+                return [row.address for row in rows]
+
+        with world.app.app_context():
+            mine, up = (db.session.get_one(User, one.user_id).email for one in (colleague, above))
+        assert reminded(0.9) == []
+        assert reminded(1.1) == [mine]
+        assert reminded(3.9) == []
+        assert reminded(4.1) == [up]
+        assert world.client(above).post(f"/recalls/{number}/approve").status_code == 302
+        assert reminded(9) == []

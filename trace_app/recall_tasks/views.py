@@ -37,7 +37,8 @@ def _calls() -> dict[str, object]:
 @views.get("/recall-tasks")
 @allow(RoleName.PRODUCER, RoleName.BUYER)
 def index() -> ResponseReturnValue:
-    return render_template("recall_tasks/index.html", tasks=tasks.open_tasks(the_user()))
+    page = "recall_tasks/index.html"
+    return render_template(page, tasks=tasks.open_tasks(the_user()), waiting=tasks.waiting_for(the_user()))
 
 
 @views.get("/recall-tasks/<token>")

@@ -19,6 +19,7 @@ from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.recalls.forms import LEVELS, STATUSES
 from trace_app.recalls.models import Recall, RecallMember, RecallStatus
+from trace_app.recalls.published import lots_taken_out
 from trace_app.values import JsonObject
 
 MOST = 100
@@ -74,10 +75,10 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str) -> JsonObject:
     """``meta`` and ``results`` as openFDA gives them (https://open.fda.gov/apis/food/enforcement/), with both languages
     and, under ``lots``, what GS1's recall notices carry of each lot."""
-    places = _sent_to(recalls)
+    places, taken_out = _sent_to(recalls), lots_taken_out(recalls)
     return {
         "meta": {"results": {"skip": 0, "limit": MOST, "total": len(recalls)}},
-        "results": [_report(recall, lots[recall.id], places[recall.id], home) for recall in recalls],
+        "results": [_report(recall, lots[recall.id], places[recall.id], taken_out, home) for recall in recalls],
     }
 
 
@@ -102,7 +103,9 @@ def _sent_to(recalls: Sequence[Recall]) -> dict[int, list[str]]:
     return found
 
 
-def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> JsonObject:
+def _report(
+    recall: Recall, lots: list[Batch], places: list[str], taken_out: dict[tuple[int, int], list[str]], home: str
+) -> JsonObject:
     first = lots[0] if lots else None
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for lot in lots:
@@ -138,7 +141,13 @@ def _report(recall: Recall, lots: list[Batch], places: list[str], home: str) -> 
         "authority_phone": recall.authority.phone,
         "url": f"{home}/recalls/{recall.number}",
         "notices": [
-            {"number": n.number, "type": n.type.value, "issued_at": n.issued_at.isoformat(), "note": n.note}
+            {
+                "number": n.number,
+                "type": n.type.value,
+                "issued_at": n.issued_at.isoformat(),
+                "note": n.note,
+                "lots_taken_out": taken_out.get((recall.id, n.sequence), []),
+            }
             for n in recall.notices
         ],
         "lots": [

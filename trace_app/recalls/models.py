@@ -150,6 +150,11 @@ class Recall(Model):
     tasks_made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When those concerned were last given their tasks; None from a notice on until then."""
 
+    reminded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the authority's other officers were reminded that it waits for one of them."""
+    raised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the next office up was told that it still waits."""
+
     scope: Mapped[dict[str, str]] = mapped_column(sa.JSON, default=dict)
     """What the cause was known by, see `trace_app.recalls.scope.RecallScope`; empty for a single lot."""
     lot_count: Mapped[int] = mapped_column(default=1)

@@ -49,10 +49,13 @@ def _drill(recall: Recall) -> str:
     return str(_("演练 · 不是真的召回")) if recall.kind is RecallKind.DRILL else ""
 
 
-def notice_pdf(recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url: str) -> bytes:
+def notice_pdf(
+    recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url: str, taken_out: Sequence[str] = ()
+) -> bytes:
     """A notice with room for the seal.
 
     :param url: of the recall's page, as a QR code.
+    :param taken_out: numbers of the lots that it narrows the recall down by.
     """
     title = str(_("产品召回公告")) + f"　{NOTICE_TYPES[notice.type]}"
     facts = [
@@ -69,6 +72,7 @@ def notice_pdf(recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url:
         (str(_("为什么召回")), _of(notice, "reason")),
         (str(_("请消费者怎样做")), _of(notice, "advice")),
         (str(_("说明")), notice.note),
+        (str(_("排除的批次")), "、".join(taken_out)),
     ]
     head = [str(part) for part in (_("产品"), _("批次号"), _("数量"), _("生产日期"), _("生产者"), _("产地"))]
     rows = [

@@ -108,6 +108,21 @@ def lots_listed(recalls: Sequence[Recall], most: int = LISTED) -> dict[int, list
     return found
 
 
+def lots_taken_out(recalls: Sequence[Recall]) -> dict[tuple[int, int], list[str]]:
+    """The numbers of the lots that notices narrowed recalls down by, by the recall's id and the notice's sequence."""
+    narrowed = [recall.id for recall in recalls if any(notice.lots_removed for notice in recall.notices)]
+    query = (
+        sa.select(RecallMember.recall_id, RecallMember.removed_in, Batch.lot_number)
+        .join(Batch, Batch.id == RecallMember.batch_id)
+        .where(RecallMember.recall_id.in_(narrowed), RecallMember.removed_in.is_not(None))
+        .order_by(RecallMember.recall_id, RecallMember.removed_in, Batch.id)
+    )
+    found: dict[tuple[int, int], list[str]] = {}
+    for recall_id, sequence, number in db.session.execute(query):
+        found.setdefault((recall_id, sequence or 0), []).append(number)
+    return found
+
+
 def lots_with_number(number: str) -> list[Batch]:
     """Lots that ever left their producer and have this number, whoever made them; at most twenty.
 

@@ -24,7 +24,7 @@ from trace_app.forms import Form
 from trace_app.labels.service import labels_made
 from trace_app.recall_tasks import papers as recall_tasks
 from trace_app.recall_tasks import turnings
-from trace_app.recall_tasks.service import RecallProgress, progress_of, tell_everyone
+from trace_app.recall_tasks.service import Concerned, RecallProgress, concerned_by, progress_of, tell_everyone
 from trace_app.recalls import service
 from trace_app.recalls.forms import (
     KINDS,
@@ -211,6 +211,12 @@ class Case:
     narrow_form: NoteForm
     correct_form: CorrectForm
     end_form: NoteForm
+    causes: list[tuple[str, str]]
+    """What the cause of a recall that waits for approval is known by: labels and values."""
+    added: Sequence[Batch]
+    """The lots that an extension which waits would take in."""
+    concerned: list[Concerned]
+    """Whom a recall that waits for approval will reach."""
     proposal: RecallProposal | None
     """The turning that waits for the second officer."""
     may_decide: bool
@@ -387,9 +393,20 @@ def _done(recall: Recall, message: str) -> ResponseReturnValue:
     return redirect(url_for("recalls.show", number=recall.number))
 
 
+def _causes(recall: Recall) -> list[tuple[str, str]]:
+    """What a recall's cause is known by, in the words of the form."""
+    form = _scope_form(MultiDict(recall.scope))
+    found = []
+    for name, value in recall.scope.items():
+        choices = dict(getattr(form[name], "choices", None) or [])
+        found.append((str(form[name].label.text), str(choices.get(value, value))))
+    return found
+
+
 def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> ResponseReturnValue:
     recall = service.managed_recall(the_user(), number)
-    pending_drill = recall.kind is RecallKind.DRILL and recall.status is RecallStatus.PENDING
+    pending = recall.status is RecallStatus.PENDING
+    pending_drill = recall.kind is RecallKind.DRILL and pending
     current = (
         {name: getattr(recall, name) for name in ("reason", "advice", "reason_en", "advice_en")}
         if recall.notices
@@ -413,6 +430,9 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
         may_approve=service.may_be_second(the_user(), recall.issued_by),
+        added=lots_listed([waiting.hold])[waiting.hold.id] if waiting and waiting.hold else [],
+        causes=_causes(recall) if pending else [],
+        concerned=concerned_by(waiting.hold if waiting and waiting.hold else recall) if pending or waiting else [],
         proposal=waiting,
         may_decide=waiting is not None and service.may_be_second(the_user(), waiting.proposed_by),
         ticked=set(request.form.getlist("out", type=int)),
