@@ -20,7 +20,7 @@ def _lots(platform: Platform) -> list[str]:
     world = World(app)
     with app.app_context():
         user = db.session.scalars(db.select(User).filter_by(username="grower")).one()
-        grower = Actor(user.id, user.organisation_id, user.username)
+        grower = Actor(user.username, user.id, user.organisation_id)
     for number in range(4):
         lot = world.released(grower, lot_number=f"TWO-{number}", quantity="100")
         if number == 0:
@@ -62,7 +62,7 @@ def _under(page: Page, summary: str) -> Page:
 def test_level_one_goes_through_all_its_turnings_by_two_officers(chromium: Browser, platform: Platform) -> None:
     [code] = _lots(platform)
     first, second = sign_in(chromium, platform, "officer", DESK), sign_in(chromium, platform, "above", DESK)
-    phone = chromium.new_context(base_url=platform.url, viewport=PHONE).new_page()
+    phone = chromium.new_context(base_url=platform.url, viewport=PHONE, locale="zh-CN").new_page()
 
     case = _issue(first, "TWO-0+TWO-1", 2)
     phone.goto(f"/{code}")
@@ -128,4 +128,4 @@ def test_level_one_goes_through_all_its_turnings_by_two_officers(chromium: Brows
     _decide(second, case, "批准")
     _says(second, "变更生效")
     phone.goto("/recalls?state=withdrawn")
-    expect(phone.get_by_text("已撤销").first).to_be_visible()
+    expect(phone.locator("main .tag", has_text="已撤销").first).to_be_visible()

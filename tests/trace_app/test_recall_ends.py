@@ -1,6 +1,8 @@
 """When a recall is over: completed or withdrawn, and what stays of it."""
 
 import io
+import re
+from html import unescape
 
 import pypdfium2
 import pytest
@@ -304,3 +306,26 @@ def test_a_stopped_lots_pages_do_not_offer_what_would_be_refused(world: World) -
         assert refused.status_code == 409
         assert "批次 STOP-1 已召回，此操作已停用" in refused.text
         assert "出了点问题" not in refused.text
+
+
+@pytest.mark.parametrize("by_scope", [True, False])
+def test_a_hold_becomes_a_recall_with_its_lots_and_reason(world: World, by_scope: bool) -> None:
+    grower, officer = world.producer(), world.regulator()
+    lot = world.released(grower, lot_number="BE-1")
+    client = world.client(officer)
+    hold = NOTICE | {"kind": "hold", "reason": "抽检待结果"}
+    if by_scope:
+        answer = client.post("/recalls/scope", data=hold | {"lots": "BE-1", "count": "1"})
+        number = answer.location.split("/")[2]
+    else:
+        number = _issue(world, officer, lot, **hold)
+    page = client.get(f"/recalls/{number}/manage").text
+    link = unescape(re.findall(r'href="(/recalls/scope\?[^"]*hold=[^"]*)"', page)[0])
+    form = client.get(link).text
+    assert "抽检待结果" in form
+    assert "BE-1" in form
+    data = NOTICE | {"lots": "BE-1", "count": "1", "reason": "抽检不合格"}
+    assert client.post("/recalls/scope", data=data).status_code == 302
+    assert client.post(f"/recalls/{number}/end", data={"note": "已改为召回"}).status_code == 302
+    assert _state(world, lot) == "recalled"
+    assert f"hold={number}" not in client.get(f"/recalls/{number}/manage").text

@@ -96,8 +96,8 @@ def scope() -> ResponseReturnValue:
     """Define what a recall reaches, see it, then issue."""
     scope_form = _scope_form(request.args)
     extended = _extended(request.args)
-    form = ExtendForm(formdata=None) if extended else ScopeRecallForm(formdata=None)
-    asked = any(value for name, value in request.args.items() if name not in {"extends", "lang"})
+    form = ExtendForm(formdata=None) if extended else ScopeRecallForm(formdata=None, data=_of_hold(request.args))
+    asked = any(value for name, value in request.args.items() if name not in {"extends", "hold", "lang"})
     return _scope_page(scope_form, form, extended, asked=asked)
 
 
@@ -135,6 +135,15 @@ def _extended(values: MultiDict[str, str]) -> Recall | None:
     """The recall that is to be extended, if one is."""
     number = values.get("extends", "")
     return service.managed_recall(the_user(), number) if number else None
+
+
+def _of_hold(values: MultiDict[str, str]) -> dict[str, str]:
+    """What the notice of a hold that is to become a recall says, to be completed."""
+    number = values.get("hold", "")
+    if not number:
+        return {}
+    hold = service.managed_recall(the_user(), number)
+    return {"reason": hold.reason, "reason_en": hold.reason_en}
 
 
 def _takes_in(found: Preview) -> int:
@@ -205,6 +214,8 @@ class Case:
     """A first-level recall takes effect by the approval of another officer than the one who issued it."""
     ticked: set[int]
     """The lots that were ticked to be taken out of the recall, where that was refused."""
+    as_recall: dict[str, str]
+    """The scope that a hold's recall would have."""
     found: Preview | None
     """What a drill that waits for its scope would reach."""
     reject_form: NoteForm
@@ -419,6 +430,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         "decide_form": DecideForm(formdata=None),
         "correct_form": CorrectForm(formdata=None, data={"level": str(recall.level), **current}),
     }
+    lots = lots_listed([recall])[recall.id]
     waiting = next((row for row in recall.proposals if row.decided_at is None), None)
     if waiting is not None:
         # The forms that came back are not offered meanwhile.
@@ -426,7 +438,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
     case = Case(
         recall=recall,
         progress=progress_of(recall),
-        lots=lots_listed([recall])[recall.id],
+        lots=lots,
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
         may_approve=service.may_be_second(the_user(), recall.issued_by),
@@ -436,6 +448,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         proposal=waiting,
         may_decide=waiting is not None and service.may_be_second(the_user(), waiting.proposed_by),
         ticked=set(request.form.getlist("out", type=int)),
+        as_recall=recall.scope or {"lots": " ".join(lot.lot_number for lot in lots)},
         found=preview(the_user(), scope_of(recall)) if pending_drill else None,
         **{name: form.apart(name.removesuffix("_form")) for name, form in (offered | forms).items()},
     )
