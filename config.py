@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     approval_reminder_h: int = Field(default=1, ge=1)
     """Hours after which the other officers of an authority are reminded of a recall of level I that waits for one."""
     approval_raised_h: int = Field(default=4, ge=1)
-    """And the next office up."""
+    """Hours after which the next office up is told that it still waits."""
     log_format: Literal["console", "json"] = "console"
     bind: str = "127.0.0.1:8000"
     web_workers: int = Field(default=2, ge=1)

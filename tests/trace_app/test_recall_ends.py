@@ -15,6 +15,7 @@ from trace_app.extensions import db
 from trace_app.flow.shipments.models import LotLoss, Shipment
 from trace_app.labels.models import PrintJob
 from trace_app.recall_tasks import service as tasks
+from trace_app.recall_tasks.progress import progress_of
 from trace_app.recalls import published
 from trace_app.recalls.models import Recall
 
@@ -46,7 +47,7 @@ def _token(world: World, number: str, party: str) -> str:
 
 def _secured(world: World, number: str) -> float | None:
     with world.app.app_context():
-        return tasks.progress_of(db.session.scalars(db.select(Recall).filter_by(number=number)).one()).secured
+        return progress_of(db.session.scalars(db.select(Recall).filter_by(number=number)).one()).secured
 
 
 def _ends(world: World, officer: Actor, number: str, how: str) -> None:

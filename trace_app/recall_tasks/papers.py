@@ -11,7 +11,8 @@ from trace_app.db.base import utc_now
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.paper import Styles, document
-from trace_app.recall_tasks.service import RecallProgress, party_name
+from trace_app.recall_tasks.progress import RecallProgress
+from trace_app.recall_tasks.service import party_name
 from trace_app.recall_tasks.turnings import is_open, open_text
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES
 from trace_app.recalls.models import Recall, RecallKind

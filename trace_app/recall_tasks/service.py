@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -19,13 +17,13 @@ from trace_app.accounts.access import NotFound, division_prefix
 from trace_app.accounts.models import Author, Organisation, OrganisationKind, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
-from trace_app.clock import local, today
+from trace_app.clock import local
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.flow.balance import balances_of, received_of
-from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
+from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.media.service import keep_photos
@@ -34,7 +32,7 @@ from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLo
 from trace_app.recalls import clocks
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, TURNINGS
 from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
-from trace_app.settings import address_of, settings
+from trace_app.settings import address_of
 from trace_app.units import unit_name
 from trace_app.values import JsonObject
 
@@ -84,11 +82,6 @@ class Counted:
         return self.secured + (self.report.gone if self.report is not None else Decimal(0))
 
 
-def share(part: Decimal, whole: Decimal) -> float | None:
-    """The share of a part in percent, at most 100; None where there is no whole."""
-    return min(float(part / whole * 100), 100.0) if whole > 0 else None
-
-
 # ---- telling
 
 
@@ -109,7 +102,7 @@ def tell_everyone(recall_id: int) -> None:
         if recall is None or recall.tasks_made_at is not None or not recall.notices:
             return
         known = {(task.organisation_id, task.consignee_id): task for task in tasks_of(recall)}
-        for organisation_id, consignee_id in sorted(_parties(recall), key=str):
+        for organisation_id, consignee_id in sorted(parties_of(recall), key=str):
             task = known.get((organisation_id, consignee_id))
             if task is None and recall.status is RecallStatus.ACTIVE:
                 known[organisation_id, consignee_id] = task = _task(recall, organisation_id, consignee_id)
@@ -133,26 +126,7 @@ def tell_everyone(recall_id: int) -> None:
     log.info("told", recall=recall_id, parties=len(known))
 
 
-@dataclass(frozen=True, slots=True)
-class Concerned:
-    """Who made or was sent lots of a recall, and how to reach them."""
-
-    name: str
-    phone: str
-
-
-def concerned_by(recall: Recall) -> list[Concerned]:
-    """Everyone whom a recall will reach, as it stands."""
-    parties = _parties(recall)
-    found = []
-    for model, place in ((Organisation, 0), (Consignee, 1)):
-        ids = [party[place] for party in parties if party[place] is not None]
-        rows = db.session.scalars(db.select(model).where(model.id.in_(ids)).order_by(model.id))
-        found += [Concerned(row.name, row.phone) for row in rows]
-    return found
-
-
-def _parties(recall: Recall) -> set[tuple[int | None, int | None]]:
+def parties_of(recall: Recall) -> set[tuple[int | None, int | None]]:
     """Who made or was sent any of a recall's lots: organisations, and consignees that are not on the platform."""
     members = sa.select(RecallMember.batch_id).where(
         RecallMember.recall_id == recall.id, RecallMember.removed_in.is_(None)
@@ -370,98 +344,6 @@ def open_tasks(user: User) -> list[RecallTask]:
     return list(db.session.scalars(query))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Something that waits for an organisation's confirmation; or a recall that waits for approval, which stops its
-    sale."""
-
-    drill: bool
-    waiting: bool = False
-
-
-def calls_for(user: User) -> list[Call]:
-    """What a user is called to do: at most one call for what is real, and one for drills."""
-    query = (
-        sa.select(Recall.kind)
-        .join(RecallTask, RecallTask.recall_id == Recall.id)
-        .where(
-            RecallTask.organisation_id == user.organisation_id,
-            RecallTask.acknowledged_at.is_(None),
-            Recall.status == RecallStatus.ACTIVE,
-        )
-        .distinct()
-    )
-    drills = {kind is RecallKind.DRILL for kind in db.session.scalars(query)}
-    waiting = [Call(drill=False, waiting=True)] if waiting_for(user) else []
-    return waiting + [Call(drill) for drill in sorted(drills)]
-
-
-def waiting_for(user: User) -> list[Recall]:
-    """The recalls of level I that wait for approval and have lots which a user's organisation made or was sent."""
-    waiting = sa.and_(Recall.kind == RecallKind.RECALL, Recall.status == RecallStatus.PENDING)
-    made = sa.select(Batch.id).where(Batch.id == RecallMember.batch_id, Batch.producer_id == user.organisation_id)
-    sent = (
-        sa.select(ShipmentLine.id)
-        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .where(
-            ShipmentLine.batch_id == RecallMember.batch_id,
-            Shipment.consignee_organisation_id == user.organisation_id,
-            Shipment.withdrawn_at.is_(None),
-        )
-    )
-    members = (
-        sa.select(RecallMember.recall_id)
-        .join(Recall, Recall.id == RecallMember.recall_id)
-        .where(waiting, RecallMember.removed_in.is_(None), sa.or_(made.exists(), sent.exists()))
-    )
-    query = db.select(Recall).where(Recall.id.in_(members)).options(joinedload(Recall.authority)).order_by(Recall.id)
-    return list(db.session.scalars(query))
-
-
-@jobs.every_minute
-def remind_of_approval() -> None:
-    """Remind those who may approve a recall of level I that it waits: the authority's other officers, then the next
-    office up. Each once."""
-    with transaction():
-        waiting = (
-            db.select(Recall)
-            .where(Recall.kind == RecallKind.RECALL, Recall.status == RecallStatus.PENDING, Recall.notices.any())
-            .options(selectinload(Recall.notices), joinedload(Recall.authority))
-            .with_for_update(of=Recall, key_share=True)
-        )
-        for recall in db.session.scalars(waiting).all():
-            hours = (utc_now() - recall.issued_at).total_seconds() / 3600
-            if recall.reminded_at is None and hours >= settings().approval_reminder_h:
-                _remind(recall, "reminded_at")
-                for officer in recall.authority.users:
-                    if officer.active and officer.id != recall.issued_by_id:
-                        tell_address(officer.email, _reminder(recall, hours))
-            if recall.raised_at is None and hours >= settings().approval_raised_h:
-                _remind(recall, "raised_at")
-                for regulator in _next_up(recall):
-                    tell(regulator, _reminder(recall, hours))
-
-
-def _remind(recall: Recall, moment: str) -> None:
-    """Note that it was done, past the session: the lots' pages show nothing of it."""
-    statement = sa.update(Recall).where(Recall.id == recall.id).values({moment: utc_now()})
-    db.session.execute(statement, execution_options={"synchronize_session": False})
-
-
-def _reminder(recall: Recall, hours: float) -> JsonObject:
-    message = message_of(recall, None)
-    with force_locale("zh_CN"):
-        message["subject"] = f"[{_('待批准，已等 %(hours)d 小时', hours=int(hours))}] {recall.number}"
-    return message
-
-
-def _next_up(recall: Recall) -> list[Organisation]:
-    """The regulators with the narrowest jurisdiction around that of who issued a recall."""
-    above = [one for one in regulators_of(recall) if one.jurisdiction_code != recall.authority.jurisdiction_code]
-    reach = {one.id: len(division_prefix(one.jurisdiction_code or "")) for one in above}
-    return [one for one in above if reach[one.id] == max(reach.values())]
-
-
 def _sent_to(task: RecallTask) -> sa.ColumnElement[bool]:
     """The shipments that went to a party: an organisation's, or those to a consignee that is none."""
     if task.organisation_id is not None:
@@ -575,104 +457,3 @@ def report(
     acknowledge(task, name)
     db.session.flush()
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class PartyProgress:
-    """How far one party is. Percentages are means over its lots; None where nothing was in its hands."""
-
-    task: RecallTask
-    lots: int
-    secured: float | None
-    known: float | None
-
-    @property
-    def late(self) -> bool:
-        """Whether it has not begun in time, or not finished."""
-        if self.task.recall.status is not RecallStatus.ACTIVE:
-            return False
-        if self.task.acknowledged_at is None:
-            return self.task.start_due_at < utc_now()
-        return self.task.finish_due_on < today() and (self.known or 0) < 100 and self.known is not None
-
-
-@dataclass(frozen=True, slots=True)
-class LotProgress:
-    """What has become of a lot at all parties together, in its unit. One that was left out since doesn't count."""
-
-    batch: Batch
-    supplied: Decimal
-    sealed: Decimal
-    returned: Decimal
-    destroyed: Decimal
-    gone: Decimal
-    left_out: bool = False
-
-    @property
-    def secured(self) -> float | None:
-        return share(self.sealed + self.returned + self.destroyed, self.supplied)
-
-
-@dataclass(frozen=True, slots=True)
-class RecallProgress:
-    """How far a recall is. ``known`` is the mean share of goods of which it is known what became of them."""
-
-    parties: list[PartyProgress]
-    lots: list[LotProgress]
-    secured: float | None
-    known: float | None
-    hours_to_contact: float | None
-    """Hours until the last party confirmed; None as long as any has not."""
-
-    @property
-    def confirmed(self) -> int:
-        return sum(party.task.acknowledged_at is not None for party in self.parties)
-
-
-def progress_of(recall: Recall) -> RecallProgress:
-    """How far everyone is, by party and by lot."""
-    parties: list[PartyProgress] = []
-    by_lot: dict[int, dict[str, Any]] = {}
-    for task in tasks_of(recall):
-        counted = counted_lots(task)
-        for one in counted + lots_left_out(task):
-            sums = by_lot.setdefault(
-                one.batch.id,
-                {
-                    "batch": one.batch,
-                    "supplied": Decimal(0),
-                    "left_out": one.left_out,
-                    **dict.fromkeys(QUANTITIES, Decimal(0)),
-                },
-            )
-            sums["supplied"] += one.supplied
-            if one.report is not None:
-                for quantity in QUANTITIES:
-                    sums[quantity] += getattr(one.report, quantity)
-        parties.append(
-            PartyProgress(
-                task,
-                len(counted),
-                _mean(share(one.secured, one.supplied) for one in counted),
-                _mean(share(one.known, one.supplied) for one in counted),
-            )
-        )
-    lots = sorted((LotProgress(**sums) for sums in by_lot.values()), key=lambda lot: lot.left_out)
-    standing = [lot for lot in lots if not lot.left_out]
-    moments = [party.task.acknowledged_at for party in parties if party.task.acknowledged_at is not None]
-    return RecallProgress(
-        parties,
-        lots,
-        _mean(lot.secured for lot in standing),
-        _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in standing),
-        _hours(recall.in_force_at, max(moments)) if moments and len(moments) == len(parties) else None,
-    )
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _hours(begun: datetime | None, done: datetime) -> float | None:
-    return (done - begun).total_seconds() / 3600 if begun is not None else None

@@ -19,11 +19,11 @@ from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.forms import plain_decimal
 from trace_app.messages.service import tell
+from trace_app.recall_tasks.progress import progress_of
 from trace_app.recall_tasks.service import (
     counted_lots,
     message_of,
     party_name,
-    progress_of,
     regulators_of,
     tasks_of,
 )

@@ -24,7 +24,9 @@ from trace_app.forms import Form
 from trace_app.labels.service import labels_made
 from trace_app.recall_tasks import papers as recall_tasks
 from trace_app.recall_tasks import turnings
-from trace_app.recall_tasks.service import Concerned, RecallProgress, concerned_by, progress_of, tell_everyone
+from trace_app.recall_tasks.calls import Concerned, concerned_by
+from trace_app.recall_tasks.progress import RecallProgress, progress_of
+from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls import service
 from trace_app.recalls.forms import (
     KINDS,
