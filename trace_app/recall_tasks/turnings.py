@@ -63,11 +63,11 @@ def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, s
 
 def correct(user: User, recall: Recall, text: NoticeText, note: str) -> RecallProposal | None:
     """State level, reason and advice anew, or propose to."""
-    lowered = recall.level < text.level and recall.level <= 2
+    service.may_correct(user, recall, text)
+    lowered = text.level > recall.level
     if not _needs_second(user, recall, lowered):
         service.correct(user, recall, text, note)
         return None
-    service.may_correct(user, recall, text)
     return _propose(user, recall, Turning.CORRECT, note, {"text": asdict(text)})
 
 
