@@ -80,7 +80,7 @@ def edit(batch_id: int) -> ResponseReturnValue:
 @allow(RoleName.PRODUCER)
 def correct(batch_id: int) -> ResponseReturnValue:
     batch = service.own_batch(the_user(), batch_id)
-    if batch.recalled:
+    if request.method == "GET" and batch.recalled:
         raise service.UnderRecall(batch)
     form = CorrectionForm(user=the_user(), obj=batch)
     if form.validate_on_submit():
