@@ -62,6 +62,10 @@ class Settings(BaseSettings):
     commits. 0 asks for each scan."""
     scan_days_kept: int = Field(default=400, ge=7)
     """Days that single scans are kept. The sums by lot and day, and by label, stay."""
+    approval_reminder_h: int = Field(default=1, ge=1)
+    """Hours after which the other officers of an authority are reminded of a recall of level I that waits for one."""
+    approval_raised_h: int = Field(default=4, ge=1)
+    """Hours after which the next office up is told that it still waits."""
     log_format: Literal["console", "json"] = "console"
     bind: str = "127.0.0.1:8000"
     web_workers: int = Field(default=2, ge=1)

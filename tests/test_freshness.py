@@ -25,7 +25,7 @@ from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.extensions import db, jobs
 from trace_app.recalls.models import NoticeText, Recall
-from trace_app.recalls.service import end, issue_recall
+from trace_app.recalls.service import issue_recall, withdraw
 from trace_app.scanning.intake import QUEUE
 from trace_app.scanning.models import ScanDay
 
@@ -131,7 +131,7 @@ class Officer:
         self.musts.append(Must(lot, self._since[lot], time.monotonic(), show=True))
         with self._world.writing():
             recall = db.session.get_one(Recall, self._recalled[lot])
-            end(db.session.get_one(User, self._user_id), recall, "处置完毕")
+            withdraw(db.session.get_one(User, self._user_id), recall, "误报")
         self._since[lot] = time.monotonic()
 
 

@@ -29,6 +29,7 @@ PEOPLE = (
     ),
     ("neighbour", OrganisationKind.PRODUCER, {"name": "邻村姜业合作社", "credit_code": "914403001922038216"}),
     ("officer", OrganisationKind.REGULATOR, {"name": "罗平县农业农村局", "jurisdiction_code": "530324"}),
+    ("above", OrganisationKind.REGULATOR, {"name": "曲靖市农业农村局", "jurisdiction_code": "530300"}),
 )
 
 
@@ -57,7 +58,7 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def _people(platform: Platform) -> None:
-    """Two producers and a regulator, put into the platform's database from here: each command takes seconds."""
+    """Two producers and two regulators, put into the platform's database from here: each command takes seconds."""
     folder = Path(platform.environment["DATA_DIR"])
     app = app_for(settings_for(folder, database_url=platform.environment["DATABASE_URL"], secret_key=None))
     with app.app_context():

@@ -21,6 +21,7 @@ from trace_app.labels.models import LabelRun
 from trace_app.laboratory import reports as lab_reports
 from trace_app.laboratory.models import TestReport, Verdict
 from trace_app.media.models import Photo
+from trace_app.recalls.models import Recall, RecallKind
 from trace_app.recalls.published import recalls_of
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of, records_shown
@@ -56,7 +57,9 @@ def test_three_producers_in_each_county_and_thirty_batches_over_all_five_product
         lots = db.session.scalars(db.select(Batch)).all()
         assert len(lots) >= 30
         assert {b.product.kind_code for b in lots} == {"ham", "ham_mooncake", "ginger", "honey", "coix"}
-        assert sum(b.recalled for b in lots) == 1
+        assert sum(b.recalled for b in lots) == 2
+        recalls = db.session.scalars(db.select(Recall).filter_by(kind=RecallKind.RECALL)).all()
+        assert sorted(recall.status.value for recall in recalls) == ["active", "completed", "withdrawn"]
         assert {b.state for b in lots} == {"draft", "released", "closed", "held", "recalled"}
 
 

@@ -77,7 +77,7 @@ def test_what_is_wrong_is_told_by_field(world: World) -> None:
         gone = db.session.scalar(db.text("SELECT id FROM batches WHERE lot_number = 'GONE-1'"))
     late = client.post("/field/ginger/care", data=CARE | {"scope": "lots", "batch_ids": str(gone)}, headers=JSON)
     assert late.status_code == 422
-    assert "GONE-1 正在召回" in late.json["messages"][0]
+    assert "GONE-1 已召回" in late.json["messages"][0]
 
 
 def test_conflicting_corrections_are_shown_not_overwritten(world: World) -> None:

@@ -109,7 +109,7 @@ class TestLinking:
         actor = world.producer()
         source, target = world.released(actor, lot_number="R-1"), world.batch(actor)
         world.recall(world.regulator(), source)
-        assert "正在召回，此操作已停用。请联系" in self._post(world.client(actor), target, source_id=str(source)).text
+        assert "已召回，此操作已停用。请联系" in self._post(world.client(actor), target, source_id=str(source)).text
 
     @pytest.mark.parametrize("notice", [{"kind": "hold"}, {"level": "1"}])
     def test_a_lot_on_hold_or_awaiting_a_second_officer_goes_into_nothing(

@@ -150,7 +150,7 @@ def test_only_what_is_released_and_not_recalled_or_closed_is_labelled(world: Wor
     path = _file_path(client.get(f"/labels/{run}").text)
     client.post(f"/batches/{closed}/close")
     world.recall(world.regulator(), recalled)
-    for batch_id, message in ((draft, "批次放行后才能打印"), (closed, "批次已结束"), (recalled, "正在召回")):
+    for batch_id, message in ((draft, "批次放行后才能打印"), (closed, "批次已结束"), (recalled, "已召回")):
         answer = client.post(f"/batches/{batch_id}/labels", data=ORDER)
         assert answer.status_code == 422
         assert message in answer.text
@@ -330,7 +330,7 @@ class TestVoid:
         number = world.recall(world.regulator(), batch_id)
         page = world.client().get(f"/{world.code(run)}")
         assert page.status_code == 410
-        assert "正在召回" in page.text
+        assert "已召回" in page.text
         assert number in page.text
 
 

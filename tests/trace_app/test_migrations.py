@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from flask import Flask
 
 from tests.conftest import app_for, settings_for
+from trace_app.batches.models import Batch
 from trace_app.db.base import is_of_the_models
 from trace_app.extensions import db
 from trace_app.findings.models import Waiver
@@ -304,4 +305,49 @@ def test_no_way_back_is_offered_where_printed_codes_would_lose_their_meaning(bar
             flask_migrate.downgrade(revision="0016")
         with db.engine.connect() as connection:
             assert connection.execute(sa.text("SELECT count(*) FROM counters")).scalar() == 1
+        db.engine.dispose()
+
+
+ENDED_BEFORE = """
+INSERT INTO users (id, email, username, full_name, password, active, fs_uniquifier, organisation_id, created_at)
+    VALUES (1, 'u', 'u', '', '', TRUE, 'u', 1, '2026-01-01 00:00:00');
+INSERT INTO recalls (id, number, kind, status, level, voluntary, authority_id, issued_by_id, issued_at, ended_at, scope,
+    lot_count)
+    VALUES (1, 'R', 'recall', 'ended', 2, FALSE, 1, 1, '2026-02-01 00:00:00', '2026-02-09 00:00:00', '{}', 1),
+           (2, 'H', 'hold', 'ended', 2, FALSE, 1, 1, '2026-02-01 00:00:00', '2026-02-09 00:00:00', '{}', 1),
+           (3, 'M', 'drill', 'ended', 2, FALSE, 1, 1, '2026-02-01 00:00:00', '2026-02-09 00:00:00', '{}', 1),
+           (4, 'N', 'recall', 'rejected', 1, FALSE, 1, 1, '2026-02-01 00:00:00', NULL, '{}', 1);
+INSERT INTO recall_notices (id, recall_id, sequence, type, level, reason, reason_en, advice, advice_en, note, scope,
+    lots_added, lots_removed, lot_count, issued_by_id, issued_at)
+    SELECT id, id, 1, 'end', level, '', '', '', '', '', '{}', 0, 0, 1, 1, '2026-02-09 00:00:00' FROM recalls;
+INSERT INTO recall_batches (recall_id, batch_id, added_in) SELECT id, 1, 1 FROM recalls
+"""
+
+
+def test_recalls_that_had_ended_count_as_completed_and_their_lots_stay_withdrawn(bare: Flask) -> None:
+    def told() -> list[tuple[str, ...]]:
+        query = "SELECT r.status, n.type FROM recalls r JOIN recall_notices n ON n.recall_id = r.id ORDER BY r.id"
+        with db.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(query))]
+
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        _execute(BEFORE_THE_PRINT_ROOM)
+        flask_migrate.upgrade(revision="0018")
+        _execute(ENDED_BEFORE)
+        flask_migrate.upgrade()
+        assert told()[:3] == [("completed", "complete"), ("lifted", "lift"), ("ended", "end")]
+        with db.engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT version FROM batches")).scalar_one() == 2
+            ended = connection.execute(sa.text("SELECT ended_at FROM recalls WHERE id = 4")).scalar_one()
+            assert str(ended)[:10] == "2026-02-09"
+            lot = db.session.get_one(Batch, 1)
+            assert lot.state == "recalled"
+        db.session.remove()
+        with pytest.raises(sa.exc.IntegrityError):
+            _execute("UPDATE recall_notices SET type = 'withdraw'")
+        flask_migrate.downgrade(revision="0018")
+        assert told()[:3] == [("ended", "end")] * 3
+        with pytest.raises(sa.exc.IntegrityError):
+            _execute("DELETE FROM recall_notices")
         db.engine.dispose()

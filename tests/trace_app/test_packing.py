@@ -132,7 +132,7 @@ def test_a_recalled_batch_is_packed_no_more(world: World, actor: Actor, batch_id
     world.recall(world.regulator(), batch_id)
     answer = world.client(actor).post(f"/labels/pack/{world.code(cases)}", data={"code": world.code(items)})
     assert answer.status_code == 422
-    assert "正在召回" in answer.text
+    assert "已召回" in answer.text
     assert "正在召回" in world.client().get(f"/{world.code(cases)}").text
 
 

@@ -160,7 +160,7 @@ def test_a_cancelled_job_of_a_recalled_lot_is_not_done_after_all(world: World) -
     world.recall(world.regulator(), lot)
     refused = client.post(f"/labels/jobs/{job_id}/retry")
     assert refused.status_code == 409
-    assert "正在召回" in refused.text
+    assert "已召回" in refused.text
     with world.app.app_context():
         assert _job(world, job_id).status is PrintStatus.CANCELLED
         assert db.session.scalar(db.select(db.func.count(PrintVolume.id))) == 0

@@ -18,6 +18,7 @@ from trace_app.extensions import db
 from trace_app.messages.models import Delivery
 from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.models import RecallTask
+from trace_app.recall_tasks.progress import progress_of
 from trace_app.recalls import clocks, published
 from trace_app.recalls.models import Recall, RecallExclusion, RecallMember, RecallNotice
 
@@ -39,6 +40,15 @@ def _issue(world: World, actor: Actor, lot: int, **values: str) -> str:
 def _state(world: World, lot: int) -> str:
     with world.app.app_context():
         return db.session.get_one(Batch, lot).state
+
+
+def _turn(world: World, officer: Actor, second: Actor, number: str, turning: str, **values: str) -> None:
+    """What one officer proposes and a second one approves."""
+    assert world.client(officer).post(f"/recalls/{number}/{turning}", data=values).status_code == 302
+    with world.app.app_context():
+        recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+        waits = recall.proposals[-1].id
+    assert world.client(second).post(f"/recalls/{number}/proposals/{waits}/approve").status_code == 302
 
 
 def _send(world: World, actor: Actor, lot: int, amount: str, to: str, **values: str) -> None:
@@ -93,7 +103,7 @@ class TestLevelOne:
         number = _issue(world, issuer, lot, level="1")
         answer = world.client(puppet).post(f"/recalls/{number}/approve")
         assert answer.status_code == 422
-        assert "由发布人建立、启用或重设过密码的账号也不行" in answer.text
+        assert "由提出人建立、启用或重设过密码的账号也不行" in answer.text
         assert _state(world, lot) == "held"
         assert world.client(world.regulator("530300")).post(f"/recalls/{number}/approve").status_code == 302
 
@@ -116,12 +126,12 @@ class TestLevelOne:
         page = world.client().get(f"/{code}").text
         assert "一级召回" in page
         assert "致病菌" in page
-        world.client(officer).post(f"/recalls/{number}/end", data={"note": "已处置完毕"})
+        _turn(world, officer, above, number, "withdraw", note="误报")
         page = world.client().get(f"/{code}").text
         assert "三级召回" in page
         assert "标签有误" in page
         again = world.client(officer).post(f"/batches/{lot}/recall", data=NOTICE | {"level": "3"})
-        assert "已在召回中" in again.text
+        assert "已召回或暂停销售" in again.text
 
 
 class TestNotices:
@@ -135,7 +145,7 @@ class TestNotices:
         assert "范围内现在有 2 批" in client.post("/recalls/scope", data=more | {"count": "1"}).text
         assert client.post("/recalls/scope", data=more | {"count": "2"}).status_code == 302
         fixed = NOTICE | {"level": "3", "reason": "镉 0.21 mg/kg", "note": "复检结果"}
-        assert client.post(f"/recalls/{number}/correct", data=fixed).status_code == 302
+        _turn(world, officer, world.regulator("530300"), number, "correct", **fixed)
         assert (
             client.post(f"/recalls/{number}/narrow", data={"out": str(lots[0]), "note": "复检合格"}).status_code == 302
         )
@@ -151,10 +161,10 @@ class TestNotices:
             ]
         page = world.client().get(f"/recalls/{number}").text
         assert all(text in page for text in (f"{number}-4", "复检合格", "又查出一批", "C-2"))
-        assert client.post(f"/recalls/{number}/end", data={"note": "全部处置"}).status_code == 302
+        assert client.post(f"/recalls/{number}/withdraw", data={"note": "复检合格"}).status_code == 302
         assert {_state(world, lot) for lot in lots} == {"released"}
-        assert "已于" in world.client().get(f"/recalls/{number}").text
-        assert client.post(f"/recalls/{number}/end", data={"note": "再终止"}).status_code == 422
+        assert "撤销：召回有误" in world.client().get(f"/recalls/{number}").text
+        assert client.post(f"/recalls/{number}/withdraw", data={"note": "再撤"}).status_code == 422
         # What was taken out comes in again.
         again = client.post("/recalls/scope", data=NOTICE | {"lots": "C-0", "count": "1"})
         assert again.status_code == 302
@@ -187,7 +197,7 @@ class TestNotices:
         assert "检测合格，第一次" in page
         assert "第 4 号公告" in page
         public = world.client().get(f"/recalls/{number}").text
-        assert public.count("C-0") == public.count("C-1")
+        assert public.count("C-0，共") == public.count("C-1，共") == 1
 
     def test_whether_a_lot_was_recalled_on_a_day(self, world: World) -> None:
         grower, officer = world.producer(), world.regulator()
@@ -196,7 +206,7 @@ class TestNotices:
         number = client.post("/recalls/scope", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
         client.post(f"/recalls/{number}/narrow", data={"out": str(lots[0]), "note": "复检合格"})
         client.post("/recalls/scope", data={"extends": number, "lots": "C-0", "note": "有误", "count": "1"})
-        client.post(f"/recalls/{number}/end", data={"note": "全部处置"})
+        client.post(f"/recalls/{number}/withdraw", data={"note": "误报"})
         _issue(world, officer, lots[1], kind="hold")
         # As if a week had gone by between one notice and the next: in on 1 May, out on 8, in again on 15, over on 22.
         with world.writing():
@@ -235,24 +245,15 @@ class TestNotices:
             ("correct", NOTICE | {"level": "1", "note": "更严重"}, "另发一级召回"),
             ("correct", NOTICE | {"note": ""}, "请填写此项"),
             ("narrow", {"note": "x"}, "请勾选要排除的批次"),
-            ("narrow", {"out": [str(lot) for lot in lots], "note": "x"}, "请改用“终止”"),
-            ("end", {"note": " "}, "请填写此项"),
+            ("narrow", {"out": [str(lot) for lot in lots], "note": "x"}, "请改用“撤销召回”"),
+            ("withdraw", {"note": " "}, "请填写此项"),
+            ("end", {"note": "不是暂停"}, "现在不能这样做"),
         ):
             answer = client.post(f"/recalls/{number}/{path}", data=data)
             assert answer.status_code == 422
             assert message in answer.text
         with world.app.app_context():
             assert db.session.scalar(db.select(db.func.count(RecallNotice.id))) == 1
-
-    def test_the_page_of_an_ended_recall_and_the_lots_page_say_so(self, world: World) -> None:
-        lot, code = world.labelled(world.producer())
-        officer = world.regulator()
-        number = _issue(world, officer, lot)
-        world.client(officer).post(f"/recalls/{number}/end", data={"note": "处置完毕"})
-        page = world.client().get(f"/{code}").text
-        assert "未被召回" in page
-        assert "曾被召回，现已解除" in page
-        assert number in page
 
 
 class TestClocks:
@@ -327,7 +328,7 @@ class TestHolds:
         above = world.client(world.regulator("530300"))
         again = above.post(f"/batches/{lot}/recall", data=NOTICE | {"kind": "hold"})
         assert again.status_code == 422
-        assert "已在召回中" in again.text
+        assert "已召回或暂停销售" in again.text
         with world.app.app_context():
             assert db.session.scalar(db.select(db.func.count(Recall.id))) == 1
         world.client(officer).post(f"/recalls/{number}/end", data={"note": "合格"})
@@ -343,12 +344,12 @@ class TestVoluntary:
         assert "正在召回" in world.client().get(f"/{code}").text
         assert "生产者主动召回" in world.client().get(f"/recalls/{number}").text
         client = world.client(grower)
-        assert client.post(f"/recalls/{number}/end", data={"note": "好了"}).status_code == 422
+        assert client.post(f"/recalls/{number}/complete", data={"note": "好了"}).status_code == 403
         assert number in world.client(officer).get("/desk").text
         with world.app.app_context():
             messages = [row.message for row in db.session.scalars(db.select(Delivery))]
             assert any(number in str(message) for message in messages)
-        assert world.client(officer).post(f"/recalls/{number}/end", data={"note": "审查通过"}).status_code == 302
+        _turn(world, officer, world.regulator("530300"), number, "withdraw", note="审查通过")
         assert world.client(world.producer()).get(f"/recalls/{number}/manage").status_code == 404
 
     def test_it_reaches_no_lot_of_others_but_tells_of_them(self, world: World) -> None:
@@ -409,11 +410,11 @@ class TestWhatWasMadeOfIt:
     def test_one_lot_is_recalled_and_the_recall_ends(self, world: World) -> None:
         _maker, ham, scanned = self._cakes(world)
         officer, consumer = world.regulator("530381"), world.client()
-        mark = '<b class="bad">正在召回</b>'
+        mark = '<b class="bad">已召回</b>'
         assert mark not in consumer.get(f"/{scanned}").text
         number = _issue(world, officer, ham)
         assert mark in consumer.get(f"/{scanned}").text
-        world.client(officer).post(f"/recalls/{number}/end", data={"note": "处置完毕"})
+        world.client(officer).post(f"/recalls/{number}/withdraw", data={"note": "误报"})
         assert mark not in consumer.get(f"/{scanned}").text
 
     def test_a_hold_a_voluntary_recall_and_a_lot_left_out(self, world: World) -> None:
@@ -426,14 +427,14 @@ class TestWhatWasMadeOfIt:
         assert "暂停销售" not in consumer.get(f"/{scanned}").text
         data = NOTICE | {"lots": "HAM-1", "count": "1"}
         number = world.client(maker).post("/recalls/scope", data=data).location.split("/")[2]
-        assert '<b class="bad">正在召回</b>' in consumer.get(f"/{scanned}").text
-        world.client(officer).post(f"/recalls/{number}/end", data={"note": "查清"})
-        assert "正在召回" not in consumer.get(f"/{scanned}").text
+        assert '<b class="bad">已召回</b>' in consumer.get(f"/{scanned}").text
+        world.client(officer).post(f"/recalls/{number}/withdraw", data={"note": "查清"})
+        assert "已召回" not in consumer.get(f"/{scanned}").text
         with world.app.app_context():
             cakes = db.session.scalars(db.select(Batch.id).filter_by(lot_number="CAKE-1")).one()
         out = {"out": str(cakes), f"why-{cakes}": "未出库"}
         assert world.client(officer).post("/recalls/scope", data=data | out).status_code == 302
-        assert '<b class="bad">正在召回</b>' in consumer.get(f"/{scanned}").text
+        assert '<b class="bad">已召回</b>' in consumer.get(f"/{scanned}").text
 
 
 class TestFollowUp:
@@ -517,7 +518,7 @@ class TestFollowUp:
                 task.finish_due_on = date(2026, 1, 1)
         with world.app.app_context():
             recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
-            late = {tasks.party_name(party.task): party.late for party in tasks.progress_of(recall).parties}
+            late = {tasks.party_name(party.task): party.late for party in progress_of(recall).parties}
         assert (late["云岭超市"], late["早市摊"]) == (False, True)
 
     def test_an_extension_gives_tasks_to_those_who_are_new_and_tells_the_others(self, world: World) -> None:
@@ -539,9 +540,10 @@ class TestFollowUp:
         data = {"name": "张店长", f"destroyed-{lot}": "40", "note": "深埋"}
         shop.post(f"/recall-tasks/{found['云岭超市']}/report", data=data)
         client = world.client(officer)
-        client.post(f"/recalls/{number}/end", data={"note": "全部处置"})
+        above = world.regulator("530300")
+        _turn(world, officer, above, number, "complete", note="全部处置", why_open="再等无益")
         assert (
-            "不再需要做什么"
+            "不用再报告"
             in shop.post(f"/recall-tasks/{found['早市摊']}/report", data={"name": "x", f"gone-{lot}": "1"}).text
         )
         answer = client.get(f"/recalls/{number}/report.pdf")
@@ -609,7 +611,7 @@ class TestPublic:
         consumer = world.client()
         for found in ("q=P-1", "q=板桥", "q=镉超", f"q={number}", "state=active", "level=2"):
             assert number in consumer.get(f"/recalls?{found}").text
-        for nothing in ("q=P-2", "state=ended", "level=3"):
+        for nothing in ("q=P-2", "state=withdrawn", "level=3"):
             assert "没有符合条件" in consumer.get(f"/recalls?{nothing}").text
         assert "正在召回" in consumer.get("/recalls/check?lot=P-1").text
         assert "没有被召回" in consumer.get("/recalls/check?lot=P-2").text

@@ -63,7 +63,7 @@ def test_the_producer_can_neither_change_nor_undo_it(world: World) -> None:
     assert client.post(f"/batches/{batch_id}/close").status_code == 409
     again = client.post(f"/batches/{batch_id}/recall", data=FORM)
     assert again.status_code == 422
-    assert "已在召回中" in again.text
+    assert "已召回或暂停销售" in again.text
     note = {
         "scope": "lots",
         "batch_ids": str(batch_id),
@@ -74,7 +74,7 @@ def test_the_producer_can_neither_change_nor_undo_it(world: World) -> None:
     for path in (world.entry(batch_id, "care"), f"/field/records/{record_id}/correct"):
         answer = client.post(path, data=note)
         assert answer.status_code == 422
-        assert "正在召回" in answer.text
+        assert "已召回" in answer.text
 
 
 def test_only_within_the_jurisdiction(world: World) -> None:
@@ -90,7 +90,7 @@ def test_a_batch_is_recalled_once(world: World) -> None:
     assert client.post(f"/batches/{batch_id}/recall", data=FORM).status_code == 302
     again = client.post(f"/batches/{batch_id}/recall", data=FORM)
     assert again.status_code == 422
-    assert "已在召回中" in again.text
+    assert "已召回或暂停销售" in again.text
     with world.app.app_context():
         assert db.session.scalar(db.select(db.func.count(Recall.id))) == 1
 
@@ -136,7 +136,7 @@ def test_what_is_sold_while_a_recall_is_issued_waits_and_is_refused(
     answer = seller.post(f"/batches/{batch_id}/close")
     recalling.join()
     assert answer.status_code == 409
-    assert "正在召回" in answer.text
+    assert "已召回" in answer.text
 
 
 @pytest.mark.parametrize("change", [{"level": ""}, {"level": "4"}, {"level": "x"}, {"reason": ""}, {"advice": " "}])
@@ -157,7 +157,7 @@ def test_a_draft_can_be_recalled_before_it_leaves(world: World) -> None:
     client = world.client(actor)
     answer = client.post(f"/batches/{batch_id}/release")
     assert answer.status_code == 409
-    assert "正在召回，此操作已停用" in answer.text
+    assert "已召回，此操作已停用" in answer.text
     with world.app.app_context():
         assert db.session.get_one(Batch, batch_id).released_at is None
 
@@ -176,7 +176,7 @@ def test_the_facts_of_a_recalled_or_closed_lot_are_corrected_by_nobody(world: Wo
         "lot_number": "ANOTHER-1",
         "reason": "换个批次号",
     }
-    for lot_number, said in (("RECALLED-1", "正在召回"), ("CLOSED-1", "已结束")):
+    for lot_number, said in (("RECALLED-1", "已召回"), ("CLOSED-1", "已结束")):
         batch_id = world.released(actor, product_id=product, site_id=site, lot_number=lot_number)
         if lot_number == "RECALLED-1":
             world.recall(world.regulator(), batch_id)

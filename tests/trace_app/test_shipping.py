@@ -204,7 +204,7 @@ def test_a_recalled_or_held_lot_is_not_sent_and_the_answer_says_whom_to_call(wor
     world.recall(officer, recalled)
     form = {"kind": "hold", "level": "2", "reason": "待查", "advice": "先不要吃"}
     assert world.client(officer).post(f"/batches/{held}/recall", data=form).status_code == 302
-    for lot, word in ((recalled, "正在召回"), (held, "暂停销售")):
+    for lot, word in ((recalled, "已召回"), (held, "暂停销售")):
         answer = world.client(grower).post("/shipments/new", data=FORM | {f"q-{lot}": "1"})
         assert answer.status_code == 422
         assert word in answer.text
@@ -350,7 +350,7 @@ def test_who_received_a_lot_does_not_send_it_on_once_it_is_stopped(world: World,
         _hold(world, officer, lot)
     answer = world.client(packer).post("/shipments/new", data=FORM | {f"q-{lot}": "1"})
     assert answer.status_code == 422
-    assert ("正在召回" if stopped == "recalled" else "暂停销售") in answer.text
+    assert ("已召回" if stopped == "recalled" else "暂停销售") in answer.text
     assert _left(world, lot, packer) == 40
 
 

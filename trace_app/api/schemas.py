@@ -298,7 +298,7 @@ class RecallIn(Body):
 
 class NoticeOut(Row):
     number: str
-    type: Literal["issue", "approve", "reject", "extend", "narrow", "correct", "end"]
+    type: Literal["issue", "approve", "reject", "extend", "narrow", "correct", "complete", "withdraw", "lift", "end"]
     issued_at: datetime
     note: str
 
@@ -306,8 +306,9 @@ class NoticeOut(Row):
 class RecallOut(BaseModel):
     number: str
     kind: Literal["recall", "hold", "drill"]
-    status: Literal["pending", "active", "ended", "rejected"] = Field(
-        description="Level I waits for a second officer's approval; its lots are on hold meanwhile."
+    status: Literal["pending", "active", "completed", "withdrawn", "lifted", "ended", "rejected"] = Field(
+        description="Level I waits for a second officer's approval; its lots are on hold meanwhile. The lots of a"
+        " completed recall stay withdrawn; those of a withdrawn one, which was wrong, are free."
     )
     voluntary: bool = Field(description="Whether the producer itself recalls.")
     level: int

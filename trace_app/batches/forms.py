@@ -34,7 +34,7 @@ STATES = {
     BatchStatus.RELEASED.value: _("已放行"),
     BatchStatus.CLOSED.value: _("已结束"),
     "held": _("暂停销售"),
-    "recalled": _("召回中"),
+    "recalled": _("已召回"),
 }
 
 

@@ -34,8 +34,10 @@ def _is(kind: str, status: str) -> sa.ColumnElement[bool]:
     return sa.and_(RECALLS.c.kind == kind, RECALLS.c.status == status)
 
 
-IN_FORCE = _is("recall", "active")
-"""The condition on a row of `recalls` that it takes its lots back from consumers."""
+IN_FORCE = sa.and_(RECALLS.c.kind == "recall", RECALLS.c.status.in_(("active", "completed")))
+"""The condition on a row of `recalls` that it takes its lots back from consumers. Who carried a recall out has not made
+its lots good: they stay withdrawn. Only a recall that was wrong lets them go.
+"""
 PENDING = _is("recall", "pending")
 """It waits for the second officer."""
 HOLDING = sa.or_(_is("hold", "active"), PENDING)
@@ -127,7 +129,7 @@ class Batch(Model):
 
     @hybrid_property
     def recalled(self) -> bool:
-        """Whether a recall is in force."""
+        """Whether a recall takes it back: one in force, or one that was carried out."""
         return self._recalled
 
     @recalled.inplace.expression

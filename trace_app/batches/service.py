@@ -50,7 +50,7 @@ class AlreadyClosed(Problem):
 class UnderRecall(Problem):
     """A recalled batch can't be changed, released, closed, labelled, used or sent."""
 
-    title = _("批次 %(lot)s 正在召回，此操作已停用。请联系%(contact)s。")
+    title = _("批次 %(lot)s 已召回，此操作已停用。请联系%(contact)s。")
 
     def __init__(self, batch: Batch) -> None:
         super().__init__(lot=batch.lot_number, contact=_contact(batch) or str(_("发布召回的主管部门")))

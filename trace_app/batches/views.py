@@ -81,6 +81,8 @@ def edit(batch_id: int) -> ResponseReturnValue:
 @allow(RoleName.PRODUCER)
 def correct(batch_id: int) -> ResponseReturnValue:
     batch = service.own_batch(the_user(), batch_id)
+    if request.method == "GET" and batch.recalled:
+        raise service.UnderRecall(batch)
     form = CorrectionForm(user=the_user(), obj=batch)
     if form.validate_on_submit():
         with form.refusals(lot_number=service.LotNumberTaken, produced_on=service.NotReadyForRelease), transaction():

@@ -38,7 +38,13 @@ APPEND_ONLY = (
     AppendOnly("recall_batches", fixed=("recall_id", "batch_id", "added_in"), once=("removed_in",)),
     AppendOnly("recall_exclusions"),
     AppendOnly("recall_notices"),
+    AppendOnly(
+        "recall_proposals",
+        fixed=("recall_id", "turning", "content", "note", "hold_id", "proposed_by_id", "proposed_at"),
+        once=("decided_by_id", "decided_at", "approved", "decision_note"),
+    ),
     AppendOnly("recall_reports"),
+    AppendOnly("recall_task_lots"),
     AppendOnly("receipt_lines"),
     AppendOnly("receipts"),
     AppendOnly("record_batches"),

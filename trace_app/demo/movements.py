@@ -130,6 +130,22 @@ def hold(lot: Batch) -> Recall:
     )
 
 
+def recalls_that_are_over(completed: Batch, withdrawn: Batch) -> list[Recall]:
+    """One recall that was carried out, whose lot stays withdrawn, and one that was wrong."""
+    officer = accounts.user_by_name("luoping")
+    text = NoticeText(
+        level=3,
+        reason="包装上的净含量与实际不符。",
+        advice="请勿食用，凭包装到购买处退货退款。",
+        reason_en="The net content on the pack is not what is inside.",
+        advice_en="Do not eat it. Return it with its packaging to the shop for a refund.",
+    )
+    done, wrong = (recalls.issue_recall(officer, lot, text) for lot in (completed, withdrawn))
+    recalls.complete(officer, done, "货已全部找回，在罗平县农业农村局人员见证下销毁。")
+    recalls.withdraw(officer, wrong, "复查时发现看错了批次号，这一批没有问题。")
+    return [done, wrong]
+
+
 def drill(lot: Batch) -> Recall:
     """A mock recall whose scope is established."""
     officer = accounts.user_by_name("xuanwei")

@@ -184,7 +184,7 @@ def _recalled(lots: dict[int, Batch]) -> list[ChainEvent]:
             RecallMember.batch_id.in_(list(lots)),
             RecallMember.removed_in.is_(None),
             Recall.kind == RecallKind.RECALL,
-            Recall.status.in_([RecallStatus.ACTIVE, RecallStatus.ENDED]),
+            Recall.status.in_([RecallStatus.ACTIVE, RecallStatus.COMPLETED]),
         )
         .order_by(Recall.id)
     )

@@ -78,14 +78,14 @@ class Trace:
 
     @cached_property
     def recall(self) -> Recall | None:
-        """The gravest recall in force."""
+        """The recall that takes it back: the gravest that is going on, else the gravest that was carried out."""
         return self.recalls[0] if self.batch.recalled else None
 
     @property
     def former_recalls(self) -> list[Recall]:
         """Recalls it was in and is no longer."""
-        ended = [recall for recall in self.recalls if recall.status is RecallStatus.ENDED]
-        return self.recalls if not self.batch.recalled else ended
+        withdrawn = [recall for recall in self.recalls if recall.status is RecallStatus.WITHDRAWN]
+        return self.recalls if not self.batch.recalled else withdrawn
 
     @cached_property
     def words(self) -> dict[str, str]:

@@ -36,6 +36,7 @@ from trace_app.recalls.forms import CheckForm, RecallSearchForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import (
     lots_listed,
+    lots_taken_out,
     lots_with_number,
     newest_recalls,
     public_recall,
@@ -211,6 +212,7 @@ def recall(number: str) -> ResponseReturnValue:
         area=areas_of_sale([row])[row.id],
         producers=producers_stated(row.notice),
         duties=DUTIES,
+        taken_out=lots_taken_out([row]),
     )
 
 
@@ -224,7 +226,8 @@ def recall_notice(number: str, sequence: int) -> ResponseReturnValue:
     notice = next((notice for notice in row.notices if notice.sequence == sequence), None)
     if notice is None:
         raise NotFound
-    return _pdf(papers.notice_pdf(row, notice, lots_listed([row])[row.id], _page_of(row)), notice.number)
+    taken_out = lots_taken_out([row]).get((row.id, sequence), [])
+    return _pdf(papers.notice_pdf(row, notice, lots_listed([row])[row.id], _page_of(row), taken_out), notice.number)
 
 
 @views.get("/recalls/<number>/poster.pdf")

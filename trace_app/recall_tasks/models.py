@@ -51,6 +51,19 @@ class RecallTask(Model):
     reports: Mapped[list[RecallReport]] = relationship(back_populates="task", order_by="RecallReport.id")
 
 
+class RecallTaskLot(Model):
+    """How much of a lot a party had when the recall reached it there, in the lot's unit. What the party reports is held
+    against it, whatever becomes of the goods. Only ever added."""
+
+    __tablename__ = "recall_task_lots"
+    __table_args__ = (sa.CheckConstraint("supplied >= 0", "supplied"),)
+
+    task_id: Mapped[int] = mapped_column(sa.ForeignKey("recall_tasks.id"), primary_key=True)
+    batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), primary_key=True)
+    supplied: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    counted_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+
 recall_report_photos = sa.Table(
     "recall_report_photos",
     Model.metadata,
@@ -80,6 +93,10 @@ class RecallReport(Model):
     note: Mapped[str] = mapped_column(sa.String(300), default="")
     reported_by: Mapped[str] = mapped_column(sa.String(60))
     reported_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    @property
+    def total(self) -> Decimal:
+        return self.sealed + self.returned + self.destroyed + self.gone
 
     task: Mapped[RecallTask] = relationship(back_populates="reports")
     batch: Mapped[Batch] = relationship()

@@ -11,10 +11,13 @@ from trace_app.db.base import utc_now
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.paper import Styles, document
-from trace_app.recall_tasks.service import RecallProgress, party_name
+from trace_app.recall_tasks.progress import RecallProgress
+from trace_app.recall_tasks.service import party_name
+from trace_app.recall_tasks.turnings import is_open, open_text
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES
 from trace_app.recalls.models import Recall, RecallKind
 from trace_app.recalls.papers import _amount, _day, _drill, _of
+from trace_app.units import unit_name
 
 
 def _percent(value: float | None) -> str:
@@ -32,7 +35,7 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
         (str(_("开始")), _day(recall.issued_at)),
         (str(_("范围确定")) if recall.kind is RecallKind.DRILL else str(_("生效")), _day(recall.in_force_at)),
         (str(_("确定范围用时")), _seconds(recall) if recall.kind is RecallKind.DRILL else ""),
-        (str(_("终止")), _day(recall.ended_at)),
+        (str(STATUSES[recall.status]) if recall.ended_at else "", _day(recall.ended_at)),
         (str(_("批次")), str(recall.lot_count)),
         (
             str(_("有关各方")),
@@ -42,7 +45,7 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
         (str(_("已控制")), _percent(progress.secured)),
         (str(_("已核清")), _percent(progress.known)),
     ]
-    tables = [_notices(recall), _parties(progress), _lots(progress), _reports(progress)]
+    tables = [_notices(recall), *_still_open(recall), _parties(progress), _lots(progress), _reports(progress)]
     nothing = str(_("没有记录。"))
     foot = str(_("由曲靖市农产品质量安全追溯平台生成于 %(moment)s", moment=f"{local(utc_now()):%Y-%m-%d %H:%M}"))
     texts = [nothing, *(t for pair in facts for t in pair)]
@@ -77,11 +80,26 @@ def _notices(recall: Recall) -> Table:
             str(NOTICE_TYPES[one.type]),
             _day(one.issued_at),
             str(one.lot_count),
-            one.note or _of(one, "reason"),
+            (one.note or _of(one, "reason")) + open_text(one.still_open),
         ]
         for one in recall.notices
     ]
     return str(_("通知")), heads, rows, [3, 1.6, 2.2, 1, 6]
+
+
+def _still_open(recall: Recall) -> list[Table]:
+    """What was open when it ended, by party and lot; no table where nothing was."""
+    found = recall.notice.still_open
+    if not found or not is_open(found):
+        return []
+    rows = [[party, str(_("没有确认")), "", ""] for party in found["unconfirmed"]]
+    rows += [[party, str(_("没有证据")), "", ""] for party in found["unproven"]]
+    rows += [
+        [one["party"], str(_("没有控制的数量")), one["lot"], f"{one['quantity']} {unit_name(one['unit'])}"]
+        for one in found["uncontrolled"]
+    ]
+    heads = [str(text) for text in (_("单位"), _("未了结的"), _("批次号"), _("数量"))]
+    return [(str(_("结束时未了结的")), heads, rows, [5, 3, 3, 2])]
 
 
 def _parties(progress: RecallProgress) -> Table:
@@ -108,7 +126,10 @@ def _lots(progress: RecallProgress) -> Table:
     rows = []
     for lot in progress.lots:
         amounts = [plain_decimal(amount) for amount in (lot.sealed, lot.returned, lot.destroyed, lot.gone)]
-        about = [lot.batch.lot_number, named(lot.batch.product), _amount(lot.supplied, lot.batch)]
+        number = lot.batch.lot_number
+        if lot.left_out:
+            number += str(_("（已排除）"))
+        about = [number, named(lot.batch.product), _amount(lot.supplied, lot.batch)]
         rows.append([*about, *amounts, _percent(lot.secured)])
     return str(_("各批次的去向")), [str(name) for name in names], rows, [3, 3, 2, 1.4, 1.4, 1.4, 1.8, 1.3]
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -20,7 +18,7 @@ from trace_app.accounts.access import NotFound, division_prefix
 from trace_app.accounts.models import Author, Organisation, OrganisationKind, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
-from trace_app.clock import local, today
+from trace_app.clock import local
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem, Unprocessable
@@ -31,11 +29,11 @@ from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.media.service import keep_photos
 from trace_app.messages.service import tell, tell_address
-from trace_app.recall_tasks.models import RecallReport, RecallTask
+from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
 from trace_app.recalls import clocks
-from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
+from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, TURNINGS
 from trace_app.recalls.leads import to_be_told
-from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallStatus
+from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
 from trace_app.settings import address_of
 from trace_app.units import unit_name
 from trace_app.values import JsonObject
@@ -43,6 +41,8 @@ from trace_app.values import JsonObject
 LOTS_IN_MESSAGE = 50
 MOST_LOTS = 500
 """How many lots of a task are listed and reported on one by one."""
+
+_SHOWN = (joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer))
 
 log = structlog.get_logger()
 
@@ -56,16 +56,21 @@ class NothingReported(Unprocessable):
 
 
 class RecallOver(Problem):
-    title = _("%(number)s 已经终止，不再需要报告。")
+    title = _("%(number)s 已经结束，不再需要报告。")
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What has become of a lot at one party, in the lot's unit. ``supplied`` is what was in its hands."""
+    """What has become of a lot at one party, in the lot's unit.
+
+    :ivar supplied: what was in its hands when the recall reached it there.
+    :ivar left_out: whether the recall has been narrowed down by the lot since.
+    """
 
     batch: Batch
     supplied: Decimal
     report: RecallReport | None
+    left_out: bool = False
 
     @property
     def secured(self) -> Decimal:
@@ -77,11 +82,6 @@ class Counted:
     def known(self) -> Decimal:
         """Secured, or known to be gone."""
         return self.secured + (self.report.gone if self.report is not None else Decimal(0))
-
-
-def share(part: Decimal, whole: Decimal) -> float | None:
-    """The share of a part in percent, at most 100; None where there is no whole."""
-    return min(float(part / whole * 100), 100.0) if whole > 0 else None
 
 
 # ---- telling
@@ -104,20 +104,22 @@ def tell_everyone(recall_id: int) -> None:
         if recall is None or recall.tasks_made_at is not None or not recall.notices:
             return
         known = {(task.organisation_id, task.consignee_id): task for task in tasks_of(recall)}
-        for organisation_id, consignee_id in sorted(_parties(recall), key=str):
+        for organisation_id, consignee_id in sorted(parties_of(recall), key=str):
             task = known.get((organisation_id, consignee_id))
             if task is None and recall.status is RecallStatus.ACTIVE:
                 known[organisation_id, consignee_id] = task = _task(recall, organisation_id, consignee_id)
             elif task is None and recall.status is RecallStatus.PENDING and organisation_id is not None:
                 # Nothing to report yet, but the sale is stopped.
-                tell(db.session.get_one(Organisation, organisation_id), _message(recall, None))
+                tell(db.session.get_one(Organisation, organisation_id), message_of(recall, None))
         db.session.flush()
         for task in known.values():
             _set_times(task, recall)
+            if recall.status is RecallStatus.ACTIVE:
+                _count(task)
             _send(task)
         every = recall.voluntary or recall.status is RecallStatus.PENDING
-        for regulator in to_be_told(recall, _regulators(recall), all_of_them=every):
-            tell(regulator, _message(recall, None))
+        for regulator in to_be_told(recall, regulators_of(recall), all_of_them=every):
+            tell(regulator, message_of(recall, None))
         # Past the session: the lots' pages show nothing of it.
         db.session.execute(
             sa.update(Recall).where(Recall.id == recall_id).values(tasks_made_at=utc_now()),
@@ -126,7 +128,7 @@ def tell_everyone(recall_id: int) -> None:
     log.info("told", recall=recall_id, parties=len(known))
 
 
-def _parties(recall: Recall) -> set[tuple[int | None, int | None]]:
+def parties_of(recall: Recall) -> set[tuple[int | None, int | None]]:
     """Who made or was sent any of a recall's lots: organisations, and consignees that are not on the platform."""
     members = sa.select(RecallMember.batch_id).where(
         RecallMember.recall_id == recall.id, RecallMember.removed_in.is_(None)
@@ -157,6 +159,24 @@ def _task(recall: Recall, organisation_id: int | None, consignee_id: int | None)
     return task
 
 
+def _count(task: RecallTask) -> None:
+    """Keep how much a party has of each lot that has come in since this was last done."""
+    known = sa.select(RecallTaskLot.batch_id).where(RecallTaskLot.task_id == task.id)
+    new = list(db.session.scalars(_lots_of(task).where(Batch.id.not_in(known))))
+    for lot_id, supplied in _in_hand(task, new).items():
+        db.session.add(RecallTaskLot(task_id=task.id, batch_id=lot_id, supplied=supplied, counted_at=utc_now()))
+    db.session.flush()
+
+
+def _in_hand(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
+    """How much a party has of lots today."""
+    if task.organisation_id is not None:
+        found = {lot_id: balance.left for lot_id, balance in balances_of(lots, task.organisation_id).items()}
+    else:
+        found = received_of([lot.id for lot in lots], _sent_to(task))
+    return {lot.id: max(found.get(lot.id, Decimal(0)), Decimal(0)) for lot in lots}
+
+
 def _set_times(task: RecallTask, recall: Recall) -> None:
     """Say until when a party has to begin and to finish, by the recall's level as it is now.
 
@@ -169,7 +189,7 @@ def _set_times(task: RecallTask, recall: Recall) -> None:
 
 
 def _send(task: RecallTask) -> None:
-    message = _message(task.recall, task)
+    message = message_of(task.recall, task)
     if task.organisation is not None:
         tell(task.organisation, message)
     elif task.consignee is not None and task.consignee.email:
@@ -181,8 +201,11 @@ def link_of(task: RecallTask) -> str:
     return address_of("recall_tasks.show", token=task.token)
 
 
-def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
-    """The latest notice in words, in Chinese as the law gives them, with facts for machines."""
+def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal | None = None) -> JsonObject:
+    """The latest notice in words, in Chinese as the law gives them, with facts for machines.
+
+    :param proposal: what waits for a second officer, where the message is of that.
+    """
     notice = recall.notice
     with force_locale("zh_CN"):
         kind = f"{LEVELS[recall.level]}" if recall.kind is RecallKind.RECALL else f"{KINDS[recall.kind]}"
@@ -195,7 +218,9 @@ def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
         ]
         if recall.kind is RecallKind.DRILL:
             lines.insert(0, str(_("这是演练，不是真的召回：请照实核对数量，不要动货，不要通知消费者。")))
-        if notice.note:
+        if proposal is not None:
+            lines.append(f"{_('说明：')}{proposal.note}")
+        elif notice.note:
             lines.append(f"{_('说明：')}{notice.note}")
         lines += [f"{lot.lot_number} {lot.product.name}（{lot.producer.name}）" for lot in lots]
         if task is not None and recall.status is RecallStatus.ACTIVE:
@@ -209,6 +234,10 @@ def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
                 )
             )
         subject = f"{drill}[{kind}·{NOTICE_TYPES[notice.type]}] {recall.number}"
+        if proposal is not None:
+            subject = f"[{_('待批准')}·{TURNINGS[proposal.turning]}] {recall.number}"
+        elif recall.kind is RecallKind.RECALL and recall.status is RecallStatus.PENDING:
+            subject = f"[{_('待批准')}·{kind}] {recall.number}"
     return {
         "subject": subject,
         "lines": lines,
@@ -230,7 +259,7 @@ def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
     }
 
 
-def _regulators(recall: Recall) -> list[Organisation]:
+def regulators_of(recall: Recall) -> list[Organisation]:
     """The regulators of the place of who issued a recall."""
     place = recall.authority.jurisdiction_code or recall.authority.division_code
     query = db.select(Organisation).where(
@@ -257,11 +286,11 @@ def escalate() -> None:
         )
         for task in db.session.scalars(late).all():
             task.escalated_at = utc_now()
-            message = _message(task.recall, task)
+            message = message_of(task.recall, task)
             with force_locale("zh_CN"):
                 message["subject"] = f"[{_('逾期未确认')}] {task.recall.number} {party_name(task)}"
             message["link"] = address_of("recalls.show", number=task.recall.number)
-            for regulator in _regulators(task.recall):
+            for regulator in regulators_of(task.recall):
                 tell(regulator, message)
 
 
@@ -317,29 +346,6 @@ def open_tasks(user: User) -> list[RecallTask]:
     return list(db.session.scalars(query))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Something that waits for an organisation's confirmation."""
-
-    drill: bool
-
-
-def calls_for(user: User) -> list[Call]:
-    """What a user is called to do: at most one call for what is real, and one for drills."""
-    query = (
-        sa.select(Recall.kind)
-        .join(RecallTask, RecallTask.recall_id == Recall.id)
-        .where(
-            RecallTask.organisation_id == user.organisation_id,
-            RecallTask.acknowledged_at.is_(None),
-            Recall.status == RecallStatus.ACTIVE,
-        )
-        .distinct()
-    )
-    drills = {kind is RecallKind.DRILL for kind in db.session.scalars(query)}
-    return [Call(drill) for drill in sorted(drills)]
-
-
 def _sent_to(task: RecallTask) -> sa.ColumnElement[bool]:
     """The shipments that went to a party: an organisation's, or those to a consignee that is none."""
     if task.organisation_id is not None:
@@ -347,9 +353,10 @@ def _sent_to(task: RecallTask) -> sa.ColumnElement[bool]:
     return sa.and_(Shipment.consignee_id == task.consignee_id, Shipment.consignee_organisation_id.is_(None))
 
 
-def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
-    """The recall's lots that a party made or was sent, at most so many."""
-    conditions: list[sa.ColumnElement[bool]] = []
+def _lots_of(task: RecallTask) -> sa.Select[Batch]:
+    """The recall's lots that a party made or was sent, or had when they were counted."""
+    counted = sa.select(RecallTaskLot.batch_id).where(RecallTaskLot.task_id == task.id)
+    conditions: list[sa.ColumnElement[bool]] = [Batch.id.in_(counted)]
     if task.organisation_id is not None:
         conditions.append(Batch.producer_id == task.organisation_id)
     sent = (
@@ -357,7 +364,7 @@ def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
         .where(_sent_to(task), Shipment.withdrawn_at.is_(None))
     )
-    query = (
+    query: sa.Select[Batch] = (
         db.select(Batch)
         .join(RecallMember, RecallMember.batch_id == Batch.id)
         .where(
@@ -365,22 +372,41 @@ def lots_of(task: RecallTask, most: int = MOST_LOTS) -> list[Batch]:
             RecallMember.removed_in.is_(None),
             sa.or_(*conditions, Batch.id.in_(sent)),
         )
-        .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer))
+        .options(*_SHOWN)
         .order_by(Batch.id)
-        .limit(most)
     )
-    return list(db.session.scalars(query))
+    return query
 
 
 def counted_lots(task: RecallTask, most: int = MOST_LOTS) -> list[Counted]:
-    """A party's lots with what was in its hands and its latest word on each."""
-    lots = lots_of(task, most)
-    if task.organisation_id is not None:
-        supplied = {lot_id: balance.left for lot_id, balance in balances_of(lots, task.organisation_id).items()}
-    else:
-        supplied = received_of([lot.id for lot in lots], _sent_to(task))
+    """A party's lots with what was in its hands when the recall reached them, and its latest word on each."""
+    lots = list(db.session.scalars(_lots_of(task).limit(most)))
+    supplied = _counted(task, lots)
+    # Tasks older than the counting are held against what is there today.
+    supplied |= _in_hand(task, [lot for lot in lots if lot.id not in supplied])
     latest = {report.batch_id: report for report in task.reports}
-    return [Counted(lot, max(supplied.get(lot.id, Decimal(0)), Decimal(0)), latest.get(lot.id)) for lot in lots]
+    return [Counted(lot, supplied[lot.id], latest.get(lot.id)) for lot in lots]
+
+
+def lots_left_out(task: RecallTask) -> list[Counted]:
+    """The lots that a party has reported on and that the recall was narrowed down by since."""
+    standing = sa.select(RecallMember.batch_id).where(
+        RecallMember.recall_id == task.recall_id, RecallMember.removed_in.is_(None)
+    )
+    latest = {report.batch_id: report for report in task.reports}
+    query = db.select(Batch).where(Batch.id.in_(latest), Batch.id.not_in(standing)).options(*_SHOWN).order_by(Batch.id)
+    lots = list(db.session.scalars(query)) if latest else []
+    supplied = _counted(task, lots)
+    return [Counted(lot, supplied.get(lot.id, latest[lot.id].total), latest[lot.id], left_out=True) for lot in lots]
+
+
+def _counted(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
+    """How much a party had of lots when they were counted."""
+    query = sa.select(RecallTaskLot.batch_id, RecallTaskLot.supplied).where(
+        RecallTaskLot.task_id == task.id, RecallTaskLot.batch_id.in_([lot.id for lot in lots])
+    )
+    found: dict[int, Decimal] = {row[0]: row[1] for row in db.session.execute(query)}
+    return found
 
 
 def acknowledge(task: RecallTask, name: str) -> None:
@@ -432,96 +458,3 @@ def report(
     acknowledge(task, name)
     db.session.flush()
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class PartyProgress:
-    """How far one party is. Percentages are means over its lots; None where nothing was in its hands."""
-
-    task: RecallTask
-    lots: int
-    secured: float | None
-    known: float | None
-
-    @property
-    def late(self) -> bool:
-        """Whether it has not begun in time, or not finished."""
-        if self.task.recall.status is not RecallStatus.ACTIVE:
-            return False
-        if self.task.acknowledged_at is None:
-            return self.task.start_due_at < utc_now()
-        return self.task.finish_due_on < today() and (self.known or 0) < 100 and self.known is not None
-
-
-@dataclass(frozen=True, slots=True)
-class LotProgress:
-    """What has become of a lot at all parties together, in its unit."""
-
-    batch: Batch
-    supplied: Decimal
-    sealed: Decimal
-    returned: Decimal
-    destroyed: Decimal
-    gone: Decimal
-
-    @property
-    def secured(self) -> float | None:
-        return share(self.sealed + self.returned + self.destroyed, self.supplied)
-
-
-@dataclass(frozen=True, slots=True)
-class RecallProgress:
-    """How far a recall is. ``known`` is the mean share of goods of which it is known what became of them."""
-
-    parties: list[PartyProgress]
-    lots: list[LotProgress]
-    secured: float | None
-    known: float | None
-    hours_to_contact: float | None
-    """Hours until the last party confirmed; None as long as any has not."""
-
-    @property
-    def confirmed(self) -> int:
-        return sum(party.task.acknowledged_at is not None for party in self.parties)
-
-
-def progress_of(recall: Recall) -> RecallProgress:
-    """How far everyone is, by party and by lot."""
-    parties: list[PartyProgress] = []
-    by_lot: dict[int, dict[str, Any]] = {}
-    for task in tasks_of(recall):
-        counted = counted_lots(task)
-        for one in counted:
-            sums = by_lot.setdefault(
-                one.batch.id, {"batch": one.batch, "supplied": Decimal(0), **dict.fromkeys(QUANTITIES, Decimal(0))}
-            )
-            sums["supplied"] += one.supplied
-            if one.report is not None:
-                for quantity in QUANTITIES:
-                    sums[quantity] += getattr(one.report, quantity)
-        parties.append(
-            PartyProgress(
-                task,
-                len(counted),
-                _mean(share(one.secured, one.supplied) for one in counted),
-                _mean(share(one.known, one.supplied) for one in counted),
-            )
-        )
-    lots = [LotProgress(**sums) for sums in by_lot.values()]
-    moments = [party.task.acknowledged_at for party in parties if party.task.acknowledged_at is not None]
-    return RecallProgress(
-        parties,
-        lots,
-        _mean(lot.secured for lot in lots),
-        _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in lots),
-        _hours(recall.in_force_at, max(moments)) if moments and len(moments) == len(parties) else None,
-    )
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _hours(begun: datetime | None, done: datetime) -> float | None:
-    return (done - begun).total_seconds() / 3600 if begun is not None else None

@@ -15,6 +15,7 @@ from trace_app.db.session import transaction
 from trace_app.extensions import limiter
 from trace_app.forms import plain_number
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
+from trace_app.recall_tasks import calls
 from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.forms import AcknowledgeForm, RecallReportForm
 from trace_app.templating import status_of
@@ -30,13 +31,14 @@ def _calls() -> dict[str, object]:
     user = acting_user()
     if user is None or user.role not in (RoleName.PRODUCER, RoleName.BUYER):
         return {}
-    return {"calls": tasks.calls_for(user)}
+    return {"calls": calls.calls_for(user)}
 
 
 @views.get("/recall-tasks")
 @allow(RoleName.PRODUCER, RoleName.BUYER)
 def index() -> ResponseReturnValue:
-    return render_template("recall_tasks/index.html", tasks=tasks.open_tasks(the_user()))
+    page = "recall_tasks/index.html"
+    return render_template(page, tasks=tasks.open_tasks(the_user()), waiting=calls.waiting_for(the_user()))
 
 
 @views.get("/recall-tasks/<token>")

@@ -18,12 +18,19 @@ from trace_app.language import named
 from trace_app.recalls.area_of_sale import AreaOfSale, areas_of_sale
 from trace_app.recalls.forms import LEVELS, STATUSES
 from trace_app.recalls.models import Recall, RecallStatus
+from trace_app.recalls.published import lots_taken_out
 from trace_app.recalls.statements import DUTIES, producers_stated
 from trace_app.values import JsonObject
 
 MOST = 100
 """Recalls of a feed."""
 _ATOM = "http://www.w3.org/2005/Atom"
+REPORT_STATUSES = {
+    RecallStatus.ACTIVE: "Ongoing",
+    RecallStatus.COMPLETED: "Completed",
+    RecallStatus.WITHDRAWN: "Withdrawn",
+}
+"""What a report says of a recall: openFDA's words, and one of our own for a recall that was wrong."""
 CLASSES = {1: "Class I", 2: "Class II", 3: "Class III"}
 
 
@@ -68,14 +75,16 @@ _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str) -> JsonObject:
     """``meta`` and ``results`` as openFDA gives them (https://open.fda.gov/apis/food/enforcement/), with both languages
     and, under ``lots``, what GS1's recall notices carry of each lot."""
-    areas = areas_of_sale(recalls)
+    areas, taken_out = areas_of_sale(recalls), lots_taken_out(recalls)
     return {
         "meta": {"results": {"skip": 0, "limit": MOST, "total": len(recalls)}},
-        "results": [_report(recall, lots[recall.id], areas[recall.id], home) for recall in recalls],
+        "results": [_report(recall, lots[recall.id], areas[recall.id], taken_out, home) for recall in recalls],
     }
 
 
-def _report(recall: Recall, lots: list[Batch], area: AreaOfSale, home: str) -> JsonObject:
+def _report(
+    recall: Recall, lots: list[Batch], area: AreaOfSale, taken_out: dict[tuple[int, int], list[str]], home: str
+) -> JsonObject:
     first = lots[0] if lots else None
     amounts: defaultdict[str, Decimal] = defaultdict(Decimal)
     for lot in lots:
@@ -84,7 +93,7 @@ def _report(recall: Recall, lots: list[Batch], area: AreaOfSale, home: str) -> J
     return {
         "recall_number": recall.number,
         "event_id": recall.number,
-        "status": "Terminated" if recall.status is RecallStatus.ENDED else "Ongoing",
+        "status": REPORT_STATUSES[recall.status],
         "classification": CLASSES[recall.level],
         "product_type": "Food",
         "voluntary_mandated": "Voluntary: Firm initiated" if recall.voluntary else "Mandated by authority",
@@ -118,7 +127,13 @@ def _report(recall: Recall, lots: list[Batch], area: AreaOfSale, home: str) -> J
         "authority_phone": recall.authority.phone,
         "url": f"{home}/recalls/{recall.number}",
         "notices": [
-            {"number": n.number, "type": n.type.value, "issued_at": n.issued_at.isoformat(), "note": n.note}
+            {
+                "number": n.number,
+                "type": n.type.value,
+                "issued_at": n.issued_at.isoformat(),
+                "note": n.note,
+                "lots_taken_out": taken_out.get((recall.id, n.sequence), []),
+            }
             for n in recall.notices
         ],
         "lots": [

@@ -22,7 +22,7 @@ from trace_app.forms import (
     required,
 )
 from trace_app.language import named
-from trace_app.recalls.models import NoticeText, NoticeType, RecallKind, RecallStatus
+from trace_app.recalls.models import PUBLISHED, NoticeText, NoticeType, RecallKind, RecallStatus, Turning
 from trace_app.recalls.scope import SCOPE_FIELDS, WIDEST_AREA, RecallScope
 from trace_app.values import Facts
 
@@ -36,8 +36,18 @@ KINDS = {RecallKind.RECALL: _("召回"), RecallKind.HOLD: _("暂停销售"), Rec
 STATUSES = {
     RecallStatus.PENDING: _("等待批准"),
     RecallStatus.ACTIVE: _("进行中"),
-    RecallStatus.ENDED: _("已终止"),
+    RecallStatus.COMPLETED: _("已完成"),
+    RecallStatus.WITHDRAWN: _("已撤销"),
+    RecallStatus.LIFTED: _("已解除"),
+    RecallStatus.ENDED: _("已结束"),
     RecallStatus.REJECTED: _("未获批准"),
+}
+TURNINGS = {
+    Turning.EXTEND: _("扩大范围"),
+    Turning.CORRECT: _("更正"),
+    Turning.NARROW: _("缩小范围"),
+    Turning.COMPLETE: _("完成召回"),
+    Turning.WITHDRAW: _("撤销召回"),
 }
 NOTICE_TYPES = {
     NoticeType.ISSUE: _("发布"),
@@ -46,7 +56,10 @@ NOTICE_TYPES = {
     NoticeType.EXTEND: _("扩大范围"),
     NoticeType.NARROW: _("缩小范围"),
     NoticeType.CORRECT: _("更正"),
-    NoticeType.END: _("终止"),
+    NoticeType.COMPLETE: _("完成"),
+    NoticeType.WITHDRAW: _("撤销"),
+    NoticeType.LIFT: _("解除"),
+    NoticeType.END: _("结束"),
 }
 
 
@@ -168,6 +181,18 @@ class NoteForm(Form):
     note = TextField(_("原因"), [required(), at_most(500)])
 
 
+class EndForm(NoteForm):
+    """Why a recall is completed or withdrawn, and why although something is still open."""
+
+    why_open = TextField(_("还有未了结的，为什么现在结束"), [optional(), at_most(300)])
+
+
+class DecideForm(Form):
+    """The second officer's word."""
+
+    note = TextField(_("理由"), [optional(), at_most(500)], description=_("不予批准时必填"))
+
+
 class CorrectForm(NoticeForm):
     note = TextField(_("为什么更正"), [required(), at_most(500)])
 
@@ -178,7 +203,7 @@ class RecallSearchForm(Form):
 
     q = StringField(_("产品、生产者、批次号或编号"), [optional(), at_most(60)])
     state = SelectField(
-        _("状态"), choices=choices([("active", _("进行中")), ("ended", _("已终止"))], blank=_("全部状态"))
+        _("状态"), choices=choices([(one.value, STATUSES[one]) for one in PUBLISHED], blank=_("全部状态"))
     )
     level = SelectField(_("级别"), choices=choices(LEVELS.items(), blank=_("全部级别")))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -26,8 +27,19 @@ class RecallStatus(enum.StrEnum):
     PENDING = "pending"
     """A recall of level I that waits for the second officer, its lots on hold meanwhile; a drill just begun."""
     ACTIVE = "active"
+    COMPLETED = "completed"
+    """A recall that was carried out. Its lots stay withdrawn for ever."""
+    WITHDRAWN = "withdrawn"
+    """A recall that was wrong. Its lots are free, unless something else stops them."""
+    LIFTED = "lifted"
+    """A hold that is over."""
     ENDED = "ended"
+    """A drill that is over."""
     REJECTED = "rejected"
+
+
+PUBLISHED = (RecallStatus.ACTIVE, RecallStatus.COMPLETED, RecallStatus.WITHDRAWN)
+"""The states of a recall whose notices are for everyone."""
 
 
 class NoticeType(enum.StrEnum):
@@ -37,7 +49,20 @@ class NoticeType(enum.StrEnum):
     EXTEND = "extend"
     NARROW = "narrow"
     CORRECT = "correct"
+    COMPLETE = "complete"
+    WITHDRAW = "withdraw"
+    LIFT = "lift"
     END = "end"
+
+
+class Turning(enum.StrEnum):
+    """What can become of a recall after its issue."""
+
+    EXTEND = "extend"
+    CORRECT = "correct"
+    NARROW = "narrow"
+    COMPLETE = "complete"
+    WITHDRAW = "withdraw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +121,13 @@ class Recall(Model):
     __tablename__ = "recalls"
     __table_args__ = (
         sa.CheckConstraint("level BETWEEN 1 AND 3", "level"),
+        sa.CheckConstraint(
+            "(kind = 'recall' AND status IN ('pending', 'active', 'completed', 'withdrawn', 'rejected'))"
+            " OR (kind = 'hold' AND status IN ('active', 'lifted'))"
+            " OR (kind = 'drill' AND status IN ('pending', 'active', 'ended'))",
+            "end",
+        ),
+        sa.CheckConstraint("(status IN ('pending', 'active')) = (ended_at IS NULL)", "ended_at"),
         sa.Index("ix_recalls_status_kind", "status", "kind"),
     )
 
@@ -123,6 +155,11 @@ class Recall(Model):
     tasks_made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When those concerned were last given their tasks; None from a notice on until then."""
 
+    reminded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the authority's other officers were reminded that it waits for one of them."""
+    raised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the next office up was told that it still waits."""
+
     scope: Mapped[dict[str, str]] = mapped_column(sa.JSON, default=dict)
     """What the cause was known by, see `trace_app.recalls.scope.RecallScope`; empty for a single lot."""
     lot_count: Mapped[int] = mapped_column(default=1)
@@ -131,6 +168,9 @@ class Recall(Model):
     authority: Mapped[Organisation] = relationship()
     issued_by: Mapped[User] = relationship()
     notices: Mapped[list[RecallNotice]] = relationship(back_populates="recall", order_by="RecallNotice.sequence")
+    proposals: Mapped[list[RecallProposal]] = relationship(
+        foreign_keys="RecallProposal.recall_id", order_by="RecallProposal.id", back_populates="recall"
+    )
     exclusions: Mapped[list[RecallExclusion]] = relationship(
         order_by="RecallExclusion.batch_id, RecallExclusion.left_out_in"
     )
@@ -171,7 +211,12 @@ class Recall(Model):
     @property
     def is_public(self) -> bool:
         """Whether its notices are for everyone: recalls that came into force, and nothing else."""
-        return self.kind is RecallKind.RECALL and self.status in (RecallStatus.ACTIVE, RecallStatus.ENDED)
+        return self.kind is RecallKind.RECALL and self.status in PUBLISHED
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether its lots are taken back from consumers: it is in force, or was carried out."""
+        return self.is_public and self.status is not RecallStatus.WITHDRAWN
 
 
 class RecallNotice(Model):
@@ -208,6 +253,8 @@ class RecallNotice(Model):
     lots_removed: Mapped[int] = mapped_column(default=0)
     lot_count: Mapped[int]
     """Lots in the recall after it."""
+    still_open: Mapped[StoredJson | None] = mapped_column(sa.JSON(none_as_null=True))
+    """What was open when the recall was ended by it, see `trace_app.recall_tasks.turnings.still_open`."""
     issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
@@ -218,6 +265,53 @@ class RecallNotice(Model):
     def number(self) -> str:
         """The recall's number for the first, with the sequence behind it for those linked to it."""
         return self.recall.number if self.sequence == 1 else f"{self.recall.number}-{self.sequence}"
+
+
+class RecallProposal(Model):
+    """A turning of a recall that waits for the second officer, or what the second officer made of it. Decided once."""
+
+    __tablename__ = "recall_proposals"
+    __table_args__ = (
+        sa.CheckConstraint(
+            "(decided_at IS NULL) = (decided_by_id IS NULL) AND (decided_at IS NULL) = (approved IS NULL)", "decided"
+        ),
+        sa.CheckConstraint("decided_by_id != proposed_by_id", "second_officer"),
+        sa.CheckConstraint("(turning = 'extend') = (hold_id IS NOT NULL)", "hold"),
+        sa.Index(
+            "uq_recall_proposals_waiting",
+            "recall_id",
+            unique=True,
+            sqlite_where=sa.text("decided_at IS NULL"),
+            postgresql_where=sa.text("decided_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"))
+    turning: Mapped[Turning] = mapped_column(one_of(Turning, "turning"))
+    content: Mapped[str] = mapped_column(sa.Text)
+    """What is to be done, as JSON. It is kept as text, so that the database can see whether it stays."""
+    note: Mapped[str] = mapped_column(sa.String(500))
+    """Why."""
+    hold_id: Mapped[int | None] = mapped_column(sa.ForeignKey("recalls.id"))
+    """The hold that keeps the lots of an extension off sale while it waits."""
+    proposed_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    proposed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    decided_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    approved: Mapped[bool | None]
+    decision_note: Mapped[str | None] = mapped_column(sa.String(500))
+
+    recall: Mapped[Recall] = relationship(foreign_keys=recall_id, back_populates="proposals")
+    hold: Mapped[Recall | None] = relationship(foreign_keys=hold_id)
+    proposed_by: Mapped[User] = relationship(foreign_keys=proposed_by_id)
+    decided_by: Mapped[User | None] = relationship(foreign_keys=decided_by_id)
+
+    @property
+    def facts(self) -> StoredJson:
+        """The content, read."""
+        found: StoredJson = json.loads(self.content)
+        return found
 
 
 class RecallExclusion(Model):

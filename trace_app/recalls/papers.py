@@ -43,10 +43,13 @@ def product_named(lot: Batch) -> str:
     return " ".join(filter(None, (lot.product.brand, named(lot.product))))
 
 
-def notice_pdf(recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url: str) -> bytes:
+def notice_pdf(
+    recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url: str, taken_out: Sequence[str] = ()
+) -> bytes:
     """A notice with room for the seal.
 
     :param url: of the recall's page, as a QR code.
+    :param taken_out: numbers of the lots that it narrows the recall down by.
     """
     title = str(_("产品召回公告")) + f"　{NOTICE_TYPES[notice.type]}"
     facts = [
@@ -69,6 +72,7 @@ def notice_pdf(recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url:
         (str(_("退货和赔偿")), _of(notice, "remedy")),
         (str(_("生产者和经营者的义务")), str(DUTIES)),
         (str(_("说明")), notice.note),
+        (str(_("排除的批次")), "、".join(taken_out)),
     ]
     producers = producers_stated(notice)
     head = [

@@ -18,7 +18,7 @@ from trace_app.clock import SHANGHAI
 from trace_app.extensions import db
 from trace_app.folding import fold, fold_column, near, spellings
 from trace_app.language import named
-from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallNotice, RecallStatus
+from trace_app.recalls.models import PUBLISHED, Recall, RecallKind, RecallMember, RecallNotice, RecallStatus
 
 LISTED = 500
 """Lots that a notice lists by name."""
@@ -28,7 +28,7 @@ MOST_COMPARED = 5_000
 LEAST_NEAR = 5
 """Characters of a number that others can be near to."""
 
-_PUBLIC = sa.and_(Recall.kind == RecallKind.RECALL, Recall.status.in_([RecallStatus.ACTIVE, RecallStatus.ENDED]))
+_PUBLIC = sa.and_(Recall.kind == RecallKind.RECALL, Recall.status.in_(PUBLISHED))
 _NEWEST_FIRST = (Recall.issued_at.desc(), Recall.id.desc())
 
 
@@ -40,7 +40,7 @@ def published_recalls(*, search: str = "", state: str = "", level: int | None = 
     """The recalls that everyone may read, the newest first.
 
     :param search: part of a number, reason, lot number, product's or producer's name.
-    :param state: ``active`` or ``ended``; empty for both.
+    :param state: ``active``, ``completed`` or ``withdrawn``; empty for all.
     """
     query = _with_notices(db.select(Recall).where(_PUBLIC)).order_by(*_NEWEST_FIRST)
     if search:
@@ -112,6 +112,21 @@ def lots_listed(recalls: Sequence[Recall], most: int = LISTED) -> dict[int, list
     return found
 
 
+def lots_taken_out(recalls: Sequence[Recall]) -> dict[tuple[int, int], list[str]]:
+    """The numbers of the lots that notices narrowed recalls down by, by the recall's id and the notice's sequence."""
+    narrowed = [recall.id for recall in recalls if any(notice.lots_removed for notice in recall.notices)]
+    query = (
+        sa.select(RecallMember.recall_id, RecallMember.removed_in, Batch.lot_number)
+        .join(Batch, Batch.id == RecallMember.batch_id)
+        .where(RecallMember.recall_id.in_(narrowed), RecallMember.removed_in.is_not(None))
+        .order_by(RecallMember.recall_id, RecallMember.removed_in, Batch.id)
+    )
+    found: dict[tuple[int, int], list[str]] = {}
+    for recall_id, sequence, number in db.session.execute(query):
+        found.setdefault((recall_id, sequence or 0), []).append(number)
+    return found
+
+
 def lots_with_number(number: str) -> list[Batch]:
     """Lots that ever left their producer and have this number, whoever made them; at most twenty.
 
@@ -151,14 +166,21 @@ def recalled_lots_near(number: str) -> list[str]:
 
 
 def recalls_of(batch: Batch) -> list[Recall]:
-    """Every public recall that a lot is or was in: what is in force first, the gravest of it first."""
+    """Every public recall that a lot is or was in: what takes it back first, and of that what is still going on, the
+    gravest first."""
     stands = sa.exists().where(
         RecallMember.recall_id == Recall.id, RecallMember.batch_id == batch.id, RecallMember.removed_in.is_(None)
     )
     query = (
         db.select(Recall)
         .where(_with_lot(batch.id), _PUBLIC)
-        .order_by(Recall.status == RecallStatus.ENDED, ~stands, Recall.level, Recall.id)
+        .order_by(
+            Recall.status == RecallStatus.WITHDRAWN,
+            ~stands,
+            Recall.status == RecallStatus.COMPLETED,
+            Recall.level,
+            Recall.id,
+        )
     )
     return list(db.session.scalars(_with_notices(query)))
 
@@ -175,7 +197,8 @@ def _with_lot(batch_id: int) -> sa.ColumnElement[bool]:
 
 
 def recalls_on(batch: Batch, day: date) -> list[Recall]:
-    """The recalls that were in force on a lot at any moment of a day, as its notices and those of today tell."""
+    """The recalls that took a lot back at any moment of a day, as its notices and those of today tell. One that was
+    carried out does so from then on; one that was withdrawn did until then."""
     begins = datetime.combine(day, time(), SHANGHAI)
     ends = begins + timedelta(days=1)
     came, went = aliased(RecallNotice), aliased(RecallNotice)
@@ -193,13 +216,13 @@ def recalls_on(batch: Batch, day: date) -> list[Recall]:
         Recall.id.in_(was_in),
         Recall.kind == RecallKind.RECALL,
         Recall.in_force_at < ends,
-        sa.or_(Recall.ended_at.is_(None), Recall.ended_at >= begins),
+        sa.or_(Recall.status == RecallStatus.COMPLETED, Recall.ended_at.is_(None), Recall.ended_at >= begins),
     )
     return list(db.session.scalars(query.order_by(Recall.in_force_at, Recall.id)))
 
 
 def recall_in_force(batch: Batch) -> Recall | None:
-    """The gravest recall that a batch is under."""
+    """The recall that takes a batch back: the gravest that is going on, else the gravest that was carried out."""
     return recalls_of(batch)[0] if batch.recalled else None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 
 import sqlalchemy as sa
+from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts import audit
@@ -29,10 +31,12 @@ from trace_app.recalls.models import (
     RecallKind,
     RecallMember,
     RecallNotice,
+    RecallProposal,
     RecallStatus,
 )
 from trace_app.recalls.scope import EmptyScope, RecallScope, affected, scope_of
 from trace_app.recalls.statements import of_the_day
+from trace_app.values import StoredJson
 
 _MARK = {RecallKind.RECALL: "", RecallKind.HOLD: "H", RecallKind.DRILL: "M"}
 """What stands in the numbers of each kind of case."""
@@ -51,7 +55,7 @@ shown_on_trace_pages(
 class AlreadyRecalled(Problem):
     """The batch is under a recall as grave already."""
 
-    title = _("批次 %(lot)s 已在召回中，不必重复发布。")
+    title = _("批次 %(lot)s 已召回或暂停销售，不必重复发布。")
 
 
 class NothingLeft(Problem):
@@ -68,7 +72,7 @@ class OutsideJurisdiction(Problem):
 
 
 class NotOpen(Problem):
-    """The recall has ended, was rejected, or still waits for approval."""
+    """The case is over, was rejected, or still waits for approval."""
 
     code = "recall-not-open"
     title = _("%(number)s 现在不能这样做：它已经结束、未获批准，或还在等待批准。")
@@ -81,28 +85,34 @@ class SecondOfficer(Problem):
 
     status = 403
     title = _(
-        "一级召回须由另一位监管人员批准，发布人不能批准自己的召回；由发布人建立、启用或重设过密码的账号也不行。"
+        "这须由另一位监管人员批准，提出人不能批准自己提出的；由提出人建立、启用或重设过密码的账号也不行。"
         "请联系同事或上级部门。"
     )
+
+
+class WaitsForDecision(Problem):
+    """A turning of the recall waits for the second officer, or the hold keeps lots for one."""
+
+    title = _("%(number)s 有一项变更在等待第二位监管人员批准。请先在召回页面批准或不予批准，再做别的。")
 
 
 class NeedsNewRecall(Unprocessable):
     """Level I can't be reached by a correction: it needs approval."""
 
-    title = _("要升为一级召回，请按原范围另发一级召回，由第二位监管人员批准；原召回可随后终止。")
+    title = _("要升为一级召回，请按原范围另发一级召回，由第二位监管人员批准；原召回可随后撤销。")
 
 
 class AllWouldGo(Unprocessable):
     """Narrowing down leaves nothing: that is an end."""
 
-    title = _("这样召回里就没有批次了。请改用“终止”，并写明原因。")
+    title = _("这样就没有批次了。整个召回发错了，请改用“撤销召回”；暂停销售请改用“解除暂停”。")
 
 
 class OnlyTheRegulator(Problem):
     """A producer can't take back its own recall."""
 
     status = 403
-    title = _("主动召回发布后，缩小范围或终止须由当地主管部门审查后进行。请联系他们。")
+    title = _("主动召回发布后，降低级别、缩小范围、完成或撤销，须由当地主管部门审查后进行。请联系他们。")
 
 
 def issue_recall(user: User, batch: Batch, text: NoticeText, kind: RecallKind = RecallKind.RECALL) -> Recall:
@@ -113,7 +123,7 @@ def issue_recall(user: User, batch: Batch, text: NoticeText, kind: RecallKind = 
     """
     if not (within_jurisdiction(user, batch.division_code) or _is_own(user, batch)):
         raise OutsideJurisdiction(lot=batch.lot_number)
-    _one_at_a_time()
+    one_at_a_time()
     recall = _begin(user, kind, text.level, {})
     if not _take_in(recall, 1, sa.select(Batch.id).where(Batch.id == batch.id)):
         raise AlreadyRecalled(lot=batch.lot_number)
@@ -136,7 +146,7 @@ def issue_by_scope(
     :param left_out: reasons by lot.
     :raises ScopeTooWide, EmptyScope, NothingLeft:
     """
-    _one_at_a_time()
+    one_at_a_time()
     recall = _begin(user, kind, text.level, scope.plain())
     _take_in_scope(user, recall, 1, scope, left_out)
     _issued(user, recall, text)
@@ -150,7 +160,7 @@ def begin_drill(user: User, batch: Batch) -> Recall:
     """
     if not (within_jurisdiction(user, batch.division_code) or _is_own(user, batch)):
         raise OutsideJurisdiction(lot=batch.lot_number)
-    _one_at_a_time()
+    one_at_a_time()
     scope = RecallScope(lots=batch.lot_number, producer=batch.producer.name)
     recall = _begin(user, RecallKind.DRILL, DRILL_LEVEL, scope.plain())
     audit.note(user, "begin", recall, batch=batch.id)
@@ -162,7 +172,7 @@ def scope_drill(user: User, recall: Recall) -> None:
 
     :raises NotOpen, EmptyScope:
     """
-    _one_at_a_time()
+    one_at_a_time()
     db.session.refresh(recall)
     if recall.kind is not RecallKind.DRILL or recall.status is not RecallStatus.PENDING:
         raise NotOpen(number=recall.number)
@@ -194,13 +204,64 @@ def reject(user: User, recall: Recall, reason: str) -> None:
     _notice(user, recall, NoticeType.REJECT, text_of(recall), note=reason)
 
 
+def must_be_second(user: User, first: User) -> None:
+    """Raise unless a user may have the second word on what another began.
+
+    :raises SecondOfficer:
+    """
+    if not may_be_second(user, first):
+        raise SecondOfficer
+
+
+def may_be_second(user: User, first: User) -> bool:
+    """Whether a user is another than the one who began, and no account of that one's making."""
+    return first.id != user.id and not made_or_opened_by(user, first)
+
+
 def _decide(user: User, recall: Recall) -> None:
-    _one_at_a_time()
+    one_at_a_time()
     db.session.refresh(recall)
     if recall.kind is not RecallKind.RECALL or recall.status is not RecallStatus.PENDING:
         raise NotOpen(number=recall.number)
-    if recall.issued_by_id == user.id or made_or_opened_by(user, recall.issued_by):
-        raise SecondOfficer
+    must_be_second(user, recall.issued_by)
+
+
+def hold_for_extension(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, str]) -> Recall:
+    """Keep off sale what a further scope reaches and the recall would take in, until it is decided whether it does.
+
+    :raises NotOpen, WaitsForDecision, ScopeTooWide, EmptyScope, NothingLeft:
+    """
+    _must_be_active(user, recall)
+    hold = _begin(user, RecallKind.HOLD, recall.level, scope.plain())
+    _take_in_scope(user, hold, 1, scope, left_out, for_recall=recall)
+    reason = str(_("拟并入召回 %(number)s，等待批准。", number=recall.number))
+    text = NoticeText(recall.level, reason, str(_("请先不要食用，等待结果。")))
+    with force_locale("en"):
+        english = str(_("拟并入召回 %(number)s，等待批准。", number=recall.number)), str(_("请先不要食用，等待结果。"))
+    _issued(user, hold, replace(text, reason_en=english[0], advice_en=english[1]))
+    db.session.refresh(hold)
+    return hold
+
+
+def take_in_held(user: User, recall: Recall, hold: Recall, note: str) -> int:
+    """Take the lots of the hold that waited for it into a recall.
+
+    :return: how many lots came in.
+    :raises NotOpen, NothingLeft:
+    """
+    _must_be_active(user, recall)
+    sequence = len(recall.notices) + 1
+    members = sa.select(RecallMember.batch_id).where(
+        RecallMember.recall_id == hold.id, RecallMember.removed_in.is_(None)
+    )
+    count = _take_in(recall, sequence, sa.select(Batch.id).where(Batch.id.in_(members)))
+    if not count:
+        raise NothingLeft
+    for row in hold.exclusions:
+        _leave_out(recall, sequence, {row.batch_id: row.reason})
+    db.session.refresh(recall, ["lot_count"])
+    _notice(user, recall, NoticeType.EXTEND, text_of(recall), note=note, added=count, scope=hold.scope)
+    return count
 
 
 def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, str], note: str) -> int:
@@ -232,6 +293,21 @@ def narrow(user: User, recall: Recall, taken_out: dict[int, str], note: str) -> 
     :return: how many went out.
     :raises NotOpen, AllWouldGo, OnlyTheRegulator:
     """
+    members = may_narrow(user, recall, taken_out)
+    sequence = len(recall.notices) + 1
+    for member in members:
+        member.removed_in = sequence
+        _leave_out(recall, sequence, {member.batch_id: taken_out[member.batch_id]})
+    recall.lot_count -= len(members)
+    _notice(user, recall, NoticeType.NARROW, text_of(recall), note=note, removed=len(members))
+    return len(members)
+
+
+def may_narrow(user: User, recall: Recall, taken_out: Iterable[int]) -> list[RecallMember]:
+    """The places in a recall that narrowing it down by lots would close.
+
+    :raises NotOpen, WaitsForDecision, AllWouldGo, OnlyTheRegulator:
+    """
     _must_be_active(user, recall)
     _must_be_regulator(user, recall)
     query = sa.select(RecallMember).where(
@@ -244,23 +320,17 @@ def narrow(user: User, recall: Recall, taken_out: dict[int, str], note: str) -> 
         raise EmptyScope
     if len(members) >= recall.lot_count:
         raise AllWouldGo
-    sequence = len(recall.notices) + 1
-    for member in members:
-        member.removed_in = sequence
-        _leave_out(recall, sequence, {member.batch_id: taken_out[member.batch_id]})
-    recall.lot_count -= len(members)
-    _notice(user, recall, NoticeType.NARROW, text_of(recall), note=note, removed=len(members))
-    return len(members)
+    return members
 
 
 def correct(user: User, recall: Recall, text: NoticeText, note: str) -> None:
     """State level, reason and advice anew.
 
-    :raises NotOpen, NeedsNewRecall:
+    A producer corrects its own recall in wording, or to a graver level.
+
+    :raises NotOpen, NeedsNewRecall, OnlyTheRegulator:
     """
-    _must_be_active(user, recall)
-    if text.level == 1 != recall.level:
-        raise NeedsNewRecall
+    may_correct(user, recall, text)
     recall.level = text.level
     if recall.in_force_at is not None:
         recall.start_due_at = clocks.start_due(text.level, recall.in_force_at)
@@ -268,15 +338,67 @@ def correct(user: User, recall: Recall, text: NoticeText, note: str) -> None:
     _notice(user, recall, NoticeType.CORRECT, text, note=note)
 
 
-def end(user: User, recall: Recall, note: str) -> None:
-    """End a recall, hold or drill: its lots are free again unless something else stops them.
+def may_correct(user: User, recall: Recall, text: NoticeText) -> None:
+    """:raises NotOpen, WaitsForDecision, NeedsNewRecall, OnlyTheRegulator:"""
+    _must_be_active(user, recall)
+    if text.level == 1 != recall.level:
+        raise NeedsNewRecall
+    if text.level > recall.level:
+        _must_be_regulator(user, recall)
+
+
+def complete(user: User, recall: Recall, note: str, still_open: StoredJson | None = None) -> None:
+    """Note that a recall was carried out. Its lots stay withdrawn.
 
     :raises NotOpen, OnlyTheRegulator:
     """
+    _end(user, recall, RecallKind.RECALL, RecallStatus.COMPLETED, NoticeType.COMPLETE, note, still_open)
+
+
+def withdraw(user: User, recall: Recall, note: str, still_open: StoredJson | None = None) -> None:
+    """Take back a recall that was wrong: its lots are free again unless something else stops them.
+
+    :raises NotOpen, OnlyTheRegulator:
+    """
+    _end(user, recall, RecallKind.RECALL, RecallStatus.WITHDRAWN, NoticeType.WITHDRAW, note, still_open)
+
+
+def lift(user: User, recall: Recall, note: str) -> None:
+    """End a hold: its lots are free again unless something else stops them.
+
+    :raises NotOpen:
+    """
+    _end(user, recall, RecallKind.HOLD, RecallStatus.LIFTED, NoticeType.LIFT, note)
+
+
+def end_drill(user: User, recall: Recall, note: str) -> None:
+    """End a drill.
+
+    :raises NotOpen:
+    """
+    _end(user, recall, RecallKind.DRILL, RecallStatus.ENDED, NoticeType.END, note)
+
+
+def may_end(user: User, recall: Recall, kind: RecallKind) -> None:
+    """:raises NotOpen, WaitsForDecision, OnlyTheRegulator:"""
     _must_be_active(user, recall)
+    if recall.kind is not kind:
+        raise NotOpen(number=recall.number)
     _must_be_regulator(user, recall)
-    recall.status, recall.ended_at = RecallStatus.ENDED, utc_now()
-    _notice(user, recall, NoticeType.END, text_of(recall), note=note)
+
+
+def _end(
+    user: User,
+    recall: Recall,
+    kind: RecallKind,
+    status: RecallStatus,
+    notice: NoticeType,
+    note: str,
+    still_open: StoredJson | None = None,
+) -> None:
+    may_end(user, recall, kind)
+    recall.status, recall.ended_at = status, utc_now()
+    _notice(user, recall, notice, text_of(recall), note=note, still_open=still_open)
 
 
 def text_of(recall: Recall) -> NoticeText:
@@ -288,7 +410,7 @@ def _is_own(user: User, batch: Batch) -> bool:
     return user.role is RoleName.PRODUCER and batch.producer_id == user.organisation_id
 
 
-def _one_at_a_time() -> None:
+def one_at_a_time() -> None:
     """Hold the issuing of recalls until the commit: two officers who see one cause must not make two of it.
 
     Nor may a lot go into another one meanwhile, which the scope would miss.
@@ -297,10 +419,13 @@ def _one_at_a_time() -> None:
 
 
 def _must_be_active(user: User, recall: Recall) -> None:
-    _one_at_a_time()
+    one_at_a_time()
     db.session.refresh(recall)
     if recall.status is not RecallStatus.ACTIVE:
         raise NotOpen(number=recall.number)
+    mine = sa.or_(RecallProposal.recall_id == recall.id, RecallProposal.hold_id == recall.id)
+    if db.session.scalar(sa.select(RecallProposal.id).where(mine, RecallProposal.decided_at.is_(None)).limit(1)):
+        raise WaitsForDecision(number=recall.number)
 
 
 def _must_be_regulator(user: User, recall: Recall) -> None:
@@ -353,6 +478,7 @@ def _notice(
     added: int = 0,
     removed: int = 0,
     scope: dict[str, str] | None = None,
+    still_open: StoredJson | None = None,
 ) -> RecallNotice:
     notice = RecallNotice(
         recall_id=recall.id,
@@ -363,6 +489,7 @@ def _notice(
         lots_added=added,
         lots_removed=removed,
         lot_count=recall.lot_count,
+        still_open=still_open,
         issued_by_id=user.id,
         issued_at=utc_now(),
         facts=of_the_day(recall),
@@ -376,7 +503,14 @@ def _notice(
     return notice
 
 
-def _take_in_scope(user: User, recall: Recall, sequence: int, scope: RecallScope, left_out: dict[int, str]) -> None:
+def _take_in_scope(
+    user: User,
+    recall: Recall,
+    sequence: int,
+    scope: RecallScope,
+    left_out: dict[int, str],
+    for_recall: Recall | None = None,
+) -> None:
     """:raises EmptyScope, NothingLeft:"""
     with affected(user, scope) as reached:
         chosen = reached.ids
@@ -384,7 +518,7 @@ def _take_in_scope(user: User, recall: Recall, sequence: int, scope: RecallScope
             chosen = sa.select(Batch.id).where(reached.have(Batch.id), Batch.producer_id == user.organisation_id)
         if left_out:
             chosen = chosen.where(next(iter(chosen.selected_columns)).not_in(list(left_out)))
-        if not _take_in(recall, sequence, chosen):
+        if not _take_in(recall, sequence, chosen, for_recall):
             raise NothingLeft if db.session.scalar(reached.ids.limit(1)) is not None else EmptyScope
         if left_out:
             known = sa.select(Batch.id).where(Batch.id.in_(list(left_out)), reached.have(Batch.id))
@@ -398,14 +532,15 @@ def _leave_out(recall: Recall, sequence: int, reasons: dict[int, str]) -> None:
     db.session.flush()
 
 
-def _take_in(recall: Recall, sequence: int, lots: sa.Select[int]) -> int:
+def _take_in(recall: Recall, sequence: int, lots: sa.Select[int], for_recall: Recall | None = None) -> int:
     """Put lots into a recall that are not stopped as gravely already; from the commit on their labels say so.
 
     :param lots: a SELECT of their ids.
+    :param for_recall: the recall that a hold keeps them for: what that would take in, on hold otherwise or not.
     :return: how many.
     """
     lot = next(iter(lots.selected_columns))
-    if recall.kind is RecallKind.RECALL:
+    if recall.kind is RecallKind.RECALL or for_recall is not None:
         lots = lots.where(~in_recall(lot, sa.and_(IN_FORCE, RECALLS.c.level <= recall.level)))
         if recall.status is RecallStatus.PENDING:
             # Two of one cause, both waiting for approval, are one too many.

@@ -23,14 +23,20 @@ from trace_app.flow.genealogy.service import steps_from
 from trace_app.forms import Form
 from trace_app.labels.service import labels_made
 from trace_app.recall_tasks import papers as recall_tasks
-from trace_app.recall_tasks.service import RecallProgress, progress_of, tell_everyone
+from trace_app.recall_tasks import turnings
+from trace_app.recall_tasks.calls import Concerned, concerned_by
+from trace_app.recall_tasks.progress import RecallProgress, progress_of
+from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls import service
 from trace_app.recalls.forms import (
     KINDS,
     LEVELS,
     NOTICE_TYPES,
     STATUSES,
+    TURNINGS,
     CorrectForm,
+    DecideForm,
+    EndForm,
     ExtendForm,
     NoteForm,
     RecallForm,
@@ -38,7 +44,7 @@ from trace_app.recalls.forms import (
     ScopeRecallForm,
 )
 from trace_app.recalls.leads import Lead, leads_of, leads_of_lots
-from trace_app.recalls.models import Recall, RecallKind, RecallStatus
+from trace_app.recalls.models import Recall, RecallKind, RecallProposal, RecallStatus, Turning
 from trace_app.recalls.published import lots_listed
 from trace_app.recalls.scope import MOST_LISTED, EmptyScope, Preview, ScopeTooWide, map_of_sites, preview, scope_of
 from trace_app.recalls.statements import producers_of
@@ -97,8 +103,8 @@ def scope() -> ResponseReturnValue:
     """Define what a recall reaches, see it, then issue."""
     scope_form = _scope_form(request.args)
     extended = _extended(request.args)
-    form = ExtendForm(formdata=None) if extended else ScopeRecallForm(formdata=None)
-    asked = bool(request.args.keys() - {"extends", "lang"})
+    form = ExtendForm(formdata=None) if extended else ScopeRecallForm(formdata=None, data=_of_hold(request.args))
+    asked = bool(request.args.keys() - {"extends", "hold", "lang"})
     return _scope_page(scope_form, form, extended, asked=asked)
 
 
@@ -120,13 +126,15 @@ def issue_scope() -> ResponseReturnValue:
                 recall = service.issue_by_scope(the_user(), meant, left_out, form.notice_text, form.recall_kind)
             else:
                 recall = service.managed_recall(the_user(), request.form["extends"])
-                added = service.extend(the_user(), recall, meant, left_out, form.note.data)
+                added = turnings.extend(the_user(), recall, meant, left_out, form.note.data)
         if not form.errors and isinstance(form, ScopeRecallForm):
             return _issued(recall)
         if not form.errors:
-            jobs.enqueue(tell_everyone, recall.id)
-            flash(_("已扩大范围，增加 %(count)d 批。", count=added))
-            return redirect(url_for("recalls.show", number=recall.number))
+            if isinstance(added, RecallProposal):
+                if added.hold_id is not None:
+                    jobs.enqueue(tell_everyone, added.hold_id)
+                return _proposed(recall)
+            return _done(recall, _("已扩大范围，增加 %(count)d 批。", count=added))
     return _scope_page(scope_form, form, _extended(request.form), asked=True, faults=faults)
 
 
@@ -134,6 +142,15 @@ def _extended(values: MultiDict[str, str]) -> Recall | None:
     """The recall that is to be extended, if one is."""
     number = values.get("extends", "")
     return service.managed_recall(the_user(), number) if number else None
+
+
+def _of_hold(values: MultiDict[str, str]) -> dict[str, str]:
+    """What the notice of a hold that is to become a recall says, to be completed."""
+    number = values.get("hold", "")
+    if not number:
+        return {}
+    hold = service.managed_recall(the_user(), number)
+    return {"reason": hold.reason, "reason_en": hold.reason_en}
 
 
 def _takes_in(found: Preview) -> int:
@@ -186,7 +203,10 @@ def _scope_page(
     return page, 422 if problem or form.errors or scope_form.errors or faults else 200
 
 
-register_words(views, recall_level=LEVELS, recall_kind=KINDS, recall_status=STATUSES, notice_type=NOTICE_TYPES)
+views.add_app_template_filter(turnings.open_text)
+register_words(
+    views, turning=TURNINGS, recall_level=LEVELS, recall_kind=KINDS, recall_status=STATUSES, notice_type=NOTICE_TYPES
+)
 
 
 @dataclass(frozen=True)
@@ -203,12 +223,24 @@ class Case:
     """A first-level recall takes effect by the approval of another officer than the one who issued it."""
     ticked: set[int]
     """The lots that were ticked to be taken out of the recall, where that was refused."""
+    as_recall: dict[str, str]
+    """The scope that a hold's recall would have."""
     found: Preview | None
     """What a drill that waits for its scope would reach."""
     reject_form: NoteForm
     narrow_form: NoteForm
     correct_form: CorrectForm
     end_form: NoteForm
+    causes: list[tuple[str, str]]
+    """What the cause of a recall that waits for approval is known by: labels and values."""
+    added: Sequence[Batch]
+    """The lots that an extension which waits would take in."""
+    concerned: list[Concerned]
+    """Whom a recall that waits for approval will reach."""
+    proposal: RecallProposal | None
+    """The turning that waits for the second officer."""
+    may_decide: bool
+    decide_form: DecideForm
 
 
 @views.get("/recalls/<number>/manage")
@@ -238,7 +270,7 @@ def reject(number: str) -> ResponseReturnValue:
             recall = service.managed_recall(the_user(), number)
             service.reject(the_user(), recall, form.note.data)
         if not form.errors:
-            return _done(recall, _("未予批准，批次已恢复销售。"))
+            return _done(recall, _("未予批准。没有另外被召回或暂停的批次已恢复销售。"))
     return _page(number, reject_form=form)
 
 
@@ -252,8 +284,10 @@ def narrow(number: str) -> ResponseReturnValue:
     elif form.validate():
         with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
-            count = service.narrow(the_user(), recall, dict.fromkeys(ticked, form.note.data[:300]), form.note.data)
+            count = turnings.narrow(the_user(), recall, dict.fromkeys(ticked, form.note.data[:300]), form.note.data)
         if not form.errors:
+            if isinstance(count, RecallProposal):
+                return _proposed(recall)
             return _done(recall, _("已缩小范围，排除 %(count)d 批。", count=count))
     return _page(number, narrow_form=form)
 
@@ -265,23 +299,77 @@ def correct(number: str) -> ResponseReturnValue:
     if form.validate():
         with form.refusals(level=service.NeedsNewRecall), transaction():
             recall = service.managed_recall(the_user(), number)
-            service.correct(the_user(), recall, form.notice_text, form.note.data)
+            waits = turnings.correct(the_user(), recall, form.notice_text, form.note.data)
         if not form.errors:
+            if waits:
+                return _proposed(recall)
             return _done(recall, _("已发布更正。"))
     return _page(number, correct_form=form)
 
 
+@views.route("/recalls/<number>/complete", methods=["GET", "POST"], defaults={"how": "complete"})
+@views.route("/recalls/<number>/withdraw", methods=["GET", "POST"], defaults={"how": "withdraw"})
+@allow(*SUPERVISORS)
+def end(number: str, how: str) -> ResponseReturnValue:
+    """The two ends of a recall: carried out, or wrong."""
+    recall = service.managed_recall(the_user(), number)
+    form = EndForm()
+    if form.validate_on_submit():
+        with form.refusals(why_open=turnings.StillOpen), transaction():
+            recall = service.managed_recall(the_user(), number)
+            waits = turnings.end(the_user(), recall, Turning(how), form.note.data, form.why_open.data or "")
+        if not form.errors:
+            if waits:
+                return _proposed(recall)
+            return _done(
+                recall,
+                _("召回已完成。批次不再上市，标签继续显示已召回。")
+                if how == "complete"
+                else _("召回已撤销。没有另外被召回或暂停的批次已恢复销售。"),
+            )
+        recall = service.managed_recall(the_user(), number)
+    page = render_template("recalls/end.html", recall=recall, how=how, form=form, found=turnings.still_open(recall))
+    return page, status_of(form)
+
+
+@views.post("/recalls/<number>/proposals/<int:proposal_id>/approve", defaults={"word": "approve"})
+@views.post("/recalls/<number>/proposals/<int:proposal_id>/refuse", defaults={"word": "refuse"})
+@allow(*SUPERVISORS)
+def decide(number: str, proposal_id: int, word: str) -> ResponseReturnValue:
+    """The second officer's word on a turning."""
+    form = DecideForm()
+    if form.validate():
+        with form.refusals(note=turnings.NeedsReason), transaction():
+            recall = service.managed_recall(the_user(), number)
+            (turnings.approve if word == "approve" else turnings.refuse)(
+                the_user(), recall, proposal_id, form.note.data or ""
+            )
+        if not form.errors:
+            for proposal in recall.proposals:
+                if proposal.id == proposal_id and proposal.hold_id is not None:
+                    jobs.enqueue(tell_everyone, proposal.hold_id)
+            return _done(recall, _("已批准，变更生效。") if word == "approve" else _("未予批准，召回照旧。"))
+    return _page(number, decide_form=form)
+
+
 @views.post("/recalls/<number>/end")
 @allow(*ISSUERS)
-def end(number: str) -> ResponseReturnValue:
+def close(number: str) -> ResponseReturnValue:
+    """A hold is lifted, a drill ends."""
     form = NoteForm()
     if form.validate():
         with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
-            service.end(the_user(), recall, form.note.data)
+            drill = recall.kind is RecallKind.DRILL
+            (service.end_drill if drill else service.lift)(the_user(), recall, form.note.data)
         if not form.errors:
-            return _done(recall, _("已终止。标签不再显示，公告和全部通知保留。"))
-    return _page(number, end_form=form)
+            return _done(
+                recall,
+                _("演练已结束，全部通知保留。")
+                if drill
+                else _("已解除。没有另外被召回或暂停的批次已恢复销售，全部通知保留。"),
+            )
+    return _page(number, problems=form.form_errors, end_form=form)
 
 
 @views.post("/batches/<int:batch_id>/drill")
@@ -314,31 +402,59 @@ def report(number: str) -> ResponseReturnValue:
     )
 
 
+def _proposed(recall: Recall) -> ResponseReturnValue:
+    flash(_("已提交，等待第二位监管人员批准；批准后才生效。"))
+    return redirect(url_for("recalls.show", number=recall.number))
+
+
 def _done(recall: Recall, message: str) -> ResponseReturnValue:
     jobs.enqueue(tell_everyone, recall.id)
     flash(message)
     return redirect(url_for("recalls.show", number=recall.number))
 
 
+def _causes(recall: Recall) -> list[tuple[str, str]]:
+    """What a recall's cause is known by, in the words of the form."""
+    form = _scope_form(MultiDict(recall.scope))
+    found = []
+    for name, value in recall.scope.items():
+        choices = dict(getattr(form[name], "choices", None) or [])
+        found.append((str(form[name].label.text), str(choices.get(value, value))))
+    return found
+
+
 def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> ResponseReturnValue:
     recall = service.managed_recall(the_user(), number)
-    pending_drill = recall.kind is RecallKind.DRILL and recall.status is RecallStatus.PENDING
+    pending = recall.status is RecallStatus.PENDING
+    pending_drill = recall.kind is RecallKind.DRILL and pending
     current = asdict(service.text_of(recall)) if recall.notices else {}
     offered = {
         "reject_form": NoteForm(formdata=None),
         "narrow_form": NoteForm(formdata=None),
         "end_form": NoteForm(formdata=None),
+        "decide_form": DecideForm(formdata=None),
         "correct_form": CorrectForm(formdata=None, data={**current, "level": str(recall.level)}),
     }
+    lots = lots_listed([recall])[recall.id]
+    waiting = next((row for row in recall.proposals if row.decided_at is None), None)
+    if waiting is not None:
+        # The forms that came back are not offered meanwhile.
+        problems = [*(problems or []), *(error for form in forms.values() for error in form.form_errors)]
     case = Case(
         recall=recall,
         progress=progress_of(recall),
-        lots=lots_listed([recall])[recall.id],
+        lots=lots,
         leads=leads_of(recall),
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
-        may_approve=recall.issued_by_id != the_user().id,
+        may_approve=service.may_be_second(the_user(), recall.issued_by),
+        added=lots_listed([waiting.hold])[waiting.hold.id] if waiting and waiting.hold else [],
+        causes=_causes(recall) if pending else [],
+        concerned=concerned_by(waiting.hold if waiting and waiting.hold else recall) if pending or waiting else [],
+        proposal=waiting,
+        may_decide=waiting is not None and service.may_be_second(the_user(), waiting.proposed_by),
         ticked=set(request.form.getlist("out", type=row_number)),
+        as_recall=recall.scope or {"lots": " ".join(lot.lot_number for lot in lots)},
         found=preview(the_user(), scope_of(recall)) if pending_drill else None,
         **{name: form.apart(name.removesuffix("_form")) for name, form in (offered | forms).items()},
     )

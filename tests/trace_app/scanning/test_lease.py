@@ -132,7 +132,7 @@ def test_a_recall_its_end_and_a_voiding_are_there_at_once(leased: tuple[World, S
     assert "请勿食用" in page()
     until_leased(lease)
     assert "请勿食用" in page()
-    world.client(officer).post(f"/recalls/{number}/end", data={"note": "处置完毕"})
+    world.client(officer).post(f"/recalls/{number}/withdraw", data={"note": "误报"})
     assert "未被召回" in page()
     until_leased(lease)
     page()
@@ -158,7 +158,7 @@ def _touch_by_delete(lot: int, run: int) -> None:
 
 
 def _touch_by_text(lot: int, run: int) -> None:
-    db.session.execute(sa.text("UPDATE recalls SET status = 'ended' WHERE id = -1"))
+    db.session.execute(sa.text("UPDATE recalls SET status = 'active' WHERE id = -1"))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -69,8 +69,10 @@ def withdraw(link_id: int) -> ResponseReturnValue:
 
 
 def _form(batch: Batch) -> LinkForm:
+    """The form as it is sent. It knows stopped lots as well: who chose one reads why it is refused."""
     lots = batches.find_batches(the_user(), per_page=100).items
-    return LinkForm(lots=[lot for lot in lots if lot.id != batch.id], data={"happened_on": today()})
+    offered = [lot for lot in lots if lot.id != batch.id and (request.method == "POST" or not lot.stopped)]
+    return LinkForm(lots=offered, data={"happened_on": today()})
 
 
 def _source(form: LinkForm) -> Batch:

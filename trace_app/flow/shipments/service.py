@@ -91,6 +91,10 @@ class AlreadyReceived(Problem):
     title = _("发货单 %(number)s 已经确认收货，不能再改。")
 
 
+class ReceivedBeforeSent(Unprocessable):
+    title = _("这批货 %(sent)s 才发出，收到时间不能早于它。请核对收到时间；发货时间有误的，请与发货方联系。")
+
+
 class WithdrawnShipment(Problem):
     title = _("发货单 %(number)s 已由发货方撤销，请与发货方联系。")
 
@@ -345,13 +349,16 @@ def receive(
     """Note what arrived of a shipment, once.
 
     :param quantities: by line.
-    :raises WithdrawnShipment, AlreadyReceived, MoreThanSent, DifferenceNeedsNote:
+    :raises WithdrawnShipment, AlreadyReceived, ReceivedBeforeSent, MoreThanSent, DifferenceNeedsNote:
     """
     db.session.refresh(shipment, with_for_update={"of": Shipment, "key_share": True})
     if shipment.withdrawn_at is not None:
         raise WithdrawnShipment(number=shipment.number)
     if shipment.receipt is not None:
         raise AlreadyReceived(number=shipment.number)
+    # Moments are typed to the minute.
+    if received_at < shipment.departed_at.replace(second=0, microsecond=0):
+        raise ReceivedBeforeSent(sent=f"{local(shipment.departed_at):%Y-%m-%d %H:%M}")
     for line in shipment.lines:
         if quantities[line.id] > line.quantity:
             raise MoreThanSent(
@@ -428,9 +435,11 @@ def note_logger(user: User, shipment: Shipment, file: LoggerFile) -> Temperature
 def lose(user: User, batch: Batch, quantity: Decimal, reason: str) -> LotLoss:
     """Note that some of a lot was lost where the user's organisation has it.
 
-    :raises MoreThanLeft, NotYours:
+    Not of a stopped lot: what becomes of that is reported by the recall's task, with evidence.
+
+    :raises MoreThanLeft, NotYours, UnderRecall, OnHold:
     """
-    db.session.refresh(batch, with_for_update={"of": Batch, "key_share": True})
+    batches.must_not_be_stopped(batch)
     if batch.producer_id != user.organisation_id and not was_sent(batch, user.organisation_id):
         raise NotYours(lot=batch.lot_number)
     must_have(batch, quantity, user.organisation_id)

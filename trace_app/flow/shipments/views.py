@@ -249,7 +249,10 @@ def receive(code: str) -> ResponseReturnValue:
             if line.id not in quantities:
                 faults.setdefault(line.id, str(_("请填写收到的数量，没收到的填 0。")))
         if form.validate() and not faults:
-            with form.refusals(note=shipping.DifferenceNeedsNote), transaction():
+            with (
+                form.refusals(note=shipping.DifferenceNeedsNote, received_at=shipping.ReceivedBeforeSent),
+                transaction(),
+            ):
                 shipment = shipping.shipment_by_code(code)
                 user = acting_user()
                 mine = user is not None and user.organisation_id == shipment.consignee_organisation_id

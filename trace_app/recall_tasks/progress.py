@@ -1,0 +1,122 @@
+"""How far a recall is: by party, by lot, and all together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from trace_app.batches.models import Batch
+from trace_app.clock import today
+from trace_app.db.base import utc_now
+from trace_app.recall_tasks.models import RecallTask
+from trace_app.recall_tasks.service import QUANTITIES, counted_lots, lots_left_out, tasks_of
+from trace_app.recalls.models import Recall, RecallStatus
+
+
+def share(part: Decimal, whole: Decimal) -> float | None:
+    """The share of a part in percent, at most 100; None where there is no whole."""
+    return min(float(part / whole * 100), 100.0) if whole > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class PartyProgress:
+    """How far one party is. Percentages are means over its lots; None where nothing was in its hands."""
+
+    task: RecallTask
+    lots: int
+    secured: float | None
+    known: float | None
+
+    @property
+    def late(self) -> bool:
+        """Whether it has not begun in time, or not finished."""
+        if self.task.recall.status is not RecallStatus.ACTIVE:
+            return False
+        if self.task.acknowledged_at is None:
+            return self.task.start_due_at < utc_now()
+        return self.task.finish_due_on < today() and (self.known or 0) < 100 and self.known is not None
+
+
+@dataclass(frozen=True, slots=True)
+class LotProgress:
+    """What has become of a lot at all parties together, in its unit. One that was left out since doesn't count."""
+
+    batch: Batch
+    supplied: Decimal
+    sealed: Decimal
+    returned: Decimal
+    destroyed: Decimal
+    gone: Decimal
+    left_out: bool = False
+
+    @property
+    def secured(self) -> float | None:
+        return share(self.sealed + self.returned + self.destroyed, self.supplied)
+
+
+@dataclass(frozen=True, slots=True)
+class RecallProgress:
+    """How far a recall is. ``known`` is the mean share of goods of which it is known what became of them."""
+
+    parties: list[PartyProgress]
+    lots: list[LotProgress]
+    secured: float | None
+    known: float | None
+    hours_to_contact: float | None
+    """Hours until the last party confirmed; None as long as any has not."""
+
+    @property
+    def confirmed(self) -> int:
+        return sum(party.task.acknowledged_at is not None for party in self.parties)
+
+
+def progress_of(recall: Recall) -> RecallProgress:
+    """How far everyone is, by party and by lot."""
+    parties: list[PartyProgress] = []
+    by_lot: dict[int, dict[str, Any]] = {}
+    for task in tasks_of(recall):
+        counted = counted_lots(task)
+        for one in counted + lots_left_out(task):
+            sums = by_lot.setdefault(
+                one.batch.id,
+                {
+                    "batch": one.batch,
+                    "supplied": Decimal(0),
+                    "left_out": one.left_out,
+                    **dict.fromkeys(QUANTITIES, Decimal(0)),
+                },
+            )
+            sums["supplied"] += one.supplied
+            if one.report is not None:
+                for quantity in QUANTITIES:
+                    sums[quantity] += getattr(one.report, quantity)
+        parties.append(
+            PartyProgress(
+                task,
+                len(counted),
+                _mean(share(one.secured, one.supplied) for one in counted),
+                _mean(share(one.known, one.supplied) for one in counted),
+            )
+        )
+    lots = sorted((LotProgress(**sums) for sums in by_lot.values()), key=lambda lot: lot.left_out)
+    standing = [lot for lot in lots if not lot.left_out]
+    moments = [party.task.acknowledged_at for party in parties if party.task.acknowledged_at is not None]
+    return RecallProgress(
+        parties,
+        lots,
+        _mean(lot.secured for lot in standing),
+        _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in standing),
+        _hours(recall.in_force_at, max(moments)) if moments and len(moments) == len(parties) else None,
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _hours(begun: datetime | None, done: datetime) -> float | None:
+    return (done - begun).total_seconds() / 3600 if begun is not None else None
