@@ -60,7 +60,7 @@ class TestLevelOne:
         number = _issue(world, officer, lot, level="1")
         assert _state(world, lot) == "held"
         page = world.client().get(f"/{code}").text
-        assert "暂停销售，正在核查" in page
+        assert "暂停销售，等待核查" in page
         assert "镉超标" not in page
         assert world.client().get(f"/recalls/{number}").status_code == 404
         assert number not in world.client().get("/recalls").text
@@ -287,7 +287,7 @@ class TestHolds:
         lot, code = world.labelled(grower)
         number = _issue(world, officer, lot, kind="hold", reason="抽检待结果")
         page = world.client().get(f"/{code}").text
-        assert "暂停销售，正在核查" in page
+        assert "暂停销售，等待核查" in page
         assert "抽检待结果" in page
         assert number not in world.client().get("/recalls").text
         client = world.client(grower)

@@ -66,11 +66,17 @@ class OnHold(Problem):
 
 
 _who_stopped: list[Callable[[Batch], str]] = []
+_stops_sale: list[Callable[[Batch], bool]] = []
 
 
 def tells_who_stopped(contact: Callable[[Batch], str]) -> None:
     """Have a feature above say whom to call about a stopped lot: a name and telephone number."""
     _who_stopped.append(contact)
+
+
+def stops_sale(stops: Callable[[Batch], bool]) -> None:
+    """Have a feature above say of a released lot that is not on hold yet whether it is about to be."""
+    _stops_sale.append(stops)
 
 
 def _contact(batch: Batch) -> str:
@@ -227,7 +233,7 @@ def must_not_be_stopped(batch: Batch) -> None:
 
 
 def _must_not_be_held(batch: Batch) -> None:
-    if batch.held:
+    if batch.held or (batch.status is not BatchStatus.DRAFT and any(stops(batch) for stops in _stops_sale)):
         raise OnHold(batch)
 
 

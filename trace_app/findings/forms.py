@@ -18,7 +18,7 @@ STATES = {"open": _("未处理"), "handled": _("已处理"), "gone": _("已消�
 
 class WaiverForm(Form):
     reason = TextField(
-        _("准予放行的理由"), [required(), at_most(300)], description=_("会显示在本批的追溯页上，请写清事实和依据")
+        _("准予的理由"), [required(), at_most(300)], description=_("会显示在本批的追溯页上，请写清事实和依据")
     )
 
 

@@ -88,6 +88,11 @@ class Trace:
         return self.recalls if not self.batch.recalled else ended
 
     @cached_property
+    def failed(self) -> bool:
+        """Whether a test of it found what the standards don't allow: then nothing above that is green."""
+        return any(report.verdict is Verdict.FAIL for report in self.tests)
+
+    @cached_property
     def words(self) -> dict[str, str]:
         return self.batch.product.kind.words[language()]
 

@@ -32,6 +32,7 @@ from trace_app.media.service import keep_photos
 from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallReport, RecallTask
 from trace_app.recalls import clocks
+from trace_app.recalls.automatic import goods_in_words
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES
 from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallStatus
 from trace_app.settings import address_of
@@ -113,7 +114,7 @@ def tell_everyone(recall_id: int) -> None:
         for task in known.values():
             _set_times(task, recall)
             _send(task)
-        if recall.voluntary or recall.status is RecallStatus.PENDING:
+        if recall.voluntary or recall.cause_id is not None or recall.status is RecallStatus.PENDING:
             for regulator in _regulators(recall):
                 tell(regulator, _message(recall, None))
         # Past the session: the lots' pages show nothing of it.
@@ -195,6 +196,8 @@ def _message(recall: Recall, task: RecallTask | None) -> JsonObject:
             lines.insert(0, str(_("这是演练，不是真的召回：请照实核对数量，不要动货，不要通知消费者。")))
         if notice.note:
             lines.append(f"{_('说明：')}{notice.note}")
+        if task is None:
+            lines += goods_in_words(recall)
         lines += [f"{lot.lot_number} {lot.product.name}（{lot.producer.name}）" for lot in lots]
         if task is not None and recall.status is RecallStatus.ACTIVE:
             lines.append(

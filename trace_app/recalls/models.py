@@ -11,6 +11,7 @@ from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.findings.models import Finding
 
 
 class RecallKind(enum.StrEnum):
@@ -90,6 +91,8 @@ class Recall(Model):
     __tablename__ = "recalls"
     __table_args__ = (
         sa.CheckConstraint("level BETWEEN 1 AND 3", "level"),
+        sa.CheckConstraint("(issued_by_id IS NULL) = (cause_id IS NOT NULL)", "issuer"),
+        sa.CheckConstraint("cause_id IS NULL OR kind = 'hold'", "automatic"),
         sa.Index("ix_recalls_status_kind", "status", "kind"),
     )
 
@@ -102,7 +105,10 @@ class Recall(Model):
     """Whether the producer itself recalls."""
     authority_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
     """Who issued it: the regulator, or the producer of a voluntary one."""
-    issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    issued_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    """None where the platform itself held a lot, on behalf of the authority."""
+    cause_id: Mapped[int | None] = mapped_column(sa.ForeignKey("findings.id"), unique=True)
+    """The finding for which the platform itself held a lot; a finding holds it once."""
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
     """The moment of the first notice; of a drill, when it was begun."""
     in_force_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -123,7 +129,8 @@ class Recall(Model):
     """Lots in it now."""
 
     authority: Mapped[Organisation] = relationship()
-    issued_by: Mapped[User] = relationship()
+    issued_by: Mapped[User | None] = relationship()
+    cause: Mapped[Finding | None] = relationship()
     notices: Mapped[list[RecallNotice]] = relationship(back_populates="recall", order_by="RecallNotice.sequence")
     exclusions: Mapped[list[RecallExclusion]] = relationship(
         order_by="RecallExclusion.batch_id, RecallExclusion.left_out_in"
@@ -187,11 +194,12 @@ class RecallNotice(Model):
     lots_removed: Mapped[int] = mapped_column(default=0)
     lot_count: Mapped[int]
     """Lots in the recall after it."""
-    issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    issued_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    """None of the notice by which the platform itself held a lot."""
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     recall: Mapped[Recall] = relationship(back_populates="notices")
-    issued_by: Mapped[User] = relationship()
+    issued_by: Mapped[User | None] = relationship()
 
     @property
     def number(self) -> str:

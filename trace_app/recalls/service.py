@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import cast
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -20,6 +21,7 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import count_written
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
+from trace_app.findings.models import Finding
 from trace_app.recalls import clocks
 from trace_app.recalls.models import (
     NoticeText,
@@ -104,6 +106,13 @@ class OnlyTheRegulator(Problem):
     title = _("主动召回发布后，缩小范围或终止须由当地主管部门审查后进行。请联系他们。")
 
 
+class HeldByThePlatform(Problem):
+    """A producer can't lift what stops its lot for a failed test or a broken rule."""
+
+    status = 403
+    title = _("这次暂停是平台依据检查结果作出的，须由当地主管部门核查后解除。请联系他们。")
+
+
 def issue_recall(user: User, batch: Batch, text: NoticeText, kind: RecallKind = RecallKind.RECALL) -> Recall:
     """Stop one batch. From the commit on every label of it says so.
 
@@ -172,6 +181,20 @@ def scope_drill(user: User, recall: Recall) -> None:
     _notice(user, recall, NoticeType.ISSUE, text, added=recall.lot_count, scope=recall.scope)
 
 
+def hold_for(authority: Organisation, batch: Batch, text: NoticeText, cause: Finding) -> Recall:
+    """Stop the sale of a batch for a finding, by the platform itself on behalf of an authority.
+
+    :raises AlreadyRecalled: where something stops it already.
+    """
+    _one_at_a_time()
+    recall = _begin(None, RecallKind.HOLD, text.level, {}, authority=authority, cause=cause)
+    if not _take_in(recall, 1, sa.select(Batch.id).where(Batch.id == batch.id)):
+        raise AlreadyRecalled(lot=batch.lot_number)
+    _issued(None, recall, text)
+    audit.note(None, RecallKind.HOLD.value, batch, recall=recall.number, reason=text.reason)
+    return recall
+
+
 def approve(user: User, recall: Recall) -> None:
     """Put a recall of level I into force: the second officer's word.
 
@@ -198,7 +221,7 @@ def _decide(user: User, recall: Recall) -> None:
     db.session.refresh(recall)
     if recall.kind is not RecallKind.RECALL or recall.status is not RecallStatus.PENDING:
         raise NotOpen(number=recall.number)
-    if recall.issued_by_id == user.id or made_or_opened_by(user, recall.issued_by):
+    if recall.issued_by is None or recall.issued_by_id == user.id or made_or_opened_by(user, recall.issued_by):
         raise SecondOfficer
 
 
@@ -303,22 +326,39 @@ def _must_be_active(user: User, recall: Recall) -> None:
 
 
 def _must_be_regulator(user: User, recall: Recall) -> None:
-    if recall.kind is RecallKind.RECALL and user.role is RoleName.PRODUCER:
+    if user.role is not RoleName.PRODUCER:
+        return
+    if recall.cause_id is not None:
+        raise HeldByThePlatform
+    if recall.kind is RecallKind.RECALL:
         raise OnlyTheRegulator
 
 
-def _begin(user: User, kind: RecallKind, level: int, scope: dict[str, str]) -> Recall:
-    """The row of a recall, without lots and notices yet."""
-    voluntary = user.role is RoleName.PRODUCER
+def _begin(
+    user: User | None,
+    kind: RecallKind,
+    level: int,
+    scope: dict[str, str],
+    *,
+    authority: Organisation | None = None,
+    cause: Finding | None = None,
+) -> Recall:
+    """The row of a recall, without lots and notices yet.
+
+    :param authority: in whose name, where that is not the user's own organisation.
+    """
+    authority = authority or cast("User", user).organisation
+    voluntary = user is not None and user.role is RoleName.PRODUCER
     waits = kind is RecallKind.DRILL or (kind is RecallKind.RECALL and level == 1 and not voluntary)
     recall = Recall(
-        number=_next_number(user, kind),
+        number=_next_number(authority, kind),
         kind=kind,
         status=RecallStatus.PENDING if waits else RecallStatus.ACTIVE,
         level=level,
         voluntary=voluntary,
-        authority_id=user.organisation_id,
-        issued_by_id=user.id,
+        authority_id=authority.id,
+        issued_by_id=user.id if user is not None else None,
+        cause_id=cause.id if cause is not None else None,
         issued_at=utc_now(),
         scope=scope,
         lot_count=0,
@@ -328,7 +368,7 @@ def _begin(user: User, kind: RecallKind, level: int, scope: dict[str, str]) -> R
     return recall
 
 
-def _issued(user: User, recall: Recall, text: NoticeText) -> None:
+def _issued(user: User | None, recall: Recall, text: NoticeText) -> None:
     """The first notice, once the lots are in."""
     if recall.status is RecallStatus.ACTIVE:
         _come_into_force(recall)
@@ -343,7 +383,7 @@ def _come_into_force(recall: Recall) -> None:
 
 
 def _notice(
-    user: User,
+    user: User | None,
     recall: Recall,
     notice_type: NoticeType,
     text: NoticeText,
@@ -362,7 +402,7 @@ def _notice(
         lots_added=added,
         lots_removed=removed,
         lot_count=recall.lot_count,
-        issued_by_id=user.id,
+        issued_by_id=user.id if user is not None else None,
         issued_at=utc_now(),
         **asdict(text),
     )
@@ -423,10 +463,9 @@ def _take_in(recall: Recall, sequence: int, lots: sa.Select[int]) -> int:
     return count
 
 
-def _next_number(user: User, kind: RecallKind) -> str:
+def _next_number(organisation: Organisation, kind: RecallKind) -> str:
     """The authority's jurisdiction, the year and a counter, such as 530324-2026-0001; V and the organisation's number
     for a producer's, H for holds, M for mock recalls."""
-    organisation = user.organisation
     place = organisation.jurisdiction_code or f"{organisation.division_code[:6]}-V{organisation.id}"
     series, year = f"{place}-{_MARK[kind]}", today().year
     return f"{series}{year}-{counters.take('recall', series, year) + 1:04d}"

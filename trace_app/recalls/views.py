@@ -25,6 +25,7 @@ from trace_app.labels.service import labels_made
 from trace_app.recall_tasks import papers as recall_tasks
 from trace_app.recall_tasks.service import RecallProgress, progress_of, tell_everyone
 from trace_app.recalls import service
+from trace_app.recalls.automatic import Whereabouts, whereabouts
 from trace_app.recalls.forms import (
     KINDS,
     LEVELS,
@@ -194,6 +195,8 @@ class Case:
     supervises: bool
     may_approve: bool
     """A first-level recall takes effect by the approval of another officer than the one who issued it."""
+    whereabouts: Whereabouts | None
+    """The lot that the platform itself held, for its authority to decide on."""
     ticked: set[int]
     """The lots that were ticked to be taken out of the recall, where that was refused."""
     found: Preview | None
@@ -333,6 +336,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         lots=lots_listed([recall])[recall.id],
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
+        whereabouts=whereabouts(recall) if recall.is_open and the_user().role in SUPERVISORS else None,
         may_approve=recall.issued_by_id != the_user().id,
         ticked=set(request.form.getlist("out", type=int)),
         found=preview(the_user(), scope_of(recall)) if pending_drill else None,
