@@ -24,7 +24,7 @@ WAIVED = {"reason": "复检合格，初检样品受污染，见复检报告。"}
 
 def _failed(world: World, actor: Actor, batch_id: int, number: str = "SL-1") -> None:
     """The producer enters a report on its lot that fails."""
-    data = REPORT | _lines(FAILS) | {"report_number": number, "confirmed": "y"}
+    data = REPORT | _lines(FAILS) | {"report_number": number, "confirmed": "毒死蜱 0.5 mg/kg"}
     answer = world.client(actor).post(f"/batches/{batch_id}/tests/new", data=data)
     assert answer.status_code == 302, answer.text
 

@@ -318,6 +318,7 @@ class TestLotFile:
         client = world.client(actor)
         lines = {"line-analyte": ["镉"], "line-result": ["0.02"], "line-unit": ["mg/kg"], "line-method": [""]}
         report = {
+            "kind": "own",
             "report_number": "R-1",
             "laboratory": "检测中心",
             "sampled_on": "2025-11-10",

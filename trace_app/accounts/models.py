@@ -53,6 +53,7 @@ class Organisation(Model):
     __table_args__ = (
         sa.CheckConstraint("kind != 'producer' OR credit_code IS NOT NULL", "producer_has_credit_code"),
         sa.CheckConstraint("kind != 'regulator' OR jurisdiction_code IS NOT NULL", "regulator_has_jurisdiction"),
+        sa.CheckConstraint("cma_number = '' OR kind = 'laboratory'", "laboratory_has_cma_number"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -66,6 +67,8 @@ class Organisation(Model):
     """The division that a regulator watches over, with all below it."""
     gs1_prefix: Mapped[str | None] = mapped_column(sa.String(12), unique=True)
     """GS1 company prefix, for the SSCCs of its cases and pallets."""
+    cma_number: Mapped[str] = mapped_column(sa.String(20), default="", server_default="")
+    """A laboratory's China Metrology Accreditation (检验检测机构资质认定) number."""
     address: Mapped[str] = mapped_column(sa.String(200), default="")
     phone: Mapped[str] = mapped_column(sa.String(30), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

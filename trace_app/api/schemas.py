@@ -187,7 +187,8 @@ class ReportOut(BaseModel):
     id: int
     subject: str = Field(description="`product`, `soil` or `water`.")
     report_number: str
-    laboratory: str
+    kind: Literal["supervision", "commissioned", "own"] | None
+    laboratory: str = Field(description="As it may be said: a producer's own entry says so.")
     cma_number: str
     sampled_on: date
     issued_on: date

@@ -63,7 +63,8 @@ def issue_commitment(
             unit=UNITS.get(batch.unit, batch.unit),
         )
     passed = any(
-        report.subject is TestSubject.PRODUCT and report.verdict is not Verdict.FAIL for report in tests_of(batch)
+        report.subject is TestSubject.PRODUCT and report.verdict is not Verdict.FAIL and not report.denied
+        for report in tests_of(batch)
     )
     if TESTED & set(bases) and not passed:
         raise NoTestBehindIt

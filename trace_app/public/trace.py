@@ -222,7 +222,7 @@ def trace_of_batch(batch_id: int) -> Trace:
         hold_on(batch),
         records,
         intervals(batch, records),
-        tests_of(batch) if row.tests else [],
+        [report for report in tests_of(batch) if not report.denied] if row.tests else [],
         certificates_shown(batch) if row.certificates else [],
         waivers_of(batch) if row.waivers else [],
         sources_shown(batch) if row.sources else [],
