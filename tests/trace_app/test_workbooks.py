@@ -326,7 +326,8 @@ class TestLotFile:
         }
         client.post(f"/batches/{batch_id}/tests/new", data=report | lines)
         client.post(f"/batches/{batch_id}/release")
-        client.post(f"/batches/{batch_id}/commitments", data={"quantity": "10", "bases": ["own_test"]})
+        known = {"though_not_tested": "y"}
+        client.post(f"/batches/{batch_id}/commitments", data={"quantity": "10", "bases": ["own_test"], **known})
         return actor, batch_id
 
     def test_as_a_workbook_that_runs_nothing(self, world: World) -> None:

@@ -229,6 +229,7 @@ class RunIn(Body):
     format: Literal["pdf", "tspl", "zpl", "csv"] = "pdf"
     pin: bool = Field(False, description="With a PIN under scratch film.")
     link: bool = Field(False, description="Symbols as GS1 Digital Link.")
+    excess_reason: str = Field("", description="Why more labels are needed than the lot has goods for.")
     per_volume: Literal[5000, 20000, 50000] | None = Field(None, description="Labels of one file; all in one if null.")
 
 

@@ -218,7 +218,7 @@ def _producer(sketch: Producer, number: int, chance: Random) -> None:
         name_en=sketch.name_en,
         division_code=sketch.division,
         credit_code=body + check_character(body),
-        gs1_prefix=f"952{number:05d}",
+        gs1_prefix=sketch.gtin[1:8] if sketch.gtin else f"952{number:05d}",
         phone=f"0874-0000{number:03d}",
         address=sketch.address,
     )

@@ -121,7 +121,7 @@ def reconcile(
 
 def _worth_telling(finding: Finding, batch: Batch | None) -> bool:
     """Whether someone is told. What is still missing in a lot that is being made goes to the to-do list alone."""
-    if batch is None or batch.status is not BatchStatus.DRAFT:
+    if batch is None or batch.status is not BatchStatus.DRAFT or RULES[finding.rule].tell_always:
         return finding.severity is not Severity.INFO
     return finding.severity is Severity.BLOCK and not RULES[finding.rule].to_do
 

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
 from trace_app.accounts.models import Organisation, RoleName, User
-from trace_app.accounts.service import made_or_opened_by
+from trace_app.accounts.service import are_independent
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import HOLDING, IN_FORCE, PENDING, RECALLS, Batch, in_recall
@@ -76,15 +76,19 @@ class NotOpen(Problem):
 
 
 class SecondOfficer(Problem):
-    """A recall of level I needs the word of someone who did not issue it, and whose account the issuer did not make,
-    activate or give a password to.
-    """
+    """A recall of level I needs the word of someone who did not issue it, and who is independent of who did."""
 
     status = 403
     title = _(
-        "一级召回须由另一位监管人员批准，发布人不能批准自己的召回；由发布人建立、启用或重设过密码的账号也不行。"
-        "请联系同事或上级部门。"
+        "一级召回须由另一位监管人员批准，发布人不能批准自己的召回；两人之间一方建立、启用过另一方的账号，"
+        "或管理另一方单位账号的，也不行。请联系同事或上级部门。"
     )
+
+
+class NoSecondOfficer(Problem):
+    """An administrator's recall of level I would wait for ever where it administers all who could approve it."""
+
+    title = _("没有能批准这次一级召回的第二位监管人员：可以批准的人，账号都由您管理。请由不管理账号的监管人员发布。")
 
 
 class NeedsNewRecall(Unprocessable):
@@ -221,7 +225,7 @@ def _decide(user: User, recall: Recall) -> None:
     db.session.refresh(recall)
     if recall.kind is not RecallKind.RECALL or recall.status is not RecallStatus.PENDING:
         raise NotOpen(number=recall.number)
-    if recall.issued_by is None or recall.issued_by_id == user.id or made_or_opened_by(user, recall.issued_by):
+    if recall.issued_by is None or not are_independent(user, recall.issued_by):
         raise SecondOfficer
 
 
@@ -350,6 +354,8 @@ def _begin(
     authority = authority or cast("User", user).organisation
     voluntary = user is not None and user.role is RoleName.PRODUCER
     waits = kind is RecallKind.DRILL or (kind is RecallKind.RECALL and level == 1 and not voluntary)
+    if waits and kind is RecallKind.RECALL and user is not None and user.role is RoleName.ADMINISTRATOR:
+        _must_have_a_second_officer(user)
     recall = Recall(
         number=_next_number(authority, kind),
         kind=kind,
@@ -366,6 +372,14 @@ def _begin(
     db.session.add(recall)
     db.session.flush()
     return recall
+
+
+def _must_have_a_second_officer(user: User) -> None:
+    """:raises NoSecondOfficer:"""
+    place = user.organisation.jurisdiction_code or user.organisation.division_code
+    officers = db.session.scalars(db.select(User).join(User.organisation).where(User.active))
+    if not any(within_jurisdiction(other, place) and are_independent(user, other) for other in officers):
+        raise NoSecondOfficer
 
 
 def _issued(user: User | None, recall: Recall, text: NoticeText) -> None:

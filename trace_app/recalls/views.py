@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName
+from trace_app.accounts.service import are_independent
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
@@ -337,7 +338,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
         whereabouts=whereabouts(recall) if recall.is_open and the_user().role in SUPERVISORS else None,
-        may_approve=recall.issued_by_id != the_user().id,
+        may_approve=recall.issued_by is None or are_independent(the_user(), recall.issued_by),
         ticked=set(request.form.getlist("out", type=int)),
         found=preview(the_user(), scope_of(recall)) if pending_drill else None,
         **{name: form.apart(name.removesuffix("_form")) for name, form in (offered | forms).items()},

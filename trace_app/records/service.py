@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import aliased, joinedload, lazyload
 
+from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
 from trace_app.batches import service as batches
@@ -286,6 +287,8 @@ def correct_record(
     record.series = keep_series(user, *series) if series else [copy_of(one) for one in old.series]
     db.session.add(record)
     db.session.flush()
+    for batch in batches_of(old):
+        audit.note(user, "correct-record", batch, record=record.id, reason=reason)
     return record
 
 

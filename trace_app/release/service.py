@@ -22,6 +22,7 @@ from trace_app.extensions import db, jobs
 from trace_app.findings.models import Finding
 from trace_app.findings.rules import Found, message_of
 from trace_app.findings.service import plain_facts, reconcile, standing
+from trace_app.labels.amounts import items_printed
 from trace_app.laboratory.reports import tests_of
 from trace_app.messages.models import Severity
 from trace_app.records.service import in_force, records_of
@@ -77,6 +78,12 @@ def load_lot(batch: Batch) -> Lot:
         gi_areas=list(db.session.scalars(db.select(GiArea).filter_by(kind_code=kind_code))),
         stock=balances(list(stock.values())) if stock else {},
         today=today(),
+        once_blocking=list(
+            db.session.scalars(
+                db.select(Finding).where(Finding.batch_id == batch.id, Finding.severity == Severity.BLOCK)
+            )
+        ),
+        labels=0 if batch.status is BatchStatus.DRAFT else items_printed(batch),
     )
 
 
