@@ -258,8 +258,13 @@ def must_not_be_stopped(batch: Batch) -> None:
 
 
 def _must_not_be_held(batch: Batch) -> None:
-    if batch.held or (batch.status is not BatchStatus.DRAFT and any(stops(batch) for stops in _stops_sale)):
+    if is_held(batch):
         raise OnHold(batch)
+
+
+def is_held(batch: Batch) -> bool:
+    """Whether a lot is on hold, or is about to be for what was entered since its latest check."""
+    return batch.held or (batch.status is not BatchStatus.DRAFT and any(stops(batch) for stops in _stops_sale))
 
 
 def no_use_meanwhile() -> None:
