@@ -35,6 +35,16 @@ def fold(text: str) -> str:
     return plain.translate(str.maketrans(*CONFUSED))
 
 
+def fold_name(name: str) -> str:
+    """A name's letters and digits alone, without case, width, spaces and signs."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFKC", name)).casefold()
+
+
+def without_spaces(text: str) -> str:
+    """A number of someone else's, which may mean something by each of its signs: without spaces, case and width."""
+    return _DASHES.sub("-", "".join(unicodedata.normalize("NFKC", text).upper().split()))
+
+
 def meant(typed: str, known: Iterable[str]) -> str | None:
     """Which of some numbers was typed: itself, or the only one that is alike but for what `fold` leaves out."""
     numbers = list(known)

@@ -8,7 +8,7 @@ from alembic import op
 from trace_app.db.base import UtcDateTime
 
 revision = "0026"
-down_revision = "0022"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -176,3 +176,21 @@ def test_more_than_enough_of_one_label_in_a_day_is_not_taken(world: World) -> No
 def test_an_unknown_code_or_ticket_is_not_found(world: World) -> None:
     assert world.client().get("/0000000000000/feedback").status_code == 404
     assert world.client().get("/tickets/none").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["fake", "safety"])
+def test_how_to_reach_who_reports_a_fake_or_a_danger_is_for_the_authority_alone(world: World, kind: str) -> None:
+    grower, officer = world.producer(), world.regulator()
+    _lot, code = world.labelled(grower)
+    assert "只有主管部门看得到" in world.client().get(f"/{code}/feedback").text
+    assert _give(world, code, kind=kind).status_code == 302
+    pages = {}
+    for actor in (grower, officer):
+        client = world.client(actor)
+        link = re.search(r"/feedback/\d+", client.get("/feedback").text)
+        assert link
+        pages[actor] = client.get("/feedback").text + client.get(link[0]).text
+    assert "13800000000" not in pages[grower]
+    assert "13800000000" in pages[officer]
+    with world.app.app_context():
+        assert not any("13800000000" in str(row.message) for row in db.session.scalars(db.select(Delivery)))

@@ -227,8 +227,8 @@ class TestScope:
             assert "没有批次符合" in answer.text
 
     def test_by_a_failed_test_it_reaches_what_failed_and_not_what_passed(self, world: World) -> None:
-        laboratory = world.client(world.laboratory())
         grower = world.producer()
+        client = world.client(grower)
         for name, cadmium, lead in (
             ("FAILED-1", "0.18", "0.01"),
             ("PASSED-1", "0.02", "0.01"),
@@ -236,6 +236,7 @@ class TestScope:
         ):
             lot = world.released(grower, lot_number=name)
             report = {
+                "kind": "own",
                 "report_number": name,
                 "laboratory": "中心",
                 "cma_number": "230000000001",
@@ -247,7 +248,9 @@ class TestScope:
                 "line-unit": ["mg/kg"] * 2,
                 "line-method": [""] * 2,
             }
-            assert laboratory.post(f"/batches/{lot}/tests/new", data=report).status_code == 302
+            failing = [f"镉 {cadmium} mg/kg"] * (cadmium > "0.1") + [f"铅 {lead} mg/kg"] * (lead > "0.1")
+            confirmed = {"confirmed": "；".join(failing)}
+            assert client.post(f"/batches/{lot}/tests/new", data=report | confirmed).status_code == 302
         page = world.client(world.regulator()).get("/recalls/scope?failed_analyte=镉").text
         assert set(re.findall(r">(\w+-1)</a>", page)) == {"FAILED-1"}
 

@@ -33,7 +33,7 @@ def _order(world: World, actor: Actor, batch_id: int, count: int, **facts: Any) 
     """A job that waits."""
     with world.writing():
         user, batch = db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id)
-        facts = {"layout": "roll-60x40", "format_name": "csv", **facts}
+        facts = {"layout": "roll-60x40", "format_name": "csv", "excess_reason": "试机", **facts}
         return printing.order_labels(user, batch, count=count, **facts).id
 
 

@@ -70,7 +70,7 @@ class TestLevelOne:
         number = _issue(world, officer, lot, level="1")
         assert _state(world, lot) == "held"
         page = world.client().get(f"/{code}").text
-        assert "暂停销售，正在核查" in page
+        assert "暂停销售，等待核查" in page
         assert "镉超标" not in page
         assert world.client().get(f"/recalls/{number}").status_code == 404
         assert number not in world.client().get("/recalls").text
@@ -88,7 +88,7 @@ class TestLevelOne:
     @pytest.mark.parametrize("deed", ["create", "activate", "set-password"])
     def test_the_second_officers_account_is_not_the_issuers_own_work(self, world: World, deed: str) -> None:
         lot = world.released(world.producer())
-        issuer, puppet = world.administrator(), world.regulator("530300")
+        issuer, puppet, above = world.administrator("530324"), world.regulator(), world.regulator("530300")
         client = world.client(issuer)
         if deed == "create":
             made = {"username": "puppet", "full_name": "某人", "email": "p@example.org", "role": "regulator"}
@@ -103,9 +103,24 @@ class TestLevelOne:
         number = _issue(world, issuer, lot, level="1")
         answer = world.client(puppet).post(f"/recalls/{number}/approve")
         assert answer.status_code == 422
-        assert "由提出人建立、启用或重设过密码的账号也不行" in answer.text
+        assert "一方建立、启用过另一方的账号" in answer.text
         assert _state(world, lot) == "held"
-        assert world.client(world.regulator("530300")).post(f"/recalls/{number}/approve").status_code == 302
+        assert world.client(above).post(f"/recalls/{number}/approve").status_code == 302
+
+    def test_who_administers_accounts_decides_with_nobody_whom_it_administers(self, world: World) -> None:
+        lot, other = world.released(world.producer()), world.released(world.producer())
+        administrator, officer, city = world.administrator(), world.regulator(), world.regulator("530300")
+        number = _issue(world, officer, lot, level="1")
+        refused = world.client(administrator).post(f"/recalls/{number}/approve")
+        assert refused.status_code == 422
+        assert "管理另一方单位账号" in refused.text
+        assert 'class="button red">批准' not in refused.text
+        assert world.client(city).post(f"/recalls/{number}/approve").status_code == 302
+        # What it issues itself could be approved by nobody: so it says so at once, and nothing waits for ever.
+        alone = world.client(administrator).post(f"/batches/{other}/recall", data=NOTICE | {"level": "1"})
+        assert alone.status_code == 422
+        assert "没有能批准这次一级召回的第二位监管人员" in alone.text
+        assert _state(world, other) == "released"
 
     def test_it_is_refused_with_a_reason_and_the_lots_are_free(self, world: World) -> None:
         lot = world.released(world.producer())
@@ -288,7 +303,7 @@ class TestHolds:
         lot, code = world.labelled(grower)
         number = _issue(world, officer, lot, kind="hold", reason="抽检待结果")
         page = world.client().get(f"/{code}").text
-        assert "暂停销售，正在核查" in page
+        assert "暂停销售，等待核查" in page
         assert "抽检待结果" in page
         assert number not in world.client().get("/recalls").text
         client = world.client(grower)

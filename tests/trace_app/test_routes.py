@@ -213,8 +213,15 @@ TABLE = {
     "GET /api/v1/batches/<batch_id>/tests": WITH_BATCHES,
     "GET /api/v1/label-runs/<run_id>": WITH_BATCHES,
     # For those who enter test reports
-    "GET /batches/<batch_id>/tests/new": TESTERS,
-    "POST /batches/<batch_id>/tests/new": TESTERS,
+    "GET /batches/<batch_id>/tests/new": PRODUCER,
+    "POST /batches/<batch_id>/tests/new": PRODUCER,
+    "GET /batches/<batch_id>/test-orders": PRODUCER,
+    "POST /batches/<batch_id>/test-orders": PRODUCER,
+    "GET /laboratory/samples/<code>": {RoleName.LABORATORY},
+    "POST /laboratory/samples/<code>": {RoleName.LABORATORY},
+    "GET /laboratory/orders/<order_id>": {RoleName.LABORATORY},
+    "POST /laboratory/orders/<order_id>": {RoleName.LABORATORY},
+    "POST /laboratory/claims/<report_id>/<answer>": {RoleName.LABORATORY},
     "GET /laboratory/reports/<report_id>": TESTERS | REGULATORS,
     "GET /laboratory/reports/<report_id>/correct": TESTERS,
     "POST /laboratory/reports/<report_id>/correct": TESTERS,
@@ -265,6 +272,7 @@ TABLE = {
     "POST /verify": NO_ONE,
 }
 EXAMPLES = {
+    "answer": "confirm",
     "code": "7KQ2M0XR9T4VH", "number": "530324-2026-0001", "name": "0" * 32, "size": "small", "filename": "app.css",
     "kind_code": "ginger", "record_type": "care", "stage_code": "harvest", "subject": "soil", "what": "ginger", "file_type": "xlsx", "which": "good", "table_name": "limits", "form": "png", "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
 }  # fmt: skip

@@ -320,6 +320,7 @@ class TestLotFile:
         client = world.client(actor)
         lines = {"line-analyte": ["镉"], "line-result": ["0.02"], "line-unit": ["mg/kg"], "line-method": [""]}
         report = {
+            "kind": "own",
             "report_number": "R-1",
             "laboratory": "检测中心",
             "sampled_on": "2025-11-10",
@@ -327,7 +328,8 @@ class TestLotFile:
         }
         client.post(f"/batches/{batch_id}/tests/new", data=report | lines)
         client.post(f"/batches/{batch_id}/release")
-        client.post(f"/batches/{batch_id}/commitments", data={"quantity": "10", "bases": ["own_test"]})
+        known = {"though_not_tested": "y"}
+        client.post(f"/batches/{batch_id}/commitments", data={"quantity": "10", "bases": ["own_test"], **known})
         return actor, batch_id
 
     def test_as_a_workbook_that_runs_nothing(self, world: World) -> None:

@@ -48,6 +48,10 @@ ROLES = {
 }
 
 
+CMA_NUMBER = r"^[0-9A-Za-z]{6,20}$"
+CMA_ADVICE = _("CMA 编号是报告首页 CMA 标志下的 12 位数字，请核对。")
+
+
 def division_choices(
     *, levels: tuple[str, ...] = ("city", "county", "township"), user: User | None = None
 ) -> list[tuple[str, str]]:
@@ -110,6 +114,11 @@ class OrganisationForm(Form):
         [optional(), at_most(14)],
         description=_("4 到 12 位数字，见条码证书；有它才能给箱和托盘编 SSCC"),
     )
+    cma_number = StringField(
+        _("CMA 证书编号"),
+        [optional(), matches(CMA_NUMBER, CMA_ADVICE)],
+        description=_("检测机构填写；会印在它录入的每一份报告上"),
+    )
     address = StringField(_("地址"), [optional(), at_most(200)])
     phone = StringField(
         _("电话"), [optional(), matches(r"^[0-9+\-() ]{5,30}$", _("请填写电话号码，只含数字、空格和 + - ( )。"))]
@@ -166,6 +175,10 @@ class OrganisationForm(Form):
                 field.data = read_company_prefix(plain_digits(field.data))
             except NotGs1 as error:
                 raise ValidationError(_("不是有效的厂商识别代码：请填 4 到 12 位数字。")) from error
+
+    def validate_cma_number(self, field: Field) -> None:
+        if field.data and self.chosen_kind is not OrganisationKind.LABORATORY:
+            raise ValidationError(_("只有检测机构有 CMA 证书编号，请清空。"))
 
     def validate_jurisdiction_code(self, field: Field) -> None:
         if self.chosen_kind is OrganisationKind.REGULATOR and not field.data:

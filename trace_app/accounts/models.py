@@ -61,6 +61,7 @@ class Organisation(Model):
         sa.CheckConstraint("kind != 'producer' OR credit_code IS NOT NULL", "producer_has_credit_code"),
         sa.CheckConstraint("branch = 'agriculture' OR kind = 'regulator'", "branch_of_regulator"),
         sa.CheckConstraint("kind != 'regulator' OR jurisdiction_code IS NOT NULL", "regulator_has_jurisdiction"),
+        sa.CheckConstraint("cma_number = '' OR kind = 'laboratory'", "laboratory_has_cma_number"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -78,6 +79,8 @@ class Organisation(Model):
     """What a regulator is an authority of; without meaning for others."""
     gs1_prefix: Mapped[str | None] = mapped_column(sa.String(12), unique=True)
     """GS1 company prefix, for the SSCCs of its cases and pallets."""
+    cma_number: Mapped[str] = mapped_column(sa.String(20), default="", server_default="")
+    """A laboratory's China Metrology Accreditation (检验检测机构资质认定) number."""
     address: Mapped[str] = mapped_column(sa.String(200), default="")
     phone: Mapped[str] = mapped_column(sa.String(30), default="")
     legal_representative: Mapped[str] = mapped_column(sa.String(60), default="", server_default="")

@@ -43,6 +43,7 @@ AUDIT_ACTIONS = {
     "edit": _("修改了"),
     "release": _("放行了"),
     "correct": _("更正了"),
+    "correct-record": _("更正了一条记录"),
     "close": _("结束了"),
     "recall": _("召回了"),
     "hold": _("暂停了销售"),
@@ -337,6 +338,17 @@ def made_or_opened_by(user: User, other: User) -> bool:
     query = db.select(AuditEvent.id).filter_by(actor_id=other.id, subject_type=User.__tablename__, subject_id=user.id)
     deeds = AuditEvent.action.in_(("create", "activate", "set-password"))
     return db.session.scalar(query.where(deeds).limit(1)) is not None
+
+
+def are_independent(user: User, other: User) -> bool:
+    """Whether two officers may decide on one case together: neither made or opened the other's account, or administers
+    the organisation that the other acts for. Who gives out accounts could else be both of the two."""
+    if user.id == other.id:
+        return False
+    return not any(
+        made_or_opened_by(one, another) or may_administer(another, one.organisation)
+        for one, another in ((user, other), (other, user))
+    )
 
 
 def divisions_within(organisation: Organisation) -> list[Division]:

@@ -187,7 +187,8 @@ class ReportOut(BaseModel):
     id: int
     subject: str = Field(description="`product`, `soil` or `water`.")
     report_number: str
-    laboratory: str
+    kind: Literal["supervision", "commissioned", "own"] | None
+    laboratory: str = Field(description="As it may be said: a producer's own entry says so.")
     cma_number: str
     sampled_on: date
     issued_on: date
@@ -228,6 +229,7 @@ class RunIn(Body):
     format: Literal["pdf", "tspl", "zpl", "csv"] = "pdf"
     pin: bool = Field(False, description="With a PIN under scratch film.")
     link: bool = Field(False, description="Symbols as GS1 Digital Link.")
+    excess_reason: str = Field("", description="Why more labels are needed than the lot has goods for.")
     per_volume: Literal[5000, 20000, 50000] | None = Field(None, description="Labels of one file; all in one if null.")
 
 

@@ -32,6 +32,7 @@ from trace_app.labels.forms import RangeForm, RunForm
 from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus, PrintVolume
 from trace_app.laboratory.models import TestReport, TestResult
 from trace_app.laboratory.reports import tests_of
+from trace_app.laboratory.texts import laboratory_name
 from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
 from trace_app.recall_tasks.service import tell_everyone
@@ -334,7 +335,14 @@ def _finding(row: Finding) -> schemas.FindingOut:
 
 def _report(row: TestReport) -> schemas.ReportOut:
     document = address_of("public.document", name=row.document.name) if row.document else None
-    return _read(schemas.ReportOut, row, document=document, results=[_result(result) for result in row.results])
+    return _read(
+        schemas.ReportOut,
+        row,
+        document=document,
+        laboratory=laboratory_name(row),
+        cma_number=row.cma_number if row.vouched_for else "",
+        results=[_result(result) for result in row.results],
+    )
 
 
 def _result(row: TestResult) -> schemas.ResultOut:

@@ -23,6 +23,8 @@ from trace_app.extensions import db
 
 PER_PAGE = 20
 _USE_LOCK = 5_303_002
+_PAPERS = [sa.table(name, sa.column("batch_id")) for name in ("label_runs", "commitment_certificates")]
+"""What bears a lot's number and product: in rooms above."""
 
 
 class LotNumberTaken(Problem):
@@ -66,6 +68,7 @@ class OnHold(Problem):
 
 
 _who_stopped: list[Callable[[Batch], str]] = []
+_stops_sale: list[Callable[[Batch], bool]] = []
 
 
 def tells_who_stopped(contact: Callable[[Batch], str]) -> None:
@@ -73,8 +76,25 @@ def tells_who_stopped(contact: Callable[[Batch], str]) -> None:
     _who_stopped.append(contact)
 
 
+def stops_sale(stops: Callable[[Batch], bool]) -> None:
+    """Have a feature above say of a released lot that is not on hold yet whether it is about to be."""
+    _stops_sale.append(stops)
+
+
 def _contact(batch: Batch) -> str:
     return next((found for contact in _who_stopped if (found := contact(batch))), "")
+
+
+class NumberOnLabels(Problem):
+    """The lot number stands on labels or papers that are out."""
+
+    title = _("批次号 %(lot)s 已印在标签或合格证上，不能再改。请改回 %(lot)s。")
+
+
+class ProductOnLabels(Problem):
+    """The product stands on labels or papers that are out."""
+
+    title = _("批次 %(lot)s 已印了标签或开具了合格证，产品不能再改。请选回“%(product)s”。")
 
 
 class NotReadyForRelease(Problem):
@@ -135,7 +155,7 @@ def edit_batch(user: User, batch: Batch, facts: BatchFacts) -> None:
 def correct_batch(user: User, batch: Batch, facts: BatchFacts, reason: str) -> BatchRevision:
     """State a released batch's facts anew. The former version stays and both are shown.
 
-    :raises NotReleased, UnderRecall, AlreadyClosed, LotNumberTaken:
+    :raises NotReleased, UnderRecall, AlreadyClosed, LotNumberTaken, NumberOnLabels, ProductOnLabels:
     """
     _lock(batch)
     _must_be_open(batch)
@@ -143,10 +163,21 @@ def correct_batch(user: User, batch: Batch, facts: BatchFacts, reason: str) -> B
         raise NotReleased(lot=batch.lot_number)
     if facts.produced_on is None:
         raise NotReadyForRelease(lot=batch.lot_number, missing=_("请填写采收或生产日期"))
+    if _has_papers(batch):
+        if facts.lot_number != batch.lot_number:
+            raise NumberOnLabels(lot=batch.lot_number)
+        if facts.product.id != batch.product_id:
+            raise ProductOnLabels(lot=batch.lot_number, product=batch.product.name)
     _state(batch, facts)
     revision = _add_revision(user, batch, reason)
     audit.note(user, "correct", batch, revision=revision.number, reason=reason, **facts.plain())
     return revision
+
+
+def _has_papers(batch: Batch) -> bool:
+    """Whether labels were printed of a lot, or certificates issued: whoever does holds the lot meanwhile, too."""
+    found = (sa.select(sa.true()).where(papers.c.batch_id == batch.id).limit(1) for papers in _PAPERS)
+    return any(db.session.scalar(query) for query in found)
 
 
 def must_be_draft(batch: Batch) -> None:
@@ -227,8 +258,13 @@ def must_not_be_stopped(batch: Batch) -> None:
 
 
 def _must_not_be_held(batch: Batch) -> None:
-    if batch.held:
+    if is_held(batch):
         raise OnHold(batch)
+
+
+def is_held(batch: Batch) -> bool:
+    """Whether a lot is on hold, or is about to be for what was entered since its latest check."""
+    return batch.held or (batch.status is not BatchStatus.DRAFT and any(stops(batch) for stops in _stops_sale))
 
 
 def no_use_meanwhile() -> None:

@@ -16,6 +16,7 @@ from trace_app.accounts.models import AuditEvent, RoleName
 from trace_app.batches import service
 from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchForm
 from trace_app.batches.models import Batch
+from trace_app.batches.texts import RevisionChanges, changes_of
 from trace_app.certificates.commitments import commitments_of
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.certificates.service import certificates_shown
@@ -23,6 +24,7 @@ from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.findings import service as findings
 from trace_app.findings.models import Finding
+from trace_app.labels.amounts import LabelRoom, label_room
 from trace_app.laboratory.reports import tests_of
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import stops_of
@@ -85,7 +87,14 @@ def correct(batch_id: int) -> ResponseReturnValue:
         raise service.UnderRecall(batch)
     form = CorrectionForm(user=the_user(), obj=batch)
     if form.validate_on_submit():
-        with form.refusals(lot_number=service.LotNumberTaken, produced_on=service.NotReadyForRelease), transaction():
+        with (
+            form.refusals(
+                lot_number=(service.LotNumberTaken, service.NumberOnLabels),
+                product_id=service.ProductOnLabels,
+                produced_on=service.NotReadyForRelease,
+            ),
+            transaction(),
+        ):
             service.correct_batch(
                 the_user(), service.own_batch(the_user(), batch_id), form.batch_facts, form.reason.data or ""
             )
@@ -124,6 +133,10 @@ class LotPage:
     tests: Sequence[Any]
     certificates: Sequence[Any]
     commitments: Sequence[CommitmentCertificate]
+    room: LabelRoom
+    """How many labels there are, and for how many there are goods."""
+    changes: Sequence[RevisionChanges]
+    """What each version changed, the latest first."""
 
     @property
     def blocked(self) -> bool:
@@ -152,6 +165,8 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         tests=tests_of(row),
         certificates=certificates_shown(row),
         commitments=commitments_of(row),
+        room=label_room(row),
+        changes=changes_of(row),
     )
     return render_template("batches/show.html", lot=lot)
 

@@ -118,8 +118,8 @@ class Product(Model):
     """The trade mark that it is sold under."""
     net_content: Mapped[str] = mapped_column(sa.String(30), default="")
     """The net content as the label says it, such as 净重 500 克."""
-    gtin: Mapped[str | None] = mapped_column(sa.String(14))
-    """The GTIN as 14 digits, for GS1 Digital Link."""
+    gtin: Mapped[str | None] = mapped_column(sa.String(14), unique=True)
+    """The GTIN as 14 digits, for GS1 Digital Link: of one product in the world."""
     marks: Mapped[str] = mapped_column(sa.String(40), default="")
     """Geographical indication and certificates, as the label says them."""
     description: Mapped[str] = mapped_column(sa.String(500), default="")

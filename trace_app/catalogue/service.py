@@ -22,6 +22,8 @@ from trace_app.media.service import keep_photos
 from trace_app.values import Facts
 
 Row = TypeVar("Row", Product, Site)
+GTIN_8 = "000000"
+"""What a GTIN of 8 digits begins with as 14: it has a prefix of its own kind."""
 REFERENCE = Path(__file__).parent / "reference"
 
 
@@ -29,6 +31,22 @@ class NameTaken(Problem):
     """A producer's products and sites have names of their own."""
 
     title = _("您已有名为“%(name)s”的记录，请换一个名称。")
+
+
+class GtinTaken(Problem):
+    """A GTIN is one product's."""
+
+    title = _("商品条码 %(gtin)s 已登记在另一个产品上。请核对条码证书；确实是您的，请联系当地主管部门。")
+
+    def __init__(self, gtin: str, holder: Organisation) -> None:
+        super().__init__(gtin=gtin)
+        self.holder = holder
+
+
+class GtinOfAnother(Problem):
+    """A GTIN begins with its company's GS1 prefix."""
+
+    title = _("商品条码 %(gtin)s 不是以您的厂商识别代码编的。请核对条码证书。")
 
 
 class StageInUse(Problem):
@@ -150,10 +168,32 @@ def save_product(user: User, product: Product | None, **facts: Any) -> Product:
     """Add or change one of the user's own products.
 
     :raises NameTaken: where another has the name.
+    :raises GtinTaken, GtinOfAnother:
     """
     row = product or Product(producer_id=user.organisation_id)
     _check_name(row, facts["name"])
+    if (gtin := facts.get("gtin")) and gtin != row.gtin:
+        _check_gtin(user.organisation, row, gtin)
     return _save(user, row, facts)
+
+
+def _check_gtin(producer: Organisation, row: Product, gtin: str) -> None:
+    """:raises GtinTaken, GtinOfAnother:"""
+    with db.session.no_autoflush:
+        other = db.session.scalar(db.select(Product).where(Product.gtin == gtin, Product.id != row.id))
+        if other is not None:
+            raise GtinTaken(gtin, other.producer)
+        if gtin.startswith(GTIN_8):
+            return
+        # Behind the indicator digit a GTIN begins with its company's prefix.
+        if producer.gs1_prefix and not gtin[1:].startswith(producer.gs1_prefix):
+            raise GtinOfAnother(gtin=gtin)
+        prefixes = [gtin[1 : 1 + length] for length in range(4, 13)]
+        owner = db.session.scalar(
+            db.select(Organisation).where(Organisation.gs1_prefix.in_(prefixes), Organisation.id != producer.id)
+        )
+        if owner is not None and not producer.gs1_prefix:
+            raise GtinTaken(gtin, owner)
 
 
 def save_site(user: User, site: Site | None, **facts: Any) -> Site:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
@@ -13,11 +16,30 @@ from trace_app.catalogue import service
 from trace_app.catalogue.forms import SITE_KINDS, KindFileForm, PhotosForm, ProductForm, SiteForm
 from trace_app.catalogue.kinds import BadKindFile, read_kind
 from trace_app.db.session import transaction
+from trace_app.errors import Problem
 from trace_app.media.service import MAX_PHOTOS
+from trace_app.messages import clashes
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("catalogue", __name__)
 register_words(views, site_kind=SITE_KINDS)
+
+
+PRODUCT_PROBLEMS: dict[str, type[Problem] | tuple[type[Problem], ...]] = {
+    "name": service.NameTaken,
+    "gtin": (service.GtinTaken, service.GtinOfAnother),
+}
+
+
+@contextmanager
+def _clash_told_of() -> Iterator[None]:
+    """Have the authority know where a producer claims another's GTIN; the producer is told by the form."""
+    try:
+        yield
+    except service.GtinTaken as clash:
+        with transaction():
+            clashes.tell_of_clash(the_user().organisation, clash)
+        raise
 
 
 @views.get("/products")
@@ -31,7 +53,7 @@ def products() -> ResponseReturnValue:
 def new_product() -> ResponseReturnValue:
     form = ProductForm()
     if form.validate_on_submit():
-        with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
+        with form.refusals(**PRODUCT_PROBLEMS), _clash_told_of(), transaction():
             product = service.save_product(the_user(), None, **form.facts)
         if not form.errors:
             flash(_("产品已登记。可以添加照片。"))
@@ -45,7 +67,7 @@ def product(product_id: int) -> ResponseReturnValue:
     row = service.product_for(the_user(), product_id)
     form = ProductForm(obj=row)
     if form.validate_on_submit():
-        with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
+        with form.refusals(**PRODUCT_PROBLEMS), _clash_told_of(), transaction():
             service.save_product(the_user(), service.product_for(the_user(), product_id), **form.facts)
         if not form.errors:
             flash(_("已保存。"))

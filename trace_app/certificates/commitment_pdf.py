@@ -35,6 +35,8 @@ def _drawn(row: CommitmentCertificate) -> bytes:
     code = format_code(code_of(row.run, row.index))
     rows = _rows(row)
     number = f"编号 {row.number}"
+    names = row.facts.get("not_tested")
+    missing = f"用过未检测：{names}" if names else ""
     texts = [
         TITLE,
         PROMISE,
@@ -45,6 +47,7 @@ def _drawn(row: CommitmentCertificate) -> bytes:
         code,
         VOID,
         "扫码查看生产记录",
+        missing,
         *(part for pair in rows for part in pair),
     ]
     out = io.BytesIO()
@@ -63,12 +66,23 @@ def _drawn(row: CommitmentCertificate) -> bytes:
         canvas.setFont(fonts.regular, 7.5)
         canvas.drawCentredString(123 * mm, 13 * mm, "扫码查看生产记录")
         canvas.drawRightString((WIDTH_MM - 7) * mm, 98 * mm - 1, number)
+        if missing:
+            _in_small(canvas, fonts, fonts.printable(missing))
         if row.withdrawn_at is not None:
             canvas.setFillGray(0.55)
             canvas.setFont(fonts.bold, 48)
             canvas.drawCentredString(52 * mm, 26 * mm, VOID)
         canvas.save()
     return out.getvalue()
+
+
+def _in_small(canvas: Canvas, fonts: Fonts, text: str) -> None:
+    """A line below the code."""
+    size = 7.5
+    while canvas.stringWidth(text, fonts.regular, size) > 46 * mm and size > 4:
+        size -= 0.5
+    canvas.setFont(fonts.regular, size)
+    canvas.drawCentredString(123 * mm, 8.5 * mm, text)
 
 
 def _rows(row: CommitmentCertificate) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from flask_babel import lazy_gettext as _
@@ -26,8 +27,12 @@ from trace_app.labels.models import LabelRun
 from trace_app.labels.service import is_void, run_of_documents, url_of, void_labels
 from trace_app.laboratory.models import TestSubject, Verdict
 from trace_app.laboratory.reports import tests_of
+from trace_app.laboratory.verdicts import analyte_key
+from trace_app.records.models import Record, RecordType
+from trace_app.records.service import in_force, records_of
 from trace_app.units import UNITS
 
+_BETWEEN = re.compile(r"[、，,;；+＋/·\s]+")
 TESTED = frozenset({"commissioned_test", "own_test"})
 """Bases that stand on a test report."""
 
@@ -40,8 +45,43 @@ class NoTestBehindIt(Unprocessable):
     title = _("承诺依据选了检测，但本批没有合格的检测报告。请先录入报告，或改选其他依据。")
 
 
+class NotAllTested(Unprocessable):
+    """What was used and not tested for must be known to who issues a certificate that rests on a test."""
+
+    title = _("用过的 %(names)s 没有检测。请补检，或改选其他依据；仍要开具的，请勾选下面的确认，会写在合格证上。")
+
+
+def not_tested(batch: Batch) -> list[str]:
+    """The active ingredients of a lot's records that none of its test reports has a result of: 用什么药、检什么药."""
+    tested = {
+        analyte_key(name)
+        for report in tests_of(batch)
+        if report.subject is TestSubject.PRODUCT and not report.denied
+        for result in report.results
+        for name in (result.analyte, result.analyte_en)
+    }
+    used: dict[str, str] = {}
+    for record in in_force(records_of(batch)):
+        if record.type in (RecordType.PESTICIDE, RecordType.VETERINARY):
+            for name in _ingredients(record):
+                used.setdefault(analyte_key(name), name)
+    return [name for key, name in used.items() if key not in tested]
+
+
+def _ingredients(record: Record) -> list[str]:
+    """The active ingredients that a record names, or the label of what was used."""
+    named = [one["name"] for one in record.stock.product.ingredients] if record.stock is not None else []
+    return [name for name in (*named, *_BETWEEN.split(record.active_ingredient or "")) if name]
+
+
 def issue_commitment(
-    user: User, batch: Batch, *, quantity: Decimal, bases: list[str], consignee: str = ""
+    user: User,
+    batch: Batch,
+    *,
+    quantity: Decimal,
+    bases: list[str],
+    consignee: str = "",
+    though_not_tested: bool = False,
 ) -> CommitmentCertificate:
     """Give out a numbered certificate with a code of its own.
 
@@ -49,7 +89,8 @@ def issue_commitment(
 
     :param quantity: in the lot's unit.
     :param bases: of `CommitmentCertificate.bases`.
-    :raises MoreThanTheLot, NoTestBehindIt, NotReleased, UnderRecall, AlreadyClosed:
+    :param though_not_tested: whether it is known that not all that was used was tested for; the certificate says so.
+    :raises MoreThanTheLot, NoTestBehindIt, NotAllTested, NotReleased, UnderRecall, AlreadyClosed:
     """
     producer, day = batch.producer, today()
     sequence = counters.take("certificate", producer.id, day.year)
@@ -63,10 +104,14 @@ def issue_commitment(
             unit=UNITS.get(batch.unit, batch.unit),
         )
     passed = any(
-        report.subject is TestSubject.PRODUCT and report.verdict is not Verdict.FAIL for report in tests_of(batch)
+        report.subject is TestSubject.PRODUCT and report.verdict is not Verdict.FAIL and not report.denied
+        for report in tests_of(batch)
     )
     if TESTED & set(bases) and not passed:
         raise NoTestBehindIt
+    missing = "、".join(not_tested(batch)) if TESTED & set(bases) else ""
+    if missing and not though_not_tested:
+        raise NotAllTested(names=missing)
     part, index = divmod(sequence, MAX_INDEX + 1)
     run = _run_for(user, producer, day.year, part)
     row = CommitmentCertificate(
@@ -77,7 +122,7 @@ def issue_commitment(
         consignee=consignee,
         bases=bases,
         issued_on=day,
-        facts=_facts(batch) | {"url": url_of(run, index)},
+        facts=_facts(batch) | {"url": url_of(run, index), "not_tested": missing},
         run_id=run.id,
         index=index,
         created_by_id=user.id,

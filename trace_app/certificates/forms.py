@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField
-from wtforms import Field, SelectMultipleField
+from wtforms import BooleanField, Field, SelectMultipleField
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -70,6 +70,8 @@ class CommitmentForm(Form):
         option_widget=CheckboxInput(),
     )
     consignee = StringField(_("收货方"), [optional(), at_most(100)], description=_("可不填"))
+
+    though_not_tested = BooleanField(_("已知悉有用过的药没有检测，仍要开具"))
 
     def validate_bases(self, field: Field) -> None:
         if not field.data:

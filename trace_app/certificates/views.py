@@ -69,13 +69,19 @@ def commit(batch_id: int) -> ResponseReturnValue:
     batch = batches.own_batch(the_user(), batch_id)
     form = CommitmentForm()
     if form.validate_on_submit():
-        with form.refusals(quantity=commitments.MoreThanTheLot, bases=commitments.NoTestBehindIt), transaction():
+        with (
+            form.refusals(
+                quantity=commitments.MoreThanTheLot, bases=(commitments.NoTestBehindIt, commitments.NotAllTested)
+            ),
+            transaction(),
+        ):
             row = commitments.issue_commitment(
                 the_user(),
                 batches.own_batch(the_user(), batch_id),
                 quantity=form.quantity.data,
                 bases=form.bases.data or [],
                 consignee=form.consignee.data or "",
+                though_not_tested=form.though_not_tested.data,
             )
         if not form.errors:
             flash(_("合格证 %(number)s 已开具，可以下载打印。", number=row.number))
@@ -86,6 +92,7 @@ def commit(batch_id: int) -> ResponseReturnValue:
         form=form,
         batch=batch,
         rows=commitments.commitments_of(batch),
+        not_tested=commitments.not_tested(batch),
         withdraw_form=WithdrawCommitmentForm(formdata=None),
     )
     return page, status_of(form)

@@ -223,7 +223,7 @@ def _producer(sketch: Producer, number: int, chance: Random) -> None:
         name_en=sketch.name_en,
         division_code=sketch.division,
         credit_code=body + check_character(body),
-        gs1_prefix=f"952{number:05d}",
+        gs1_prefix=sketch.gtin[1:8] if sketch.gtin else f"952{number:05d}",
         phone=f"0874-0000{number:03d}",
         address=sketch.address,
         legal_representative=sketch.person,
@@ -327,5 +327,6 @@ def _held_one() -> Batch:
 
 
 def _recall() -> Recall:
+    """The county's recall of what was sold before its test had failed."""
     form = RecallForm.parse(quality.QUALITY.recall)
     return issue_recall(accounts.user_by_name("shizong"), _recalled_one(), form.notice_text, form.recall_kind)

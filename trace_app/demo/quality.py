@@ -25,7 +25,7 @@ from trace_app.findings.service import standing, waive
 from trace_app.inputs import service as inputs
 from trace_app.inputs.forms import InputRowForm
 from trace_app.inputs.models import InputProduct, StockLot
-from trace_app.laboratory.models import TestSubject
+from trace_app.laboratory.models import TestKind, TestSubject
 from trace_app.laboratory.service import ResultFacts, add_report
 from trace_app.laboratory.verdicts import MeasuredResult, read_result
 from trace_app.records.series import LoggerFile, read_logger
@@ -105,9 +105,9 @@ def _report(laboratory: User, batch: Batch, number: int, sampled: date, lines: S
         {
             "subject": TestSubject.PRODUCT,
             "report_number": report,
-            "laboratory": laboratory.organisation.name,
-            "cma_number": "99000000DEMO",
-            "sample": f"样品 {number:04d}，完好",
+            "kind": TestKind.COMMISSIONED,
+            "sample_number": f"样 {number:04d}",
+            "sample": "完好",
             "sampled_on": sampled,
             "issued_on": min(sampled + timedelta(days=5), today()),
         },
@@ -157,6 +157,8 @@ def soil_report(user: User, batch: Batch) -> None:
     day = batch.started_on - timedelta(days=60)
     facts = {
         "subject": TestSubject.SOIL,
+        "kind": TestKind.COMMISSIONED,
+        "sample_number": "",
         "report_number": f"TR-{day.year}-{batch.site_id:03d}",
         "laboratory": "示例·曲靖土肥站",
         "cma_number": "",

@@ -14,6 +14,7 @@ from trace_app.batches.models import Batch
 from trace_app.clock import local
 from trace_app.epcis.chain import Chain, ChainEvent, gtin_of
 from trace_app.labels.service import code_of
+from trace_app.laboratory.texts import laboratory_name
 from trace_app.language import language, named
 from trace_app.spreadsheets import PLAIN_TEXTS, without_formula
 from trace_app.units import unit_name
@@ -97,7 +98,7 @@ def _rows(event: ChainEvent, chain: Chain) -> list[list[Cell | None]]:
         paper, number = str(_("箱（托盘）码")), code_of(*event.container)
     if event.report is not None:
         amount, unit = "", ""
-        paper, number, note = str(_("检测报告")), event.report.report_number, event.report.laboratory
+        paper, number, note = str(_("检测报告")), event.report.report_number, laboratory_name(event.report)
     if event.recall is not None:
         amount, unit = "", ""
         paper, number, note = str(_("召回公告")), event.recall.number, named(event.recall, "reason")

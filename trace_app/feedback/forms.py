@@ -38,7 +38,11 @@ class FeedbackForm(Form):
     kind = SelectField(_("什么事"), [required()])
     text = TextField(_("怎么回事"), [required(), at_most(1000)], description=_("什么时候、看到什么、包装是否完好"))
     bought_at = StringField(_("在哪里买的"), [optional(), at_most(100)])
-    contact = StringField(_("您的电话或邮箱"), [optional(), at_most(100)], description=_("可不填；只有处理的人看得到"))
+    contact = StringField(
+        _("您的电话或邮箱"),
+        [optional(), at_most(100)],
+        description=_("可不填；举报假冒和食用安全的，只有主管部门看得到；其他的，生产者看得到"),
+    )
     photos = PhotosField(_("照片"))
     website = StringField(_("请勿填写"), [optional()])
     """People don't see it; programs that fill in everything fill it in."""

@@ -143,6 +143,11 @@ def feedback_for(user: User, feedback_id: int) -> Feedback:
     return row
 
 
+def contact_shown_to(user: User, row: Feedback) -> str:
+    """How to reach a consumer. Of fakes and safety that is for the authority alone: the producer may be the accused."""
+    return "" if user.role is RoleName.PRODUCER and row.kind in TO_REGULATOR else row.contact
+
+
 def reply(user: User, row: Feedback, text: str, *, closes: bool) -> FeedbackReply:
     """Answer a consumer."""
     answer = FeedbackReply(feedback_id=row.id, text=text, closes=closes, created_by_id=user.id)

@@ -110,4 +110,6 @@ def show(feedback_id: int) -> ResponseReturnValue:
             service.reply(the_user(), row, form.text.data, closes=form.closes.data)
         flash(_("已回复，消费者凭单号看得到。"))
         return redirect(url_for("feedback.show", feedback_id=feedback_id))
-    return render_template("feedback/show.html", row=row, form=form), status_of(form)
+    return render_template(
+        "feedback/show.html", row=row, form=form, contact=service.contact_shown_to(the_user(), row)
+    ), status_of(form)

@@ -21,7 +21,7 @@ EVERY_SEVERITY = "all"
 
 class WaiverForm(Form):
     reason = TextField(
-        _("准予放行的理由"), [required(), at_most(300)], description=_("会显示在本批的追溯页上，请写清事实和依据")
+        _("准予的理由"), [required(), at_most(300)], description=_("会显示在本批的追溯页上，请写清事实和依据")
     )
 
 

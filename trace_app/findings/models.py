@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation, User
-from trace_app.batches.models import Batch
+from trace_app.batches.models import Batch, BatchStatus
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.messages.models import Severity
@@ -51,12 +51,21 @@ class Finding(Model):
     handled_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
     handled_note: Mapped[str] = mapped_column(sa.String(300), default="")
     """What the regulator did about it."""
+    stopped_sale_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the sale of its lot was stopped for it, or it was found while the lot was on hold. What the authority lets
+    go again is not stopped for it a second time.
+    """
 
     producer: Mapped[Organisation] = relationship()
     division: Mapped[Division] = relationship()
     batch: Mapped[Batch | None] = relationship()
     handled_by: Mapped[User | None] = relationship()
     waiver: Mapped[Waiver | None] = relationship(back_populates="finding", uselist=False, lazy="joined")
+
+    @property
+    def lot_is_out(self) -> bool:
+        """Whether it is of a lot that was released: then its sale stops, and not its release."""
+        return self.batch is not None and self.batch.status is not BatchStatus.DRAFT
 
     @property
     def stops_release(self) -> bool:

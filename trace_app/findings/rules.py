@@ -24,6 +24,7 @@ class Rule:
     :ivar advice: what to do about it.
     :ivar source: the law or standard, in Chinese as it is cited.
     :ivar to_do: what is only natural while a lot is still being made, and told of to no one then.
+    :ivar tell_always: what the authority is told of even while a lot is being made.
     """
 
     code: str
@@ -32,6 +33,7 @@ class Rule:
     advice: LazyString
     source: str
     to_do: bool = False
+    tell_always: bool = False
 
 
 @dataclass(frozen=True, slots=True)

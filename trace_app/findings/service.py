@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -14,6 +14,7 @@ from trace_app.accounts.access import NotFound, division_prefix, may_see, visibl
 from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
+from trace_app.batches.service import no_use_meanwhile
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -21,7 +22,7 @@ from trace_app.findings.models import Finding, Waiver
 from trace_app.findings.rules import RULES, Found
 from trace_app.findings.texts import message_about
 from trace_app.messages.models import Channel, Delivery, Severity
-from trace_app.values import JsonObject
+from trace_app.values import Facts, JsonObject
 
 PER_PAGE = 30
 
@@ -42,7 +43,7 @@ shown_on_trace_pages(
 class NothingToWaive(Problem):
     """Only what stops a release can be waived."""
 
-    title = _("这一项现在不阻止放行，不需要准予放行。")
+    title = _("这一项现在不阻止放行或销售，不需要准予。")
 
 
 class NotTheRegulator(Problem):
@@ -50,6 +51,19 @@ class NotTheRegulator(Problem):
 
     status = 403
     title = _("只有辖区内的主管部门可以准予放行或处理预警。")
+
+
+_lifts: list[Callable[[User, Batch, str], None]] = []
+
+
+def lifts_holds(lift: Callable[[User, Batch, str], None]) -> None:
+    """Have a feature above let a lot go on sale again where an authority has waived all that stopped it."""
+    _lifts.append(lift)
+
+
+def plain_facts(found: Found) -> Facts:
+    """What a rule found as values of JSON, as a finding keeps them."""
+    return {name: v if isinstance(v, int | float | dict) else str(v) for name, v in found.facts.items()}
 
 
 def reconcile(
@@ -73,7 +87,7 @@ def reconcile(
     now = utc_now()
     for one in found:
         row = standing.pop((one.rule, one.key), None)
-        facts = {name: v if isinstance(v, int | float | dict) else str(v) for name, v in one.facts.items()}
+        facts = plain_facts(one)
         if row is not None and row.severity is one.severity:
             if row.waiver is None:
                 if row.facts != facts or row.record_ids != list(one.record_ids):
@@ -107,7 +121,7 @@ def reconcile(
 
 def _worth_telling(finding: Finding, batch: Batch | None) -> bool:
     """Whether someone is told. What is still missing in a lot that is being made goes to the to-do list alone."""
-    if batch is None or batch.status is not BatchStatus.DRAFT:
+    if batch is None or batch.status is not BatchStatus.DRAFT or RULES[finding.rule].tell_always:
         return finding.severity is not Severity.INFO
     return finding.severity is Severity.BLOCK and not RULES[finding.rule].to_do
 
@@ -183,12 +197,14 @@ def finding_for(user: User, finding_id: int) -> Finding:
 
 
 def waive(user: User, finding: Finding, reason: str) -> Waiver:
-    """Let a lot be released in spite of a finding.
+    """Let a lot be released in spite of a finding; or sold on, where it was released and its sale stopped for it.
 
     :raises NotTheRegulator, NothingToWaive:
     """
     if not within_jurisdiction(user, finding.division_code):
         raise NotTheRegulator
+    if finding.lot_is_out:
+        no_use_meanwhile()
     db.session.refresh(finding, with_for_update={"of": Finding, "key_share": True})
     if not finding.stops_release:
         raise NothingToWaive
@@ -202,6 +218,11 @@ def waive(user: User, finding: Finding, reason: str) -> Waiver:
     db.session.add(waiver)
     db.session.flush()
     audit.note(user, "waive", finding, rule=finding.rule, batch=finding.batch_id, reason=reason)
+    if finding.batch is not None and finding.lot_is_out:
+        db.session.refresh(finding, ["waiver"])
+        if not any(row.stops_release for row in standing(finding.batch)):
+            for lift in _lifts:
+                lift(user, finding.batch, reason)
     return waiver
 
 

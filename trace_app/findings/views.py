@@ -59,7 +59,7 @@ def waive(finding_id: int) -> ResponseReturnValue:
         with form.refusals(), transaction():
             service.waive(the_user(), service.finding_for(the_user(), finding_id), form.reason.data)
         if not form.errors:
-            flash(_("已准予放行，理由会显示在追溯页上。"))
+            flash(_("已准予，理由会显示在追溯页上。"))
             return redirect(url_for("findings.show", finding_id=finding_id))
     return _page(finding_id, waiver_form=form)
 

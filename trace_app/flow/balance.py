@@ -108,6 +108,17 @@ def received_of(ids: Sequence[int], sent_to: sa.ColumnElement[bool]) -> dict[int
     )
 
 
+def amounts_sent(batch: Batch) -> list[tuple[str, Decimal]]:
+    """How much of a lot was shipped to whom, whoever sent it, by name."""
+    query = (
+        _lines([batch.id])
+        .with_only_columns(Shipment.consignee_name, sa.func.sum(ShipmentLine.quantity))
+        .group_by(Shipment.consignee_name)
+        .order_by(Shipment.consignee_name)
+    )
+    return [(name, _exact(amount)) for name, amount in db.session.execute(query)]
+
+
 def _lines(ids: Sequence[int]) -> sa.Select[ShipmentLine]:
     """The standing lines of lots, with their shipments."""
     return (

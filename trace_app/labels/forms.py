@@ -86,6 +86,9 @@ class RunForm(Form):
     pin = BooleanField(_("加印刮刮验真码（需要刮刮膜标签纸）"))
     link = BooleanField(_("二维码用 GS1 数字链接（含商品条码）"))
     per_volume = SelectField(_("分文件"), choices=choices(VOLUMES.items()))
+    excess_reason = StringField(
+        _("多印的原因"), [optional(), at_most(300)], description=_("标签多于货物时必填，主管部门看得到")
+    )
 
     def __init__(self, *args: object, user: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -102,6 +105,7 @@ class RunForm(Form):
             "pin": self.pin.data,
             "link": self.link.data,
             "per_volume": int(self.per_volume.data) if self.per_volume.data else None,
+            "excess_reason": self.excess_reason.data or "",
         }
 
 

@@ -99,6 +99,8 @@ class LabelRun(Model):
     """The serial reference of index 0."""
     voided: Mapped[str] = mapped_column(sa.Text, default="")
     """Indices that are void, as ``3-7 20-20``: what each scan must know, kept in the row that each scan reads."""
+    excess_reason: Mapped[str] = mapped_column(sa.String(300), default="", server_default="")
+    """Why there are more labels than the lot has goods for, where there are."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
 

@@ -37,6 +37,7 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import count_written, transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
+from trace_app.labels.amounts import TooManyLabels, label_room
 from trace_app.labels.layouts import (
     art_of,
     fault_message,
@@ -116,18 +117,35 @@ def order_labels(
     pin: bool = False,
     link: bool = False,
     per_volume: int | None = None,
+    excess_reason: str = "",
 ) -> PrintJob:
     """Ask for labels of a released batch. The files are made by a job: call `enqueue` after the commit.
 
     :param layout: see `layout_for_run`.
-    :raises Problem: of `request_run`, `layout_for_run` and `FormatNeedsRoll`; nothing is kept then.
+    :param excess_reason: why more labels are needed than the lot has goods for.
+    :raises Problem: of `request_run`, `layout_for_run`, `TooManyLabels` and `FormatNeedsRoll`; nothing is kept then.
     """
     if not 1 <= count <= MAX_LABELS:
         raise CountOutOfRange(most=MAX_LABELS)
     run = request_run(user, batch, count=count, level=level, pin=pin, link=link)
+    if level is LabelLevel.ITEM:
+        _must_fit_the_goods(batch, run, excess_reason)
     name, chosen = layout_for_run(user, run, layout, pin=pin)
     run.has_pin = shows_pin(chosen)
     return _add_job(user, run, name, chosen, 0, count, format_name, per_volume)
+
+
+def _must_fit_the_goods(batch: Batch, run: LabelRun, reason: str) -> None:
+    """:raises TooManyLabels:"""
+    found = label_room(batch)
+    if not found.is_exceeded_by(0):
+        return
+    if not reason:
+        before = found.printed - run.count
+        raise TooManyLabels(room=f"{found.room:,}", printed=f"{before:,}", count=f"{run.count:,}")
+    run.excess_reason = reason
+    # The authority is told by the next check.
+    batch.checked_on = None
 
 
 def print_again(user: User, run: LabelRun, job: PrintJob, first: int, last: int, reason: str) -> PrintJob:

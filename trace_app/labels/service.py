@@ -260,7 +260,7 @@ def runs_of(batch: Batch) -> list[LabelRun]:
 
 def is_printable(batch: Batch) -> bool:
     """Whether labels of a batch may be printed now."""
-    return batch.status is BatchStatus.RELEASED and not batch.stopped
+    return batch.status is BatchStatus.RELEASED and not batch.recalled and not batches.is_held(batch)
 
 
 def labels_made(batch: Batch) -> int:

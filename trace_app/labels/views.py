@@ -19,6 +19,7 @@ from trace_app.errors import Problem
 from trace_app.extensions import limiter
 from trace_app.forms import choices
 from trace_app.labels import advice, layouts, packing, printing, service
+from trace_app.labels.amounts import TooManyLabels, label_room
 from trace_app.labels.downloads import volume_response
 from trace_app.labels.forms import (
     LEVELS,
@@ -68,6 +69,7 @@ def of_batch(batch_id: int) -> ResponseReturnValue:
             pin=layouts.PinNeedsItems,
             format=printing.FormatNeedsRoll,
             link=(service.NoGtin, service.LotNotForGs1),
+            excess_reason=TooManyLabels,
         ):
             with transaction():
                 job = printing.order_labels(the_user(), batches.own_batch(the_user(), batch_id), **form.order)
@@ -81,6 +83,7 @@ def of_batch(batch_id: int) -> ResponseReturnValue:
         batch=batch,
         runs=service.runs_of(batch),
         printable=service.is_printable(batch),
+        room=label_room(batch),
     )
     return page, status_of(form)
 

@@ -177,6 +177,12 @@ def document_by_name(name: str) -> Document | None:
     return document
 
 
+def own_document(user: User, name: str) -> Document | None:
+    """A document that the user's own organisation handed in."""
+    document = document_by_name(name) if name else None
+    return document if document is not None and document.organisation_id == user.organisation_id else None
+
+
 def photo_by_name(name: str) -> Photo | None:
     photo: Photo | None = db.session.scalar(db.select(Photo).filter_by(name=name))
     return photo

@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _
 from markupsafe import Markup
 
 from qr.codes import characters_missing, format_code
+from trace_app.accounts.access import acting_user
 from trace_app.catalogue.county_map import CountyMap, map_of
 from trace_app.extensions import limiter
 from trace_app.labels.models import LabelLevel
@@ -23,6 +24,7 @@ from trace_app.public.json_ld import accepted_media, json_text, product_document
 from trace_app.public.resolver.service import linkset_of_label
 from trace_app.public.trace import Trace, trace_of_batch
 from trace_app.records.models import INPUT_TYPES, RecordType
+from trace_app.scanning.checks import is_a_check
 from trace_app.scanning.item_line import HIDDEN, SHOWN, is_unusual, item_line
 from trace_app.scanning.items import scanned_item
 from trace_app.scanning.layer import FOR_ALL_LABELS, LINKSET_JSON, MEDIA_TYPES
@@ -166,6 +168,8 @@ def _varied(response: Response) -> Response:
 
 def _note(outcome: Outcome, label: ScannedLabel | None = None) -> None:
     """Put a scan that Flask answers into the log."""
+    if label is not None and is_a_check(acting_user(), label.batch_id):
+        return
     facts = {} if label is None else {"run_id": label.run_id, "batch_id": label.batch_id}
     if label is not None and label.level is not LabelLevel.BATCH:
         facts["index"] = label.index

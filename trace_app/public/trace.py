@@ -88,6 +88,11 @@ class Trace:
         return self.recalls if not self.batch.recalled else withdrawn
 
     @cached_property
+    def failed(self) -> bool:
+        """Whether a test of it found what the standards don't allow: then nothing above that is green."""
+        return any(report.verdict is Verdict.FAIL for report in self.tests)
+
+    @cached_property
     def words(self) -> dict[str, str]:
         return self.batch.product.kind.words[language()]
 
@@ -217,7 +222,7 @@ def trace_of_batch(batch_id: int) -> Trace:
         hold_on(batch),
         records,
         intervals(batch, records),
-        tests_of(batch) if row.tests else [],
+        [report for report in tests_of(batch) if not report.denied] if row.tests else [],
         certificates_shown(batch) if row.certificates else [],
         waivers_of(batch) if row.waivers else [],
         sources_shown(batch) if row.sources else [],

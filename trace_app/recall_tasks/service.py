@@ -31,6 +31,7 @@ from trace_app.media.service import keep_photos
 from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
 from trace_app.recalls import clocks
+from trace_app.recalls.automatic import goods_in_words
 from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, TURNINGS
 from trace_app.recalls.leads import to_be_told
 from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
@@ -117,7 +118,7 @@ def tell_everyone(recall_id: int) -> None:
             if recall.status is RecallStatus.ACTIVE:
                 _count(task)
             _send(task)
-        every = recall.voluntary or recall.status is RecallStatus.PENDING
+        every = recall.voluntary or recall.cause_id is not None or recall.status is RecallStatus.PENDING
         for regulator in to_be_told(recall, regulators_of(recall), all_of_them=every):
             tell(regulator, message_of(recall, None))
         # Past the session: the lots' pages show nothing of it.
@@ -222,6 +223,8 @@ def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal
             lines.append(f"{_('说明：')}{proposal.note}")
         elif notice.note:
             lines.append(f"{_('说明：')}{notice.note}")
+        if task is None:
+            lines += goods_in_words(recall)
         lines += [f"{lot.lot_number} {lot.product.name}（{lot.producer.name}）" for lot in lots]
         if task is not None and recall.status is RecallStatus.ACTIVE:
             lines.append(

@@ -12,6 +12,7 @@ from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.findings.models import Finding
 from trace_app.values import StoredJson
 
 
@@ -128,6 +129,8 @@ class Recall(Model):
             "end",
         ),
         sa.CheckConstraint("(status IN ('pending', 'active')) = (ended_at IS NULL)", "ended_at"),
+        sa.CheckConstraint("(issued_by_id IS NULL) = (cause_id IS NOT NULL)", "issuer"),
+        sa.CheckConstraint("cause_id IS NULL OR kind = 'hold'", "automatic"),
         sa.Index("ix_recalls_status_kind", "status", "kind"),
     )
 
@@ -140,7 +143,10 @@ class Recall(Model):
     """Whether the producer itself recalls."""
     authority_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
     """Who issued it: the regulator, or the producer of a voluntary one."""
-    issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    issued_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    """None where the platform itself held a lot, on behalf of the authority."""
+    cause_id: Mapped[int | None] = mapped_column(sa.ForeignKey("findings.id"), unique=True)
+    """The finding for which the platform itself held a lot; a finding holds it once."""
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)
     """The moment of the first notice; of a drill, when it was begun."""
     in_force_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -166,7 +172,8 @@ class Recall(Model):
     """Lots in it now."""
 
     authority: Mapped[Organisation] = relationship()
-    issued_by: Mapped[User] = relationship()
+    issued_by: Mapped[User | None] = relationship()
+    cause: Mapped[Finding | None] = relationship()
     notices: Mapped[list[RecallNotice]] = relationship(back_populates="recall", order_by="RecallNotice.sequence")
     proposals: Mapped[list[RecallProposal]] = relationship(
         foreign_keys="RecallProposal.recall_id", order_by="RecallProposal.id", back_populates="recall"
@@ -255,11 +262,12 @@ class RecallNotice(Model):
     """Lots in the recall after it."""
     still_open: Mapped[StoredJson | None] = mapped_column(sa.JSON(none_as_null=True))
     """What was open when the recall was ended by it, see `trace_app.recall_tasks.turnings.still_open`."""
-    issued_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    issued_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    """None of the notice by which the platform itself held a lot."""
     issued_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
     recall: Mapped[Recall] = relationship(back_populates="notices")
-    issued_by: Mapped[User] = relationship()
+    issued_by: Mapped[User | None] = relationship()
 
     @property
     def number(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from typing import cast
 
 import sqlalchemy as sa
 from flask_babel import force_locale
@@ -12,7 +13,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, within_jurisdiction
 from trace_app.accounts.models import Organisation, RoleName, User
-from trace_app.accounts.service import made_or_opened_by
+from trace_app.accounts.service import are_independent
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import HOLDING, IN_FORCE, PENDING, RECALLS, Batch, in_recall
@@ -22,6 +23,7 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import count_written
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
+from trace_app.findings.models import Finding
 from trace_app.recalls import clocks
 from trace_app.recalls.models import (
     NoticeText,
@@ -79,14 +81,12 @@ class NotOpen(Problem):
 
 
 class SecondOfficer(Problem):
-    """A recall of level I needs the word of someone who did not issue it, and whose account the issuer did not make,
-    activate or give a password to.
-    """
+    """A recall of level I needs the word of someone who did not issue it, and who is independent of who did."""
 
     status = 403
     title = _(
-        "这须由另一位监管人员批准，提出人不能批准自己提出的；由提出人建立、启用或重设过密码的账号也不行。"
-        "请联系同事或上级部门。"
+        "这须由另一位监管人员批准，提出人不能批准自己提出的；两人之间一方建立、启用过另一方的账号，"
+        "或管理另一方单位账号的，也不行。请联系同事或上级部门。"
     )
 
 
@@ -94,6 +94,12 @@ class WaitsForDecision(Problem):
     """A turning of the recall waits for the second officer, or the hold keeps lots for one."""
 
     title = _("%(number)s 有一项变更在等待第二位监管人员批准。请先在召回页面批准或不予批准，再做别的。")
+
+
+class NoSecondOfficer(Problem):
+    """An administrator's recall of level I would wait for ever where it administers all who could approve it."""
+
+    title = _("没有能批准这次一级召回的第二位监管人员：可以批准的人，账号都由您管理。请由不管理账号的监管人员发布。")
 
 
 class NeedsNewRecall(Unprocessable):
@@ -113,6 +119,13 @@ class OnlyTheRegulator(Problem):
 
     status = 403
     title = _("主动召回发布后，降低级别、缩小范围、完成或撤销，须由当地主管部门审查后进行。请联系他们。")
+
+
+class HeldByThePlatform(Problem):
+    """A producer can't lift what stops its lot for a failed test or a broken rule."""
+
+    status = 403
+    title = _("这次暂停是平台依据检查结果作出的，须由当地主管部门核查后解除。请联系他们。")
 
 
 def issue_recall(user: User, batch: Batch, text: NoticeText, kind: RecallKind = RecallKind.RECALL) -> Recall:
@@ -183,6 +196,20 @@ def scope_drill(user: User, recall: Recall) -> None:
     _notice(user, recall, NoticeType.ISSUE, text, added=recall.lot_count, scope=recall.scope)
 
 
+def hold_for(authority: Organisation, batch: Batch, text: NoticeText, cause: Finding) -> Recall:
+    """Stop the sale of a batch for a finding, by the platform itself on behalf of an authority.
+
+    :raises AlreadyRecalled: where something stops it already.
+    """
+    one_at_a_time()
+    recall = _begin(None, RecallKind.HOLD, text.level, {}, authority=authority, cause=cause)
+    if not _take_in(recall, 1, sa.select(Batch.id).where(Batch.id == batch.id)):
+        raise AlreadyRecalled(lot=batch.lot_number)
+    _issued(None, recall, text)
+    audit.note(None, RecallKind.HOLD.value, batch, recall=recall.number, reason=text.reason)
+    return recall
+
+
 def approve(user: User, recall: Recall) -> None:
     """Put a recall of level I into force: the second officer's word.
 
@@ -204,7 +231,7 @@ def reject(user: User, recall: Recall, reason: str) -> None:
     _notice(user, recall, NoticeType.REJECT, text_of(recall), note=reason)
 
 
-def must_be_second(user: User, first: User) -> None:
+def must_be_second(user: User, first: User | None) -> None:
     """Raise unless a user may have the second word on what another began.
 
     :raises SecondOfficer:
@@ -213,9 +240,12 @@ def must_be_second(user: User, first: User) -> None:
         raise SecondOfficer
 
 
-def may_be_second(user: User, first: User) -> bool:
-    """Whether a user is another than the one who began, and no account of that one's making."""
-    return first.id != user.id and not made_or_opened_by(user, first)
+def may_be_second(user: User, first: User | None) -> bool:
+    """Whether a user may have the second word on what another began, see `are_independent`.
+
+    :param first: None where the platform itself began.
+    """
+    return first is None or are_independent(user, first)
 
 
 def _decide(user: User, recall: Recall) -> None:
@@ -429,22 +459,41 @@ def _must_be_active(user: User, recall: Recall) -> None:
 
 
 def _must_be_regulator(user: User, recall: Recall) -> None:
-    if recall.kind is RecallKind.RECALL and user.role is RoleName.PRODUCER:
+    if user.role is not RoleName.PRODUCER:
+        return
+    if recall.cause_id is not None:
+        raise HeldByThePlatform
+    if recall.kind is RecallKind.RECALL:
         raise OnlyTheRegulator
 
 
-def _begin(user: User, kind: RecallKind, level: int, scope: dict[str, str]) -> Recall:
-    """The row of a recall, without lots and notices yet."""
-    voluntary = user.role is RoleName.PRODUCER
+def _begin(
+    user: User | None,
+    kind: RecallKind,
+    level: int,
+    scope: dict[str, str],
+    *,
+    authority: Organisation | None = None,
+    cause: Finding | None = None,
+) -> Recall:
+    """The row of a recall, without lots and notices yet.
+
+    :param authority: in whose name, where that is not the user's own organisation.
+    """
+    authority = authority or cast("User", user).organisation
+    voluntary = user is not None and user.role is RoleName.PRODUCER
     waits = kind is RecallKind.DRILL or (kind is RecallKind.RECALL and level == 1 and not voluntary)
+    if waits and kind is RecallKind.RECALL and user is not None and user.role is RoleName.ADMINISTRATOR:
+        _must_have_a_second_officer(user)
     recall = Recall(
-        number=_next_number(user, kind),
+        number=_next_number(authority, kind),
         kind=kind,
         status=RecallStatus.PENDING if waits else RecallStatus.ACTIVE,
         level=level,
         voluntary=voluntary,
-        authority_id=user.organisation_id,
-        issued_by_id=user.id,
+        authority_id=authority.id,
+        issued_by_id=user.id if user is not None else None,
+        cause_id=cause.id if cause is not None else None,
         issued_at=utc_now(),
         scope=scope,
         lot_count=0,
@@ -454,7 +503,15 @@ def _begin(user: User, kind: RecallKind, level: int, scope: dict[str, str]) -> R
     return recall
 
 
-def _issued(user: User, recall: Recall, text: NoticeText) -> None:
+def _must_have_a_second_officer(user: User) -> None:
+    """:raises NoSecondOfficer:"""
+    place = user.organisation.jurisdiction_code or user.organisation.division_code
+    officers = db.session.scalars(db.select(User).join(User.organisation).where(User.active))
+    if not any(within_jurisdiction(other, place) and are_independent(user, other) for other in officers):
+        raise NoSecondOfficer
+
+
+def _issued(user: User | None, recall: Recall, text: NoticeText) -> None:
     """The first notice, once the lots are in."""
     if recall.status is RecallStatus.ACTIVE:
         _come_into_force(recall)
@@ -469,7 +526,7 @@ def _come_into_force(recall: Recall) -> None:
 
 
 def _notice(
-    user: User,
+    user: User | None,
     recall: Recall,
     notice_type: NoticeType,
     text: NoticeText,
@@ -490,7 +547,7 @@ def _notice(
         lots_removed=removed,
         lot_count=recall.lot_count,
         still_open=still_open,
-        issued_by_id=user.id,
+        issued_by_id=user.id if user is not None else None,
         issued_at=utc_now(),
         facts=of_the_day(recall),
         **asdict(text),
@@ -560,10 +617,9 @@ def _take_in(recall: Recall, sequence: int, lots: sa.Select[int], for_recall: Re
     return count
 
 
-def _next_number(user: User, kind: RecallKind) -> str:
+def _next_number(organisation: Organisation, kind: RecallKind) -> str:
     """The authority's jurisdiction, the year and a counter, such as 530324-2026-0001; V and the organisation's number
     for a producer's, H for holds, M for mock recalls."""
-    organisation = user.organisation
     place = organisation.jurisdiction_code or f"{organisation.division_code[:6]}-V{organisation.id}"
     series, year = f"{place}-{_MARK[kind]}", today().year
     return f"{series}{year}-{counters.take('recall', series, year) + 1:04d}"

@@ -28,6 +28,7 @@ from trace_app.recall_tasks.calls import Concerned, concerned_by
 from trace_app.recall_tasks.progress import RecallProgress, progress_of
 from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls import service
+from trace_app.recalls.automatic import Whereabouts, whereabouts
 from trace_app.recalls.forms import (
     KINDS,
     LEVELS,
@@ -221,6 +222,8 @@ class Case:
     supervises: bool
     may_approve: bool
     """A first-level recall takes effect by the approval of another officer than the one who issued it."""
+    whereabouts: Whereabouts | None
+    """The lot that the platform itself held, for its authority to decide on."""
     ticked: set[int]
     """The lots that were ticked to be taken out of the recall, where that was refused."""
     as_recall: dict[str, str]
@@ -447,6 +450,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         leads=leads_of(recall),
         problems=problems or [],
         supervises=the_user().role in SUPERVISORS,
+        whereabouts=whereabouts(recall) if recall.is_open and the_user().role in SUPERVISORS else None,
         may_approve=service.may_be_second(the_user(), recall.issued_by),
         added=lots_listed([waiting.hold])[waiting.hold.id] if waiting and waiting.hold else [],
         causes=_causes(recall) if pending else [],

@@ -13,6 +13,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import aliased, joinedload, lazyload
 
 from media_store.photos import CleanedPhoto
+from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
 from trace_app.batches import service as batches
@@ -287,6 +288,8 @@ def correct_record(
     record.series = keep_series(user, series) if series else [copy_of(one) for one in old.series]
     db.session.add(record)
     db.session.flush()
+    for batch in batches_of(old):
+        audit.note(user, "correct-record", batch, record=record.id, reason=reason)
     return record
 
 

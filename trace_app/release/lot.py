@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -13,6 +13,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import KindRules, StageRules
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.certificates.models import Certificate
+from trace_app.findings.models import Finding
 from trace_app.inputs.models import LabelUse, StockLot
 from trace_app.laboratory.models import TestReport
 from trace_app.records.intervals import Interval, intervals
@@ -36,6 +37,10 @@ class Lot:
     gi_areas: list[GiArea]
     stock: dict[int, StockBalance]
     today: date
+    once_blocking: list[Finding] = field(default_factory=list)
+    """All that stopped the lot or stops it."""
+    labels: int = 0
+    """Labels of single items that were printed, but for those that are void."""
 
     @cached_property
     def kind(self) -> ProductKind:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import sqlalchemy as sa
 import structlog
 from flask_babel import lazy_gettext as _
@@ -18,9 +20,11 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import db, jobs
 from trace_app.findings.models import Finding
-from trace_app.findings.rules import message_of
-from trace_app.findings.service import reconcile, standing
+from trace_app.findings.rules import Found, message_of
+from trace_app.findings.service import plain_facts, reconcile, standing
+from trace_app.labels.amounts import items_printed
 from trace_app.laboratory.reports import tests_of
+from trace_app.messages.models import Severity
 from trace_app.records.service import in_force, records_of
 from trace_app.reference.models import GiArea, ProhibitedSubstance
 from trace_app.release.lot import Lot
@@ -74,21 +78,69 @@ def load_lot(batch: Batch) -> Lot:
         gi_areas=list(db.session.scalars(db.select(GiArea).filter_by(kind_code=kind_code))),
         stock=balances(list(stock.values())) if stock else {},
         today=today(),
+        once_blocking=list(
+            db.session.scalars(
+                db.select(Finding).where(Finding.batch_id == batch.id, Finding.severity == Severity.BLOCK)
+            )
+        ),
+        labels=0 if batch.status is BatchStatus.DRAFT else items_printed(batch),
     )
 
 
+_stop_sale: list[Callable[[Batch, Sequence[Finding]], None]] = []
+
+
+def stops_sale_by(stop: Callable[[Batch, Sequence[Finding]], None]) -> None:
+    """Have a feature above stop the sale of a lot that is out, for findings for which it was not stopped before."""
+    _stop_sale.append(stop)
+
+
 def check_lot(batch: Batch) -> None:
-    """Hold a lot against all rules and keep what they find; what no longer holds goes into the history."""
-    db.session.refresh(batch, with_for_update={"of": Batch, "key_share": True})
+    """Hold a lot against all rules and keep what they find; what no longer holds goes into the history.
+
+    The sale of a lot that is out stops at once where a rule finds what would have stopped its release.
+    """
     version = batch.version
     found = check(load_lot(batch))
+    if batch.status is not BatchStatus.DRAFT and _blocking(batch, found):
+        # Its sale stops, unless it is stopped: that lock comes before the lot's.
+        batches.no_use_meanwhile()
+    db.session.refresh(batch, with_for_update={"of": Batch, "key_share": True})
+    if batch.version != version:
+        version = batch.version
+        found = check(load_lot(batch))
     reconcile(found, producer_id=batch.producer_id, division_code=batch.division_code, batch=batch)
+    if batch.status is not BatchStatus.DRAFT and not batch.recalled:
+        stopping = [row for row in standing(batch) if row.stops_release and row.stopped_sale_at is None]
+        for stop in _stop_sale if stopping else ():
+            stop(batch, stopping)
     # A change in the meantime leaves it due.
     db.session.execute(
         sa.update(Batch).where(Batch.id == batch.id, Batch.version == version).values(checked_on=today()),
         execution_options={"synchronize_session": False},
     )
     db.session.expire(batch, ["checked_on", "version"])
+
+
+def _blocking(batch: Batch, found: Sequence[Found]) -> bool:
+    """Whether something stops a lot that no authority has waived, and for which its sale was not stopped before."""
+    settled = {
+        (row.rule, row.key, row.severity): row.facts
+        for row in standing(batch)
+        if row.stopped_sale_at is not None or row.waiver is not None
+    }
+    return any(
+        one.severity is Severity.BLOCK and settled.get((one.rule, one.key, one.severity)) != plain_facts(one)
+        for one in found
+    )
+
+
+def about_to_be_held(batch: Batch) -> bool:
+    """Whether the check that a lot is due for will stop its sale."""
+    return batch.checked_on is None and _blocking(batch, check(load_lot(batch)))
+
+
+batches.stops_sale(about_to_be_held)
 
 
 def is_due(batch: Batch) -> bool:

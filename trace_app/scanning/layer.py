@@ -22,13 +22,16 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import structlog
 from flask import Flask
 from pydantic import HttpUrl
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import LanguageAccept, MIMEAccept
 from werkzeug.http import parse_accept_header, parse_cookie
 
 from qr.codes import ALPHABET, CODE_LENGTH, CodeBook, InvalidCode, format_code
+from trace_app.accounts.access import acting_user
 from trace_app.labels.service import is_void
 from trace_app.language import COOKIE, preferred
 from trace_app.scanning.brotli_splice import BrokenSplice
+from trace_app.scanning.checks import is_a_check
 from trace_app.scanning.item_line import HIDDEN, SHOWN
 from trace_app.scanning.lease import StopLease
 from trace_app.scanning.log import ScanLog
@@ -145,6 +148,7 @@ class ScanLayer:
         self.flask = flask
         self._home: HttpUrl = app.config["SETTINGS"].public_url
         self._session_cookie = f"{app.config['SESSION_COOKIE_NAME']}="
+        self._remember_cookie = f"{app.config.get('REMEMBER_COOKIE_NAME', 'remember_token')}="
         self._reader = reader
         self._lease = lease
         self._pages = pages
@@ -190,7 +194,7 @@ class ScanLayer:
             if seen is not None and 0 <= minute - seen <= SAME_VISIT_S // 60:
                 start_response("304 NOT MODIFIED", [*page.headers_304, ("ETag", page.etag(seen))])
                 return [b""]
-        if method == "GET":
+        if method == "GET" and not self._is_a_check(environ, cookie, key.batch_id):
             index = label.index if label.state.is_single else None
             self._scans.note(environ, wishes.language, _SHOWN, label.state.run_id, index, key.batch_id)
         page.used = True
@@ -202,6 +206,16 @@ class ScanLayer:
             body = page.plain(inserts)
             start_response("200 OK", page.plain_headers(minute, len(body)))
         return [body if method == "GET" else b""]
+
+    def _is_a_check(self, environ: WSGIEnvironment, cookie: str, batch_id: int) -> bool:
+        """Whether someone looks who answers for the lot; Flask knows who that is, and is asked only where it may be."""
+        if self._session_cookie not in cookie and self._remember_cookie not in cookie:
+            return False
+        try:
+            with self._app.request_context(environ):
+                return is_a_check(acting_user(), batch_id)
+        except SQLAlchemyError:
+            return False
 
     def _label(self, path: str, *, leased: bool) -> KnownLabel | None:
         """The label that a path names, or None where Flask must say more.

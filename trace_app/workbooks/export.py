@@ -21,7 +21,7 @@ from trace_app.findings.service import gone, standing
 from trace_app.forms import plain_decimal
 from trace_app.laboratory.models import TestResult
 from trace_app.laboratory.reports import tests_of
-from trace_app.laboratory.texts import SUBJECTS, VERDICTS, limit_text, outcome
+from trace_app.laboratory.texts import SUBJECTS, VERDICTS, laboratory_name, limit_text, outcome
 from trace_app.language import language, named
 from trace_app.records.intervals import intervals
 from trace_app.records.models import Record
@@ -104,7 +104,8 @@ def _tests(batch: Batch) -> Table:
         [
             str(SUBJECTS[report.subject]),
             report.report_number,
-            report.laboratory + (f"（CMA {report.cma_number}）" if report.cma_number else ""),
+            laboratory_name(report)
+            + (f"（CMA {report.cma_number}）" if report.cma_number and report.vouched_for else ""),
             report.sampled_on.isoformat(),
             named(result, "analyte"),
             outcome(result),

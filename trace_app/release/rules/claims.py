@@ -51,6 +51,13 @@ register(
             "《农产品质量安全法》（2022）第三十六条",
         ),
         Rule(
+            "report_denied",
+            _("检测机构不承认的报告"),
+            _("报告 %(report)s 以“%(laboratory)s”的名义录入，该机构否认。"),
+            _("请联系该机构核实；录错了机构名称的，请更正报告。"),
+            "《农产品质量安全法》（2022）第五十条",
+        ),
+        Rule(
             "no_test",
             _("没有检测报告"),
             _("本批还没有产品检测报告。"),
@@ -112,6 +119,10 @@ def marks_with_certificates(lot: Lot) -> Iterator[Found]:
 def tests_passed(lot: Lot) -> Iterator[Found]:
     """Test results over the limits in force on the day of sampling."""
     for report in lot.tests:
+        if report.denied:
+            facts = {"report": report.report_number, "report_id": report.id, "laboratory": report.laboratory}
+            yield Found("report_denied", Severity.WARN, f"report:{report.id}", facts)
+            continue
         for result in report.results:
             if result.verdict is Verdict.FAIL:
                 facts = {
@@ -123,7 +134,7 @@ def tests_passed(lot: Lot) -> Iterator[Found]:
                 }
                 severity = Severity.BLOCK if report.subject is TestSubject.PRODUCT else Severity.WARN
                 yield Found("failed_test", severity, f"result:{result.id}", facts)
-    if not any(report.subject is TestSubject.PRODUCT for report in lot.tests):
+    if not any(report.subject is TestSubject.PRODUCT and not report.denied for report in lot.tests):
         yield Found("no_test", Severity.INFO)
 
 

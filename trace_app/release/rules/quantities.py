@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.catalogue.kinds import YieldRule
 from trace_app.findings.rules import Found, Rule, both, register
 from trace_app.forms import plain_decimal
+from trace_app.labels.amounts import LabelRoom, room_for
 from trace_app.messages.models import Severity
 from trace_app.records.models import Record
 from trace_app.release.lot import Lot
@@ -25,6 +26,13 @@ register(
             _("%(more)s %(more_amount)s %(unit)s，多于 %(than)s %(than_amount)s %(unit)s。"),
             _("请核对两边的数量和单位；漏记的请补记。"),
             "《农产品质量安全法》（2022）第二十七条：生产记录应当真实",
+        ),
+        Rule(
+            "more_labels",
+            _("标签多于货物"),
+            _("已印单件标签 %(printed)s 张，按数量和净含量约够 %(room)s 张。"),
+            _("多出的标签请作废；净含量或数量填错的请更正。"),
+            "《农产品质量安全法》（2022）第四十条；《食品安全法》第七十一条",
         ),
         Rule(
             "implausible",
@@ -55,6 +63,13 @@ def balances(lot: Lot) -> Iterator[Found]:
             }
             ids = tuple(sorted({record.id for record in [*more_records, *than_records]}))
             yield Found("balance", Severity.BLOCK, f"balance:{position}", facts, ids)
+
+
+def labels_for_the_goods(lot: Lot) -> Iterator[Found]:
+    """More labels of single items than the lot has goods for."""
+    found = LabelRoom(lot.labels, room_for(lot.batch, lot.batch.product.net_content))
+    if found.is_exceeded_by(0):
+        yield Found("more_labels", Severity.WARN, "labels", {"printed": found.printed, "room": found.room})
 
 
 def _more(lot: Lot, balance: YieldRule) -> tuple[Decimal | None, list[Record]]:
