@@ -20,7 +20,7 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import db, jobs
 from trace_app.messages.models import Channel, ChannelType, Delivery, DeliveryStatus
-from trace_app.messages.outgoing import NoAnswer, NotAllowed, Refused, post
+from trace_app.messages.outgoing import NoAnswer, NotAllowed, WillNotTake, post
 from trace_app.settings import settings
 from trace_app.values import StoredJson
 
@@ -97,7 +97,7 @@ def _attempt(row: Delivery) -> tuple[str, bool]:
             _send_mail(row.channel.target if row.channel else row.address, row.message)
         else:
             _send_webhook(row.channel, row.message.get("webhook", row.message))
-    except (NotAllowed, Refused) as error:
+    except (NotAllowed, WillNotTake) as error:
         return str(error) or type(error).__name__, True
     except (NoAnswer, OSError, smtplib.SMTPException, NoMailServer) as error:
         return str(error) or type(error).__name__, _for_good(error)

@@ -39,7 +39,7 @@ class NoAnswer(RuntimeError):
     """The host did not answer, or said that it can't now: another try may help."""
 
 
-class Refused(RuntimeError):
+class WillNotTake(RuntimeError):
     """The host answered that it does not take this: another try would not help."""
 
 
@@ -50,7 +50,7 @@ def post(url: str, body: bytes, headers: dict[str, str], *, private_hosts: froze
     elsewhere the next time it is asked. Redirects are not followed.
 
     :param private_hosts: hosts that may be reached over plain http and on private addresses.
-    :raises NotAllowed, NoAnswer, Refused:
+    :raises NotAllowed, NoAnswer, WillNotTake:
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -86,7 +86,7 @@ def post(url: str, body: bytes, headers: dict[str, str], *, private_hosts: froze
         over.cancel()
         connection.close()
     if 400 <= status < 500 and status not in _PASSING:
-        raise Refused(f"HTTP {status}")
+        raise WillNotTake(f"HTTP {status}")
     if not 200 <= status < 300:
         raise NoAnswer(f"HTTP {status}")
 
