@@ -11,15 +11,14 @@ from wtforms.validators import EqualTo, ValidationError
 from trace_app.accounts.access import HOME, keeps_shared_tables, within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
 from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, User
+from trace_app.accounts.passwords import fault_of
 from trace_app.accounts.places import places_elsewhere, provinces
 from trace_app.accounts.service import divisions, divisions_within
-from trace_app.accounts.sign_in import MIN_PASSWORD
 from trace_app.forms import (
     Form,
     SelectChoice,
     SelectField,
     StringField,
-    at_least,
     at_most,
     choices,
     matches,
@@ -207,28 +206,49 @@ class UserForm(Form):
     )
     role = SelectField(_("角色"), [required()])
     password = PasswordField(
-        _("初始密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人")
+        _("初始密码"), [required()], description=_("至少 8 位，监管人员至少 12 位；请当面告知本人")
     )
 
     def __init__(self, *args: object, roles: tuple[RoleName, ...], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.role.choices = choices((role.value, ROLES[role]) for role in roles)
 
+    def validate_password(self, field: Field) -> None:
+        role = RoleName(self.role.data) if self.role.data in set(RoleName) else None
+        _check_password(field, role, [self.username.data, self.full_name.data, self.email.data])
 
-class NewPasswordForm(Form):
+
+class OwnedForm(Form):
+    """A form that sets the password of a known account.
+
+    :param owner: whose it is.
+    """
+
+    def __init__(self, *args: object, owner: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._owner = owner
+
+    def check(self, field: Field) -> None:
+        owner = self._owner
+        known = [owner.username, owner.full_name, owner.email, owner.organisation.name]
+        _check_password(field, owner.role, known)
+
+
+class NewPasswordForm(OwnedForm):
     """An administrator's way to help someone who forgot a password."""
 
-    password = PasswordField(
-        _("新密码"), [required(), at_least(MIN_PASSWORD)], description=_("至少 8 位，请当面告知本人")
-    )
+    password = PasswordField(_("新密码"), [required()], description=_("至少 8 位，监管人员至少 12 位；请当面告知本人"))
+
+    def validate_password(self, field: Field) -> None:
+        self.check(field)
 
 
-class PasswordForm(Form):
+class PasswordForm(OwnedForm):
     current = PasswordField(_("现在的密码"), [required()], render_kw={"autocomplete": "current-password"})
     new = PasswordField(
         _("新密码"),
-        [required(), at_least(MIN_PASSWORD)],
-        description=_("至少 8 位"),
+        [required()],
+        description=_("至少 8 位，监管人员至少 12 位"),
         render_kw={"autocomplete": "new-password"},
     )
     again = PasswordField(
@@ -237,6 +257,14 @@ class PasswordForm(Form):
         render_kw={"autocomplete": "new-password"},
     )
 
+    def validate_new(self, field: Field) -> None:
+        self.check(field)
+
 
 class TokenForm(Form):
     name = StringField(_("用途"), [required(), at_most(60)], description=_("如 仓库电脑"))
+
+
+def _check_password(field: Field, role: RoleName | None, known: Iterable[str | None]) -> None:
+    if fault := fault_of(field.data or "", role, [word for word in known if word]):
+        raise ValidationError(fault)

@@ -14,17 +14,16 @@ from wtforms.validators import InputRequired
 
 from trace_app.accounts import audit, sessions
 from trace_app.accounts.models import Role, User
+from trace_app.accounts.passwords import LEAST
 from trace_app.accounts.service import user_by_identity
 from trace_app.db.session import begin_writing
 from trace_app.extensions import db, limiter, security
-
-MIN_PASSWORD = 8
 
 OPTIONS: dict[str, object] = {
     "SECURITY_PASSWORD_HASH": "argon2",
     "SECURITY_PASSWORD_SCHEMES": ["argon2"],
     "SECURITY_PASSWORD_SINGLE_HASH": ["argon2"],
-    "SECURITY_PASSWORD_LENGTH_MIN": MIN_PASSWORD,
+    "SECURITY_PASSWORD_LENGTH_MIN": LEAST,
     "SECURITY_LOGIN_URL": "/login",
     "SECURITY_LOGOUT_URL": "/logout",
     "SECURITY_LOGOUT_METHODS": ["POST"],

@@ -105,7 +105,7 @@ def end_other_sessions() -> ResponseReturnValue:
 @views.route("/account/password", methods=["GET", "POST"])
 @signed_in
 def change_password() -> ResponseReturnValue:
-    form = PasswordForm()
+    form = PasswordForm(owner=the_user())
     if form.validate_on_submit():
         with form.refusals(current=service.WrongPassword), transaction():
             service.change_password(the_user(), form.current.data or "", form.new.data or "")
@@ -190,7 +190,7 @@ def new_user(organisation_id: int) -> ResponseReturnValue:
 @allow(RoleName.ADMINISTRATOR)
 def user(user_id: int) -> ResponseReturnValue:
     row = service.administered_user(the_user(), user_id)
-    form = NewPasswordForm()
+    form = NewPasswordForm(owner=row)
     if form.validate_on_submit():
         with transaction():
             service.set_password(the_user(), service.administered_user(the_user(), user_id), form.password.data or "")
