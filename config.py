@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
+from collections import Counter
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LEAST_KEY = 32
+"""Characters that the key which signs sessions has at least in production."""
+LEAST_BITS = 96
+"""Bits of entropy that its characters have at least, by how often each occurs."""
+
+
+def _bits(text: str) -> float:
+    counts = Counter(text).values()
+    return -sum(count * math.log2(count / len(text)) for count in counts)
 
 
 class Settings(BaseSettings):
@@ -33,6 +46,8 @@ class Settings(BaseSettings):
     """
     database_url: str = ""
     """``postgresql://user:password@host/name``, or empty for SQLite in ``data_dir``."""
+    sqlite_in_production: bool = False
+    """Whether SQLite, and limits counted by each worker for itself, will do in production: on one small machine."""
     redis_url: str = ""
     """The Redis server for jobs and rate limits; empty for SQLite and memory."""
     s3_bucket: str = ""
@@ -81,12 +96,30 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Settings:
-        if self.environment == "production":
-            if self.secret_key is None or len(self.secret_key.get_secret_value()) < 32:
-                raise ValueError("SECRET_KEY must be set to 32 characters or more in production")
-            if self.public_url.scheme != "https":
-                raise ValueError("PUBLIC_URL must be an https address in production: it is printed on labels")
+        if self.environment == "production" and (faults := list(self._faults())):
+            raise ValueError("in production: " + "; ".join(faults))
         return self
+
+    def _faults(self) -> Iterator[str]:
+        """What is only good for trying things out, with what to do."""
+        key = self.secret_key.get_secret_value() if self.secret_key else ""
+        # A text that is found in itself moved on is one piece over and over.
+        if len(key) < LEAST_KEY or _bits(key) < LEAST_BITS or key in (key + key)[1:-1]:
+            yield (
+                f"SECRET_KEY must have {LEAST_KEY} characters or more that nobody can guess:"
+                " python3 -c 'import secrets; print(secrets.token_urlsafe(48))' makes one"
+            )
+        if self.public_url.scheme != "https":
+            yield "PUBLIC_URL must be an https address: it is printed on labels"
+        if not self.database_url and not self.sqlite_in_production:
+            yield "DATABASE_URL must name a PostgreSQL database; SQLITE_IN_PRODUCTION=true takes SQLite on purpose"
+        if not self.redis_url and self.web_workers > 1 and not self.sqlite_in_production:
+            yield "REDIS_URL must be set for more than one worker: rate limits are counted there for all of them"
+        if not self.rate_limits:
+            yield "RATE_LIMITS must be on"
+        host = self.bind.rpartition(":")[0].strip("[]")
+        if self.proxy_hops and host in {"", "0.0.0.0", "::"}:  # noqa: S104
+            yield "BIND must be an address of the proxy's network alone where PROXY_HOPS believes what comes from there"
 
     @cached_property
     def folder(self) -> Path:

@@ -82,14 +82,18 @@ class Jobs:
 
     def _open(self, app: Flask, settings: Settings) -> _Queues:
         from huey import RedisHuey, SqliteHuey, crontab
+        from huey.serializer import SignedSerializer
 
         immediate = bool(app.config.get("JOBS_IMMEDIATE"))
         file = str(settings.folder / "jobs.sqlite")
 
+        # Messages are pickles: without our signature none is opened, whoever can write to the queue.
+        signed = SignedSerializer(secret=settings.signing_key, salt="jobs")
+
         def opened(name: str) -> Huey:
             if settings.redis_url:
-                return RedisHuey(name, url=settings.redis_url, immediate=immediate)
-            return SqliteHuey(name, filename=file, immediate=immediate)
+                return RedisHuey(name, url=settings.redis_url, immediate=immediate, serializer=signed)
+            return SqliteHuey(name, filename=file, immediate=immediate, serializer=signed)
 
         hueys = {name: opened(name) for name in {QUEUE, *self._queues.values()}}
         tasks = {

@@ -1,5 +1,7 @@
 import re
+import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -81,11 +83,35 @@ def test_setting_up_again_changes_nothing(world: World) -> None:
 
 class TestSettings:
     def test_production_refuses_what_is_only_good_for_trying(self, tmp_path: Path) -> None:
-        good = {"environment": "production", "secret_key": "x" * 40, "public_url": "https://t.qj.cn"}
+        good: dict[str, Any] = {
+            "environment": "production",
+            "secret_key": secrets.token_hex(16),
+            "public_url": "https://t.qj.cn",
+            "database_url": "postgresql://u:p@db/trace",
+            "redis_url": "redis://cache",
+            "rate_limits": True,
+        }
         assert settings_for(tmp_path, **good).code_prefix == "HTTPS://T.QJ.CN/"
-        for bad in ({"secret_key": None}, {"secret_key": "short"}, {"public_url": "http://t.qj.cn"}):
-            with pytest.raises(ValidationError):
-                settings_for(tmp_path, **{**good, **bad})
+        small = good | {"database_url": "", "redis_url": "", "sqlite_in_production": True}
+        assert settings_for(tmp_path, **small).sqlalchemy_url.startswith("sqlite")
+        assert settings_for(tmp_path, **good, proxy_hops=1, bind="10.0.0.5:8000").proxy_hops == 1
+        bad: list[tuple[str, dict[str, Any]]] = [
+            ("SECRET_KEY", {"secret_key": None}),
+            ("SECRET_KEY", {"secret_key": "short"}),
+            ("SECRET_KEY", {"secret_key": "x" * 40}),
+            ("SECRET_KEY", {"secret_key": "0123456789" * 4}),
+            ("SECRET_KEY", {"secret_key": "passwordpasswordpasswordpassword"}),
+            ("PUBLIC_URL", {"public_url": "http://t.qj.cn"}),
+            ("DATABASE_URL", {"database_url": ""}),
+            ("REDIS_URL", {"redis_url": ""}),
+            ("RATE_LIMITS", {"rate_limits": False}),
+            ("BIND", {"proxy_hops": 1, "bind": "0.0.0.0:8000"}),
+            ("BIND", {"proxy_hops": 1, "bind": "[::]:8000"}),
+        ]
+        for name, change in bad:
+            with pytest.raises(ValidationError, match=name):
+                settings_for(tmp_path, **good | change)
+        assert settings_for(tmp_path, **good | {"redis_url": "", "web_workers": 1}).web_workers == 1
 
     def test_a_postgresql_address_gets_its_driver(self, tmp_path: Path) -> None:
         for scheme in ("postgres", "postgresql"):

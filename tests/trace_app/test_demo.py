@@ -1,4 +1,5 @@
 import re
+import secrets
 from collections import Counter
 
 import pytest
@@ -124,7 +125,14 @@ def test_the_logins_and_links_that_it_prints_work(demo: Flask) -> None:
 
 
 def test_it_stays_out_of_production(tmp_path) -> None:
-    settings = settings_for(tmp_path, environment="production", secret_key="x" * 40, public_url="https://t.example.org")
+    settings = settings_for(
+        tmp_path,
+        environment="production",
+        secret_key=secrets.token_urlsafe(48),
+        public_url="https://t.example.org",
+        sqlite_in_production=True,
+        rate_limits=True,
+    )
     app = app_for(settings)
     set_up(app)
     result = app.test_cli_runner().invoke(args=["demo", "--yes"])

