@@ -4,7 +4,7 @@ holds recalled goods reads that there are none."""
 import pytest
 
 from tests.trace_app.test_shipping import _orders
-from tests.world import Actor, World
+from tests.world import RECALL, Actor, World
 from trace_app.extensions import db
 from trace_app.feedback.models import Feedback
 from trace_app.flow.shipments.models import Shipment
@@ -70,6 +70,21 @@ def test_what_is_near_a_recalled_lot_is_asked_about(world: World, typed: str) ->
         assert f"您要找的是 {LOT} 吗" in page
         assert "没有" not in page
     assert "没有批次号为" in world.client().get("/recalls/check?lot=ZZ-1999-0000").text
+
+
+@pytest.mark.parametrize("box", ["lot", "code"])
+def test_either_box_of_the_check_takes_either_number(world: World, box: str) -> None:
+    grower = world.producer()
+    batch_id, code = world.labelled(grower, lot_number=LOT)
+    world.client(world.regulator()).post(f"/batches/{batch_id}/recall", data=RECALL)
+    consumer = world.client()
+    spaced = f" {code[:4].lower()} {code[4:8]}-{code[8:]}"
+    for typed in (code, spaced, f"https://t.example/{code}", LOT, LOT.lower()):
+        page = consumer.get("/recalls/check", query_string={box: typed}, follow_redirects=True)
+        assert page.status_code == 200, typed
+        assert "正在召回" in page.text, typed
+        assert "没有批次号" not in page.text
+    assert consumer.get("/recalls/check", query_string={"code": "7KQ2M0XR9T4V"}).status_code == 422
 
 
 def test_a_lot_that_is_not_recalled_is_found_in_small_letters(world: World) -> None:

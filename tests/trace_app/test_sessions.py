@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
 
 from tests.world import PASSWORD, Actor, World
 from trace_app.accounts import sessions
-from trace_app.accounts.models import AuditEvent, UserSession
+from trace_app.accounts.models import AuditEvent, Organisation, UserSession
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
 
@@ -105,6 +105,25 @@ def test_what_is_not_used_ends(
         with world.app.app_context():
             [row] = db.session.scalars(db.select(UserSession))
             assert utc_now() - row.seen_at < timedelta(minutes=1)
+
+
+def test_a_page_does_not_fail_for_the_note_of_its_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = _sign_in(world, world.producer())
+    real = sessions.utc_now
+
+    def writes_meanwhile() -> datetime:
+        # Another writes between what the request has read and its note: SQLite then takes no writing of the reader's.
+        with db.engine.begin() as connection:
+            connection.execute(db.update(Organisation).values(phone="0874-2"))
+        return real()
+
+    _unused_for(world, minutes=5)
+    monkeypatch.setattr(sessions, "utc_now", writes_meanwhile)
+    assert _is_in(client)
+    monkeypatch.undo()
+    with world.app.app_context():
+        [row] = db.session.scalars(db.select(UserSession))
+        assert utc_now() - row.seen_at < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("stays", [True, False])

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from flask import Flask, has_request_context, request, session
 from flask_babel import lazy_gettext as _
 from flask_login import user_logged_out  # type: ignore[import-untyped]
@@ -34,6 +35,8 @@ LASTING = timedelta(days=30)
 """How long a session may go unused where its user stays signed in, such as on a phone in the field."""
 NOTED_EVERY = timedelta(minutes=1)
 LISTED = 50
+
+log = structlog.get_logger()
 
 _SYSTEMS = (
     (r"HarmonyOS|OpenHarmony", "HarmonyOS"),
@@ -73,10 +76,19 @@ def _user_of_session(uniquifier: str) -> User | None:
     if now - row.seen_at > allowed_idle(user, lasting=row.lasting):
         return None
     if now - row.seen_at > NOTED_EVERY:
-        seen = sa.update(UserSession).where(UserSession.id == row.id).values(seen_at=now)
-        db.session.execute(seen, execution_options={"synchronize_session": False})
-        db.session.commit()
+        _note_seen(row.id)
     return user
+
+
+def _note_seen(session_id: int) -> None:
+    """Note that a session is in use. On a connection of its own: what the request has read so far may be out of date by
+    now, and SQLite lets nobody write who has read before others wrote. Nobody's page waits for the note."""
+    seen = sa.update(UserSession).where(UserSession.id == session_id).values(seen_at=utc_now())
+    try:
+        with db.engine.begin() as connection:
+            connection.execute(seen)
+    except sa.exc.OperationalError as error:
+        log.warning("a session's use was not noted", error=type(error).__name__)
 
 
 def allowed_idle(user: User, *, lasting: bool) -> timedelta:

@@ -289,13 +289,15 @@ def recall_check() -> ResponseReturnValue:
     form = CheckForm(request.args)
     form.validate()
     code, lot = (form.code.data or "").strip(), (form.lot.data or "").strip()
-    if code:
-        try:
-            return redirect(url_for("public.trace", code=code_from_scan(code)))
-        except InvalidCode:
-            form.refuse("code", str(_("这不是完整的追溯码。请核对二维码下面的 13 位字符。")))
+    # Either box takes either number: who holds recalled goods has typed the right thing.
+    if (label := _label_typed(code) or _label_typed(lot)) is not None:
+        return redirect(url_for("public.trace", code=label))
+    if code and not lot:
+        lot = code
     found = lots_with_number(lot) if lot else []
     offered = recalled_lots_near(lot) if lot and not found else []
+    if code and not found and not offered:
+        form.refuse("code", str(_("这不是完整的追溯码。请核对二维码下面的 13 位字符。")))
     page = render_template(
         "public/recall_check.html",
         form=form,
@@ -304,6 +306,14 @@ def recall_check() -> ResponseReturnValue:
         offered=offered,
     )
     return page, status_of(form)
+
+
+def _label_typed(text: str) -> str | None:
+    """The code that was typed, if there is a label with it."""
+    try:
+        return label_of_code(code_from_scan(text)).code if text else None
+    except InvalidCode:
+        return None
 
 
 @views.get("/media/<string(length=32):name>.webp")

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from xml.etree import ElementTree
 
+from flask_babel import force_locale
+
 from trace_app.accounts.places import region_names
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
@@ -82,6 +84,12 @@ def enforcement(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: s
     }
 
 
+def _in(locale: str, text: object) -> str:
+    """A text in one language, whatever the reader's is."""
+    with force_locale(locale):
+        return str(text)
+
+
 def _report(
     recall: Recall, lots: list[Batch], area: AreaOfSale, taken_out: dict[tuple[int, int], list[str]], home: str
 ) -> JsonObject:
@@ -117,7 +125,8 @@ def _report(
         "basis": notice.basis,
         "remedy": notice.remedy,
         "remedy_en": notice.remedy_en,
-        "duties": str(DUTIES),
+        "duties": _in("zh_CN", DUTIES),
+        "duties_en": _in("en", DUTIES),
         "producers": [asdict(producer) for producer in producers_stated(notice)],
         "recall_initiation_date": f"{local(recall.in_force_at or recall.issued_at):%Y%m%d}",
         "report_date": f"{local(notice.issued_at):%Y%m%d}",

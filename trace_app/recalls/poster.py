@@ -101,7 +101,9 @@ def _content(
         texts = [*([product_named(lot)] if several else []), lot.lot_number, *days]
         rows.append([styles.paragraph(text, cell) for text in texts])
     wide = _WIDTH_MM - (PHOTO_MM + 6 if photo else 0)
-    table = Table(rows, colWidths=[wide * mm / len(head)] * len(head))
+    # The lot's number is what a shopper compares: it stands on one line.
+    parts = [*([1.0] if several else []), 1.5, 1.0, 1.0]
+    table = Table(rows, colWidths=[wide * mm * part / sum(parts) for part in parts])
     table.setStyle(
         TableStyle(
             [
