@@ -33,7 +33,7 @@ from trace_app.public.resolver.digital_link import BadLink, decompress
 from trace_app.recalls import feeds
 from trace_app.recalls.area_of_sale import areas_of_sale
 from trace_app.recalls.forms import CheckForm, RecallSearchForm
-from trace_app.recalls.models import Recall
+from trace_app.recalls.models import Recall, RecallStatus
 from trace_app.recalls.published import (
     lots_listed,
     lots_taken_out,
@@ -237,6 +237,9 @@ def recall_poster(number: str) -> ResponseReturnValue:
     from trace_app.recalls.poster import POSTER_LOTS, poster_pdf
 
     row = public_recall(number)
+    if row.status is RecallStatus.WITHDRAWN:
+        # It would tell people not to eat what is free.
+        raise NotFound
     lots = lots_listed([row], POSTER_LOTS)[row.id]
     area = areas_of_sale([row])[row.id]
     return _pdf(poster_pdf(row, lots, area, _page_of(row), _photo_of(lots)), f"{row.number}-poster")
