@@ -123,6 +123,10 @@ def test_a_withdrawn_recall_lets_its_lots_go_and_says_that_it_was_wrong(world: W
     lot, code = world.labelled(grower)
     number = _issue(world, officer, lot)
     _ends(world, officer, number, "withdraw")
+    # The sheet on the shop's wall would go on telling people not to eat it.
+    assert world.client().get(f"/recalls/{number}/poster.pdf").status_code == 404
+    for page in (f"/recalls/{number}", f"/recalls/{number}/manage"):
+        assert "poster.pdf" not in world.client(officer).get(page).text
     assert _state(world, lot) == "released"
     consumer = world.client()
     page = consumer.get(f"/{code}").text
