@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
-from tests.world import World
+from tests.world import PASSWORD, Actor, World
 from trace_app.feedback import forms
 
 LIMITS: list[tuple[str, str, int, str]] = [
@@ -40,6 +41,32 @@ def test_what_is_tried_too_often_is_slowed(world: World, method: str, path: str,
     assert 429 not in answers
     assert ask() == 429
     assert ask(world.client(actor)) != 429
+
+
+def test_guessing_one_accounts_password_is_slowed_and_locks_nobody_out(world: World) -> None:
+    actor, colleague = world.producer(), world.producer()
+    guesser, owner = world.client(), world.client()
+
+    def sign_in(client: FlaskClient, who: Actor, password: str, name: str = "") -> int:
+        data = {"email": name or who.username, "password": password}
+        return int(client.post("/login", data=data).status_code)
+
+    assert [sign_in(guesser, actor, f"guess number {n}") for n in range(10)] == [200] * 10
+    # However it is spelt, and although the password is right now.
+    assert sign_in(guesser, actor, PASSWORD) == 429
+    assert sign_in(guesser, actor, PASSWORD, f" {actor.username.upper()} ") == 429
+    # From elsewhere the owner comes in, and from there another account.
+    assert sign_in(owner, actor, PASSWORD) == 302
+    assert sign_in(guesser, colleague, PASSWORD) == 302
+
+
+def test_who_signs_in_often_is_not_slowed(world: World) -> None:
+    actor = world.producer()
+    client = world.client()
+    for _ in range(12):
+        data = {"email": actor.username, "password": PASSWORD}
+        assert client.post("/login", data=data).status_code == 302
+        assert client.post("/logout").status_code == 302
 
 
 def test_feedback_that_comes_back_to_be_mended_does_not_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask_babel import lazy_gettext as _
+from flask_limiter.util import get_remote_address
 from flask_security import SQLAlchemyUserDatastore
 from flask_security.forms import LoginForm
 from flask_security.utils import validate_redirect_url
@@ -18,6 +20,9 @@ from trace_app.accounts.passwords import LEAST
 from trace_app.accounts.service import user_by_identity
 from trace_app.db.session import begin_writing
 from trace_app.extensions import db, limiter, security
+
+FAILURES = "10/15 minutes"
+"""How often one source may fail to sign in as one account."""
 
 OPTIONS: dict[str, object] = {
     "SECURITY_PASSWORD_HASH": "argon2",
@@ -81,7 +86,22 @@ def init_app(app: Flask) -> None:
     )
     sessions.init_app(app)
     app.before_request(_begin_writing)
-    # The view is the library's, so the limit is put on from outside.
-    sign_in = app.view_functions["security.login"]
-    limited: Any = limiter.limit("20/minute;200/hour", methods=["POST"])(sign_in)
+    # The view is the library's, so the limits are put on from outside.
+    limited: Any = app.view_functions["security.login"]
+    for allowed in (
+        limiter.limit("20/minute;200/hour", methods=["POST"]),
+        limiter.limit(FAILURES, methods=["POST"], key_func=_account_and_source, deduct_when=_failed),
+    ):
+        limited = allowed(limited)
     app.view_functions["security.login"] = limited
+
+
+def _account_and_source() -> str:
+    """Whom someone tries to be, and from where. Not the account alone: else anyone could lock its owner out."""
+    identity = " ".join(request.form.get("email", "").lower().split())
+    return f"{hashlib.sha256(identity.encode()).hexdigest()}|{get_remote_address()}"
+
+
+def _failed(response: Response) -> bool:
+    """Whether a name and a password were tried in vain: who is let in is led on."""
+    return response.status_code == 200 and bool(request.form.get("email") and request.form.get("password"))
