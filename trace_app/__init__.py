@@ -17,6 +17,7 @@ from trace_app import (
     error_pages,
     language,
     logs,
+    plain_text,
     security_headers,
     templating,
     whole_numbers,
@@ -101,6 +102,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     conflicts.init_app(app)
     app.extensions["media_store"] = open_store(settings)
     whole_numbers.init_app(app)
+    plain_text.init_app(app)
     _register_views(app)
     sign_in.init_app(app)
     # Flask-Security has put its own JSON provider in place by now.

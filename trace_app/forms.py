@@ -31,6 +31,7 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional, Reg
 from trace_app.body_limits import must_be_said
 from trace_app.clock import SHANGHAI, local, today
 from trace_app.errors import InvalidInput, Problem
+from trace_app.plain_text import without_unseen
 from trace_app.values import Facts
 
 CLOCKS_DIFFER = timedelta(minutes=10)
@@ -105,10 +106,6 @@ def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _without_controls(text: str) -> str:
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs", "Cf", "Co"})
-
-
 class StringField(WtStringField):
     """One line of text, trimmed; characters that no one sees are left out."""
 
@@ -119,7 +116,7 @@ class StringField(WtStringField):
             return
         super().process_formdata(valuelist)
         if self.data is not None:
-            self.data = " ".join(_without_controls(self.data).split())
+            self.data = " ".join(without_unseen(self.data).split())
 
 
 class TextField(TextAreaField):
@@ -132,7 +129,7 @@ class TextField(TextAreaField):
             return
         super().process_formdata(valuelist)
         if self.data is not None:
-            self.data = _without_controls(self.data.replace("\r\n", "\n")).strip()
+            self.data = without_unseen(self.data.replace("\r\n", "\n")).strip()
 
 
 class DecimalField(WtDecimalField):

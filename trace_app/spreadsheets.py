@@ -25,6 +25,7 @@ from media_store.workbooks import (
     sheets_of,
 )
 from trace_app.errors import Unprocessable
+from trace_app.plain_text import without_unseen
 
 MAX_FILE_MB = 20
 MAX_ROWS = 50_000
@@ -157,7 +158,7 @@ def read_csv(name: str, data: bytes) -> list[list[str]]:
 def cell_text(cell: Cell | None) -> str:
     """A cell as a person would type it into a form: 40, 12.5, 2026-09-15."""
     if isinstance(cell, str):
-        return cell.strip()
+        return without_unseen(cell).strip()
     if isinstance(cell, float):
         return str(int(cell)) if cell == int(cell) and abs(cell) < 1e15 else repr(cell)
     if isinstance(cell, datetime):
