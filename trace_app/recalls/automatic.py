@@ -20,8 +20,9 @@ from trace_app.findings.service import lifts_holds, standing
 from trace_app.flow.balance import amounts_sent, balance_of
 from trace_app.forms import plain_decimal
 from trace_app.labels.service import labels_made
+from trace_app.recalls.further_notices import lift
 from trace_app.recalls.models import NoticeText, Recall, RecallMember, RecallStatus
-from trace_app.recalls.service import hold_for, lift
+from trace_app.recalls.service import hold_for
 from trace_app.release.service import stops_sale_by
 from trace_app.units import unit_name
 

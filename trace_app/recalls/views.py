@@ -27,7 +27,7 @@ from trace_app.recall_tasks import turnings
 from trace_app.recall_tasks.calls import Concerned, concerned_by
 from trace_app.recall_tasks.progress import RecallProgress, progress_of
 from trace_app.recall_tasks.service import tell_everyone
-from trace_app.recalls import service
+from trace_app.recalls import cases, further_notices, service
 from trace_app.recalls.automatic import Whereabouts, whereabouts
 from trace_app.recalls.forms import (
     KINDS,
@@ -300,7 +300,7 @@ def narrow(number: str) -> ResponseReturnValue:
 def correct(number: str) -> ResponseReturnValue:
     form = CorrectForm()
     if form.validate():
-        with form.refusals(level=service.NeedsNewRecall), transaction():
+        with form.refusals(level=further_notices.NeedsNewRecall), transaction():
             recall = service.managed_recall(the_user(), number)
             waits = turnings.correct(the_user(), recall, form.notice_text, form.note.data)
         if not form.errors:
@@ -364,7 +364,7 @@ def close(number: str) -> ResponseReturnValue:
         with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
             drill = recall.kind is RecallKind.DRILL
-            (service.end_drill if drill else service.lift)(the_user(), recall, form.note.data)
+            (further_notices.end_drill if drill else further_notices.lift)(the_user(), recall, form.note.data)
         if not form.errors:
             return _done(
                 recall,
@@ -430,7 +430,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
     recall = service.managed_recall(the_user(), number)
     pending = recall.status is RecallStatus.PENDING
     pending_drill = recall.kind is RecallKind.DRILL and pending
-    current = asdict(service.text_of(recall)) if recall.notices else {}
+    current = asdict(cases.text_of(recall)) if recall.notices else {}
     offered = {
         "reject_form": NoteForm(formdata=None),
         "narrow_form": NoteForm(formdata=None),
