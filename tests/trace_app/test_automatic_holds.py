@@ -124,7 +124,7 @@ class TestAFailedTest:
         assert ended.status_code == 302
         with world.app.app_context():
             release.check_due()
-        assert _holds(world) == [(number, RecallStatus.ENDED)]
+        assert _holds(world) == [(number, RecallStatus.LIFTED)]
         assert "来源可查 · 未被召回" in world.client().get(f"/{code}").text
 
     def test_that_the_authority_let_go_is_not_held_again_and_the_page_is_not_green(self, world: World) -> None:
@@ -135,13 +135,13 @@ class TestAFailedTest:
         world.client(officer).post(f"/recalls/{number}/end", data={"note": "已核查，责令整改。"})
         world.record(actor, batch_id)
         world.client(actor).get(f"/batches/{batch_id}")
-        assert _holds(world) == [(number, RecallStatus.ENDED)]
+        assert _holds(world) == [(number, RecallStatus.LIFTED)]
         page = world.client().get(f"/{code}").text
         assert "有检测项目不合格" in page
         assert "来源可查 · 未被召回" not in page
         # Another report that fails is another cause.
         _failed(world, actor, batch_id, "SL-2")
-        assert [status for _number, status in _holds(world)] == [RecallStatus.ENDED, RecallStatus.ACTIVE]
+        assert [status for _number, status in _holds(world)] == [RecallStatus.LIFTED, RecallStatus.ACTIVE]
 
     def test_is_not_lifted_by_the_producer(self, world: World) -> None:
         actor = world.producer()
@@ -191,7 +191,7 @@ class TestABrokenRule:
         assert "准予销售" in page
         assert world.client(officer).post(f"/findings/{finding}/waive", data=WAIVED).status_code == 302
         [(_number, status)] = _holds(world)
-        assert status is RecallStatus.ENDED
+        assert status is RecallStatus.LIFTED
         assert "暂停销售" not in world.client().get(f"/{code}").text
         world.run(actor, batch_id)
 

@@ -35,7 +35,7 @@ from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
 from trace_app.media.models import Document, Photo
 from trace_app.media.service import media_store
 from trace_app.recall_tasks.service import tell_everyone
-from trace_app.recalls.forms import RecallForm
+from trace_app.recalls.forms import NoticeForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
@@ -328,5 +328,5 @@ def _held_one() -> Batch:
 
 def _recall() -> Recall:
     """The county's recall of what was sold before its test had failed."""
-    form = RecallForm.parse(quality.QUALITY.recall)
-    return issue_recall(accounts.user_by_name("shizong"), _recalled_one(), form.notice_text, form.recall_kind)
+    form = NoticeForm.parse(quality.QUALITY.recall)
+    return issue_recall(accounts.user_by_name("shizong"), _recalled_one(), form.notice_text)

@@ -121,11 +121,11 @@ def hold(lot: Batch) -> Recall:
         accounts.user_by_name("luoping"),
         lot,
         NoticeText(
-            level=2,
+            level=None,
             reason="县级抽样送检，等待复检结果。",
-            advice="请先不要食用，等待结果。",
+            advice="请先不要食用，保留包装，等待核查结果。",
             reason_en="A county sample is being tested again.",
-            advice_en="Please don't eat it until the result is known.",
+            advice_en="Do not eat it for now. Keep the packaging and wait for the result of the inspection.",
         ),
         RecallKind.HOLD,
     )

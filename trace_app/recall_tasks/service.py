@@ -32,7 +32,7 @@ from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
 from trace_app.recalls import clocks
 from trace_app.recalls.automatic import goods_in_words
-from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, TURNINGS
+from trace_app.recalls.forms import NOTICE_TYPES, TURNINGS, case_word
 from trace_app.recalls.leads import to_be_told
 from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
 from trace_app.settings import address_of
@@ -209,7 +209,7 @@ def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal
     """
     notice = recall.notice
     with force_locale("zh_CN"):
-        kind = f"{LEVELS[recall.level]}" if recall.kind is RecallKind.RECALL else f"{KINDS[recall.kind]}"
+        kind = case_word(recall)
         drill = "【演练】" if recall.kind is RecallKind.DRILL else ""
         lots = [counted.batch for counted in counted_lots(task, LOTS_IN_MESSAGE)] if task is not None else []
         lines = [
@@ -227,15 +227,7 @@ def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal
             lines += goods_in_words(recall)
         lines += [f"{lot.lot_number} {lot.product.name}（{lot.producer.name}）" for lot in lots]
         if task is not None and recall.status is RecallStatus.ACTIVE:
-            lines.append(
-                str(
-                    _(
-                        "请在 %(start)s 前确认并停止销售，在 %(finish)s 前报告封存、退回和销毁的数量。",
-                        start=f"{local(task.start_due_at):%Y-%m-%d %H:%M}",
-                        finish=f"{task.finish_due_on}",
-                    )
-                )
-            )
+            lines.append(_what_to_do(task))
         subject = f"{drill}[{kind}·{NOTICE_TYPES[notice.type]}] {recall.number}"
         if proposal is not None:
             subject = f"[{_('待批准')}·{TURNINGS[proposal.turning]}] {recall.number}"
@@ -257,9 +249,23 @@ def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal
             "lot_count": recall.lot_count,
             "lots": [lot.lot_number for lot in lots],
             "start_due_at": task.start_due_at.isoformat() if task is not None else None,
-            "finish_due_on": task.finish_due_on.isoformat() if task is not None else None,
+            "finish_due_on": task.finish_due_on.isoformat() if task is not None and task.finish_due_on else None,
         },
     }
+
+
+def _what_to_do(task: RecallTask) -> str:
+    """What a party is asked to do and by when, in a sentence."""
+    start = f"{local(task.start_due_at):%Y-%m-%d %H:%M}"
+    if task.finish_due_on is None:
+        return str(_("请在 %(start)s 前确认，停止销售，封存存货，等待核查结果。", start=start))
+    return str(
+        _(
+            "请在 %(start)s 前确认并停止销售，在 %(finish)s 前报告封存、退回和销毁的数量。",
+            start=start,
+            finish=f"{task.finish_due_on}",
+        )
+    )
 
 
 def regulators_of(recall: Recall) -> list[Organisation]:

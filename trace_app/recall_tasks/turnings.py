@@ -64,8 +64,7 @@ def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, s
 def correct(user: User, recall: Recall, text: NoticeText, note: str) -> RecallProposal | None:
     """State level, reason and advice anew, or propose to."""
     further_notices.may_correct(user, recall, text)
-    lowered = text.level > recall.level
-    if not _needs_second(user, recall, lowered):
+    if not _needs_second(user, recall, further_notices.is_lowered(recall, text)):
         further_notices.correct(user, recall, text, note)
         return None
     return _propose(user, recall, Turning.CORRECT, note, {"text": asdict(text)})

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import cast
 
 import sqlalchemy as sa
+from flask_babel import LazyString, force_locale
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts import audit
@@ -101,13 +102,27 @@ def must_be_active(user: User, recall: Recall) -> None:
 
 def text_of(recall: Recall) -> NoticeText:
     """What the latest notice says."""
-    return NoticeText(**{name: getattr(recall.notice, name) for name in NoticeText.__dataclass_fields__})
+    said = {name: getattr(recall.notice, name) for name in NoticeText.__dataclass_fields__}
+    return NoticeText(**(said | {"level": recall.level}))
+
+
+HOLD_ADVICE = _("请先不要食用，保留包装，等待核查结果。")
+"""What consumers should do while the sale of something is stopped, where nobody says anything else."""
+
+
+def hold_text(reason: LazyString) -> NoticeText:
+    """What the platform's own hold says, in both languages."""
+    with force_locale("zh_CN"):
+        chinese = str(reason), str(HOLD_ADVICE)
+    with force_locale("en"):
+        english = str(reason), str(HOLD_ADVICE)
+    return NoticeText(None, *chinese, *english)
 
 
 def begin(
     user: User | None,
     kind: RecallKind,
-    level: int,
+    level: int | None,
     scope: dict[str, str],
     *,
     authority: Organisation | None = None,
@@ -156,6 +171,7 @@ def issued(user: User | None, recall: Recall, text: NoticeText) -> None:
 
 
 def come_into_force(recall: Recall) -> None:
+    """Start the clocks of a case."""
     recall.status = RecallStatus.ACTIVE
     recall.in_force_at = utc_now()
     recall.start_due_at = clocks.start_due(recall.level, recall.in_force_at)
@@ -174,6 +190,7 @@ def give_notice(
     scope: dict[str, str] | None = None,
     still_open: StoredJson | None = None,
 ) -> RecallNotice:
+    """Add the next notice of a case, which everyone concerned is then told of."""
     notice = RecallNotice(
         recall_id=recall.id,
         sequence=len(recall.notices) + 1,
@@ -235,7 +252,7 @@ def take_in(recall: Recall, sequence: int, lots: sa.Select[int], for_recall: Rec
     """
     lot = next(iter(lots.selected_columns))
     if recall.kind is RecallKind.RECALL or for_recall is not None:
-        lots = lots.where(~in_recall(lot, sa.and_(IN_FORCE, RECALLS.c.level <= recall.level)))
+        lots = lots.where(~in_recall(lot, sa.and_(IN_FORCE, RECALLS.c.level <= (for_recall or recall).level)))
         if recall.status is RecallStatus.PENDING:
             # Two of one cause, both waiting for approval, are one too many.
             lots = lots.where(~in_recall(lot, PENDING))

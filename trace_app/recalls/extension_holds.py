@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sqlalchemy as sa
-from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.models import User
@@ -15,6 +12,7 @@ from trace_app.recalls.cases import (
     NothingLeft,
     begin,
     give_notice,
+    hold_text,
     issued,
     leave_out,
     must_be_active,
@@ -23,7 +21,6 @@ from trace_app.recalls.cases import (
     text_of,
 )
 from trace_app.recalls.models import (
-    NoticeText,
     NoticeType,
     Recall,
     RecallKind,
@@ -38,13 +35,10 @@ def hold_for_extension(user: User, recall: Recall, scope: RecallScope, left_out:
     :raises NotOpen, WaitsForDecision, ScopeTooWide, EmptyScope, NothingLeft:
     """
     must_be_active(user, recall)
-    hold = begin(user, RecallKind.HOLD, recall.level, scope.plain())
+    hold = begin(user, RecallKind.HOLD, None, scope.plain())
     take_in_scope(user, hold, 1, scope, left_out, for_recall=recall)
-    reason = str(_("拟并入召回 %(number)s，等待批准。", number=recall.number))
-    text = NoticeText(recall.level, reason, str(_("请先不要食用，等待结果。")))
-    with force_locale("en"):
-        english = str(_("拟并入召回 %(number)s，等待批准。", number=recall.number)), str(_("请先不要食用，等待结果。"))
-    issued(user, hold, replace(text, reason_en=english[0], advice_en=english[1]))
+    said = _("拟并入召回 %(number)s，等待批准。", number=recall.number)
+    issued(user, hold, hold_text(said))
     db.session.refresh(hold)
     return hold
 

@@ -16,7 +16,7 @@ from trace_app.clock import local
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.recalls.area_of_sale import AreaOfSale, areas_of_sale
-from trace_app.recalls.forms import LEVELS, STATUSES
+from trace_app.recalls.forms import STATUSES, case_word
 from trace_app.recalls.models import Recall, RecallStatus
 from trace_app.recalls.published import lots_taken_out
 from trace_app.recalls.statements import DUTIES, producers_stated
@@ -57,7 +57,7 @@ def atom(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str, tit
         entry = add(feed, "entry")
         products = "、".join(dict.fromkeys(named(lot.product) for lot in lots[recall.id]))
         add(entry, "id", f"{home}/recalls/{recall.number}")
-        add(entry, "title", f"{LEVELS[recall.level]} · {STATUSES[recall.status]} · {products}")
+        add(entry, "title", f"{case_word(recall)} · {STATUSES[recall.status]} · {products}")
         add(entry, "updated", recall.notice.issued_at.isoformat())
         add(entry, "published", recall.issued_at.isoformat())
         add(entry, "link", rel="alternate", href=f"{home}/recalls/{recall.number}")
@@ -94,7 +94,7 @@ def _report(
         "recall_number": recall.number,
         "event_id": recall.number,
         "status": REPORT_STATUSES[recall.status],
-        "classification": CLASSES[recall.level],
+        "classification": CLASSES.get(recall.level or 0, ""),
         "product_type": "Food",
         "voluntary_mandated": "Voluntary: Firm initiated" if recall.voluntary else "Mandated by authority",
         "recalling_firm": first.producer.name if first else "",

@@ -132,12 +132,17 @@ def correct(user: User, recall: Recall, text: NoticeText, note: str) -> None:
     give_notice(user, recall, NoticeType.CORRECT, text, note=note)
 
 
+def is_lowered(recall: Recall, text: NoticeText) -> bool:
+    """Whether a text states a milder level than a recall has."""
+    return (text.level or 0) > (recall.level or 0)
+
+
 def may_correct(user: User, recall: Recall, text: NoticeText) -> None:
     """:raises NotOpen, WaitsForDecision, NeedsNewRecall, OnlyTheRegulator:"""
     must_be_active(user, recall)
     if text.level == 1 != recall.level:
         raise NeedsNewRecall
-    if text.level > recall.level:
+    if is_lowered(recall, text):
         _must_be_regulator(user, recall)
 
 

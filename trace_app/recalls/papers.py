@@ -54,7 +54,7 @@ def notice_pdf(
     title = str(_("产品召回公告")) + f"　{NOTICE_TYPES[notice.type]}"
     facts = [
         (str(_("编号")), notice.number),
-        (str(_("级别")), str(LEVELS[notice.level])),
+        (str(_("级别")), str(LEVELS[notice.level]) if notice.level else ""),
         (str(_("方式")), str(_("生产者主动召回") if recall.voluntary else _("责令召回"))),
         (str(_("发布机关")), named(recall.authority)),
         (str(_("电话")), recall.authority.phone),

@@ -39,10 +39,12 @@ from trace_app.recalls.forms import (
     DecideForm,
     EndForm,
     ExtendForm,
+    HoldForm,
     NoteForm,
-    RecallForm,
+    NoticeForm,
     RecallScopeForm,
-    ScopeRecallForm,
+    ScopeHoldForm,
+    ScopeNoticeForm,
 )
 from trace_app.recalls.leads import Lead, leads_of, leads_of_lots
 from trace_app.recalls.models import Recall, RecallKind, RecallProposal, RecallStatus, Turning
@@ -62,11 +64,12 @@ ISSUERS = (RoleName.PRODUCER, *SUPERVISORS)
 @allow(*ISSUERS)
 def issue(batch_id: int) -> ResponseReturnValue:
     batch = batches.batch_for(the_user(), batch_id)
-    form = RecallForm()
+    hold = _is_hold()
+    form = HoldForm() if hold else NoticeForm()
     if form.validate_on_submit():
         with form.refusals(), transaction():
             recall = service.issue_recall(
-                the_user(), batches.batch_for(the_user(), batch_id), form.notice_text, form.recall_kind
+                the_user(), batches.batch_for(the_user(), batch_id), form.notice_text, _KIND[hold]
             )
         if not form.errors:
             return _issued(recall)
@@ -74,6 +77,7 @@ def issue(batch_id: int) -> ResponseReturnValue:
     page = render_template(
         "recalls/issue.html",
         form=form,
+        hold=hold,
         batch=batch,
         labels=labels_made(batch),
         authority=the_user().organisation,
@@ -83,6 +87,14 @@ def issue(batch_id: int) -> ResponseReturnValue:
         leads=leads_of_lots([batch]),
     )
     return page, status_of(form)
+
+
+_KIND = {False: RecallKind.RECALL, True: RecallKind.HOLD}
+
+
+def _is_hold() -> bool:
+    """Whether the form that was asked for, or came in, is that of a hold."""
+    return bool(request.values.get("kind") == RecallKind.HOLD.value)
 
 
 def _issued(recall: Recall) -> ResponseReturnValue:
@@ -104,8 +116,10 @@ def scope() -> ResponseReturnValue:
     """Define what a recall reaches, see it, then issue."""
     scope_form = _scope_form(request.args)
     extended = _extended(request.args)
-    form = ExtendForm(formdata=None) if extended else ScopeRecallForm(formdata=None, data=_of_hold(request.args))
-    asked = bool(request.args.keys() - {"extends", "hold", "lang"})
+    form: Form = ExtendForm(formdata=None)
+    if not extended:
+        form = ScopeHoldForm(formdata=None) if _is_hold() else ScopeNoticeForm(None, data=_of_hold(request.args))
+    asked = bool(request.args.keys() - {"extends", "hold", "kind", "lang"})
     return _scope_page(scope_form, form, extended, asked=asked)
 
 
@@ -114,7 +128,10 @@ def scope() -> ResponseReturnValue:
 @takes_uploads  # Not files: a hundred lots with a reason each.
 def issue_scope() -> ResponseReturnValue:
     scope_form, extended = _scope_form(request.form), _extended(request.form)
-    form: ScopeRecallForm | ExtendForm = ExtendForm() if extended else ScopeRecallForm()
+    hold = _is_hold()
+    form: ScopeNoticeForm | ScopeHoldForm | ExtendForm = (
+        ExtendForm() if extended else ScopeHoldForm() if hold else ScopeNoticeForm()
+    )
     left_out, faults = _left_out()
     if scope_form.validate() & form.validate() and not faults:
         with form.refusals(), transaction():
@@ -123,12 +140,12 @@ def issue_scope() -> ResponseReturnValue:
             reached = _takes_in(found) - len(left_out)
             if form.count.data != reached:
                 form.refuse("count", str(_("范围内现在有 %(count)d 批，请核对后再填。", count=reached)))
-            elif isinstance(form, ScopeRecallForm):
-                recall = service.issue_by_scope(the_user(), meant, left_out, form.notice_text, form.recall_kind)
+            elif not isinstance(form, ExtendForm):
+                recall = service.issue_by_scope(the_user(), meant, left_out, form.notice_text, _KIND[hold])
             else:
                 recall = service.managed_recall(the_user(), request.form["extends"])
                 added = turnings.extend(the_user(), recall, meant, left_out, form.note.data)
-        if not form.errors and isinstance(form, ScopeRecallForm):
+        if not form.errors and not isinstance(form, ExtendForm):
             return _issued(recall)
         if not form.errors:
             if isinstance(added, RecallProposal):
@@ -195,6 +212,8 @@ def _scope_page(
         ticked=set(request.form.getlist("out", type=row_number)),
         whys=request.form,
         extended=extended,
+        hold=_is_hold(),
+        carried=found.scope.plain() if found else {},
         voluntary=voluntary,
         site_map=map_of_sites(the_user()),
         taken=_takes_in(found) if found else 0,
