@@ -67,6 +67,9 @@ def rebuild() -> None:
         regulators = [(_organisation(OrganisationKind.REGULATOR, **one.facts), one) for one in PEOPLE.regulators]
         for organisation, one in regulators:
             _user(organisation, one.role, one.username, one.person)
+        for colleague in PEOPLE.colleagues:
+            office = accounts.user_by_name(colleague.of).organisation
+            _user(office, colleague.role, colleague.username, colleague.person)
         for visitor in PEOPLE.visitors:
             role = accounts.ROLES_OF_KIND[visitor.kind][0]
             _user(_organisation(visitor.kind, **visitor.facts), role, visitor.username, visitor.person)
@@ -172,6 +175,7 @@ def overview() -> str:
         "    banqiao   producer (ginger, Luoping)",
         "    luoping   county regulator",
         "    qujing    city administrator",
+        "    shiban    city regulator; approves what a county recalls at level I",
         "    lab       laboratory",
         "    buyer     buyer",
         "",

@@ -56,6 +56,10 @@ class NothingReported(Unprocessable):
     title = _("请至少填写一个批次的数量；没有存货的填 0。")
 
 
+class NoEvidence(Unprocessable):
+    title = _("报告销毁的，请附上照片，如过磅、拆包、深埋的现场；以前报告时附过的也算。数量还没有保存。")
+
+
 class RecallOver(Problem):
     title = _("%(number)s 已经结束，不再需要报告。")
 
@@ -425,6 +429,11 @@ def acknowledge(task: RecallTask, name: str) -> None:
         task.acknowledged_at, task.acknowledged_by = utc_now(), name
 
 
+def has_photos(task: RecallTask) -> bool:
+    """Whether a party has handed in a photo before."""
+    return any(report.photos for report in task.reports)
+
+
 QUANTITIES = ("sealed", "returned", "destroyed", "gone")
 
 
@@ -439,7 +448,7 @@ def report(
     """Note what became of lots at a party.
 
     :param amounts: by lot: ``sealed``, ``returned``, ``destroyed``, ``gone``; what is missing is 0.
-    :raises RecallOver, NothingReported, MoreThanSupplied:
+    :raises RecallOver, NothingReported, NoEvidence, MoreThanSupplied:
     """
     db.session.refresh(task, with_for_update={"of": RecallTask, "key_share": True})
     if task.recall.status is not RecallStatus.ACTIVE:
@@ -447,17 +456,22 @@ def report(
     lots = {counted.batch.id: counted for counted in counted_lots(task)}
     if not amounts.keys() & lots.keys():
         raise NothingReported
-    author = Author(None, task.organisation_id or task.recall.authority_id)
-    kept = keep_photos(author, photos)
-    made = []
-    for lot_id, parts in amounts.items():
-        counted = lots.get(lot_id)
-        if counted is None:
-            continue
-        values = {quantity: parts.get(quantity, Decimal(0)) for quantity in QUANTITIES}
+    told = {
+        lot_id: {quantity: parts.get(quantity, Decimal(0)) for quantity in QUANTITIES}
+        for lot_id, parts in amounts.items()
+        if lot_id in lots
+    }
+    for lot_id, values in told.items():
+        counted = lots[lot_id]
         if sum(values.values()) > counted.supplied:
             unit = unit_name(counted.batch.unit)
             raise MoreThanSupplied(lot=counted.batch.lot_number, supplied=f"{plain_decimal(counted.supplied)} {unit}")
+    destroyed = any(values["destroyed"] for values in told.values())
+    if destroyed and not photos and task.recall.kind is not RecallKind.DRILL and not has_photos(task):
+        raise NoEvidence
+    kept = keep_photos(Author(None, task.organisation_id or task.recall.authority_id), photos)
+    made = []
+    for lot_id, values in told.items():
         row = RecallReport(
             task_id=task.id, batch_id=lot_id, note=note, reported_by=name, reported_at=utc_now(), **values
         )

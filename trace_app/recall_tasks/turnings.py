@@ -22,6 +22,7 @@ from trace_app.messages.service import tell
 from trace_app.recall_tasks.progress import progress_of
 from trace_app.recall_tasks.service import (
     counted_lots,
+    has_photos,
     message_of,
     party_name,
     regulators_of,
@@ -190,7 +191,7 @@ def still_open(recall: Recall) -> StoredJson:
         counted = counted_lots(task)
         if task.acknowledged_at is None:
             unconfirmed.append(name)
-        if any(one.supplied for one in counted) and not any(report.photos for report in task.reports):
+        if any(one.supplied for one in counted) and not has_photos(task):
             unproven.append(name)
         for one in counted:
             rest = max(one.supplied - one.secured, Decimal(0))

@@ -9,6 +9,7 @@ from typing import cast
 import sqlalchemy as sa
 from flask_babel import LazyString, force_locale
 from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import contains_eager
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import within_jurisdiction
@@ -131,12 +132,14 @@ def begin(
     """The row of a recall, without lots and notices yet.
 
     :param authority: in whose name, where that is not the user's own organisation.
+    :raises NoSecondOfficer:
     """
     authority = authority or cast("User", user).organisation
     voluntary = user is not None and user.role is RoleName.PRODUCER
     waits = kind is RecallKind.DRILL or (kind is RecallKind.RECALL and level == 1 and not voluntary)
-    if waits and kind is RecallKind.RECALL and user is not None and user.role is RoleName.ADMINISTRATOR:
-        _must_have_a_second_officer(user)
+    by_administrator = user is not None and user.role is RoleName.ADMINISTRATOR
+    if user and by_administrator and waits and kind is RecallKind.RECALL and not second_officers(user, authority):
+        raise NoSecondOfficer
     recall = Recall(
         number=_next_number(authority, kind),
         kind=kind,
@@ -155,12 +158,18 @@ def begin(
     return recall
 
 
-def _must_have_a_second_officer(user: User) -> None:
-    """:raises NoSecondOfficer:"""
-    place = user.organisation.jurisdiction_code or user.organisation.division_code
-    officers = db.session.scalars(db.select(User).join(User.organisation).where(User.active))
-    if not any(within_jurisdiction(other, place) and are_independent(user, other) for other in officers):
-        raise NoSecondOfficer
+def second_officers(first: User, authority: Organisation) -> list[User]:
+    """Those who may have the second word on what another began in a case of an authority."""
+    place = authority.jurisdiction_code or authority.division_code
+    query = (
+        db.select(User)
+        .join(User.organisation)
+        .where(User.active)
+        .options(contains_eager(User.organisation))
+        .order_by(User.id)
+    )
+    officers = [one for one in db.session.scalars(query) if within_jurisdiction(one, place)]
+    return [one for one in officers if are_independent(first, one)]
 
 
 def issued(user: User | None, recall: Recall, text: NoticeText) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from xml.etree import ElementTree
 
+from flask_babel import lazy_gettext as _
+
 from trace_app.accounts.places import region_names
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
@@ -53,6 +55,7 @@ def atom(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str, tit
     add(feed, "link", rel="alternate", href=f"{home}/recalls")
     moments = [recall.notice.issued_at for recall in recalls]
     add(feed, "updated", (max(moments) if moments else _EPOCH).isoformat())
+    taken_out = lots_taken_out(recalls)
     for recall in recalls:
         entry = add(feed, "entry")
         products = "、".join(dict.fromkeys(named(lot.product) for lot in lots[recall.id]))
@@ -63,7 +66,13 @@ def atom(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str, tit
         add(entry, "link", rel="alternate", href=f"{home}/recalls/{recall.number}")
         add(add(entry, "author"), "name", named(recall.authority))
         numbers = "、".join(lot.lot_number for lot in lots[recall.id][:50])
-        add(entry, "summary", f"{named(recall, 'reason')} {named(recall, 'advice')} {numbers}")
+        said = f"{named(recall, 'reason')} {named(recall, 'advice')} {numbers}"
+        standing = {lot.lot_number for lot in lots[recall.id]}
+        out = [one for notice in recall.notices for one in taken_out.get((recall.id, notice.sequence), [])]
+        gone = [one for one in dict.fromkeys(out) if one not in standing]
+        if gone:
+            said += f" {_('已排除，不在召回之内：%(lots)s', lots='、'.join(gone))}"
+        add(entry, "summary", said)
     text: bytes = ElementTree.tostring(feed, encoding="utf-8", xml_declaration=True)
     return text
 

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.models import RoleName, User
+from trace_app.clock import local
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
@@ -17,9 +18,11 @@ from trace_app.recalls.cases import (
     give_notice,
     leave_out,
     must_be_active,
+    one_at_a_time,
     take_in_scope,
     text_of,
 )
+from trace_app.recalls.forms import NOTICE_TYPES, TURNINGS
 from trace_app.recalls.models import (
     NoticeText,
     NoticeType,
@@ -56,6 +59,37 @@ class HeldByThePlatform(Problem):
 
     status = 403
     title = _("这次暂停是平台依据检查结果作出的，须由当地主管部门核查后解除。请联系他们。")
+
+
+class ChangedMeanwhile(Problem):
+    """The form was made from an earlier state of the case: it was sent twice, or someone else was faster."""
+
+    title = _(
+        "您打开这一页以后，%(number)s 又有了变化：%(what)s（%(moment)s）。"
+        "这次没有提交，您填的都还在。请看过变化再决定要不要提交。"
+    )
+
+
+def stand_of(recall: Recall) -> int:
+    """How far a case has come: the number of its notices and proposals, to which each turning adds one."""
+    return len(recall.notices) + len(recall.proposals)
+
+
+def must_stand(recall: Recall, made_from: int | None) -> None:
+    """Raise where a case has gone on since a form was made, so that what is sent twice is done once.
+
+    :param made_from: what `stand_of` said when the form was made; None where it carries nothing.
+    :raises ChangedMeanwhile:
+    """
+    one_at_a_time()
+    db.session.refresh(recall)
+    db.session.expire(recall, ["notices", "proposals"])
+    if made_from is None or made_from == stand_of(recall):
+        return
+    changes = [(one.issued_at, NOTICE_TYPES[one.type]) for one in recall.notices]
+    changes += [(one.proposed_at, TURNINGS[one.turning]) for one in recall.proposals]
+    moment, what = max(changes, key=lambda change: change[0])
+    raise ChangedMeanwhile(number=recall.number, what=what, moment=f"{local(moment):%Y-%m-%d %H:%M}")
 
 
 def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, str], note: str) -> int:

@@ -44,12 +44,18 @@ def product_named(lot: Batch) -> str:
 
 
 def notice_pdf(
-    recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url: str, taken_out: Sequence[str] = ()
+    recall: Recall,
+    notice: RecallNotice,
+    lots: Sequence[Batch],
+    url: str,
+    taken_out: Sequence[str] = (),
+    still_open: str = "",
 ) -> bytes:
     """A notice with room for the seal.
 
     :param url: of the recall's page, as a QR code.
     :param taken_out: numbers of the lots that it narrows the recall down by.
+    :param still_open: what was open when it ended the recall, in a sentence.
     """
     title = str(_("产品召回公告")) + f"　{NOTICE_TYPES[notice.type]}"
     facts = [
@@ -73,6 +79,7 @@ def notice_pdf(
         (str(_("生产者和经营者的义务")), str(DUTIES)),
         (str(_("说明")), notice.note),
         (str(_("排除的批次")), "、".join(taken_out)),
+        (str(_("未了结的")), still_open),
     ]
     producers = producers_stated(notice)
     head = [

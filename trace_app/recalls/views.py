@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.forms import jurisdiction_choices
-from trace_app.accounts.models import RoleName
+from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
@@ -144,6 +144,7 @@ def issue_scope() -> ResponseReturnValue:
                 recall = service.issue_by_scope(the_user(), meant, left_out, form.notice_text, _KIND[hold])
             else:
                 recall = service.managed_recall(the_user(), request.form["extends"])
+                further_notices.must_stand(recall, _made_from())
                 added = turnings.extend(the_user(), recall, meant, left_out, form.note.data)
         if not form.errors and not isinstance(form, ExtendForm):
             return _issued(recall)
@@ -169,6 +170,11 @@ def _of_hold(values: MultiDict[str, str]) -> dict[str, str]:
         return {}
     hold = service.managed_recall(the_user(), number)
     return {"reason": hold.reason, "reason_en": hold.reason_en}
+
+
+def _made_from() -> int | None:
+    """How far a case had come when the form that came in was made."""
+    return request.form.get("made_from", type=row_number)
 
 
 def _takes_in(found: Preview) -> int:
@@ -212,6 +218,7 @@ def _scope_page(
         ticked=set(request.form.getlist("out", type=row_number)),
         whys=request.form,
         extended=extended,
+        stand=further_notices.stand_of(extended) if extended else None,
         hold=_is_hold(),
         carried=found.scope.plain() if found else {},
         voluntary=voluntary,
@@ -259,6 +266,10 @@ class Case:
     """The lots that an extension which waits would take in."""
     concerned: list[Concerned]
     """Whom a recall that waits for approval will reach."""
+    stand: int
+    """How far it has come, for forms to say what they were made from."""
+    officers: list[User]
+    """Who may have the second word on what waits."""
     proposal: RecallProposal | None
     """The turning that waits for the second officer."""
     may_decide: bool
@@ -306,6 +317,7 @@ def narrow(number: str) -> ResponseReturnValue:
     elif form.validate():
         with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
+            further_notices.must_stand(recall, _made_from())
             count = turnings.narrow(the_user(), recall, dict.fromkeys(ticked, form.note.data[:300]), form.note.data)
         if not form.errors:
             if isinstance(count, RecallProposal):
@@ -321,6 +333,7 @@ def correct(number: str) -> ResponseReturnValue:
     if form.validate():
         with form.refusals(level=further_notices.NeedsNewRecall), transaction():
             recall = service.managed_recall(the_user(), number)
+            further_notices.must_stand(recall, _made_from())
             waits = turnings.correct(the_user(), recall, form.notice_text, form.note.data)
         if not form.errors:
             if waits:
@@ -339,6 +352,7 @@ def end(number: str, how: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals(why_open=turnings.StillOpen), transaction():
             recall = service.managed_recall(the_user(), number)
+            further_notices.must_stand(recall, _made_from())
             waits = turnings.end(the_user(), recall, Turning(how), form.note.data, form.why_open.data or "")
         if not form.errors:
             if waits:
@@ -350,7 +364,14 @@ def end(number: str, how: str) -> ResponseReturnValue:
                 else _("召回已撤销。没有另外被召回或暂停的批次已恢复销售。"),
             )
         recall = service.managed_recall(the_user(), number)
-    page = render_template("recalls/end.html", recall=recall, how=how, form=form, found=turnings.still_open(recall))
+    page = render_template(
+        "recalls/end.html",
+        recall=recall,
+        how=how,
+        form=form,
+        found=turnings.still_open(recall),
+        stand=further_notices.stand_of(recall),
+    )
     return page, status_of(form)
 
 
@@ -445,6 +466,14 @@ def _causes(recall: Recall) -> list[tuple[str, str]]:
     return found
 
 
+def _second_officers(recall: Recall, proposal: RecallProposal | None) -> list[User]:
+    """Who may have the second word on what waits, where something does."""
+    first = proposal.proposed_by if proposal is not None else None
+    if recall.kind is RecallKind.RECALL and recall.status is RecallStatus.PENDING:
+        first = recall.issued_by
+    return cases.second_officers(first, recall.authority) if first is not None else []
+
+
 def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> ResponseReturnValue:
     recall = service.managed_recall(the_user(), number)
     pending = recall.status is RecallStatus.PENDING
@@ -459,7 +488,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
     }
     lots = lots_listed([recall])[recall.id]
     waiting = next((row for row in recall.proposals if row.decided_at is None), None)
-    if waiting is not None:
+    if waiting is not None or (recall.ended_at is not None and not problems):
         # The forms that came back are not offered meanwhile.
         problems = [*(problems or []), *(error for form in forms.values() for error in form.form_errors)]
     case = Case(
@@ -474,6 +503,8 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         added=lots_listed([waiting.hold])[waiting.hold.id] if waiting and waiting.hold else [],
         causes=_causes(recall) if pending else [],
         concerned=concerned_by(waiting.hold if waiting and waiting.hold else recall) if pending or waiting else [],
+        stand=further_notices.stand_of(recall),
+        officers=_second_officers(recall, waiting),
         proposal=waiting,
         may_decide=waiting is not None and service.may_be_second(the_user(), waiting.proposed_by),
         ticked=set(request.form.getlist("out", type=row_number)),
