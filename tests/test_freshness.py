@@ -24,8 +24,9 @@ from tests.world import RECALL, World
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.extensions import db, jobs
+from trace_app.recalls.further_notices import withdraw
 from trace_app.recalls.models import NoticeText, Recall
-from trace_app.recalls.service import issue_recall, withdraw
+from trace_app.recalls.service import issue_recall
 from trace_app.scanning.intake import QUEUE
 from trace_app.scanning.models import ScanDay
 

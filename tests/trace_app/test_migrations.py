@@ -150,12 +150,52 @@ def test_what_stops_a_lot_is_in_its_row_again_one_step_back(bare: Flask) -> None
     with bare.app_context():
         flask_migrate.upgrade(revision="0001")
         _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0026")
         _execute(RECALLED)
+        flask_migrate.upgrade()
         flask_migrate.downgrade(revision="0010")
         with db.engine.connect() as connection:
             row = connection.execute(sa.text("SELECT recalled_at, recall_level, held_at FROM batches")).one()
             assert (str(row[0])[:10], row[1], str(row[2])[:10]) == ("2026-02-02", 2, "2026-02-03")
+        flask_migrate.upgrade()
+        db.engine.dispose()
+
+
+HELD = """
+INSERT INTO users (id, email, username, full_name, password, active, fs_uniquifier, organisation_id, created_at)
+    VALUES (1, 'o@demo.example', 'officer', '', '', true, 'x', 1, '2026-01-01 00:00:00');
+INSERT INTO recalls (id, number, kind, status, level, voluntary, authority_id, issued_by_id, issued_at, in_force_at,
+    finish_due_on, scope, lot_count) VALUES
+    (1, 'R-1', 'recall', 'active', 2, false, 1, 1, '2026-02-01 00:00:00', '2026-02-01 00:00:00', '2026-03-01', '{}', 1),
+    (2, 'H-1', 'hold', 'active', 3, false, 1, 1, '2026-02-01 00:00:00', '2026-02-01 00:00:00', '2026-03-01', '{}', 1);
+INSERT INTO recall_notices (recall_id, sequence, type, level, reason, reason_en, advice, advice_en, note, scope,
+    lots_added, lots_removed, lot_count, issued_by_id, issued_at)
+    VALUES (2, 1, 'issue', 3, 'x', '', 'y', '', '', '{}', 1, 0, 1, 1, '2026-02-01 00:00:00');
+INSERT INTO recall_tasks (recall_id, organisation_id, token, sent_at, start_due_at, finish_due_on, acknowledged_by)
+    VALUES (1, 1, 'a', '2026-02-01 00:00:00', '2026-02-03 00:00:00', '2026-03-01', ''),
+           (2, 1, 'b', '2026-02-01 00:00:00', '2026-02-04 00:00:00', '2026-03-01', '')
+"""
+
+
+def test_holds_lose_their_level_and_last_day_and_their_notices_stay(bare: Flask) -> None:
+    def rows(query: str) -> list[tuple[object, ...]]:
+        with db.engine.connect() as connection:
+            return [tuple(str(value) for value in row) for row in connection.execute(sa.text(query))]
+
+    cases = "SELECT number, level, finish_due_on FROM recalls ORDER BY id"
+    last_days = "SELECT token, finish_due_on FROM recall_tasks ORDER BY token"
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        _execute(BEFORE_THE_PRINT_ROOM)
+        flask_migrate.upgrade(revision="0026")
+        _execute(HELD)
+        flask_migrate.upgrade()
+        assert rows(cases) == [("R-1", "2", "2026-03-01"), ("H-1", "None", "None")]
+        assert rows(last_days) == [("a", "2026-03-01"), ("b", "None")]
+        assert rows("SELECT level FROM recall_notices") == [("3",)]
+        flask_migrate.downgrade(revision="0026")
+        assert rows(cases) == [("R-1", "2", "2026-03-01"), ("H-1", "3", "2026-02-01")]
+        assert [token for token, day in rows(last_days) if day == "None"] == []
         flask_migrate.upgrade()
         db.engine.dispose()
 

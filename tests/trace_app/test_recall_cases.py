@@ -552,7 +552,7 @@ class TestFollowUp:
     def test_the_final_report_says_what_was_done(self, world: World) -> None:
         _grower, officer, lot, number, found = self._recalled(world)
         shop = world.client()
-        data = {"name": "张店长", f"destroyed-{lot}": "40", "note": "深埋"}
+        data = {"name": "张店长", f"destroyed-{lot}": "40", "note": "深埋", "photos": (io.BytesIO(photo()), "a.jpg")}
         shop.post(f"/recall-tasks/{found['云岭超市']}/report", data=data)
         client = world.client(officer)
         above = world.regulator("530300")

@@ -226,7 +226,8 @@ class TestWhatIsCounted:
                 )
             )
         assert _secured(world, number) == 50
-        assert world.client(grower).post(path, data={"name": "张", f"destroyed-{lot}": "100"}).status_code == 302
+        report = {"name": "张", f"destroyed-{lot}": "100", "photos": (io.BytesIO(photo()), "a.jpg")}
+        assert world.client(grower).post(path, data=report).status_code == 302
         assert _secured(world, number) == 100
 
     def test_nobody_changes_what_was_counted(self, world: World) -> None:
@@ -272,6 +273,38 @@ def test_goods_do_not_come_before_they_left(world: World) -> None:
     assert "received_at-error" in early.text
     assert "李收货" in early.text
     assert world.client().post(path, data=came | {"received_at": "2026-11-20T08:30"}).status_code == 302
+
+
+def test_who_reports_destruction_shows_it(world: World) -> None:
+    grower, officer = world.producer(name="姜社"), world.regulator()
+    lot = world.released(grower, quantity="100", lot_number="D-1")
+    number = _issue(world, officer, lot)
+    path = f"/recall-tasks/{_token(world, number, '姜社')}/report"
+    shop = world.client()
+    report = {"name": "张三", "note": "深埋", f"destroyed-{lot}": "60", f"sealed-{lot}": "40"}
+    bare = shop.post(path, data=report)
+    assert bare.status_code == 422
+    field = bare.text[bare.text.index('name="photos"') :]
+    assert "报告销毁的，请附上照片" in field[: field.index("</p>")]
+    assert all(typed in bare.text for typed in ("深埋", "张三", 'value="60"', 'value="40"'))
+    assert _secured(world, number) == 0
+    assert shop.post(path, data=report | {f"destroyed-{lot}": "0"}).status_code == 302
+    assert shop.post(path, data=report | {"photos": (io.BytesIO(photo()), "a.jpg")}).status_code == 302
+    # What was shown once counts for what is reported later.
+    assert shop.post(path, data=report | {f"destroyed-{lot}": "100", f"sealed-{lot}": "0"}).status_code == 302
+
+
+def test_the_feed_names_the_lots_that_are_out_until_they_come_in_again(world: World) -> None:
+    grower, client = world.producer(), world.client(world.regulator())
+    lots = [world.released(grower, lot_number=f"A-{n}") for n in range(3)]
+    number = client.post("/recalls/scope", data=NOTICE | {"lots": "A-0 A-1 A-2", "count": "3"}).location.split("/")[2]
+    assert "已排除" not in world.client().get("/recalls.atom").text
+    out = {"out": [str(lots[0]), str(lots[1])], "note": "误入"}
+    assert client.post(f"/recalls/{number}/narrow", data=out).status_code == 302
+    assert "已排除，不在召回之内：A-0、A-1" in world.client().get("/recalls.atom").text
+    again = {"extends": number, "lots": "A-0", "count": "1", "note": "还是"}
+    assert client.post("/recalls/scope", data=again).status_code == 302
+    assert "已排除，不在召回之内：A-1<" in world.client().get("/recalls.atom").text
 
 
 def test_a_narrowing_names_the_lots_that_are_out(world: World) -> None:

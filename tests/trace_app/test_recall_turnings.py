@@ -1,6 +1,7 @@
 """Two officers at every turning of level I, at a lowering from II, and where too little is under control."""
 
 import io
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from tests.world import PASSWORD, Actor, World, photo
 from trace_app.accounts.models import OrganisationKind, RoleName, User
 from trace_app.batches.models import Batch
+from trace_app.db.append_only import lifted
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.messages.models import Delivery
@@ -185,6 +187,11 @@ def test_who_completes_a_recall_sees_what_is_open_and_says_why(world: World) -> 
         text = "".join(page.get_textpage().get_text_range() for page in document)
     assert "结束时未了结的" in text
     assert "厂已停业" in text
+    with pypdfium2.PdfDocument(world.client().get(f"/recalls/{case.number}/2.pdf").data) as document:
+        notice = "".join(page.get_textpage().get_text_range() for page in document)
+    assert "未了结的" in notice
+    assert "厂已停业" in notice
+    assert "姜社没有" not in notice
 
 
 def test_nothing_is_open_where_all_is_reported_with_photos(world: World) -> None:
@@ -268,6 +275,95 @@ def test_the_regulators_are_told_that_something_waits(world: World) -> None:
         subjects = [row.message["subject"] for row in db.session.scalars(db.select(Delivery))]
     assert f"[待批准·撤销召回] {case.number}" in subjects
     assert f"[待批准·一级召回] {case.number}" in subjects
+
+
+def test_a_turning_that_waits_is_told_of_after_an_hour_and_to_the_next_office_after_four_each_once(
+    world: World,
+) -> None:
+    case = Case(world)
+    colleague = world.actor(OrganisationKind.REGULATOR, RoleName.REGULATOR, "530324", jurisdiction_code="530324")
+    with world.writing():
+        db.session.get_one(User, colleague.user_id).organisation_id = case.officer.organisation_id
+    case.turns("narrow", out=str(case.lots[0]), note="误入")
+
+    def reminded(hours: float) -> list[str]:
+        with world.writing():
+            db.session.execute(sa.delete(Delivery))
+            begun = sa.update(RecallProposal).values(proposed_at=utc_now() - timedelta(hours=hours))
+            with lifted(db.session.connection()):
+                db.session.execute(begun)
+        for _ in range(2):
+            with world.app.app_context():
+                calls.remind_of_approval()
+        with world.app.app_context():
+            rows = list(db.session.scalars(db.select(Delivery)))
+            assert all("待批准，已等" in row.message["subject"] for row in rows)
+            return [row.address for row in rows]
+
+    with world.app.app_context():
+        mine, up = (db.session.get_one(User, one.user_id).email for one in (colleague, case.second))
+    assert reminded(0.9) == []
+    assert reminded(1.1) == [mine]
+    assert reminded(3.9) == []
+    assert reminded(4.1) == [up]
+    assert case.decides("refuse", note="不行")[0] == 302
+    assert reminded(9) == []
+    with pytest.raises(sa.exc.IntegrityError), world.writing():
+        db.session.execute(sa.text("UPDATE recall_proposals SET reminded_at = NULL"))
+
+
+def test_who_waits_reads_who_may_approve_by_office_and_name(world: World) -> None:
+    case = Case(world)
+    with world.writing():
+        db.session.get_one(User, case.second.user_id).full_name = "市里的老王"
+    client = world.client(case.officer)
+    lot = world.released(case.grower, lot_number="T-9")
+    number = client.post(f"/batches/{lot}/recall", data=NOTICE | {"level": "1"}).location.split("/")[2]
+    case.turns("withdraw", note="误报")
+    for waiting in (number, case.number):
+        page = client.get(f"/recalls/{waiting}/manage").text
+        assert "市里的老王" in page[page.index("可以批准的人") :]
+
+
+@pytest.mark.parametrize("turning", ["extend", "correct", "narrow", "withdraw"])
+def test_a_turning_that_is_sent_twice_makes_one_notice(world: World, turning: str) -> None:
+    case = Case(world, "2")
+    client = world.client(case.officer)
+    pages = {
+        "extend": f"/recalls/scope?extends={case.number}&lots=T-2",
+        "withdraw": f"/recalls/{case.number}/withdraw",
+    }
+    page = client.get(pages.get(turning, f"/recalls/{case.number}/manage")).text
+    made_from = re.findall(r'name="made_from" value="(\d+)"', page)
+    assert set(made_from) == {"1"}
+    values = {
+        "extend": {"extends": case.number, "lots": "T-2", "count": "1", "note": "同一地块"},
+        "correct": NOTICE | {"level": "2", "reason": "复检高些", "note": "复检"},
+        "narrow": {"out": str(case.lots[0]), "note": "误入"},
+        "withdraw": {"note": "误报"},
+    }[turning] | {"made_from": "1"}
+    path = "/recalls/scope" if turning == "extend" else f"/recalls/{case.number}/{turning}"
+    assert client.post(path, data=values).status_code == 302
+    again = client.post(path, data=values)
+    assert again.status_code == 422
+    assert "又有了变化" in again.text
+    assert values["note"] in again.text
+    with world.app.app_context():
+        assert len(case.recall().notices) == 2
+
+
+def test_a_form_from_before_another_officers_notice_is_refused_and_can_be_sent_after_a_look(world: World) -> None:
+    case = Case(world, "2")
+    values = NOTICE | {"level": "2", "reason": "复检高些", "note": "复检", "made_from": "1"}
+    above = world.client(case.second)
+    assert (
+        above.post(f"/recalls/{case.number}/narrow", data={"out": str(case.lots[0]), "note": "误入"}).status_code == 302
+    )
+    client = world.client(case.officer)
+    refused = client.post(f"/recalls/{case.number}/correct", data=values)
+    assert refused.status_code == 422
+    assert all(text in refused.text for text in ("缩小范围", "复检高些", 'name="made_from" value="2"'))
+    assert client.post(f"/recalls/{case.number}/correct", data=values | {"made_from": "2"}).status_code == 302
 
 
 def test_the_database_decides_a_proposal_once_and_by_another(world: World) -> None:

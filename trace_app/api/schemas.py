@@ -288,7 +288,7 @@ class CodeList(BaseModel):
 class RecallIn(Body):
     batch_id: int
     kind: Literal["recall", "hold"] = Field("recall", description="A hold stops the sale and is not published.")
-    level: Literal[1, 2, 3]
+    level: Literal[1, 2, 3] | None = Field(None, description="How grave a recall is. A hold has none.")
     reason: str
     advice: str
     reason_en: str | None = None
@@ -313,7 +313,7 @@ class RecallOut(BaseModel):
         " completed recall stay withdrawn; those of a withdrawn one, which was wrong, are free."
     )
     voluntary: bool = Field(description="Whether the producer itself recalls.")
-    level: int
+    level: int | None = Field(description="None of a hold.")
     reason: str
     reason_en: str
     advice: str

@@ -37,8 +37,8 @@ from trace_app.language import language, named
 from trace_app.public.trace import trace_of_batch
 from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls import service as recalls
-from trace_app.recalls.forms import RecallForm
-from trace_app.recalls.models import Recall
+from trace_app.recalls.forms import HoldForm, NoticeForm
+from trace_app.recalls.models import Recall, RecallKind
 from trace_app.recalls.published import lots_listed, published_recalls
 from trace_app.records import service as records
 from trace_app.records.forms import VALUE_PREFIX, form_for
@@ -238,10 +238,11 @@ def recall_list(query: schemas.PageQuery) -> Answer:
 def issue_recall(body: schemas.RecallIn) -> Answer:
     """Recall a batch, or stop its sale for the time being: every label says so from the answer on"""
     with transaction():
-        facts = body.model_dump(exclude={"batch_id", "kind"})
-        form = RecallForm.parse(facts | ({"kind": body.kind} if body.kind == "hold" else {}))
+        kind = RecallKind(body.kind)
+        form_of = HoldForm if kind is RecallKind.HOLD else NoticeForm
+        form = form_of.parse(body.model_dump(exclude={"batch_id", "kind"}))
         row = batches.batch_for(the_user(), body.batch_id)
-        recall = recalls.issue_recall(the_user(), row, form.notice_text, form.recall_kind)
+        recall = recalls.issue_recall(the_user(), row, form.notice_text, kind)
     jobs.enqueue(tell_everyone, recall.id)
     return _json(_recall(recall, lots_listed([recall])[recall.id]), 201)
 

@@ -35,7 +35,7 @@ from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
 from trace_app.media.models import Document, Photo
 from trace_app.media.service import media_store
 from trace_app.recall_tasks.service import tell_everyone
-from trace_app.recalls.forms import RecallForm
+from trace_app.recalls.forms import NoticeForm
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import issue_recall
 from trace_app.records import service as records
@@ -67,6 +67,9 @@ def rebuild() -> None:
         regulators = [(_organisation(OrganisationKind.REGULATOR, **one.facts), one) for one in PEOPLE.regulators]
         for organisation, one in regulators:
             _user(organisation, one.role, one.username, one.person)
+        for colleague in PEOPLE.colleagues:
+            office = accounts.user_by_name(colleague.of).organisation
+            _user(office, colleague.role, colleague.username, colleague.person)
         for visitor in PEOPLE.visitors:
             role = accounts.ROLES_OF_KIND[visitor.kind][0]
             _user(_organisation(visitor.kind, **visitor.facts), role, visitor.username, visitor.person)
@@ -172,6 +175,7 @@ def overview() -> str:
         "    banqiao   producer (ginger, Luoping)",
         "    luoping   county regulator",
         "    qujing    city administrator",
+        "    shiban    city regulator; approves what a county recalls at level I",
         "    lab       laboratory",
         "    buyer     buyer",
         "",
@@ -328,5 +332,5 @@ def _held_one() -> Batch:
 
 def _recall() -> Recall:
     """The county's recall of what was sold before its test had failed."""
-    form = RecallForm.parse(quality.QUALITY.recall)
-    return issue_recall(accounts.user_by_name("shizong"), _recalled_one(), form.notice_text, form.recall_kind)
+    form = NoticeForm.parse(quality.QUALITY.recall)
+    return issue_recall(accounts.user_by_name("shizong"), _recalled_one(), form.notice_text)

@@ -19,6 +19,7 @@ from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
 from trace_app.flow.shipments.service import ConsigneeFacts, Load, ShipmentFacts
 from trace_app.recall_tasks import service as tasks
+from trace_app.recalls import further_notices
 from trace_app.recalls import service as recalls
 from trace_app.recalls.models import NoticeText, Recall, RecallKind
 from trace_app.records.series import read_logger
@@ -120,11 +121,11 @@ def hold(lot: Batch) -> Recall:
         accounts.user_by_name("luoping"),
         lot,
         NoticeText(
-            level=2,
+            level=None,
             reason="县级抽样送检，等待复检结果。",
-            advice="请先不要食用，等待结果。",
+            advice="请先不要食用，保留包装，等待核查结果。",
             reason_en="A county sample is being tested again.",
-            advice_en="Please don't eat it until the result is known.",
+            advice_en="Do not eat it for now. Keep the packaging and wait for the result of the inspection.",
         ),
         RecallKind.HOLD,
     )
@@ -141,8 +142,8 @@ def recalls_that_are_over(completed: Batch, withdrawn: Batch) -> list[Recall]:
         advice_en="Do not eat it. Return it with its packaging to the shop for a refund.",
     )
     done, wrong = (recalls.issue_recall(officer, lot, text) for lot in (completed, withdrawn))
-    recalls.complete(officer, done, "货已全部找回，在罗平县农业农村局人员见证下销毁。")
-    recalls.withdraw(officer, wrong, "复查时发现看错了批次号，这一批没有问题。")
+    further_notices.complete(officer, done, "货已全部找回，在罗平县农业农村局人员见证下销毁。")
+    further_notices.withdraw(officer, wrong, "复查时发现看错了批次号，这一批没有问题。")
     return [done, wrong]
 
 

@@ -18,6 +18,15 @@ class Regulator(BaseModel):
     facts: dict[str, str]
 
 
+class Colleague(BaseModel):
+    """A further officer of the office that ``of`` acts for."""
+
+    username: str
+    person: str
+    role: RoleName
+    of: str
+
+
 class Visitor(BaseModel):
     username: str
     person: str
@@ -42,6 +51,7 @@ class People(BaseModel):
     """Everyone. ``products`` are what producers sell, by kind."""
 
     regulators: list[Regulator]
+    colleagues: list[Colleague]
     visitors: list[Visitor]
     products: dict[str, dict[str, str]]
     producers: list[Producer]

@@ -30,6 +30,7 @@ from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_docum
 from trace_app.public.pages import PinAsked, trace_page, unknown_page
 from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
+from trace_app.recall_tasks.turnings import open_text
 from trace_app.recalls import feeds
 from trace_app.recalls.area_of_sale import areas_of_sale
 from trace_app.recalls.forms import CheckForm, RecallSearchForm
@@ -227,7 +228,8 @@ def recall_notice(number: str, sequence: int) -> ResponseReturnValue:
     if notice is None:
         raise NotFound
     taken_out = lots_taken_out([row]).get((row.id, sequence), [])
-    return _pdf(papers.notice_pdf(row, notice, lots_listed([row])[row.id], _page_of(row), taken_out), notice.number)
+    lots, left = lots_listed([row])[row.id], open_text(notice.still_open)
+    return _pdf(papers.notice_pdf(row, notice, lots, _page_of(row), taken_out, left), notice.number)
 
 
 @views.get("/recalls/<number>/poster.pdf")

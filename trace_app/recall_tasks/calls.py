@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from flask_babel import force_locale
@@ -19,9 +20,8 @@ from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallTask
 from trace_app.recall_tasks.service import message_of, parties_of, regulators_of
-from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
+from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
 from trace_app.settings import settings
-from trace_app.values import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,43 +93,59 @@ def waiting_for(user: User) -> list[Recall]:
 
 @jobs.every_minute
 def remind_of_approval() -> None:
-    """Remind those who may approve a recall of level I that it waits: the authority's other officers, then the next
-    office up. Each once."""
+    """Remind those who may approve a recall of level I, or a turning of one, that it waits: the other officers of the
+    office that began it, then the next office up. Each once."""
     with transaction():
-        waiting = (
+        recalls = (
             db.select(Recall)
             .where(Recall.kind == RecallKind.RECALL, Recall.status == RecallStatus.PENDING, Recall.notices.any())
             .options(selectinload(Recall.notices), joinedload(Recall.authority))
             .with_for_update(of=Recall, key_share=True)
         )
-        for recall in db.session.scalars(waiting).all():
-            hours = (utc_now() - recall.issued_at).total_seconds() / 3600
-            if recall.reminded_at is None and hours >= settings().approval_reminder_h:
-                _remind(recall, "reminded_at")
-                for officer in recall.authority.users:
-                    if officer.active and officer.id != recall.issued_by_id:
-                        tell_address(officer.email, _reminder(recall, hours))
-            if recall.raised_at is None and hours >= settings().approval_raised_h:
-                _remind(recall, "raised_at")
-                for regulator in _next_up(recall):
-                    tell(regulator, _reminder(recall, hours))
+        for recall in db.session.scalars(recalls).all():
+            _remind(recall, recall, recall.authority, recall.issued_by_id, recall.issued_at)
+        proposals = (
+            db.select(RecallProposal)
+            .where(RecallProposal.decided_at.is_(None))
+            .with_for_update(of=RecallProposal, key_share=True)
+        )
+        for proposal in db.session.scalars(proposals).all():
+            first = proposal.proposed_by
+            _remind(proposal, proposal.recall, first.organisation, first.id, proposal.proposed_at)
 
 
-def _remind(recall: Recall, moment: str) -> None:
+def _remind(
+    waiting: Recall | RecallProposal, recall: Recall, office: Organisation, first_id: int | None, begun: datetime
+) -> None:
+    """Tell of what waits those whose turn it is.
+
+    :param office: where it was begun, and ``first_id`` by whom.
+    """
+    hours = (utc_now() - begun).total_seconds() / 3600
+    message = message_of(recall, None, waiting if isinstance(waiting, RecallProposal) else None)
+    with force_locale("zh_CN"):
+        message["subject"] = f"[{_('待批准，已等 %(hours)d 小时', hours=int(hours))}] {recall.number}"
+    if waiting.reminded_at is None and hours >= settings().approval_reminder_h:
+        _note_moment(waiting, "reminded_at")
+        for officer in office.users:
+            if officer.active and officer.id != first_id:
+                tell_address(officer.email, message)
+    if waiting.raised_at is None and hours >= settings().approval_raised_h:
+        _note_moment(waiting, "raised_at")
+        for regulator in _next_up(recall, office):
+            tell(regulator, message)
+
+
+def _note_moment(waiting: Recall | RecallProposal, moment: str) -> None:
     """Note that it was done, past the session: the lots' pages show nothing of it."""
-    statement = sa.update(Recall).where(Recall.id == recall.id).values({moment: utc_now()})
+    model = type(waiting)
+    statement = sa.update(model).where(model.id == waiting.id).values({moment: utc_now()})
     db.session.execute(statement, execution_options={"synchronize_session": False})
 
 
-def _reminder(recall: Recall, hours: float) -> JsonObject:
-    message = message_of(recall, None)
-    with force_locale("zh_CN"):
-        message["subject"] = f"[{_('待批准，已等 %(hours)d 小时', hours=int(hours))}] {recall.number}"
-    return message
-
-
-def _next_up(recall: Recall) -> list[Organisation]:
-    """The regulators with the narrowest jurisdiction around that of who issued a recall."""
-    above = [one for one in regulators_of(recall) if one.jurisdiction_code != recall.authority.jurisdiction_code]
-    reach = {one.id: len(division_prefix(one.jurisdiction_code or "")) for one in above}
-    return [one for one in above if reach[one.id] == max(reach.values())]
+def _next_up(recall: Recall, office: Organisation) -> list[Organisation]:
+    """The regulators of a recall's place with the narrowest jurisdiction that is wider than an office's."""
+    own = len(division_prefix(office.jurisdiction_code or office.division_code))
+    reach = {one.id: len(division_prefix(one.jurisdiction_code or "")) for one in regulators_of(recall)}
+    wider = {number: length for number, length in reach.items() if length < own}
+    return [one for one in regulators_of(recall) if wider and reach[one.id] == max(wider.values())]

@@ -39,7 +39,8 @@ class RecallTask(Model):
     """Random: the address under which those without an account report."""
     sent_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     start_due_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    finish_due_on: Mapped[date]
+    finish_due_on: Mapped[date | None]
+    """None of a hold, and of nothing else."""
     acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     acknowledged_by: Mapped[str] = mapped_column(sa.String(60), default="")
     escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

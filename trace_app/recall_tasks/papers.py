@@ -14,7 +14,7 @@ from trace_app.paper import Styles, document
 from trace_app.recall_tasks.progress import RecallProgress
 from trace_app.recall_tasks.service import party_name
 from trace_app.recall_tasks.turnings import is_open, open_text
-from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, STATUSES
+from trace_app.recalls.forms import KINDS, NOTICE_TYPES, STATUSES, case_word
 from trace_app.recalls.models import Recall, RecallKind
 from trace_app.recalls.papers import _amount, _day, _drill, _of
 from trace_app.units import unit_name
@@ -30,7 +30,7 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
     hours = progress.hours_to_contact
     facts = [
         (str(_("发布机关")), named(recall.authority)),
-        (str(_("级别")), str(LEVELS[recall.level]) if recall.kind is RecallKind.RECALL else ""),
+        (str(_("级别")), case_word(recall) if recall.kind is RecallKind.RECALL else ""),
         (str(_("状态")), str(STATUSES[recall.status])),
         (str(_("开始")), _day(recall.issued_at)),
         (str(_("范围确定")) if recall.kind is RecallKind.DRILL else str(_("生效")), _day(recall.in_force_at)),

@@ -37,7 +37,9 @@ class PartyProgress:
             return False
         if self.task.acknowledged_at is None:
             return self.task.start_due_at < utc_now()
-        return self.task.finish_due_on < today() and (self.known or 0) < 100 and self.known is not None
+        if self.task.finish_due_on is None or self.known is None:
+            return False
+        return self.task.finish_due_on < today() and self.known < 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
 from trace_app.recalls import clocks
 from trace_app.recalls.automatic import goods_in_words
-from trace_app.recalls.forms import KINDS, LEVELS, NOTICE_TYPES, TURNINGS
+from trace_app.recalls.forms import NOTICE_TYPES, TURNINGS, case_word
 from trace_app.recalls.leads import to_be_told
 from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
 from trace_app.settings import address_of
@@ -54,6 +54,10 @@ class MoreThanSupplied(Unprocessable):
 
 class NothingReported(Unprocessable):
     title = _("请至少填写一个批次的数量；没有存货的填 0。")
+
+
+class NoEvidence(Unprocessable):
+    title = _("报告销毁的，请附上照片，如过磅、拆包、深埋的现场；以前报告时附过的也算。数量还没有保存。")
 
 
 class RecallOver(Problem):
@@ -209,7 +213,7 @@ def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal
     """
     notice = recall.notice
     with force_locale("zh_CN"):
-        kind = f"{LEVELS[recall.level]}" if recall.kind is RecallKind.RECALL else f"{KINDS[recall.kind]}"
+        kind = case_word(recall)
         drill = "【演练】" if recall.kind is RecallKind.DRILL else ""
         lots = [counted.batch for counted in counted_lots(task, LOTS_IN_MESSAGE)] if task is not None else []
         lines = [
@@ -227,15 +231,7 @@ def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal
             lines += goods_in_words(recall)
         lines += [f"{lot.lot_number} {lot.product.name}（{lot.producer.name}）" for lot in lots]
         if task is not None and recall.status is RecallStatus.ACTIVE:
-            lines.append(
-                str(
-                    _(
-                        "请在 %(start)s 前确认并停止销售，在 %(finish)s 前报告封存、退回和销毁的数量。",
-                        start=f"{local(task.start_due_at):%Y-%m-%d %H:%M}",
-                        finish=f"{task.finish_due_on}",
-                    )
-                )
-            )
+            lines.append(_what_to_do(task))
         subject = f"{drill}[{kind}·{NOTICE_TYPES[notice.type]}] {recall.number}"
         if proposal is not None:
             subject = f"[{_('待批准')}·{TURNINGS[proposal.turning]}] {recall.number}"
@@ -257,9 +253,23 @@ def message_of(recall: Recall, task: RecallTask | None, proposal: RecallProposal
             "lot_count": recall.lot_count,
             "lots": [lot.lot_number for lot in lots],
             "start_due_at": task.start_due_at.isoformat() if task is not None else None,
-            "finish_due_on": task.finish_due_on.isoformat() if task is not None else None,
+            "finish_due_on": task.finish_due_on.isoformat() if task is not None and task.finish_due_on else None,
         },
     }
+
+
+def _what_to_do(task: RecallTask) -> str:
+    """What a party is asked to do and by when, in a sentence."""
+    start = f"{local(task.start_due_at):%Y-%m-%d %H:%M}"
+    if task.finish_due_on is None:
+        return str(_("请在 %(start)s 前确认，停止销售，封存存货，等待核查结果。", start=start))
+    return str(
+        _(
+            "请在 %(start)s 前确认并停止销售，在 %(finish)s 前报告封存、退回和销毁的数量。",
+            start=start,
+            finish=f"{task.finish_due_on}",
+        )
+    )
 
 
 def regulators_of(recall: Recall) -> list[Organisation]:
@@ -419,6 +429,11 @@ def acknowledge(task: RecallTask, name: str) -> None:
         task.acknowledged_at, task.acknowledged_by = utc_now(), name
 
 
+def has_photos(task: RecallTask) -> bool:
+    """Whether a party has handed in a photo before."""
+    return any(report.photos for report in task.reports)
+
+
 QUANTITIES = ("sealed", "returned", "destroyed", "gone")
 
 
@@ -433,7 +448,7 @@ def report(
     """Note what became of lots at a party.
 
     :param amounts: by lot: ``sealed``, ``returned``, ``destroyed``, ``gone``; what is missing is 0.
-    :raises RecallOver, NothingReported, MoreThanSupplied:
+    :raises RecallOver, NothingReported, NoEvidence, MoreThanSupplied:
     """
     db.session.refresh(task, with_for_update={"of": RecallTask, "key_share": True})
     if task.recall.status is not RecallStatus.ACTIVE:
@@ -441,17 +456,22 @@ def report(
     lots = {counted.batch.id: counted for counted in counted_lots(task)}
     if not amounts.keys() & lots.keys():
         raise NothingReported
-    author = Author(None, task.organisation_id or task.recall.authority_id)
-    kept = keep_photos(author, photos)
-    made = []
-    for lot_id, parts in amounts.items():
-        counted = lots.get(lot_id)
-        if counted is None:
-            continue
-        values = {quantity: parts.get(quantity, Decimal(0)) for quantity in QUANTITIES}
+    told = {
+        lot_id: {quantity: parts.get(quantity, Decimal(0)) for quantity in QUANTITIES}
+        for lot_id, parts in amounts.items()
+        if lot_id in lots
+    }
+    for lot_id, values in told.items():
+        counted = lots[lot_id]
         if sum(values.values()) > counted.supplied:
             unit = unit_name(counted.batch.unit)
             raise MoreThanSupplied(lot=counted.batch.lot_number, supplied=f"{plain_decimal(counted.supplied)} {unit}")
+    destroyed = any(values["destroyed"] for values in told.values())
+    if destroyed and not photos and task.recall.kind is not RecallKind.DRILL and not has_photos(task):
+        raise NoEvidence
+    kept = keep_photos(Author(None, task.organisation_id or task.recall.authority_id), photos)
+    made = []
+    for lot_id, values in told.items():
         row = RecallReport(
             task_id=task.id, batch_id=lot_id, note=note, reported_by=name, reported_at=utc_now(), **values
         )

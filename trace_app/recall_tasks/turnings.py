@@ -22,12 +22,13 @@ from trace_app.messages.service import tell
 from trace_app.recall_tasks.progress import progress_of
 from trace_app.recall_tasks.service import (
     counted_lots,
+    has_photos,
     message_of,
     party_name,
     regulators_of,
     tasks_of,
 )
-from trace_app.recalls import service
+from trace_app.recalls import cases, extension_holds, further_notices, service
 from trace_app.recalls.models import NoticeText, Recall, RecallKind, RecallProposal, Turning
 from trace_app.recalls.scope import RecallScope
 from trace_app.values import StoredJson
@@ -56,17 +57,16 @@ def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, s
     :return: how many lots came in, or what waits for the second officer.
     """
     if not _needs_second(user, recall):
-        return service.extend(user, recall, scope, left_out, note)
-    hold = service.hold_for_extension(user, recall, scope, left_out)
+        return further_notices.extend(user, recall, scope, left_out, note)
+    hold = extension_holds.hold_for_extension(user, recall, scope, left_out)
     return _propose(user, recall, Turning.EXTEND, note, {"lots": hold.lot_count}, hold)
 
 
 def correct(user: User, recall: Recall, text: NoticeText, note: str) -> RecallProposal | None:
     """State level, reason and advice anew, or propose to."""
-    service.may_correct(user, recall, text)
-    lowered = text.level > recall.level
-    if not _needs_second(user, recall, lowered):
-        service.correct(user, recall, text, note)
+    further_notices.may_correct(user, recall, text)
+    if not _needs_second(user, recall, further_notices.is_lowered(recall, text)):
+        further_notices.correct(user, recall, text, note)
         return None
     return _propose(user, recall, Turning.CORRECT, note, {"text": asdict(text)})
 
@@ -77,8 +77,8 @@ def narrow(user: User, recall: Recall, taken_out: dict[int, str], note: str) -> 
     :return: how many went out, or what waits for the second officer.
     """
     if not _needs_second(user, recall):
-        return service.narrow(user, recall, taken_out, note)
-    chosen = [member.batch_id for member in service.may_narrow(user, recall, taken_out)]
+        return further_notices.narrow(user, recall, taken_out, note)
+    chosen = [member.batch_id for member in further_notices.may_narrow(user, recall, taken_out)]
     numbers = list(db.session.scalars(db.select(Batch.lot_number).where(Batch.id.in_(chosen)).order_by(Batch.id)))
     lots = {str(lot_id): taken_out[lot_id] for lot_id in chosen}
     return _propose(user, recall, Turning.NARROW, note, {"lots": lots, "numbers": numbers})
@@ -89,7 +89,7 @@ def end(user: User, recall: Recall, turning: Turning, note: str, why_open: str =
 
     :raises StillOpen: where something is open and nobody says why it is completed all the same.
     """
-    service.may_end(user, recall, RecallKind.RECALL)
+    further_notices.may_end(user, recall, RecallKind.RECALL)
     found = still_open(recall) | {"why": why_open}
     if turning is Turning.COMPLETE and is_open(found) and not why_open:
         raise StillOpen
@@ -101,7 +101,7 @@ def end(user: User, recall: Recall, turning: Turning, note: str, why_open: str =
     return None
 
 
-_END = {Turning.COMPLETE: service.complete, Turning.WITHDRAW: service.withdraw}
+_END = {Turning.COMPLETE: further_notices.complete, Turning.WITHDRAW: further_notices.withdraw}
 
 
 def approve(user: User, recall: Recall, proposal_id: int, note: str) -> None:
@@ -112,16 +112,16 @@ def approve(user: User, recall: Recall, proposal_id: int, note: str) -> None:
     proposal = _decide(user, recall, proposal_id, note, approved=True)
     facts = proposal.facts
     if proposal.turning is Turning.EXTEND and proposal.hold is not None:
-        service.take_in_held(user, recall, proposal.hold, proposal.note)
+        extension_holds.take_in_held(user, recall, proposal.hold, proposal.note)
     elif proposal.turning is Turning.CORRECT:
-        service.correct(user, recall, NoticeText(**facts["text"]), proposal.note)
+        further_notices.correct(user, recall, NoticeText(**facts["text"]), proposal.note)
     elif proposal.turning is Turning.NARROW:
-        service.narrow(user, recall, {int(lot_id): why for lot_id, why in facts["lots"].items()}, proposal.note)
+        further_notices.narrow(user, recall, {int(lot_id): why for lot_id, why in facts["lots"].items()}, proposal.note)
     else:
         found = still_open(recall) | {"why": facts["still_open"]["why"]}
         _END[proposal.turning](user, recall, proposal.note, found)
     if proposal.hold is not None:
-        service.lift(user, proposal.hold, str(_("已并入召回 %(number)s。", number=recall.number)))
+        further_notices.lift(user, proposal.hold, str(_("已并入召回 %(number)s。", number=recall.number)))
 
 
 def refuse(user: User, recall: Recall, proposal_id: int, note: str) -> None:
@@ -133,11 +133,11 @@ def refuse(user: User, recall: Recall, proposal_id: int, note: str) -> None:
         raise NeedsReason
     proposal = _decide(user, recall, proposal_id, note, approved=False)
     if proposal.hold is not None:
-        service.lift(user, proposal.hold, str(_("未并入召回 %(number)s。", number=recall.number)))
+        further_notices.lift(user, proposal.hold, str(_("未并入召回 %(number)s。", number=recall.number)))
 
 
 def _decide(user: User, recall: Recall, proposal_id: int, note: str, *, approved: bool) -> RecallProposal:
-    service.one_at_a_time()
+    cases.one_at_a_time()
     proposal: RecallProposal | None = db.session.get(
         RecallProposal, proposal_id, populate_existing=True, with_for_update={"of": RecallProposal, "key_share": True}
     )
@@ -191,7 +191,7 @@ def still_open(recall: Recall) -> StoredJson:
         counted = counted_lots(task)
         if task.acknowledged_at is None:
             unconfirmed.append(name)
-        if any(one.supplied for one in counted) and not any(report.photos for report in task.reports):
+        if any(one.supplied for one in counted) and not has_photos(task):
             unproven.append(name)
         for one in counted:
             rest = max(one.supplied - one.secured, Decimal(0))

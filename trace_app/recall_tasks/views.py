@@ -68,7 +68,7 @@ def report(token: str) -> ResponseReturnValue:
     form = RecallReportForm()
     amounts, faults = _amounts()
     if form.validate() and not faults:
-        with form.refusals(photos=TooManyPhotos), transaction():
+        with form.refusals(photos=(TooManyPhotos, tasks.NoEvidence)), transaction():
             tasks.report(
                 tasks.task_by_token(token),
                 amounts,

@@ -20,13 +20,13 @@ from trace_app.findings.service import lifts_holds, standing
 from trace_app.flow.balance import amounts_sent, balance_of
 from trace_app.forms import plain_decimal
 from trace_app.labels.service import labels_made
+from trace_app.recalls.cases import HOLD_ADVICE
+from trace_app.recalls.further_notices import lift
 from trace_app.recalls.models import NoticeText, Recall, RecallMember, RecallStatus
-from trace_app.recalls.service import hold_for, lift
+from trace_app.recalls.service import hold_for
 from trace_app.release.service import stops_sale_by
 from trace_app.units import unit_name
 
-LEVEL = 2
-"""The level that the clocks of those concerned go by, as of other holds."""
 LONGEST_REASON = 500
 
 
@@ -68,10 +68,10 @@ def _was_settled(finding: Finding) -> bool:
 
 def _text(stopping: Sequence[Finding]) -> NoticeText:
     with force_locale("zh_CN"):
-        reason, advice = _said(stopping), str(_("请先不要食用，等待核查结果。"))
+        reason, advice = _said(stopping), str(HOLD_ADVICE)
     with force_locale("en"):
-        reason_en, advice_en = _said(stopping), str(_("请先不要食用，等待核查结果。"))
-    return NoticeText(LEVEL, reason, advice, reason_en, advice_en)
+        reason_en, advice_en = _said(stopping), str(HOLD_ADVICE)
+    return NoticeText(None, reason, advice, reason_en, advice_en)
 
 
 def _said(stopping: Sequence[Finding]) -> str:

@@ -14,6 +14,8 @@ from trace_app.recalls.models import Holiday
 from trace_app.reference.service import ReferenceTable, RowForm, register
 
 START_HOURS = {1: 24, 2: 48, 3: 72}
+HOLD_START_HOURS = 24
+"""How long those concerned have to confirm a hold, which is of no level and ends when the matter is cleared up."""
 FINISH_DAYS = {1: 10, 2: 20, 3: 30}
 """Working days."""
 SATURDAY = 5
@@ -35,13 +37,21 @@ register(
 )
 
 
-def start_due(level: int, begun: datetime) -> datetime:
-    """The moment by which everyone concerned must have begun."""
-    return begun + timedelta(hours=START_HOURS[level])
+def start_due(level: int | None, begun: datetime) -> datetime:
+    """The moment by which everyone concerned must have begun.
+
+    :param level: None of a hold.
+    """
+    return begun + timedelta(hours=HOLD_START_HOURS if level is None else START_HOURS[level])
 
 
-def finish_due(level: int, begun: datetime) -> date:
-    """The day by which a recall must be carried out: working days, the day of the notice not counted."""
+def finish_due(level: int | None, begun: datetime) -> date | None:
+    """The day by which a recall must be carried out: working days, the day of the notice not counted.
+
+    :return: None of a hold.
+    """
+    if level is None:
+        return None
     return working_days_after(local(begun).date(), FINISH_DAYS[level])
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from xml.etree import ElementTree
 
 from flask_babel import force_locale
+from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.places import region_names
 from trace_app.batches.models import Batch
@@ -18,7 +19,7 @@ from trace_app.clock import local
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.recalls.area_of_sale import AreaOfSale, areas_of_sale
-from trace_app.recalls.forms import LEVELS, STATUSES
+from trace_app.recalls.forms import STATUSES, case_word
 from trace_app.recalls.models import Recall, RecallStatus
 from trace_app.recalls.published import lots_taken_out
 from trace_app.recalls.statements import DUTIES, producers_stated
@@ -55,17 +56,24 @@ def atom(recalls: Sequence[Recall], lots: dict[int, list[Batch]], home: str, tit
     add(feed, "link", rel="alternate", href=f"{home}/recalls")
     moments = [recall.notice.issued_at for recall in recalls]
     add(feed, "updated", (max(moments) if moments else _EPOCH).isoformat())
+    taken_out = lots_taken_out(recalls)
     for recall in recalls:
         entry = add(feed, "entry")
         products = "、".join(dict.fromkeys(named(lot.product) for lot in lots[recall.id]))
         add(entry, "id", f"{home}/recalls/{recall.number}")
-        add(entry, "title", f"{LEVELS[recall.level]} · {STATUSES[recall.status]} · {products}")
+        add(entry, "title", f"{case_word(recall)} · {STATUSES[recall.status]} · {products}")
         add(entry, "updated", recall.notice.issued_at.isoformat())
         add(entry, "published", recall.issued_at.isoformat())
         add(entry, "link", rel="alternate", href=f"{home}/recalls/{recall.number}")
         add(add(entry, "author"), "name", named(recall.authority))
         numbers = "、".join(lot.lot_number for lot in lots[recall.id][:50])
-        add(entry, "summary", f"{named(recall, 'reason')} {named(recall, 'advice')} {numbers}")
+        said = f"{named(recall, 'reason')} {named(recall, 'advice')} {numbers}"
+        standing = {lot.lot_number for lot in lots[recall.id]}
+        out = [one for notice in recall.notices for one in taken_out.get((recall.id, notice.sequence), [])]
+        gone = [one for one in dict.fromkeys(out) if one not in standing]
+        if gone:
+            said += f" {_('已排除，不在召回之内：%(lots)s', lots='、'.join(gone))}"
+        add(entry, "summary", said)
     text: bytes = ElementTree.tostring(feed, encoding="utf-8", xml_declaration=True)
     return text
 
@@ -102,7 +110,7 @@ def _report(
         "recall_number": recall.number,
         "event_id": recall.number,
         "status": REPORT_STATUSES[recall.status],
-        "classification": CLASSES[recall.level],
+        "classification": CLASSES.get(recall.level or 0, ""),
         "product_type": "Food",
         "voluntary_mandated": "Voluntary: Firm initiated" if recall.voluntary else "Mandated by authority",
         "recalling_firm": first.producer.name if first else "",

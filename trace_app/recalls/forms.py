@@ -22,7 +22,8 @@ from trace_app.forms import (
     required,
 )
 from trace_app.language import named
-from trace_app.recalls.models import PUBLISHED, NoticeText, NoticeType, RecallKind, RecallStatus, Turning
+from trace_app.recalls.cases import HOLD_ADVICE
+from trace_app.recalls.models import PUBLISHED, NoticeText, NoticeType, Recall, RecallKind, RecallStatus, Turning
 from trace_app.recalls.scope import SCOPE_FIELDS, WIDEST_AREA, RecallScope
 from trace_app.values import Facts
 
@@ -33,6 +34,15 @@ LEVEL_MEANINGS = {
     3: _("三级：标签、标识存在虚假标注等；72 小时内启动，30 个工作日内完成"),
 }
 KINDS = {RecallKind.RECALL: _("召回"), RecallKind.HOLD: _("暂停销售"), RecallKind.DRILL: _("演练")}
+
+
+def case_word(recall: Recall) -> str:
+    """What a case is called: a recall by its level, others by their kind."""
+    if recall.kind is RecallKind.RECALL and recall.level is not None:
+        return str(LEVELS[recall.level])
+    return str(KINDS[recall.kind])
+
+
 STATUSES = {
     RecallStatus.PENDING: _("等待批准"),
     RecallStatus.ACTIVE: _("进行中"),
@@ -74,8 +84,20 @@ REMEDY_EN = (
 )
 
 
-class NoticeForm(Form):
-    """What a notice says."""
+class CauseForm(Form):
+    """Why something is stopped, and what it rests on."""
+
+    reason = TextField(_("原因"), [required(), at_most(500)], description=_("如 镉含量 0.18 mg/kg，超过限量 0.1 mg/kg"))
+    basis = StringField(_("依据"), [optional(), at_most(300)], description=_("检测报告编号或法律条款，如 SL-2026-0012"))
+    reason_en = TextField(_("原因（英文）"), [optional(), at_most(800)])
+
+    def said(self, *names: str) -> dict[str, str]:
+        """What was filled in, once the form is valid."""
+        return {name: self[name].data or "" for name in names}
+
+
+class NoticeForm(CauseForm):
+    """What a notice of a recall says."""
 
     level = SelectField(
         _("级别"),
@@ -83,13 +105,10 @@ class NoticeForm(Form):
         coerce=lambda text: int(text) if text else None,
         choices=choices(LEVEL_MEANINGS.items(), blank=_("请选择")),
     )
-    reason = TextField(_("原因"), [required(), at_most(500)], description=_("如 镉含量 0.18 mg/kg，超过限量 0.1 mg/kg"))
     advice = TextField(
         _("请消费者怎样做"), [required(), at_most(500)], default=lambda: str(_("停止食用，凭包装到购买处退货退款。"))
     )
-    basis = StringField(_("依据"), [optional(), at_most(300)], description=_("检测报告编号或法律条款，如 SL-2026-0012"))
     remedy = TextField(_("退货和赔偿"), [optional(), at_most(500)], default=REMEDY)
-    reason_en = TextField(_("原因（英文）"), [optional(), at_most(800)])
     advice_en = TextField(
         _("请消费者怎样做（英文）"),
         [optional(), at_most(800)],
@@ -100,27 +119,26 @@ class NoticeForm(Form):
     @property
     def notice_text(self) -> NoticeText:
         """What the notice says, once the form is valid."""
-        words = {name: self[name].data or "" for name in NoticeText.__dataclass_fields__ if name != "level"}
+        words = self.said("reason", "advice", "basis", "remedy", "reason_en", "advice_en", "remedy_en")
         if not words["remedy"]:
             words |= {"remedy": REMEDY, "remedy_en": REMEDY_EN}
         return NoticeText(level=self.level.data, **words)
 
 
-class RecallForm(NoticeForm):
-    """A notice for lots; or, where it says so, a provisional stop of their sale."""
+class HoldForm(CauseForm):
+    """What is said where a sale is stopped while something is looked into: no level, and nothing is taken back."""
 
-    kind = SelectField(
-        _("做什么"),
-        choices=choices(
-            [(RecallKind.HOLD.value, _("暂停销售：先封存、待查，标签显示暂停，不发公告"))],
-            blank=_("召回：公告公开，标签显示召回"),
-        ),
+    advice = TextField(_("请消费者怎样做"), [required(), at_most(500)], default=lambda: str(HOLD_ADVICE))
+    advice_en = TextField(
+        _("请消费者怎样做（英文）"),
+        [optional(), at_most(800)],
+        default="Do not eat it for now. Keep the packaging and wait for the result of the inspection.",
     )
 
     @property
-    def recall_kind(self) -> RecallKind:
-        """A recall or a hold, once the form is valid."""
-        return RecallKind(self.kind.data or RecallKind.RECALL)
+    def notice_text(self) -> NoticeText:
+        """What the notice says, once the form is valid."""
+        return NoticeText(level=None, **self.said("reason", "advice", "basis", "reason_en", "advice_en"))
 
 
 class RecallScopeForm(Form):
@@ -164,15 +182,22 @@ class RecallScopeForm(Form):
         return RecallScope(**values)
 
 
-class ScopeRecallForm(RecallForm):
-    """A notice for all lots of a scope. How many they are must be typed: a slip is not a recall."""
+class _CountedForm(Form):
+    """How many lots a scope has must be typed: a slip is not a recall."""
 
     count = IntegerField(_("再填一次批次数，以确认范围"), [required()])
 
 
-class ExtendForm(Form):
+class ScopeNoticeForm(NoticeForm, _CountedForm):
+    """A recall of all lots of a scope."""
+
+
+class ScopeHoldForm(HoldForm, _CountedForm):
+    """A hold of all lots of a scope."""
+
+
+class ExtendForm(_CountedForm):
     note = TextField(_("为什么扩大"), [required(), at_most(500)])
-    count = IntegerField(_("再填一次批次数，以确认范围"), [required()])
 
 
 class NoteForm(Form):

@@ -70,12 +70,12 @@ class Turning(enum.StrEnum):
 class NoticeText:
     """What a notice says.
 
-    :ivar level: 1 to 3.
+    :ivar level: 1 to 3; None of a hold.
     :ivar basis: the number of a test report, or a law.
     :ivar remedy: how those who have it return it and are compensated.
     """
 
-    level: int
+    level: int | None
     reason: str
     advice: str
     reason_en: str = ""
@@ -122,6 +122,8 @@ class Recall(Model):
     __tablename__ = "recalls"
     __table_args__ = (
         sa.CheckConstraint("level BETWEEN 1 AND 3", "level"),
+        sa.CheckConstraint("(level IS NULL) = (kind = 'hold')", "level_of_kind"),
+        sa.CheckConstraint("kind != 'hold' OR finish_due_on IS NULL", "hold_without_end"),
         sa.CheckConstraint(
             "(kind = 'recall' AND status IN ('pending', 'active', 'completed', 'withdrawn', 'rejected'))"
             " OR (kind = 'hold' AND status IN ('active', 'lifted'))"
@@ -138,7 +140,8 @@ class Recall(Model):
     number: Mapped[str] = mapped_column(sa.String(24), unique=True)
     kind: Mapped[RecallKind] = mapped_column(one_of(RecallKind, "kind"), default=RecallKind.RECALL)
     status: Mapped[RecallStatus] = mapped_column(one_of(RecallStatus, "status"), default=RecallStatus.ACTIVE)
-    level: Mapped[int]
+    level: Mapped[int | None]
+    """How grave a recall is, or would be in a drill; None of a hold, which judges nothing yet."""
     voluntary: Mapped[bool] = mapped_column(default=False)
     """Whether the producer itself recalls."""
     authority_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
@@ -154,9 +157,9 @@ class Recall(Model):
     was known.
     """
     start_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """The moment by which everyone concerned must have begun: after 24, 48 or 72 hours."""
+    """The moment by which everyone concerned must have begun: after 24, 48 or 72 hours; of a hold, 24."""
     finish_due_on: Mapped[date | None]
-    """The day by which it must be carried out: after 10, 20 or 30 working days."""
+    """The day by which it must be carried out: after 10, 20 or 30 working days; None of a hold."""
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     tasks_made_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When those concerned were last given their tasks; None from a notice on until then."""
@@ -240,7 +243,8 @@ class RecallNotice(Model):
     sequence: Mapped[int]
     """1 for the first notice of a recall."""
     type: Mapped[NoticeType] = mapped_column(one_of(NoticeType, "type"))
-    level: Mapped[int]
+    level: Mapped[int | None]
+    """None of a hold; those of before holds went without name the one by which their clocks went."""
     reason: Mapped[str] = mapped_column(sa.String(500))
     reason_en: Mapped[str] = mapped_column(sa.String(800), default="")
     advice: Mapped[str] = mapped_column(sa.String(500))
@@ -309,6 +313,10 @@ class RecallProposal(Model):
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     approved: Mapped[bool | None]
     decision_note: Mapped[str | None] = mapped_column(sa.String(500))
+    reminded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When those who may decide were reminded that it waits for one of them."""
+    raised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the next office up was told that it still waits."""
 
     recall: Mapped[Recall] = relationship(foreign_keys=recall_id, back_populates="proposals")
     hold: Mapped[Recall | None] = relationship(foreign_keys=hold_id)

@@ -44,17 +44,23 @@ def product_named(lot: Batch) -> str:
 
 
 def notice_pdf(
-    recall: Recall, notice: RecallNotice, lots: Sequence[Batch], url: str, taken_out: Sequence[str] = ()
+    recall: Recall,
+    notice: RecallNotice,
+    lots: Sequence[Batch],
+    url: str,
+    taken_out: Sequence[str] = (),
+    still_open: str = "",
 ) -> bytes:
     """A notice with room for the seal.
 
     :param url: of the recall's page, as a QR code.
     :param taken_out: numbers of the lots that it narrows the recall down by.
+    :param still_open: what was open when it ended the recall, in a sentence.
     """
     title = str(_("产品召回公告")) + f"　{NOTICE_TYPES[notice.type]}"
     facts = [
         (str(_("编号")), notice.number),
-        (str(_("级别")), str(LEVELS[notice.level])),
+        (str(_("级别")), str(LEVELS[notice.level]) if notice.level else ""),
         (str(_("方式")), str(_("生产者主动召回") if recall.voluntary else _("责令召回"))),
         (str(_("发布机关")), named(recall.authority)),
         (str(_("电话")), recall.authority.phone),
@@ -73,6 +79,7 @@ def notice_pdf(
         (str(_("生产者和经营者的义务")), str(DUTIES)),
         (str(_("说明")), notice.note),
         (str(_("排除的批次")), "、".join(taken_out)),
+        (str(_("未了结的")), still_open),
     ]
     producers = producers_stated(notice)
     head = [

@@ -17,7 +17,7 @@ from trace_app.batches.models import Batch
 from trace_app.language import language, named
 from trace_app.paper import Fonts, Styles, draw_symbol, drawn
 from trace_app.recalls.area_of_sale import AreaOfSale
-from trace_app.recalls.forms import LEVELS
+from trace_app.recalls.forms import case_word
 from trace_app.recalls.models import Recall
 from trace_app.recalls.papers import product_named
 
@@ -55,7 +55,7 @@ def _sheet(
     canvas.setFont(fonts.bold, 58)
     canvas.drawCentredString(105 * mm, 268 * mm, fonts.printable(str(_("产品召回"))))
     canvas.setFont(fonts.regular, 17)
-    canvas.drawCentredString(105 * mm, 256 * mm, fonts.printable(f"{LEVELS[recall.level]}　{recall.number}"))
+    canvas.drawCentredString(105 * mm, 256 * mm, fonts.printable(f"{case_word(recall)}　{recall.number}"))
     made, room = [], (_TOP_MM - _BOTTOM_MM) * mm
     left = 0.0
     for size in _SIZES:

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.forms import jurisdiction_choices
-from trace_app.accounts.models import RoleName
+from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
@@ -27,7 +27,7 @@ from trace_app.recall_tasks import turnings
 from trace_app.recall_tasks.calls import Concerned, concerned_by
 from trace_app.recall_tasks.progress import RecallProgress, progress_of
 from trace_app.recall_tasks.service import tell_everyone
-from trace_app.recalls import service
+from trace_app.recalls import cases, further_notices, service
 from trace_app.recalls.automatic import Whereabouts, whereabouts
 from trace_app.recalls.forms import (
     KINDS,
@@ -39,10 +39,12 @@ from trace_app.recalls.forms import (
     DecideForm,
     EndForm,
     ExtendForm,
+    HoldForm,
     NoteForm,
-    RecallForm,
+    NoticeForm,
     RecallScopeForm,
-    ScopeRecallForm,
+    ScopeHoldForm,
+    ScopeNoticeForm,
 )
 from trace_app.recalls.leads import Lead, leads_of, leads_of_lots
 from trace_app.recalls.models import Recall, RecallKind, RecallProposal, RecallStatus, Turning
@@ -62,11 +64,12 @@ ISSUERS = (RoleName.PRODUCER, *SUPERVISORS)
 @allow(*ISSUERS)
 def issue(batch_id: int) -> ResponseReturnValue:
     batch = batches.batch_for(the_user(), batch_id)
-    form = RecallForm()
+    hold = _is_hold()
+    form = HoldForm() if hold else NoticeForm()
     if form.validate_on_submit():
         with form.refusals(), transaction():
             recall = service.issue_recall(
-                the_user(), batches.batch_for(the_user(), batch_id), form.notice_text, form.recall_kind
+                the_user(), batches.batch_for(the_user(), batch_id), form.notice_text, _KIND[hold]
             )
         if not form.errors:
             return _issued(recall)
@@ -74,6 +77,7 @@ def issue(batch_id: int) -> ResponseReturnValue:
     page = render_template(
         "recalls/issue.html",
         form=form,
+        hold=hold,
         batch=batch,
         labels=labels_made(batch),
         authority=the_user().organisation,
@@ -83,6 +87,14 @@ def issue(batch_id: int) -> ResponseReturnValue:
         leads=leads_of_lots([batch]),
     )
     return page, status_of(form)
+
+
+_KIND = {False: RecallKind.RECALL, True: RecallKind.HOLD}
+
+
+def _is_hold() -> bool:
+    """Whether the form that was asked for, or came in, is that of a hold."""
+    return bool(request.values.get("kind") == RecallKind.HOLD.value)
 
 
 def _issued(recall: Recall) -> ResponseReturnValue:
@@ -104,8 +116,10 @@ def scope() -> ResponseReturnValue:
     """Define what a recall reaches, see it, then issue."""
     scope_form = _scope_form(request.args)
     extended = _extended(request.args)
-    form = ExtendForm(formdata=None) if extended else ScopeRecallForm(formdata=None, data=_of_hold(request.args))
-    asked = bool(request.args.keys() - {"extends", "hold", "lang"})
+    form: Form = ExtendForm(formdata=None)
+    if not extended:
+        form = ScopeHoldForm(formdata=None) if _is_hold() else ScopeNoticeForm(None, data=_of_hold(request.args))
+    asked = bool(request.args.keys() - {"extends", "hold", "kind", "lang"})
     return _scope_page(scope_form, form, extended, asked=asked)
 
 
@@ -114,7 +128,10 @@ def scope() -> ResponseReturnValue:
 @takes_uploads  # Not files: a hundred lots with a reason each.
 def issue_scope() -> ResponseReturnValue:
     scope_form, extended = _scope_form(request.form), _extended(request.form)
-    form: ScopeRecallForm | ExtendForm = ExtendForm() if extended else ScopeRecallForm()
+    hold = _is_hold()
+    form: ScopeNoticeForm | ScopeHoldForm | ExtendForm = (
+        ExtendForm() if extended else ScopeHoldForm() if hold else ScopeNoticeForm()
+    )
     left_out, faults = _left_out()
     if scope_form.validate() & form.validate() and not faults:
         with form.refusals(), transaction():
@@ -123,12 +140,13 @@ def issue_scope() -> ResponseReturnValue:
             reached = _takes_in(found) - len(left_out)
             if form.count.data != reached:
                 form.refuse("count", str(_("范围内现在有 %(count)d 批，请核对后再填。", count=reached)))
-            elif isinstance(form, ScopeRecallForm):
-                recall = service.issue_by_scope(the_user(), meant, left_out, form.notice_text, form.recall_kind)
+            elif not isinstance(form, ExtendForm):
+                recall = service.issue_by_scope(the_user(), meant, left_out, form.notice_text, _KIND[hold])
             else:
                 recall = service.managed_recall(the_user(), request.form["extends"])
+                further_notices.must_stand(recall, _made_from())
                 added = turnings.extend(the_user(), recall, meant, left_out, form.note.data)
-        if not form.errors and isinstance(form, ScopeRecallForm):
+        if not form.errors and not isinstance(form, ExtendForm):
             return _issued(recall)
         if not form.errors:
             if isinstance(added, RecallProposal):
@@ -152,6 +170,11 @@ def _of_hold(values: MultiDict[str, str]) -> dict[str, str]:
         return {}
     hold = service.managed_recall(the_user(), number)
     return {"reason": hold.reason, "reason_en": hold.reason_en}
+
+
+def _made_from() -> int | None:
+    """How far a case had come when the form that came in was made."""
+    return request.form.get("made_from", type=row_number)
 
 
 def _takes_in(found: Preview) -> int:
@@ -195,6 +218,9 @@ def _scope_page(
         ticked=set(request.form.getlist("out", type=row_number)),
         whys=request.form,
         extended=extended,
+        stand=further_notices.stand_of(extended) if extended else None,
+        hold=_is_hold(),
+        carried=found.scope.plain() if found else {},
         voluntary=voluntary,
         site_map=map_of_sites(the_user()),
         taken=_takes_in(found) if found else 0,
@@ -240,6 +266,10 @@ class Case:
     """The lots that an extension which waits would take in."""
     concerned: list[Concerned]
     """Whom a recall that waits for approval will reach."""
+    stand: int
+    """How far it has come, for forms to say what they were made from."""
+    officers: list[User]
+    """Who may have the second word on what waits."""
     proposal: RecallProposal | None
     """The turning that waits for the second officer."""
     may_decide: bool
@@ -287,6 +317,7 @@ def narrow(number: str) -> ResponseReturnValue:
     elif form.validate():
         with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
+            further_notices.must_stand(recall, _made_from())
             count = turnings.narrow(the_user(), recall, dict.fromkeys(ticked, form.note.data[:300]), form.note.data)
         if not form.errors:
             if isinstance(count, RecallProposal):
@@ -300,8 +331,9 @@ def narrow(number: str) -> ResponseReturnValue:
 def correct(number: str) -> ResponseReturnValue:
     form = CorrectForm()
     if form.validate():
-        with form.refusals(level=service.NeedsNewRecall), transaction():
+        with form.refusals(level=further_notices.NeedsNewRecall), transaction():
             recall = service.managed_recall(the_user(), number)
+            further_notices.must_stand(recall, _made_from())
             waits = turnings.correct(the_user(), recall, form.notice_text, form.note.data)
         if not form.errors:
             if waits:
@@ -320,6 +352,7 @@ def end(number: str, how: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals(why_open=turnings.StillOpen), transaction():
             recall = service.managed_recall(the_user(), number)
+            further_notices.must_stand(recall, _made_from())
             waits = turnings.end(the_user(), recall, Turning(how), form.note.data, form.why_open.data or "")
         if not form.errors:
             if waits:
@@ -331,7 +364,14 @@ def end(number: str, how: str) -> ResponseReturnValue:
                 else _("召回已撤销。没有另外被召回或暂停的批次已恢复销售。"),
             )
         recall = service.managed_recall(the_user(), number)
-    page = render_template("recalls/end.html", recall=recall, how=how, form=form, found=turnings.still_open(recall))
+    page = render_template(
+        "recalls/end.html",
+        recall=recall,
+        how=how,
+        form=form,
+        found=turnings.still_open(recall),
+        stand=further_notices.stand_of(recall),
+    )
     return page, status_of(form)
 
 
@@ -364,7 +404,7 @@ def close(number: str) -> ResponseReturnValue:
         with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
             drill = recall.kind is RecallKind.DRILL
-            (service.end_drill if drill else service.lift)(the_user(), recall, form.note.data)
+            (further_notices.end_drill if drill else further_notices.lift)(the_user(), recall, form.note.data)
         if not form.errors:
             return _done(
                 recall,
@@ -426,11 +466,19 @@ def _causes(recall: Recall) -> list[tuple[str, str]]:
     return found
 
 
+def _second_officers(recall: Recall, proposal: RecallProposal | None) -> list[User]:
+    """Who may have the second word on what waits, where something does."""
+    first = proposal.proposed_by if proposal is not None else None
+    if recall.kind is RecallKind.RECALL and recall.status is RecallStatus.PENDING:
+        first = recall.issued_by
+    return cases.second_officers(first, recall.authority) if first is not None else []
+
+
 def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> ResponseReturnValue:
     recall = service.managed_recall(the_user(), number)
     pending = recall.status is RecallStatus.PENDING
     pending_drill = recall.kind is RecallKind.DRILL and pending
-    current = asdict(service.text_of(recall)) if recall.notices else {}
+    current = asdict(cases.text_of(recall)) if recall.notices else {}
     offered = {
         "reject_form": NoteForm(formdata=None),
         "narrow_form": NoteForm(formdata=None),
@@ -440,7 +488,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
     }
     lots = lots_listed([recall])[recall.id]
     waiting = next((row for row in recall.proposals if row.decided_at is None), None)
-    if waiting is not None:
+    if waiting is not None or (recall.ended_at is not None and not problems):
         # The forms that came back are not offered meanwhile.
         problems = [*(problems or []), *(error for form in forms.values() for error in form.form_errors)]
     case = Case(
@@ -455,6 +503,8 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         added=lots_listed([waiting.hold])[waiting.hold.id] if waiting and waiting.hold else [],
         causes=_causes(recall) if pending else [],
         concerned=concerned_by(waiting.hold if waiting and waiting.hold else recall) if pending or waiting else [],
+        stand=further_notices.stand_of(recall),
+        officers=_second_officers(recall, waiting),
         proposal=waiting,
         may_decide=waiting is not None and service.may_be_second(the_user(), waiting.proposed_by),
         ticked=set(request.form.getlist("out", type=row_number)),
