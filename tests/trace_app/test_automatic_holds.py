@@ -10,6 +10,7 @@ from tests.world import SPRAYED, Actor, World
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.findings.models import Finding
+from trace_app.findings.service import standing
 from trace_app.labels.models import LabelRun
 from trace_app.laboratory.models import TestReport
 from trace_app.messages.models import Delivery
@@ -136,7 +137,13 @@ class TestAFailedTest:
         world.record(actor, batch_id)
         world.client(actor).get(f"/batches/{batch_id}")
         assert _holds(world) == [(number, RecallStatus.LIFTED)]
+        # What let it go stands against what was found: nothing goes on saying that the sale must stop.
+        with world.app.app_context():
+            [finding] = [row for row in standing(db.session.get_one(Batch, batch_id)) if row.waiver is not None]
+            assert finding.waiver.reason == "已核查，责令整改。"
+        assert "主管部门准予销售" in world.client(actor).get(f"/batches/{batch_id}").text
         page = world.client().get(f"/{code}").text
+        assert "已核查，责令整改" in page
         assert "有检测项目不合格" in page
         assert "来源可查 · 未被召回" not in page
         # Another report that fails is another cause.

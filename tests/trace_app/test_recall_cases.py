@@ -257,7 +257,6 @@ class TestNotices:
         lots = [world.released(grower, lot_number=f"C-{n}") for n in range(2)]
         number = client.post("/recalls/scope", data=NOTICE | {"lots": "C-0 C-1", "count": "2"}).location.split("/")[2]
         for path, data, message in (
-            ("correct", NOTICE | {"level": "1", "note": "更严重"}, "另发一级召回"),
             ("correct", NOTICE | {"note": ""}, "请填写此项"),
             ("narrow", {"note": "x"}, "请勾选要排除的批次"),
             ("narrow", {"out": [str(lot) for lot in lots], "note": "x"}, "请改用“撤销召回”"),

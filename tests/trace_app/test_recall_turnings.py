@@ -242,6 +242,67 @@ def test_one_turning_waits_at_a_time_and_sent_again_makes_no_second(world: World
         assert db.session.scalar(db.select(db.func.count(Recall.id))) == 1
 
 
+@pytest.mark.parametrize("turning", TURNINGS)
+def test_who_proposed_a_turning_takes_it_back(world: World, turning: str) -> None:
+    case = Case(world)
+    before = case.facts(), case.states()
+    values = TURNINGS[turning] | ({"out": str(case.lots[0])} if turning == "narrow" else {})
+    page = case.turns(turning, **values)
+    assert "撤回这项变更" in page
+    assert "撤回这项变更" not in world.client(case.second).get(f"/recalls/{case.number}/manage").text
+    status, text = case.decides("take-back")
+    assert (status, "只有提出人能撤回" in text) == (422, True)
+    assert case.decides("take-back", case.officer)[0] == 302
+    assert (case.facts(), case.states()) == before
+    status, text = case.decides("take-back", case.officer)
+    assert (status, "已有人决定" in text) == (422, True)
+    # And another can be proposed.
+    case.turns(turning, **values)
+
+
+def test_a_recall_is_raised_to_level_one_by_two_officers_and_stays_theirs(world: World) -> None:
+    case = Case(world, level="2")
+    raised = NOTICE | {"level": "1", "note": "有人住院"}
+    assert "等待第二位监管人员批准" in case.turns("correct", **raised)
+    assert case.facts()[1] == 2
+    assert case.states()[:2] == ["recalled", "recalled"]
+    assert case.decides("approve")[0] == 302
+    assert case.facts()[1] == 1
+    # Lowered again, it still is not ended by one of them.
+    case.turns("correct", **NOTICE, note="复检")
+    assert case.decides("approve")[0] == 302
+    assert case.facts()[1] == 2
+    assert "等待第二位监管人员批准" in case.turns("withdraw", note="查错了")
+    assert case.facts()[0] == "active"
+
+
+def test_a_producer_raises_its_own_recall_to_level_one_at_once(world: World) -> None:
+    grower = world.producer()
+    lot = world.released(grower)
+    client = world.client(grower)
+    number = client.post(f"/batches/{lot}/recall", data=NOTICE).location.split("/")[2]
+    answer = client.post(f"/recalls/{number}/correct", data=NOTICE | {"level": "1", "note": "更严重"})
+    assert answer.status_code == 302
+    with world.app.app_context():
+        assert db.session.scalars(db.select(Recall.level)).all() == [1]
+
+
+@pytest.mark.parametrize("word", ["approve", "refuse", "take-back"])
+def test_a_decision_that_comes_too_late_is_told_so(world: World, word: str) -> None:
+    case = Case(world)
+    case.turns("correct", **TURNINGS["correct"])
+    assert case.decides("refuse", note="不行")[0] == 302
+    status, text = case.decides(word, case.officer if word == "take-back" else case.second, note="晚了")
+    assert (status, "已有人决定" in text) == (422, True)
+
+
+def test_a_refusal_of_what_was_approved_meanwhile_is_told_so(world: World) -> None:
+    case = Case(world)
+    answer = world.client(case.second).post(f"/recalls/{case.number}/reject", data={"note": "晚了"})
+    assert answer.status_code == 422
+    assert "现在不能这样做" in answer.text
+
+
 def test_the_hold_of_an_extension_is_lifted_by_the_decision_alone(world: World) -> None:
     case = Case(world)
     out = {"lots": "T-2 T-1", f"why-{case.lots[1]}": "已在内"}

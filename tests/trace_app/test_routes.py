@@ -261,6 +261,7 @@ TABLE = {
     "POST /recalls/<number>/withdraw": REGULATORS,
     "POST /recalls/<number>/proposals/<proposal_id>/approve": REGULATORS,
     "POST /recalls/<number>/proposals/<proposal_id>/refuse": REGULATORS,
+    "POST /recalls/<number>/proposals/<proposal_id>/take-back": REGULATORS,
     "POST /findings/<finding_id>/waive": REGULATORS,
     "POST /findings/<finding_id>/handle": REGULATORS,
     "GET /reference/<table_name>": REGULATORS,

@@ -47,6 +47,13 @@ class NeedsReason(Unprocessable):
     title = _("不予批准请写明理由。")
 
 
+class NotOnesOwn(Problem):
+    """Only who proposed a turning takes it back."""
+
+    status = 403
+    title = _("只有提出人能撤回；别的监管人员可以不予批准。")
+
+
 class AlreadyDecided(Problem):
     title = _("这项变更已有人决定，请看下面的结果。")
 
@@ -65,7 +72,8 @@ def extend(user: User, recall: Recall, scope: RecallScope, left_out: dict[int, s
 def correct(user: User, recall: Recall, text: NoticeText, note: str) -> RecallProposal | None:
     """State level, reason and advice anew, or propose to."""
     further_notices.may_correct(user, recall, text)
-    if not _needs_second(user, recall, further_notices.is_lowered(recall, text)):
+    changes_gravely = further_notices.is_lowered(recall, text) or text.level == 1
+    if not _needs_second(user, recall, changes_gravely):
         further_notices.correct(user, recall, text, note)
         return None
     return _propose(user, recall, Turning.CORRECT, note, {"text": asdict(text)})
@@ -136,7 +144,31 @@ def refuse(user: User, recall: Recall, proposal_id: int, note: str) -> None:
         further_notices.lift(user, proposal.hold, str(_("未并入召回 %(number)s。", number=recall.number)))
 
 
+def take_back(user: User, recall: Recall, proposal_id: int) -> None:
+    """Leave a recall as it is, by the word of who proposed the turning.
+
+    :raises AlreadyDecided, NotOnesOwn:
+    """
+    proposal = _waiting(recall, proposal_id)
+    if proposal.proposed_by_id != user.id:
+        raise NotOnesOwn
+    _note(user, recall, proposal, str(_("提出人已撤回。")), approved=False)
+    if proposal.hold is not None:
+        further_notices.lift(user, proposal.hold, str(_("未并入召回 %(number)s。", number=recall.number)))
+
+
 def _decide(user: User, recall: Recall, proposal_id: int, note: str, *, approved: bool) -> RecallProposal:
+    proposal = _waiting(recall, proposal_id)
+    service.must_be_second(user, proposal.proposed_by)
+    _note(user, recall, proposal, note, approved=approved)
+    return proposal
+
+
+def _waiting(recall: Recall, proposal_id: int) -> RecallProposal:
+    """A recall's proposal that nobody has decided on, for the one who does.
+
+    :raises NotFound, AlreadyDecided:
+    """
     cases.one_at_a_time()
     proposal: RecallProposal | None = db.session.get(
         RecallProposal, proposal_id, populate_existing=True, with_for_update={"of": RecallProposal, "key_share": True}
@@ -145,20 +177,25 @@ def _decide(user: User, recall: Recall, proposal_id: int, note: str, *, approved
         raise NotFound
     if proposal.decided_at is not None:
         raise AlreadyDecided
-    service.must_be_second(user, proposal.proposed_by)
+    return proposal
+
+
+def _note(user: User, recall: Recall, proposal: RecallProposal, note: str, *, approved: bool) -> None:
     proposal.decided_by_id, proposal.decided_at = user.id, utc_now()
     proposal.approved, proposal.decision_note = approved, note
     db.session.flush()
     word = "approve-proposal" if approved else "refuse-proposal"
     audit.note(user, word, recall, turning=proposal.turning.value, note=note)
-    return proposal
 
 
-def _needs_second(user: User, recall: Recall, weakens: bool = False) -> bool:
-    """Whether a regulator's turning of a recall needs another's word: at level I each does."""
+def _needs_second(user: User, recall: Recall, gravely: bool = False) -> bool:
+    """Whether a regulator's turning of a recall needs another's word: each does once it was of level I.
+
+    :param gravely: whether it is one that needs it at every level.
+    """
     if user.role is RoleName.PRODUCER or recall.kind is not RecallKind.RECALL:
         return False
-    return recall.level == 1 or weakens
+    return gravely or any(notice.level == 1 for notice in recall.notices)
 
 
 def _propose(

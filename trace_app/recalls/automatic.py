@@ -16,18 +16,19 @@ from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
-from trace_app.findings.service import lifts_holds, standing
+from trace_app.findings.service import lifts_holds, standing, waive
 from trace_app.flow.balance import amounts_sent, balance_of
 from trace_app.forms import plain_decimal
 from trace_app.labels.service import labels_made
 from trace_app.recalls.cases import HOLD_ADVICE
-from trace_app.recalls.further_notices import lift
-from trace_app.recalls.models import NoticeText, Recall, RecallMember, RecallStatus
+from trace_app.recalls.further_notices import lift, may_end
+from trace_app.recalls.models import NoticeText, Recall, RecallKind, RecallMember, RecallStatus
 from trace_app.recalls.service import hold_for
 from trace_app.release.service import stops_sale_by
 from trace_app.units import unit_name
 
 LONGEST_REASON = 500
+LONGEST_WAIVER = 300
 
 
 def authority_of(batch: Batch) -> Organisation:
@@ -98,6 +99,23 @@ def _lift(user: User, batch: Batch, reason: str) -> None:
 
 
 lifts_holds(_lift)
+
+
+def let_go(user: User, hold: Recall, reason: str) -> None:
+    """Lift a hold. What the platform held a lot for is waived with the same reason: it would else go on saying that the
+    sale must stop, of a lot that the authority lets be sold.
+
+    :raises NotOpen, HeldByThePlatform:
+    """
+    may_end(user, hold, RecallKind.HOLD)
+    batch = hold.cause.batch if hold.cause is not None else None
+    if batch is not None:
+        short = reason if len(reason) <= LONGEST_WAIVER else reason[: LONGEST_WAIVER - 1] + "…"
+        for finding in [row for row in standing(batch) if row.stops_release]:
+            waive(user, finding, short)
+        db.session.refresh(hold)
+    if hold.status is RecallStatus.ACTIVE:
+        lift(user, hold, reason)
 
 
 @dataclass(frozen=True, slots=True)

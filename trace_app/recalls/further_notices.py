@@ -35,12 +35,6 @@ from trace_app.recalls.scope import EmptyScope, RecallScope
 from trace_app.values import StoredJson
 
 
-class NeedsNewRecall(Unprocessable):
-    """Level I can't be reached by a correction: it needs approval."""
-
-    title = _("要升为一级召回，请按原范围另发一级召回，由第二位监管人员批准；原召回可随后撤销。")
-
-
 class AllWouldGo(Unprocessable):
     """Narrowing down leaves nothing: that is an end."""
 
@@ -156,7 +150,7 @@ def correct(user: User, recall: Recall, text: NoticeText, note: str) -> None:
 
     A producer corrects its own recall in wording, or to a graver level.
 
-    :raises NotOpen, NeedsNewRecall, OnlyTheRegulator:
+    :raises NotOpen, OnlyTheRegulator:
     """
     may_correct(user, recall, text)
     recall.level = text.level
@@ -172,10 +166,8 @@ def is_lowered(recall: Recall, text: NoticeText) -> bool:
 
 
 def may_correct(user: User, recall: Recall, text: NoticeText) -> None:
-    """:raises NotOpen, WaitsForDecision, NeedsNewRecall, OnlyTheRegulator:"""
+    """:raises NotOpen, WaitsForDecision, OnlyTheRegulator:"""
     must_be_active(user, recall)
-    if text.level == 1 != recall.level:
-        raise NeedsNewRecall
     if is_lowered(recall, text):
         _must_be_regulator(user, recall)
 

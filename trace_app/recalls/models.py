@@ -287,7 +287,7 @@ class RecallProposal(Model):
         sa.CheckConstraint(
             "(decided_at IS NULL) = (decided_by_id IS NULL) AND (decided_at IS NULL) = (approved IS NULL)", "decided"
         ),
-        sa.CheckConstraint("decided_by_id != proposed_by_id", "second_officer"),
+        sa.CheckConstraint("NOT approved OR decided_by_id != proposed_by_id", "second_officer"),
         sa.CheckConstraint("(turning = 'extend') = (hold_id IS NOT NULL)", "hold"),
         sa.Index(
             "uq_recall_proposals_waiting",

@@ -28,7 +28,7 @@ from trace_app.recall_tasks.calls import Concerned, concerned_by
 from trace_app.recall_tasks.progress import RecallProgress, progress_of
 from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls import cases, further_notices, service
-from trace_app.recalls.automatic import Whereabouts, whereabouts
+from trace_app.recalls.automatic import Whereabouts, let_go, whereabouts
 from trace_app.recalls.forms import (
     KINDS,
     LEVELS,
@@ -273,6 +273,7 @@ class Case:
     proposal: RecallProposal | None
     """The turning that waits for the second officer."""
     may_decide: bool
+    may_take_back: bool
     decide_form: DecideForm
 
 
@@ -331,7 +332,7 @@ def narrow(number: str) -> ResponseReturnValue:
 def correct(number: str) -> ResponseReturnValue:
     form = CorrectForm()
     if form.validate():
-        with form.refusals(level=further_notices.NeedsNewRecall), transaction():
+        with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
             further_notices.must_stand(recall, _made_from())
             waits = turnings.correct(the_user(), recall, form.notice_text, form.note.data)
@@ -395,6 +396,19 @@ def decide(number: str, proposal_id: int, word: str) -> ResponseReturnValue:
     return _page(number, decide_form=form)
 
 
+@views.post("/recalls/<number>/proposals/<int:proposal_id>/take-back")
+@allow(*SUPERVISORS)
+def take_back(number: str, proposal_id: int) -> ResponseReturnValue:
+    """Who proposed a turning thinks better of it."""
+    form = Form()
+    with form.refusals(), transaction():
+        recall = service.managed_recall(the_user(), number)
+        turnings.take_back(the_user(), recall, proposal_id)
+    if form.errors:
+        return _page(number, problems=form.form_errors)
+    return _done(recall, _("已撤回这项变更，召回照旧。"))
+
+
 @views.post("/recalls/<number>/end")
 @allow(*ISSUERS)
 def close(number: str) -> ResponseReturnValue:
@@ -404,7 +418,7 @@ def close(number: str) -> ResponseReturnValue:
         with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
             drill = recall.kind is RecallKind.DRILL
-            (further_notices.end_drill if drill else further_notices.lift)(the_user(), recall, form.note.data)
+            (further_notices.end_drill if drill else let_go)(the_user(), recall, form.note.data)
         if not form.errors:
             return _done(
                 recall,
@@ -488,9 +502,15 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
     }
     lots = lots_listed([recall])[recall.id]
     waiting = next((row for row in recall.proposals if row.decided_at is None), None)
-    if waiting is not None or (recall.ended_at is not None and not problems):
-        # The forms that came back are not offered meanwhile.
-        problems = [*(problems or []), *(error for form in forms.values() for error in form.form_errors)]
+    if pending:
+        shown = {"reject_form"}
+    elif waiting is not None:
+        shown = {"decide_form"}
+    else:
+        shown = {"narrow_form", "end_form", "correct_form"} if recall.status is RecallStatus.ACTIVE else set()
+    # What a form says that came back too late, and is not offered any more, stands above all.
+    late = [error for name, form in forms.items() if name not in shown for error in form.form_errors]
+    problems = list(dict.fromkeys([*(problems or []), *late]))
     case = Case(
         recall=recall,
         progress=progress_of(recall),
@@ -506,6 +526,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         stand=further_notices.stand_of(recall),
         officers=_second_officers(recall, waiting),
         proposal=waiting,
+        may_take_back=waiting is not None and waiting.proposed_by_id == the_user().id,
         may_decide=waiting is not None and service.may_be_second(the_user(), waiting.proposed_by),
         ticked=set(request.form.getlist("out", type=row_number)),
         as_recall=recall.scope or {"lots": " ".join(lot.lot_number for lot in lots)},
