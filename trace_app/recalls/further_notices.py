@@ -174,6 +174,9 @@ def is_lowered(recall: Recall, text: NoticeText) -> bool:
 def may_correct(user: User, recall: Recall, text: NoticeText) -> None:
     """:raises NotOpen, WaitsForDecision, NeedsNewRecall, OnlyTheRegulator:"""
     must_be_active(user, recall)
+    if recall.kind is RecallKind.HOLD:
+        # What a correction states of a level, a hold can't.
+        raise NotOpen(number=recall.number)
     if text.level == 1 != recall.level:
         raise NeedsNewRecall
     if is_lowered(recall, text):
