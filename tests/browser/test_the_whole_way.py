@@ -119,7 +119,7 @@ def test_from_the_field_to_the_recall(chromium: Browser, platform: Platform, tmp
     officer = sign_in(chromium, platform, "officer", DESK)
     officer.get_by_role("searchbox").fill("LP-J-2025")
     officer.locator("#desk-hits").get_by_role("link", name=re.compile("LP-J-2025-0417")).click()
-    officer.get_by_role("link", name="召回或暂停").click()
+    officer.get_by_role("main").get_by_role("link", name="召回", exact=True).click()
     officer.get_by_label("级别").select_option("2")
     officer.get_by_label("原因", exact=False).first.fill("镉含量 0.18 mg/kg，超过限量 0.1 mg/kg")
     officer.get_by_role("button", name="现在发布").click()

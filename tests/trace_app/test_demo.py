@@ -8,6 +8,7 @@ from flask import Flask
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import World
 from trace_app.accounts.models import Organisation, OrganisationKind
+from trace_app.accounts.service import user_by_name
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.certificates.models import Certificate
 from trace_app.certificates.service import certificates_shown
@@ -22,6 +23,7 @@ from trace_app.labels.models import LabelRun
 from trace_app.laboratory import reports as lab_reports
 from trace_app.laboratory.models import TestReport, Verdict
 from trace_app.media.models import Photo
+from trace_app.recalls.cases import second_officers
 from trace_app.recalls.models import Recall, RecallKind
 from trace_app.recalls.published import recalls_of
 from trace_app.records.models import Record
@@ -122,6 +124,13 @@ def test_the_logins_and_links_that_it_prints_work(demo: Flask) -> None:
         client = demo.test_client()
         assert client.post("/login", data={"email": username, "password": build.PASSWORD}).status_code == 302
         assert client.get("/start", follow_redirects=True).status_code == 200
+
+
+def test_what_a_county_recalls_at_level_one_can_be_approved(demo: Flask) -> None:
+    with demo.app_context():
+        first = user_by_name("luoping")
+        assert [one.username for one in second_officers(first, first.organisation)] == ["shiban"]
+        assert "shiban" in build.overview()
 
 
 def test_it_stays_out_of_production(tmp_path) -> None:

@@ -88,3 +88,13 @@ def test_the_database_gives_a_level_to_what_is_no_hold_and_to_nothing_else(world
             db.session.execute(sa.text(f"UPDATE recalls SET level = {level} WHERE kind = '{kind}'"))
     with pytest.raises(sa.exc.IntegrityError), world.writing():
         db.session.execute(sa.text("UPDATE recalls SET finish_due_on = '2026-12-01' WHERE kind = 'hold'"))
+
+
+def test_a_hold_is_not_corrected_as_a_recall_is(world: World) -> None:
+    officer = world.regulator()
+    number = _held(world, officer, world.released(world.producer()))
+    recall = {"level": "2", "reason": "镉超标", "advice": "停止食用", "note": "改"}
+    assert world.client(officer).post(f"/recalls/{number}/correct", data=recall).status_code == 422
+    with world.app.app_context():
+        hold = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+        assert (hold.level, len(hold.notices)) == (None, 1)

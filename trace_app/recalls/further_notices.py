@@ -168,6 +168,9 @@ def is_lowered(recall: Recall, text: NoticeText) -> bool:
 def may_correct(user: User, recall: Recall, text: NoticeText) -> None:
     """:raises NotOpen, WaitsForDecision, OnlyTheRegulator:"""
     must_be_active(user, recall)
+    if recall.kind is RecallKind.HOLD:
+        # What a correction states of a level, a hold can't.
+        raise NotOpen(number=recall.number)
     if is_lowered(recall, text):
         _must_be_regulator(user, recall)
 
