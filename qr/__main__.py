@@ -137,7 +137,10 @@ def _labels(options: argparse.Namespace) -> None:
     faults = layout.faults(labels.family.form)
     if faults:
         raise Refused("the labels would not scan: " + "; ".join(_fault(fault) for fault in faults))
-    art = compose(_text(options), layout, labels.family.form)
+    text = _text(options)
+    art = compose(text, layout, labels.family.form)
+    if missing := _left_off(text, layout):
+        sys.stderr.write(f"warning: the labels don't say {', '.join(missing)}, which food law wants on a pack\n")
     with tempfile.NamedTemporaryFile(dir=options.out.parent, prefix=".labels-", delete=False) as file:
         try:
             if options.format == "png":
@@ -151,6 +154,18 @@ def _labels(options: argparse.Namespace) -> None:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def _left_off(text: LabelText, layout: Layout) -> list[str]:
+    """The fields that food law wants on a pack and that are not on the labels. Which of the two dates a product must
+    have is not known here: one will do, where the other was not given."""
+    shown = {name for name in ("net_content", "produced", "best_before") if getattr(text, name)} & layout.field_names
+    missing = [name for name in ("net_content", "produced", "best_before") if getattr(text, name) and name not in shown]
+    if "net_content" not in {*shown, *missing}:
+        missing.insert(0, "net_content")
+    if not {"produced", "best_before"} & {*shown, *missing}:
+        missing.append("produced or best_before")
+    return missing
 
 
 def _verify(options: argparse.Namespace) -> None:

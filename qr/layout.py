@@ -308,7 +308,7 @@ def arrange(
     form: SymbolForm,
     dpi: int | None = None,
     *,
-    fields: Iterable[str] = ("product", "net_content", "lot", "produced", "origin", "producer", "call"),
+    fields: Iterable[str] = ("product", "net_content", "lot", "produced", "best_before", "origin", "producer", "call"),
     pin: bool = False,
     sscc: bool = False,
     symbol_share: float = 0.6,

@@ -283,6 +283,7 @@ class World:
 
     def run(self, actor: Actor, batch_id: int, count: int = 3, layout: str = "roll-60x40", **facts: Any) -> int:
         """A finished label run."""
+        facts = {"marked_elsewhere": True} | facts
         facts["level"] = LabelLevel(facts.get("level", "item"))
         with self.writing():
             user, batch = db.session.get_one(User, actor.user_id), db.session.get_one(Batch, batch_id)

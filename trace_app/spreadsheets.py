@@ -75,6 +75,14 @@ class PasswordInside(SheetProblem):
     title = _("“%(name)s”设了密码，打不开。请去掉密码后再上传。")
 
 
+class PictureInstead(SheetProblem):
+    title = _("“%(name)s”是图片，不是表格。请上传 Excel 工作簿（.xlsx）或 CSV 文件。")
+
+
+class PdfInstead(SheetProblem):
+    title = _("“%(name)s”是 PDF，不是表格。请上传 Excel 工作簿（.xlsx）或 CSV 文件。")
+
+
 class UnknownEncoding(SheetProblem):
     title = _("“%(name)s”的文字编码认不出来。请另存为 UTF-8 或 GBK 编码的 CSV，或 Excel 工作簿。")
 
@@ -87,9 +95,19 @@ def read_tables(name: str, data: bytes) -> list[Sheet]:
     """
     if len(data) > MAX_FILE_MB * 1024 * 1024:
         raise SheetTooLarge(name=name, most=MAX_FILE_MB)
+    if _is_picture(data):
+        raise PictureInstead(name=name)
+    if data.startswith(b"%PDF-"):
+        raise PdfInstead(name=name)
     if is_workbook(data):
         return _read_workbook(name, data)
     return [Sheet(name, read_csv(name, data))]
+
+
+def _is_picture(data: bytes) -> bool:
+    """Whether the bytes begin as those of JPEG, PNG, GIF, WebP and what iPhones take do."""
+    first = data[:12]
+    return first.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8")) or first[8:] == b"WEBP" or first[4:8] == b"ftyp"
 
 
 def _read_workbook(name: str, data: bytes) -> list[Sheet]:

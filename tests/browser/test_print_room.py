@@ -94,6 +94,8 @@ def test_a_packer_prints_items_and_a_case_and_packs_by_scanning(chromium: Browse
         page.get_by_label("文件格式").select_option("tspl")
         page.locator("summary").first.click()
         page.get_by_label("贴在哪里").select_option(level)
+        if level == "case":
+            page.get_by_label("每箱（托）装多少件").fill("3")
         if level == "item":
             page.get_by_label("加印刮刮验真码", exact=False).check()
         page.get_by_role("button", name="生成标签").click()

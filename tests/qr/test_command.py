@@ -100,3 +100,26 @@ class TestWhatCannotBeDone:
         ):
             assert said in _run(tmp_path, *arguments, fails=True)
         assert {path.name for path in tmp_path.iterdir()} == {"keys.json", "thin.json", "broken.json"}
+
+
+def test_what_food_law_wants_and_the_labels_leave_off_is_told_of(tmp_path: Path) -> None:
+    _run(tmp_path, "key", "keys.json")
+    layout = _run(tmp_path, "layout", "roll-60x40", "--url", URL, "--text", "product=小黄姜")
+    (tmp_path / "layout.json").write_text(layout)
+    values = json.loads(layout)
+    values["boxes"] = [box for box in values["boxes"] if "net_content" not in box["fields"]]
+    (tmp_path / "bare.json").write_text(json.dumps(values))
+    common = ("--keys", "keys.json", "--url", URL, "--run", "3", "--count", "1", "--text", "product=小黄姜")
+    given = ("--text", "net_content=净重 500 克", "--text", "best_before=保质期至 2027-01-01")
+
+    def warned(layout: str, *texts: str) -> str:
+        out = ("--layout", layout, "--format", "svg", "--out", "labels.svg")
+        command = [sys.executable, "-m", "qr", "labels", *common, *texts, *out]
+        done = subprocess.run(
+            command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True
+        )
+        return done.stderr
+
+    assert warned("layout.json", *given) == ""
+    assert "the labels don't say net_content, produced or best_before, which" in warned("layout.json")
+    assert "the labels don't say net_content, best_before, which" in warned("bare.json", *given)

@@ -26,6 +26,7 @@ from trace_app.flow.genealogy.models import LotLink
 from trace_app.labels.models import LabelLayout, LabelRun, PrintJob
 from trace_app.laboratory.models import TestOrder, TestReport
 from trace_app.media.service import keep_pdf
+from trace_app.suggestions.models import Suggestion
 from trace_app.workbooks.models import Import
 
 PLACES = {"luoping": "530324102", "xuanwei": "530381001"}
@@ -78,7 +79,7 @@ SORTS: dict[str, Callable[[str, Owned], bool]] = {
     **dict.fromkeys(("shipment_id", "stock_id", "organisation_id", "user_id"), _seen),
     **dict.fromkeys(("product_id", "site_id", "link_id", "import_id", "job_id", "layout_id"), _own),
     **dict.fromkeys(("certificate_id", "channel_id", "token_id", "code"), _own),
-    "number": _watched,
+    **dict.fromkeys(("number", "suggestion_id"), _watched),
     "report_id": _seen,
     "order_id": _laboratorys,
 }
@@ -88,6 +89,7 @@ OTHERWISE: dict[str, Callable[[str, Owned], bool]] = {
     "POST /inputs/<product_id>": _citys,
     "POST /inputs/<product_id>/uses": _citys,
     "POST /inputs/<product_id>/uses/<use_id>/remove": _citys,
+    "POST /suggestions/<suggestion_id>": _citys,
     "GET /laboratory/samples/<code>": _anyones,
     "POST /laboratory/samples/<code>": _anyones,
     "GET /laboratory/reports/<report_id>": _of_either,
@@ -165,6 +167,8 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
     blocked = world.batch(actor, division=division)
     world.record(actor, blocked, "pesticide", **STRONG)
     client.get(f"/batches/{blocked}")
+    wish = {"catalogue": "limits", "content": f"加一项 {number}", "basis": "GB 2762"}
+    assert world.client(actors[place]).post("/suggestions/new", data=wish).status_code == 302
     with world.writing():
         user = actor.user_id
         linked = LotLink(
@@ -196,6 +200,9 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
             ).one(),
             "report_id": db.session.scalars(sa.select(TestReport.id).filter_by(batch_id=lot)).one(),
             "order_id": db.session.scalars(sa.select(TestOrder.id).filter_by(batch_id=lot)).one(),
+            "suggestion_id": db.session.scalars(
+                sa.select(Suggestion.id).filter_by(organisation_id=actors[place].organisation_id)
+            ).one(),
             "link_id": linked.id,
             "feedback_id": said.id,
             "layout_id": layout.id,

@@ -18,7 +18,7 @@ from trace_app.labels.forms import LayoutForm
 from trace_app.labels.models import LabelLayout, LabelRun
 
 
-def _values(world: World, stock: str = "roll-60x40", **changes: Any) -> dict[str, Any]:
+def values_of_a_layout(world: World, stock: str = "roll-60x40", **changes: Any) -> dict[str, Any]:
     """What the editor's form sends."""
     with world.app.test_request_context():
         plain = layouts.layout_of_stock(
@@ -40,7 +40,7 @@ def test_a_producer_makes_a_layout_and_prints_with_it(world: World) -> None:
     client = world.client(actor)
     assert "<svg" in client.get("/layouts/new?stock=roll-60x40").text
     moved = {"boxes-0-x": "34.5", "boxes-1-size_mm": "2.2", "mask": "3"}
-    answer = client.post("/layouts/new?stock=roll-60x40", data=_values(world, **moved))
+    answer = client.post("/layouts/new?stock=roll-60x40", data=values_of_a_layout(world, **moved))
     assert answer.status_code == 302, answer.text
     assert "我的版式" in client.get("/layouts").text
     with world.app.app_context():
@@ -64,7 +64,7 @@ def test_a_producer_makes_a_layout_and_prints_with_it(world: World) -> None:
 def test_the_built_in_layout_is_shown_as_it_can_be_typed_and_saved_again(world: World) -> None:
     client = world.client(world.producer())
     for stock in ("roll-40x30", "roll-100x100", "a4-l7160"):
-        answer = client.post(f"/layouts/new?stock={stock}", data=_values(world, stock, name=stock))
+        answer = client.post(f"/layouts/new?stock={stock}", data=values_of_a_layout(world, stock, name=stock))
         assert answer.status_code == 302, answer.text
 
 
@@ -90,7 +90,7 @@ def test_a_layout_that_would_not_scan_is_refused_with_the_reason(
     world: World, change: dict[str, Any], said: str
 ) -> None:
     client = world.client(world.producer())
-    answer = client.post("/layouts/new?stock=roll-60x40", data=_values(world, **change))
+    answer = client.post("/layouts/new?stock=roll-60x40", data=values_of_a_layout(world, **change))
     assert answer.status_code == 422
     assert said in answer.text
     with world.app.app_context():
@@ -99,7 +99,7 @@ def test_a_layout_that_would_not_scan_is_refused_with_the_reason(
 
 def test_what_was_typed_comes_back_with_the_reason(world: World) -> None:
     client = world.client(world.producer())
-    values = _values(world, module_mm="0.31", name="窄的", **{"boxes-1-y": "11.5"})
+    values = values_of_a_layout(world, module_mm="0.31", name="窄的", **{"boxes-1-y": "11.5"})
     answer = client.post("/layouts/new?stock=roll-60x40", data=values).text
     assert 'value="0.31"' in answer
     assert 'value="窄的"' in answer
@@ -108,9 +108,9 @@ def test_what_was_typed_comes_back_with_the_reason(world: World) -> None:
 
 def test_boxes_are_added_and_removed_without_script(world: World) -> None:
     client = world.client(world.producer())
-    page = client.post("/layouts/new?stock=roll-60x40", data=_values(world) | {"add": "1"})
+    page = client.post("/layouts/new?stock=roll-60x40", data=values_of_a_layout(world) | {"add": "1"})
     assert 'name="boxes-4-width"' in page.text
-    values = _values(world, **{"boxes-1-remove": "y"})
+    values = values_of_a_layout(world, **{"boxes-1-remove": "y"})
     assert client.post("/layouts/new?stock=roll-60x40", data=values).status_code == 302
     with world.app.app_context():
         row = db.session.scalars(db.select(LabelLayout)).one()
@@ -119,41 +119,44 @@ def test_boxes_are_added_and_removed_without_script(world: World) -> None:
 
 def test_the_live_preview_shows_label_and_faults(world: World) -> None:
     client = world.client(world.producer(name="预览合作社"))
-    found = client.post("/layouts/preview/roll-60x40", data=_values(world, name="")).json
+    found = client.post("/layouts/preview/roll-60x40", data=values_of_a_layout(world, name="")).json
     assert found["svg"].startswith("<svg")
     assert found["faults"] == []
-    found = client.post("/layouts/preview/roll-60x40", data=_values(world, module_mm="0.2")).json
+    found = client.post("/layouts/preview/roll-60x40", data=values_of_a_layout(world, module_mm="0.2")).json
     assert "小于 0.33" in found["faults"][0]
-    found = client.post("/layouts/preview/roll-60x40", data=_values(world, module_mm="x")).json
+    found = client.post("/layouts/preview/roll-60x40", data=values_of_a_layout(world, module_mm="x")).json
     assert found["svg"] == ""
     assert any("请填写数字" in fault for fault in found["faults"])
-    assert client.post("/layouts/preview/napkin", data=_values(world)).status_code == 404
+    assert client.post("/layouts/preview/napkin", data=values_of_a_layout(world)).status_code == 404
 
 
 def test_a_name_is_taken_once(world: World) -> None:
     actor = world.producer()
     client = world.client(actor)
-    client.post("/layouts/new?stock=roll-60x40", data=_values(world))
-    again = client.post("/layouts/new?stock=roll-60x40", data=_values(world))
+    client.post("/layouts/new?stock=roll-60x40", data=values_of_a_layout(world))
+    again = client.post("/layouts/new?stock=roll-60x40", data=values_of_a_layout(world))
     assert "已有名为“我的版式”的版式" in again.text
-    assert world.client(world.producer()).post("/layouts/new?stock=roll-60x40", data=_values(world)).status_code == 302
+    assert (
+        world.client(world.producer()).post("/layouts/new?stock=roll-60x40", data=values_of_a_layout(world)).status_code
+        == 302
+    )
 
 
 def test_a_layout_is_its_producers_alone(world: World) -> None:
     actor = world.producer()
-    world.client(actor).post("/layouts/new?stock=roll-60x40", data=_values(world))
+    world.client(actor).post("/layouts/new?stock=roll-60x40", data=values_of_a_layout(world))
     with world.app.app_context():
         layout_id = db.session.scalars(db.select(LabelLayout.id)).one()
     other = world.client(world.producer())
     assert other.get(f"/layouts/{layout_id}").status_code == 404
-    assert other.post(f"/layouts/{layout_id}", data=_values(world)).status_code == 404
+    assert other.post(f"/layouts/{layout_id}", data=values_of_a_layout(world)).status_code == 404
     assert other.post(f"/layouts/{layout_id}/delete").status_code == 404
 
 
 def test_a_pin_on_the_layout_makes_labels_with_a_pin(world: World) -> None:
     actor = world.producer()
     client = world.client(actor)
-    values = _values(world)
+    values = values_of_a_layout(world)
     number = sum(name.endswith("-size_mm") for name in values)
     values |= {
         f"boxes-{number}-{name}": value
@@ -183,7 +186,7 @@ def test_a_layout_with_an_sscc_is_for_containers_that_have_one(world: World) -> 
     client = world.client(actor)
     page = client.get("/layouts/new?stock=roll-100x100&sscc=y").text
     assert "箱号 SSCC" in page
-    values = _values(world, "roll-100x100")
+    values = values_of_a_layout(world, "roll-100x100")
     number = sum(name.endswith("-size_mm") for name in values)
     box = {"fields": "sscc", "x": 5, "y": 80, "width": 90, "height": 5, "size_mm": 4, "align": "left", "valign": "top"}
     values |= {f"boxes-{number}-{name}": value for name, value in box.items()}
@@ -195,7 +198,10 @@ def test_a_layout_with_an_sscc_is_for_containers_that_have_one(world: World) -> 
     answer = client.post(f"/batches/{batch_id}/labels", data=order)
     assert answer.status_code == 422
     assert "没有箱号" in answer.text
-    assert client.post(f"/batches/{batch_id}/labels", data=order | {"level": "case"}).status_code == 302
+    assert (
+        client.post(f"/batches/{batch_id}/labels", data=order | {"level": "case", "items_each": "20"}).status_code
+        == 302
+    )
 
 
 def test_jobs_from_before_layouts_were_data_keep_their_stocks_layout(world: World) -> None:
@@ -209,7 +215,7 @@ def test_jobs_from_before_layouts_were_data_keep_their_stocks_layout(world: Worl
 
 def test_the_faults_are_told_in_english_too(world: World) -> None:
     client = world.client(world.producer(), "en")
-    answer = client.post("/layouts/new?stock=roll-60x40", data=_values(world, module_mm="0.3"))
+    answer = client.post("/layouts/new?stock=roll-60x40", data=values_of_a_layout(world, module_mm="0.3"))
     assert "smaller than 0.33 mm" in answer.text
 
 

@@ -99,6 +99,11 @@ TABLE = {
     "POST /admin/users/<user_id>": ADMINISTRATOR,
     "POST /admin/users/<user_id>/active": ADMINISTRATOR,
     "GET /admin/kinds": ADMINISTRATOR,
+    "GET /suggestions": REGULATORS,
+    "GET /suggestions/new": REGULATORS,
+    "POST /suggestions/new": REGULATORS,
+    "GET /suggestions/<suggestion_id>": REGULATORS,
+    "POST /suggestions/<suggestion_id>": REGULATORS,
     "POST /admin/kinds": ADMINISTRATOR,
     # For producers
     "POST /batches/<batch_id>/lose": PRODUCER,

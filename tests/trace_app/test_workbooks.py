@@ -10,7 +10,7 @@ import python_calamine
 import xlsxwriter
 from flask.testing import FlaskClient
 
-from tests.world import SPRAYED, Actor, World, sheet_with
+from tests.world import SPRAYED, Actor, World, pdf, photo, sheet_with
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct
@@ -217,6 +217,9 @@ def test_a_workbook_whose_sheets_or_columns_were_changed_says_so(grower: tuple[A
         (b"PK\x03\x04 broken", "坏.xlsx", "不是能读的表格"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "_VBA_PROJECT".encode("utf-16-le") + bytes(600), "宏.xls", "含有宏"),
         (b"", "空.xlsx", "请选择文件"),
+        (photo("green"), "拍的.xlsx", "是图片，不是表格。请上传 Excel 工作簿"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(60), "截图.csv", "是图片，不是表格"),
+        (pdf(), "扫描.xlsx", "是 PDF，不是表格。请上传 Excel 工作簿"),
         (sheet_with("A1", "XFD1048576"), "炸弹.xlsx", "打开后太大"),
         (sheet_with("A1", "A50001"), "长.xlsx", "超过 50000 行"),
     ],

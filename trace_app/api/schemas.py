@@ -229,6 +229,12 @@ class RunIn(Body):
     format: Literal["pdf", "tspl", "zpl", "csv"] = "pdf"
     pin: bool = Field(False, description="With a PIN under scratch film.")
     link: bool = Field(False, description="Symbols as GS1 Digital Link.")
+    items_each: int | None = Field(None, description="Single items in each case or on each pallet, for its label.")
+    marked_elsewhere: bool = Field(
+        False,
+        description="What the labels leave off (net content, dates, contents of a case) stands on the pack already. "
+        "Without this, such labels are refused with 422, and `title` names what is missing.",
+    )
     excess_reason: str = Field("", description="Why more labels are needed than the lot has goods for.")
     per_volume: Literal[5000, 20000, 50000] | None = Field(None, description="Labels of one file; all in one if null.")
 

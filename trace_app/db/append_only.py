@@ -53,6 +53,11 @@ APPEND_ONLY = (
     AppendOnly("record_series"),
     AppendOnly("records"),
     AppendOnly(
+        "suggestions",
+        fixed=("organisation_id", "catalogue", "content", "basis", "document_id", "created_at", "created_by_id"),
+        once=("accepted", "answer", "answered_at", "answered_by_id"),
+    ),
+    AppendOnly(
         "shipments",
         fixed=(
             "sender_id",

@@ -149,7 +149,7 @@ def _pack_a_case(batch: Batch) -> None:
     """Two cases with SSCCs, and ten items with a PIN each in the first of them."""
     owner = _owner(batch)
     orders: tuple[dict[str, Any], ...] = (
-        {"layout": "roll-100x100", "count": 2, "level": LabelLevel.CASE},
+        {"layout": "roll-100x100", "count": 2, "level": LabelLevel.CASE, "items_each": 10},
         {"layout": "roll-60x40", "count": 10, "pin": True, "format_name": "tspl"},
     )
     runs = []

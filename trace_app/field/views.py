@@ -145,9 +145,8 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Resp
                 record_id = service.add_record(author, scope, entry, photos=photos, series=series, entry_key=entry_key)
         if record_id is not None and not form.errors:
             return _kept(service.own_record(the_user(), record_id))
-    if _wants_json() and request.method == "POST":
-        return _refused(form, scope_form)
-    return _form_page(form, kind, wanted, stage, scope_form=scope_form, last=last)
+    page = _form_page(form, kind, wanted, stage, scope_form=scope_form, last=last)
+    return _refused(page[0], form, scope_form) if _wants_json() and request.method == "POST" else page
 
 
 @views.route("/field/records/<int:record_id>/correct", methods=["GET", "POST"])
@@ -178,10 +177,9 @@ def correct(record_id: int) -> ResponseReturnValue:
             return _conflict(form, record_id, service.own_record(the_user(), newer_id))
         if not form.errors:
             return _kept(correction)
-    if _wants_json() and request.method == "POST":
-        return _refused(form)
     record = service.own_record(the_user(), record_id)
-    return _form_page(form, record.kind, record.type, stage, correcting=record)
+    page = _form_page(form, record.kind, record.type, stage, correcting=record)
+    return _refused(page[0], form) if _wants_json() and request.method == "POST" else page
 
 
 def _record_type(text: str) -> RecordType:
@@ -231,8 +229,8 @@ def _kept(record: Record) -> ResponseReturnValue:
     return (jsonify(id=record.id, url=place), 201) if _wants_json() else redirect(place)
 
 
-def _refused(*forms: Form) -> ResponseReturnValue:
-    """The messages by field, for who sends entries later."""
+def _refused(page: str, *forms: Form) -> ResponseReturnValue:
+    """The messages by field, for who sends entries later. Who waits for the answer also gets the page that says it."""
     labels = {field.name: str(field.label.text) for form in forms for field in form}
     errors = {
         labels.get(name, name): [str(message) for message in messages]
@@ -241,7 +239,8 @@ def _refused(*forms: Form) -> ResponseReturnValue:
         if name
     }
     general = [str(message) for form in forms for message in form.form_errors]
-    return jsonify(errors=errors, messages=general), 422
+    watched = {"page": page} if request.headers.get("X-Watched") else {}
+    return jsonify(errors=errors, messages=general, **watched), 422
 
 
 def _conflict(form: RecordForm, record_id: int, newer: Record) -> ResponseReturnValue:

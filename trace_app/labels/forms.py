@@ -86,6 +86,12 @@ class RunForm(Form):
     pin = BooleanField(_("加印刮刮验真码（需要刮刮膜标签纸）"))
     link = BooleanField(_("二维码用 GS1 数字链接（含商品条码）"))
     per_volume = SelectField(_("分文件"), choices=choices(VOLUMES.items()))
+    items_each = IntegerField(
+        _("每箱（托）装多少件"),
+        [optional(), between(1, MAX_LABELS)],
+        description=_("箱和托盘标签上会印内装件数和公斤数"),
+    )
+    marked_elsewhere = BooleanField(_("包装上已另有标注，标签上可以不印"))
     excess_reason = StringField(
         _("多印的原因"), [optional(), at_most(300)], description=_("标签多于货物时必填，主管部门看得到")
     )
@@ -105,6 +111,8 @@ class RunForm(Form):
             "pin": self.pin.data,
             "link": self.link.data,
             "per_volume": int(self.per_volume.data) if self.per_volume.data else None,
+            "items_each": self.items_each.data,
+            "marked_elsewhere": self.marked_elsewhere.data,
             "excess_reason": self.excess_reason.data or "",
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 from flask_babel import force_locale, gettext
 from flask_babel import lazy_gettext as _
@@ -21,8 +22,10 @@ from trace_app.accounts.service import place_name
 from trace_app.batches.models import Batch
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
+from trace_app.forms import plain_decimal
+from trace_app.labels.amounts import grams_of
 from trace_app.labels.models import LabelLayout, LabelLevel, LabelRun, PrintJob
-from trace_app.labels.service import family_of, symbol_prefix
+from trace_app.labels.service import CONTAINERS, family_of, symbol_prefix
 from trace_app.values import StoredJson
 
 FIELD_NAMES = {
@@ -41,6 +44,7 @@ FIELD_NAMES = {
     "serial": _("序号"),
     "pin": _("验真码（刮开涂层）"),
     "sscc": _("箱号 SSCC"),
+    "contents": _("内装件数"),
 }
 FAULTS = {
     "module-too-small": _("二维码的模块只有 %(module)s 毫米，小于 %(least)s 毫米，手机扫不出。"),
@@ -57,8 +61,10 @@ FAULTS = {
 STANDARD_FIELDS = (
     "product", "level", "net_content", "lot", "produced", "best_before", "origin", "producer", "marks", "call",
 )  # fmt: skip
-STANDARD_FIELDS_OF_ITEMS = ("product", "net_content", "lot", "produced", "origin", "producer", "call")
+STANDARD_FIELDS_OF_ITEMS = ("product", "net_content", "lot", "produced", "best_before", "origin", "producer", "call")
 LEFT_OUT_FIRST = ("marks", "best_before", "net_content")
+LAW_WANTS = ("net_content", "produced", "best_before")
+"""What stands on a pack by law (GB 7718, 4.1.5 and 4.1.7), and on a case or pallet what is in it."""
 NEAREST = _("最接近的可用值是 %(value)s。")
 
 
@@ -100,6 +106,14 @@ class PinNeedsItems(Unprocessable):
     """Labels that all carry one code can't have a PIN each."""
 
     title = _("整批标签共用一个码，不能印验真码：请改为单件，或换一个没有验真码的版式。")
+
+
+class LeavesOff(Unprocessable):
+    """What food law wants on a pack would not be on the labels, and nobody said that it stands there already."""
+
+    title = _(
+        "标签上将没有：%(missing)s。请换大一些的标签纸或改版式，箱和托盘请填写每箱（托）件数；包装上已另有标注的，请勾选“包装上已另有标注”再生成。"
+    )
 
 
 class LayoutNameTaken(Problem):
@@ -182,13 +196,16 @@ def art_of(text: LabelText, layout: Layout, form: SymbolForm) -> LabelArt:
         return compose(text, layout, form)
 
 
-def label_text(batch: Batch, level: LabelLevel = LabelLevel.ITEM) -> LabelText:
-    """What a batch's labels say, in Chinese: the labels are printed here."""
+def label_text(batch: Batch, level: LabelLevel = LabelLevel.ITEM, items_each: int | None = None) -> LabelText:
+    """What a batch's labels say, in Chinese: the labels are printed here.
+
+    :param items_each: how many single items are in a case or on a pallet.
+    """
     with force_locale("zh_CN"):
         words = batch.product.kind.words["zh"]
         return LabelText(
             product=batch.product.name,
-            net_content=batch.product.net_content,
+            net_content=_contents(batch, items_each) if level in CONTAINERS else batch.product.net_content,
             lot=gettext("批次 %(lot)s", lot=batch.lot_number),
             produced=f"{batch.produced_on:%Y-%m-%d} {words['produced']}" if batch.produced_on else "",
             best_before=gettext("保质期至 %(day)s", day=batch.best_before) if batch.best_before else "",
@@ -199,6 +216,33 @@ def label_text(batch: Batch, level: LabelLevel = LabelLevel.ITEM) -> LabelText:
             call=gettext("扫码溯源"),
             pin_call=gettext("刮开验真"),
         )
+
+
+def _contents(batch: Batch, items_each: int | None) -> str:
+    """How many and how much is in a case or on a pallet; the mass where the net content of an item tells it."""
+    if items_each is None:
+        return ""
+    grams = grams_of(batch.product.net_content)
+    if grams is None:
+        return str(gettext("内装 %(count)s 件", count=items_each))
+    mass = plain_decimal((grams * items_each / 1000).quantize(Decimal("0.001")))
+    return str(gettext("内装 %(count)s 件 共 %(mass)s 公斤", count=items_each, mass=mass))
+
+
+def left_off(layout: Layout, text: LabelText, level: LabelLevel) -> list[str]:
+    """The fields that law wants on a pack and that would not be on these labels: the layout has no place for what the
+    lot has to say, or nobody said how much is in a case."""
+    missing = [name for name in LAW_WANTS if getattr(text, name) and name not in layout.field_names]
+    untold = level in CONTAINERS and not text.net_content
+    return ["contents", *missing] if untold else missing
+
+
+def must_say_all(layout: Layout, text: LabelText, level: LabelLevel) -> None:
+    """:raises LeavesOff: where something that law wants would not be on the labels."""
+    missing = left_off(layout, text, level)
+    if missing:
+        names = "、".join(str(FIELD_NAMES[name]) for name in missing)
+        raise LeavesOff(missing=names)
 
 
 def sample_text() -> LabelText:
@@ -264,7 +308,7 @@ def plain_form() -> SymbolForm:
     return symbol_family(symbol_prefix(""), CODE_LENGTH, "best").form
 
 
-def layout_for_run(user: User, run: LabelRun, wish: str, *, pin: bool) -> tuple[str, Layout]:
+def layout_for_run(user: User, run: LabelRun, wish: str, text: LabelText, *, pin: bool) -> tuple[str, Layout]:
     """The name and layout that a producer chose for a run, checked with the run's symbols and texts.
 
     :param wish: a stock with a resolution, as ``roll-60x40@203``, or ``own-`` and the number of a layout.
@@ -273,7 +317,6 @@ def layout_for_run(user: User, run: LabelRun, wish: str, *, pin: bool) -> tuple[
     """
     with _text_problems():
         form = family_of(run).form
-    text = label_text(run.batch, run.level)
     if wish.startswith("own-") and wish[4:].isdigit():
         row = layout_row_for(user, int(wish[4:]))
         layout = read_layout(row.plain, form)

@@ -135,6 +135,7 @@ class PrintJob(Model):
     __table_args__ = (
         sa.CheckConstraint("first >= 0 AND count > 0", "range"),
         sa.CheckConstraint("per_volume > 0", "per_volume"),
+        sa.CheckConstraint("items_each > 0", "items_each"),
         sa.Index("ix_print_jobs_status", "status", "alive_at"),
     )
 
@@ -149,6 +150,8 @@ class PrintJob(Model):
     layout: Mapped[StoredJson] = mapped_column(sa.JSON)
     """The layout as it was when the labels were asked for."""
     per_volume: Mapped[int]
+    items_each: Mapped[int | None]
+    """Single items in each case or on each pallet, as its labels say; None where nobody said."""
     reason: Mapped[str] = mapped_column(sa.String(300), default="")
     """Why labels are printed again."""
     status: Mapped[PrintStatus] = mapped_column(one_of(PrintStatus, "status"), default=PrintStatus.WAITING)

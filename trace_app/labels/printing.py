@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import BinaryIO, cast
 
@@ -38,20 +38,24 @@ from trace_app.db.session import count_written, transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.labels.amounts import TooManyLabels, label_room
+from trace_app.labels.contents import items_each_of
 from trace_app.labels.layouts import (
     art_of,
     fault_message,
     label_text,
     layout_for_run,
     layout_of_job,
+    must_say_all,
     sample_text,
     shows_pin,
 )
 from trace_app.labels.models import LabelLevel, LabelRun, PrintJob, PrintStatus, PrintVolume
 from trace_app.labels.service import (
+    CONTAINERS,
     MAX_LABELS,
     CountOutOfRange,
     RangeOutOfRun,
+    ScannedLabel,
     family_of,
     labels_of,
     request_run,
@@ -117,22 +121,32 @@ def order_labels(
     pin: bool = False,
     link: bool = False,
     per_volume: int | None = None,
+    items_each: int | None = None,
+    marked_elsewhere: bool = False,
     excess_reason: str = "",
 ) -> PrintJob:
     """Ask for labels of a released batch. The files are made by a job: call `enqueue` after the commit.
 
     :param layout: see `layout_for_run`.
+    :param items_each: how many single items each case or pallet holds.
+    :param marked_elsewhere: whether what the layout leaves off stands on the pack already.
     :param excess_reason: why more labels are needed than the lot has goods for.
-    :raises Problem: of `request_run`, `layout_for_run`, `TooManyLabels` and `FormatNeedsRoll`; nothing is kept then.
+    :raises Problem: of `request_run`, `layout_for_run`, `TooManyLabels`, `LeavesOff` and `FormatNeedsRoll`; nothing is
+        kept then.
     """
     if not 1 <= count <= MAX_LABELS:
         raise CountOutOfRange(most=MAX_LABELS)
     run = request_run(user, batch, count=count, level=level, pin=pin, link=link)
     if level is LabelLevel.ITEM:
         _must_fit_the_goods(batch, run, excess_reason)
-    name, chosen = layout_for_run(user, run, layout, pin=pin)
+    items_each = items_each if level in CONTAINERS else None
+    text = label_text(batch, level, items_each)
+    name, chosen = layout_for_run(user, run, layout, text, pin=pin)
+    # Who is given a table of codes prints labels of its own.
+    if format_name != "csv" and not marked_elsewhere:
+        must_say_all(chosen, text, level)
     run.has_pin = shows_pin(chosen)
-    return _add_job(user, run, name, chosen, 0, count, format_name, per_volume)
+    return _add_job(user, run, name, chosen, 0, count, format_name, per_volume, items_each)
 
 
 def _must_fit_the_goods(batch: Batch, run: LabelRun, reason: str) -> None:
@@ -152,7 +166,7 @@ def print_again(user: User, run: LabelRun, job: PrintJob, first: int, last: int,
     """Print a range of a run anew, with the same codes. Call `enqueue` after the commit.
 
     :param job: whose layout and format are taken.
-    :raises NotReleased, UnderRecall, AlreadyClosed, RangeOutOfRun:
+    :raises NotReleased, UnderRecall, AlreadyClosed, RangeOutOfRun, ContentsDiffer, TextDoesNotFit:
     """
     batches.must_be_on_sale(run.batch)
     copies = run.level is LabelLevel.BATCH
@@ -160,9 +174,12 @@ def print_again(user: User, run: LabelRun, job: PrintJob, first: int, last: int,
     if not 0 <= first <= last < most:
         raise RangeOutOfRun(most=most)
     layout = layout_of_job(job)
-    first_index = 0 if copies else first
+    first_index, count = 0 if copies else first, last - first + 1
+    items_each = items_each_of(run, first_index, count, job.items_each)
+    if items_each != job.items_each:
+        art_of(label_text(run.batch, run.level, items_each), layout, family_of(run, layout.symbol.mask).form)
     again = _add_job(
-        user, run, job.layout_name, layout, first_index, last - first + 1, job.format, job.per_volume, reason
+        user, run, job.layout_name, layout, first_index, count, job.format, job.per_volume, items_each, reason
     )
     audit.note(user, "print-again", run, first=first, last=last, reason=reason)
     return again
@@ -177,6 +194,7 @@ def _add_job(
     count: int,
     format_name: str,
     per_volume: int | None,
+    items_each: int | None,
     reason: str = "",
 ) -> PrintJob:
     if FORMATS[format_name].thermal and not layout.paper_stock.is_roll:
@@ -189,6 +207,7 @@ def _add_job(
         layout_name=layout_name,
         layout=layout.plain(),
         per_volume=min(per_volume or (THERMAL_VOLUME if FORMATS[format_name].thermal else count), count),
+        items_each=items_each,
         reason=reason,
         created_by_id=user.id,
     )
@@ -293,7 +312,8 @@ def _write_volumes(job_id: int, worker: str) -> None:
     job = db.session.get_one(PrintJob, job_id)
     run = job.run
     layout = layout_of_job(job)
-    art = art_of(label_text(run.batch, run.level), layout, family_of(run, layout.symbol.mask).form)
+    text = label_text(run.batch, run.level, job.items_each)
+    art = art_of(text, layout, family_of(run, layout.symbol.mask).form)
     copies = run.level is LabelLevel.BATCH
     ready = {volume.number for volume in job.volumes}
     tasks = []
@@ -470,13 +490,19 @@ def preview(user: User, layout: Layout) -> tuple[str, list[str]]:
         .limit(1)
     )
     batch = db.session.scalar(query)
-    text = label_text(batch, LabelLevel.CASE) if batch else sample_text()
+    text = replace(label_text(batch), level=sample_text().level) if batch else sample_text()
     family = symbol_family(symbol_prefix(""), CODE_LENGTH, layout.symbol.mask)
     faults = [fault_message(fault) for fault in layout.faults(family.form)]
     art = art_of(text, layout, family.form)
     # A code of no run: the preview can be copied, but leads nowhere.
     labels = Labels(family, PREVIEW_CODES, 0, 0, 0, 1, sscc=SsccRange("06900000", 0))
     return render_svg(art, labels, 0), faults
+
+
+def contents_text(batch: Batch, container: ScannedLabel) -> str:
+    """What a case or pallet with what is packed in it now would say on its label."""
+    run = db.session.get_one(LabelRun, container.run_id)
+    return label_text(batch, container.level, items_each_of(run, container.index, 1, None)).net_content
 
 
 def picture_of(run: LabelRun, index: int, form: str) -> bytes:
@@ -487,6 +513,7 @@ def picture_of(run: LabelRun, index: int, form: str) -> bytes:
     if not 0 <= index < run.count or not run.jobs:
         raise NotFound
     layout = layout_of_job(run.jobs[0])
-    art = art_of(label_text(run.batch, run.level), layout, family_of(run, layout.symbol.mask).form)
+    text = label_text(run.batch, run.level, items_each_of(run, index, 1, run.jobs[0].items_each))
+    art = art_of(text, layout, family_of(run, layout.symbol.mask).form)
     labels = labels_of(run, index, 1, layout.symbol.mask)
     return render_png(art, labels, index) if form == "png" else render_svg(art, labels, index).encode()

@@ -20,6 +20,7 @@ from trace_app.extensions import limiter
 from trace_app.forms import choices
 from trace_app.labels import advice, layouts, packing, printing, service
 from trace_app.labels.amounts import TooManyLabels, label_room
+from trace_app.labels.contents import ContentsDiffer
 from trace_app.labels.downloads import volume_response
 from trace_app.labels.forms import (
     LEVELS,
@@ -69,6 +70,7 @@ def of_batch(batch_id: int) -> ResponseReturnValue:
             pin=layouts.PinNeedsItems,
             format=printing.FormatNeedsRoll,
             link=(service.NoGtin, service.LotNotForGs1),
+            marked_elsewhere=layouts.LeavesOff,
             excess_reason=TooManyLabels,
         ):
             with transaction():
@@ -158,7 +160,7 @@ def reprint(run_id: int) -> ResponseReturnValue:
     row = service.printable_run(the_user(), run_id)
     form = _reprint_form(row)
     if form.validate_on_submit():
-        with form.refusals(last=service.RangeOutOfRun):
+        with form.refusals(last=(service.RangeOutOfRun, ContentsDiffer)):
             with transaction():
                 row = service.run_for(the_user(), run_id)
                 model = printing.job_for(the_user(), int(form.job.data))
@@ -400,6 +402,7 @@ def pack(code: str) -> ResponseReturnValue:
         container=container,
         batch=batch,
         contents=packing.contents_of(container),
+        holds=printing.contents_text(batch, container),
     )
     return page, status_of(form)
 

@@ -29,12 +29,23 @@ function tickLotOfAddress(form) {
   for (const other of form.querySelectorAll("input[name=batch_ids]")) other.checked = other === box;
 }
 
+// What the server says beside each field takes the place of the form; files that were chosen stay.
+function showRefusal(form, page) {
+  const refused = new DOMParser().parseFromString(page, "text/html").getElementById("entry");
+  for (const input of form.querySelectorAll("input[type=file]")) {
+    const empty = refused.querySelector(`[name="${CSS.escape(input.name)}"]`);
+    if (empty && input.files.length) empty.replaceWith(input);
+  }
+  form.replaceChildren(...refused.childNodes);
+  const wrong = form.querySelector("[aria-invalid], .alert");
+  if (wrong) wrong.scrollIntoView({ block: "center" });
+}
+
 export async function prepareForm(form, outbox) {
-  const button = form.querySelector("button.button");
   const kept = document.getElementById("kept");
 
-  // Without what this script does, so that the server's own page says beside each field what is wrong.
-  function submitPlainly() {
+  // Without what this script does, where nothing can be kept.
+  function submitPlainly(button) {
     form.removeEventListener("submit", submitted);
     button.disabled = false;
     form.requestSubmit();
@@ -59,6 +70,7 @@ export async function prepareForm(form, outbox) {
 
   async function submitted(event) {
     event.preventDefault();
+    const button = form.querySelector("button.button");
     button.disabled = true;
     kept.hidden = true;
     const old = form.dataset.key ? await outbox.entry(form.dataset.key) : undefined;
@@ -66,16 +78,16 @@ export async function prepareForm(form, outbox) {
     try {
       await outbox.keep(entry);
     } catch {
-      submitPlainly();
+      submitPlainly(button);
       return;
     }
     const state = await outbox.send(entry, true);
     if (state === "sent") {
       location.assign(entry.answer.url);
-    } else if (state === "refused" && !old) {
+    } else if (state === "refused" && !old && entry.answer.page) {
       // Nothing was stored there.
       await outbox.drop(entry.key);
-      submitPlainly();
+      showRefusal(form, entry.answer.page);
     } else if (state === "conflict" || state === "refused" || old) {
       location.assign("/field/");
     } else {
