@@ -78,7 +78,7 @@ SORTS: dict[str, Callable[[str, Owned], bool]] = {
     **dict.fromkeys(("batch_id", "finding_id", "record_id", "feedback_id", "commitment_id", "run_id"), _seen),
     **dict.fromkeys(("shipment_id", "stock_id", "organisation_id", "user_id"), _seen),
     **dict.fromkeys(("product_id", "site_id", "link_id", "import_id", "job_id", "layout_id"), _own),
-    **dict.fromkeys(("certificate_id", "channel_id", "token_id", "code"), _own),
+    **dict.fromkeys(("certificate_id", "channel_id", "token_id", "session_id", "code"), _own),
     **dict.fromkeys(("number", "suggestion_id"), _watched),
     "report_id": _seen,
     "order_id": _laboratorys,
@@ -232,6 +232,7 @@ def _rows(lot: int, actor: Actor) -> dict[str, int]:
         "certificate_id": "SELECT max(id) FROM certificates WHERE producer_id = :organisation",
         "channel_id": "SELECT max(id) FROM channels WHERE organisation_id = :organisation",
         "token_id": "SELECT max(id) FROM api_tokens WHERE user_id = :user AND name = '秤'",
+        "session_id": "SELECT min(id) FROM user_sessions WHERE user_id = :user AND ended_at IS NULL",
         "product_id": "SELECT product_id FROM batches WHERE id = :lot",
         "site_id": "SELECT site_id FROM batches WHERE id = :lot",
     }
