@@ -84,7 +84,7 @@ def test_a_failed_test_stops_the_goods_and_the_authority_decides(chromium: Brows
     officer.get_by_text("解除暂停").first.click()
     officer.get_by_label("原因").last.fill("复检合格，初检样品受污染。")
     officer.get_by_role("button", name="解除暂停").click()
-    expect(officer.get_by_text("已终止").first).to_be_visible()
+    expect(officer.get_by_text("已解除").first).to_be_visible()
     phone.reload()
     expect(phone.get_by_text("有检测项目不合格，请看下面的检测结果")).to_be_visible()
     expect(phone.get_by_text("来源可查 · 未被召回")).to_have_count(0)
