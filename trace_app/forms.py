@@ -301,10 +301,6 @@ def at_most(length: int) -> Length:
     return Length(max=length, message=_("最多 %(max)d 个字。"))
 
 
-def at_least(length: int) -> Length:
-    return Length(min=length, message=_("至少 %(min)d 位。"))
-
-
 def between(least: float, most: float) -> NumberRange:
     said = [plain_decimal(Decimal(str(limit))) for limit in (least, most)]
     return NumberRange(least, most, _("须在 %(min)s 到 %(max)s 之间。", min=said[0], max=said[1]))

@@ -198,7 +198,6 @@ class Styles:
 
 def document(
     title: str,
-    texts: Iterable[str],
     story: Callable[[Styles], list[Flowable]],
     *,
     foot: str,
@@ -207,7 +206,6 @@ def document(
 ) -> bytes:
     """A4 pages of text as a PDF.
 
-    :param texts: what is printed beside what the story says.
     :param foot: at the foot of each page.
     :param url: printed as a QR code in the upper right corner of the first page.
     :param across: in large grey letters over each page.
@@ -215,7 +213,7 @@ def document(
     out = io.BytesIO()
     heard = _Heard("Helvetica", "Helvetica-Bold", frozenset())
     story(Styles(heard))
-    with fonts_for([title, foot, across, *texts, *heard.texts]) as fonts:
+    with fonts_for([title, foot, across, *heard.texts]) as fonts:
         styles = Styles(fonts)
 
         def decorate(canvas: Canvas, page: SimpleDocTemplate) -> None:

@@ -8,6 +8,7 @@ import pypdfium2
 import pytest
 import sqlalchemy as sa
 
+from tests.trace_app.test_recall_cases import NOTICE, _issue, _state
 from tests.world import Actor, World, photo
 from trace_app.batches.models import Batch
 from trace_app.clock import today
@@ -18,25 +19,6 @@ from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.progress import progress_of
 from trace_app.recalls import published
 from trace_app.recalls.models import Recall
-
-NOTICE = {
-    "level": "2",
-    "reason": "镉超标",
-    "advice": "停止食用，退货",
-    "reason_en": "Cadmium",
-    "advice_en": "Do not eat",
-}
-
-
-def _issue(world: World, actor: Actor, lot: int, **values: str) -> str:
-    answer = world.client(actor).post(f"/batches/{lot}/recall", data=NOTICE | values)
-    assert answer.status_code == 302, answer.text
-    return answer.location.split("/")[2]
-
-
-def _state(world: World, lot: int) -> str:
-    with world.app.app_context():
-        return db.session.get_one(Batch, lot).state
 
 
 def _token(world: World, number: str, party: str) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from flask_babel import lazy_gettext as _
 
+from trace_app.accounts.access import SUPERVISORS
 from trace_app.accounts.models import RoleName
 
 LEAST, LEAST_OF_OFFICERS = 8, 12
 """Characters that a password has; of those whose accounts can stop goods or open accounts."""
-OFFICERS = frozenset({RoleName.REGULATOR, RoleName.ADMINISTRATOR})
 ENOUGH, ENOUGH_OF_OFFICERS = 2, 3
 """zxcvbn's scores from which on a password will do: a million guesses at least, and a hundred million."""
 LOOKED_AT = 72
@@ -28,7 +28,7 @@ OF_THE_PLACE = (
 
 
 def least_length(role: RoleName | None) -> int:
-    return LEAST_OF_OFFICERS if role in OFFICERS else LEAST
+    return LEAST_OF_OFFICERS if role in SUPERVISORS else LEAST
 
 
 def fault_of(password: str, role: RoleName | None, known: Iterable[str] = ()) -> str:
@@ -45,6 +45,6 @@ def fault_of(password: str, role: RoleName | None, known: Iterable[str] = ()) ->
         return str(_("至少 %(least)d 位。可以用几个不相干的词连起来，好记又难猜。", least=least))
     words = [*OF_THE_PLACE, *(word for word in known if word)]
     score = zxcvbn(password[:LOOKED_AT], user_inputs=words)["score"]
-    if score < (ENOUGH_OF_OFFICERS if role in OFFICERS else ENOUGH):
+    if score < (ENOUGH_OF_OFFICERS if role in SUPERVISORS else ENOUGH):
         return str(_("这个密码太容易被猜到。请不要用常见密码、名字、生日或键盘顺序；几个不相干的词连起来就很好。"))
     return ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from flask_babel import lazy_gettext as _
 
@@ -13,7 +14,7 @@ from trace_app.errors import Problem
 if TYPE_CHECKING:
     from qr.verify import Verification
 
-_codes = confined(codes_in, memory_mb=512)
+Seen = TypeVar("Seen")
 
 
 class PicturesWait(Problem):
@@ -28,12 +29,7 @@ def codes_in_picture(data: bytes) -> list[str]:
 
     :raises UnreadablePicture, PicturesWait:
     """
-    try:
-        return _codes(data)
-    except TookTooMuch as error:
-        raise UnreadablePicture(str(error)) from error
-    except NoTurn as error:
-        raise PicturesWait from error
+    return _looked_at(codes_in, data)
 
 
 def grade_picture(data: bytes) -> Verification:
@@ -43,8 +39,12 @@ def grade_picture(data: bytes) -> Verification:
     """
     from qr.verify import verify
 
+    return _looked_at(verify, data)
+
+
+def _looked_at(look: Callable[[bytes], Seen], data: bytes) -> Seen:
     try:
-        return confined(verify, memory_mb=512)(data)
+        return confined(look, memory_mb=512)(data)
     except TookTooMuch as error:
         raise UnreadablePicture(str(error)) from error
     except NoTurn as error:

@@ -122,15 +122,19 @@ def _remind(
     :param office: where it was begun, and ``first_id`` by whom.
     """
     hours = (utc_now() - begun).total_seconds() / 3600
+    reminds = waiting.reminded_at is None and hours >= settings().approval_reminder_h
+    raises = waiting.raised_at is None and hours >= settings().approval_raised_h
+    if not (reminds or raises):
+        return
     message = message_of(recall, None, waiting if isinstance(waiting, RecallProposal) else None)
     with force_locale("zh_CN"):
         message["subject"] = f"[{_('待批准，已等 %(hours)d 小时', hours=int(hours))}] {recall.number}"
-    if waiting.reminded_at is None and hours >= settings().approval_reminder_h:
+    if reminds:
         _note_moment(waiting, "reminded_at")
         for officer in office.users:
             if officer.active and officer.id != first_id:
                 tell_address(officer.email, message)
-    if waiting.raised_at is None and hours >= settings().approval_raised_h:
+    if raises:
         _note_moment(waiting, "raised_at")
         for regulator in _next_up(recall, office):
             tell(regulator, message)

@@ -48,9 +48,6 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
     tables = [_notices(recall), *_still_open(recall), _parties(progress), _lots(progress), _reports(progress)]
     nothing = str(_("没有记录。"))
     foot = str(_("由曲靖市农产品质量安全追溯平台生成于 %(moment)s", moment=f"{local(utc_now()):%Y-%m-%d %H:%M}"))
-    texts = [nothing, *(t for pair in facts for t in pair)]
-    for name, head, rows, _widths in tables:
-        texts += [name, *head, *(text for row in rows for text in row)]
 
     def story(styles: Styles) -> list[Flowable]:
         made: list[Flowable] = [Spacer(1, 4 * mm), styles.facts(facts)]
@@ -59,7 +56,7 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
             made.append(styles.grid(head, rows, widths) if rows else styles.paragraph(nothing, styles.cell))
         return made
 
-    return document(title, texts, story, foot=foot, across=_drill(recall))
+    return document(title, story, foot=foot, across=_drill(recall))
 
 
 def _seconds(recall: Recall) -> str:

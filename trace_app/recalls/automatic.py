@@ -20,9 +20,9 @@ from trace_app.findings.service import lifts_holds, standing, waive
 from trace_app.flow.balance import amounts_sent, balance_of
 from trace_app.forms import plain_decimal
 from trace_app.labels.service import labels_made
-from trace_app.recalls.cases import HOLD_ADVICE
+from trace_app.recalls.cases import hold_text
 from trace_app.recalls.further_notices import lift, may_end
-from trace_app.recalls.models import NoticeText, Recall, RecallKind, RecallMember, RecallStatus
+from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
 from trace_app.recalls.service import hold_for
 from trace_app.release.service import stops_sale_by
 from trace_app.units import unit_name
@@ -48,7 +48,7 @@ def _hold(batch: Batch, stopping: Sequence[Finding]) -> None:
         finding.stopped_sale_at = now
     db.session.flush()
     if new and not batch.held:
-        hold_for(authority_of(batch), batch, _text(new), new[0])
+        hold_for(authority_of(batch), batch, hold_text(lambda: _said(new)), new[0])
         db.session.expire(batch, ["_held"])
 
 
@@ -65,14 +65,6 @@ def _was_settled(finding: Finding) -> bool:
         Finding.stopped_sale_at.is_not(None),
     )
     return any(row.facts == finding.facts for row in db.session.scalars(query))
-
-
-def _text(stopping: Sequence[Finding]) -> NoticeText:
-    with force_locale("zh_CN"):
-        reason, advice = _said(stopping), str(HOLD_ADVICE)
-    with force_locale("en"):
-        reason_en, advice_en = _said(stopping), str(HOLD_ADVICE)
-    return NoticeText(None, reason, advice, reason_en, advice_en)
 
 
 def _said(stopping: Sequence[Finding]) -> str:

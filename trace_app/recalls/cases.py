@@ -3,11 +3,12 @@ changed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import cast
 
 import sqlalchemy as sa
-from flask_babel import LazyString, force_locale
+from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import contains_eager
 
@@ -111,12 +112,15 @@ HOLD_ADVICE = _("请先不要食用，保留包装，等待核查结果。")
 """What consumers should do while the sale of something is stopped, where nobody says anything else."""
 
 
-def hold_text(reason: LazyString) -> NoticeText:
-    """What the platform's own hold says, in both languages."""
+def hold_text(reason: Callable[[], str]) -> NoticeText:
+    """What the platform's own hold says, in both languages.
+
+    :param reason: says it in the language that is spoken at the moment.
+    """
     with force_locale("zh_CN"):
-        chinese = str(reason), str(HOLD_ADVICE)
+        chinese = reason(), str(HOLD_ADVICE)
     with force_locale("en"):
-        english = str(reason), str(HOLD_ADVICE)
+        english = reason(), str(HOLD_ADVICE)
     return NoticeText(None, *chinese, *english)
 
 

@@ -38,7 +38,7 @@ def hold_for_extension(user: User, recall: Recall, scope: RecallScope, left_out:
     hold = begin(user, RecallKind.HOLD, None, scope.plain())
     take_in_scope(user, hold, 1, scope, left_out, for_recall=recall)
     said = _("拟并入召回 %(number)s，等待批准。", number=recall.number)
-    issued(user, hold, hold_text(said))
+    issued(user, hold, hold_text(lambda: str(said)))
     db.session.refresh(hold)
     return hold
 

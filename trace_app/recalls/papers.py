@@ -123,4 +123,4 @@ def notice_pdf(
         ]
         return made
 
-    return document(title, (), story, foot=str(_("曲靖市农产品质量安全追溯平台")), url=url, across=_drill(recall))
+    return document(title, story, foot=str(_("曲靖市农产品质量安全追溯平台")), url=url, across=_drill(recall))

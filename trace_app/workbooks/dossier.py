@@ -21,9 +21,6 @@ def dossier_of(batch: Batch) -> bytes:
     title = str(_("生产档案：%(product)s %(lot)s", product=named(batch.product), lot=batch.lot_number))
     foot = str(_("由曲靖市农产品质量安全追溯平台生成于 %(moment)s", moment=f"{local(utc_now()):%Y-%m-%d %H:%M}"))
     nothing = str(_("没有记录。"))
-    texts = [nothing, *(part for pair in facts for part in pair)]
-    for table in tables:
-        texts += [table.title, *table.head, *(text for row in table.rows for text in row)]
     runs = runs_of(batch)
     url = url_of(runs[-1], 0) if runs else None
 
@@ -38,4 +35,4 @@ def dossier_of(batch: Batch) -> bytes:
             )
         return parts
 
-    return document(title, texts, story, foot=foot, url=url)
+    return document(title, story, foot=foot, url=url)

@@ -39,7 +39,6 @@ def delivery_note(shipment: Shipment, link: str) -> bytes:
         )
     )
     foot = str(_("曲靖市农产品质量安全追溯平台"))
-    texts = [ask, *head, *(text for row in rows for text in row), *(part for pair in facts for part in pair)]
 
     def story(styles: Styles) -> list[Flowable]:
         return [
@@ -51,7 +50,7 @@ def delivery_note(shipment: Shipment, link: str) -> bytes:
             styles.paragraph(ask),
         ]
 
-    return document(title, texts, story, foot=foot, url=link)
+    return document(title, story, foot=foot, url=link)
 
 
 def _facts(shipment: Shipment) -> list[tuple[str, str]]:
