@@ -117,6 +117,29 @@ def test_an_active_ingredient_leads_to_the_lots_it_was_used_on(world: World) -> 
     assert "ING-1" in client.get(found[1]).text
 
 
+def test_a_report_a_shipment_and_a_registration_are_found_by_their_numbers(world: World) -> None:
+    grower = world.producer()
+    lot = world.released(grower, lot_number="NUM-1")
+    client, mine = world.client(world.regulator()), world.client(grower)
+    elsewhere = world.client(world.regulator("530381"))
+    report = {
+        "report_number": "SL-2026-77", "laboratory": "某检测中心", "kind": "commissioned", "sampled_on": "2025-11-07",
+        "issued_on": "2025-11-09", "line-analyte": "铅", "line-method": "", "line-result": "0.01", "line-unit": "mg/kg",
+    }  # fmt: skip
+    assert mine.post(f"/batches/{lot}/tests/new", data=report).status_code == 302
+    sent = {"consignee": "一家店", "departed_at": "2026-11-20T08:30", f"q-{lot}": "1"}
+    shipment = mine.post("/shipments/new", data=sent)
+    assert shipment.status_code == 302
+    number = re.search(r"<h1>[^<]*?([A-Z0-9][A-Z0-9-]{5,})", mine.get(shipment.location).text)
+    assert number
+    for typed, link in (("SL-2026", "/laboratory/reports/"), (number[1].lower()[:8], shipment.location)):
+        page = client.get("/desk/search", query_string={"q": typed}).text
+        found = re.search(rf'href="({link}[^"]*)"', page)
+        assert found, (typed, page)
+        assert client.get(found[1]).status_code == 200
+        assert link not in elsewhere.get("/desk/search", query_string={"q": typed}).text
+
+
 def test_reversed_dates_are_told_as_such(world: World) -> None:
     world.released(world.producer())
     answer = world.client(world.regulator()).get("/recalls/scope?kind_code=ginger&begins=2026-11-01&ends=2026-01-01")

@@ -189,8 +189,8 @@ class TestAReportThatFails:
         page, ticked = _confirmed(client, path, data | {"pdf": (io.BytesIO(pdf()), "报告.pdf")})
         assert _reports(world) == []
         assert "留着的样品" in page
-        asked = page[page.index("card notice") : page.index("确认不合格")]
-        assert re.search(r"镉</td>\s*<td[^>]*>0\.5</td>\s*<td>mg/kg</td>\s*<td>≤ 0\.1 mg/kg", asked), asked
+        asked = page[page.index("card notice") : page.index("已核对，保存")]
+        assert re.search(r"镉</td>\s*<td[^>]*>0\.5</td>\s*<td>mg/kg</td>\s*<td>\s*≤ 0\.1 mg/kg", asked), asked
         assert "铅" not in asked
         # Pressed without the box ticked, or ticked for other values: it is asked again.
         assert client.post(path, data=data).status_code == 422
@@ -201,6 +201,31 @@ class TestAReportThatFails:
         assert made.status_code == 302
         assert "报告.pdf" in client.get(made.location).text
         assert "不合格" in world.client().get(f"/{code}").text
+
+    def test_a_method_too_coarse_for_the_limit_is_said_and_counts_as_no_test(self, world: World) -> None:
+        actor = world.producer()
+        lot = world.batch(actor)
+        world.complete(actor, lot)
+        client, path = world.client(actor), f"/batches/{lot}/tests/new"
+        for coarse, why in (
+            (("镉", "<0.5", "mg/kg"), "检出限高于限量"),
+            (("镉", "0.05", "mL/(g·h)"), "单位与限量不同"),
+        ):
+            data = REPORT | _lines(coarse) | {"report_number": f"TC-{coarse[1]}"}
+            page, ticked = _confirmed(client, path, data)
+            assert why in page
+            assert "自动暂停" not in page
+            made = client.post(path, data=data | ticked)
+            assert made.status_code == 302
+            assert why in client.get(made.location).text
+        assert client.post(f"/batches/{lot}/release").status_code == 302
+        commitments = f"/batches/{lot}/commitments"
+        refused = client.post(commitments, data={"quantity": "1", "bases": ["commissioned_test"]})
+        assert refused.status_code == 422
+        assert "没有" in refused.text
+        # A finer method decides it.
+        client.post(path, data=REPORT | _lines(("镉", "<0.01", "mg/kg")) | {"report_number": "TC-3"})
+        assert client.post(commitments, data={"quantity": "1", "bases": ["commissioned_test"]}).status_code == 302
 
     def test_keeps_no_others_file(self, world: World) -> None:
         actor, other = world.producer(), world.producer()

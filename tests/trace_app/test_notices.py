@@ -21,6 +21,7 @@ ANSWERS = {
     "responsible_person": "李负责",
     "contact_email": "boss@example.org",
 }
+OFFERED_ADVICE = "Do not eat it. Return it with its packaging to the shop for a refund."
 NOTICE = {
     "level": "2",
     "reason": "镉含量 0.18 mg/kg，超过限量 0.1 mg/kg",
@@ -176,12 +177,37 @@ def test_a_correction_keeps_what_it_does_not_change(world: World) -> None:
     page = client.get(f"/recalls/{number}/manage").text
     assert NOTICE["basis"] in page
     assert NOTICE["remedy"] in page
-    data = NOTICE | {"reason": "原因改了", "note": "写错了"}
+    data = NOTICE | {"reason": "原因改了", "reason_en": "Another reason", "note": "写错了"}
     assert client.post(f"/recalls/{number}/correct", data=data).status_code == 302
     with world.app.app_context():
         recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
         assert [notice.basis for notice in recall.notices] == [NOTICE["basis"]] * 2
         assert [notice.facts["sold_in"] for notice in recall.notices] == [["310000", "530100"]] * 2
+
+
+@pytest.mark.parametrize("name", ["reason", "advice", "remedy"])
+def test_a_correction_leaves_no_english_that_says_what_was_said_before(world: World, name: str) -> None:
+    number, _lot, officer = _recalled(world)
+    client, path = world.client(officer), f"/recalls/{number}/correct"
+    stated = NOTICE | {"remedy_en": "Full refund."}
+    assert client.post(path, data=stated | {"note": "补英文"}).status_code == 302
+    changed = stated | {name: "现在的说法", "note": "改中文"}
+    refused = client.post(path, data=changed)
+    assert refused.status_code == 422
+    assert f'id="correct-{name}_en-error"' in refused.text
+    assert "现在的说法" in refused.text
+    assert client.post(path, data=changed | {f"{name}_en": ""}).status_code == 302
+    assert "现在的说法" in world.client(language="en").get(f"/recalls/{number}").text
+
+
+def test_offered_english_goes_with_the_offered_chinese_alone(world: World) -> None:
+    officer = world.regulator()
+    lot = world.released(world.producer())
+    data = NOTICE | {"advice": "就地封存，等人来取。", "advice_en": OFFERED_ADVICE}
+    number = world.client(officer).post(f"/batches/{lot}/recall", data=data).location.split("/")[2]
+    page = world.client(language="en").get(f"/recalls/{number}").text
+    assert "就地封存" in page
+    assert "Return it with its packaging" not in page
 
 
 def test_the_trace_pages_band_has_the_authoritys_number(world: World) -> None:

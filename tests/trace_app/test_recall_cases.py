@@ -159,7 +159,7 @@ class TestNotices:
         more = {"extends": number, "lots": "C-1 C-2", "note": "又查出一批"}
         assert "范围内现在有 2 批" in client.post("/recalls/scope", data=more | {"count": "1"}).text
         assert client.post("/recalls/scope", data=more | {"count": "2"}).status_code == 302
-        fixed = NOTICE | {"level": "3", "reason": "镉 0.21 mg/kg", "note": "复检结果"}
+        fixed = NOTICE | {"level": "3", "reason": "镉 0.21 mg/kg", "reason_en": "", "note": "复检结果"}
         _turn(world, officer, world.regulator("530300"), number, "correct", **fixed)
         assert (
             client.post(f"/recalls/{number}/narrow", data={"out": str(lots[0]), "note": "复检合格"}).status_code == 302
@@ -745,7 +745,7 @@ class TestDesk:
     def test_a_vehicle_that_is_seen_both_ways_is_one_hit(self, world: World) -> None:
         grower = world.producer()
         _send(world, grower, world.released(grower, lot_number="WAYS-1"), "4", "云岭超市", vehicle="云D77777")
-        assert world.client(world.regulator()).get("/desk/search?q=云D777").text.count("云D77777") == 1
+        assert world.client(world.regulator()).get("/desk/search?q=云D777").text.count("<li>") == 1
 
     def test_an_empty_desk(self, world: World) -> None:
         assert "目前没有进行中的召回" in world.client(world.regulator()).get("/desk").text

@@ -166,7 +166,9 @@ def test_a_producer_corrects_its_own_recall_in_wording_and_upward_alone(world: W
     lower = client.post(f"/recalls/{number}/correct", data=NOTICE | {"level": "3", "note": "改低"})
     assert lower.status_code == 422
     assert "降低级别" in lower.text
-    words = client.post(f"/recalls/{number}/correct", data=NOTICE | {"reason": "镉 0.2", "note": "写清"})
+    words = client.post(
+        f"/recalls/{number}/correct", data=NOTICE | {"reason": "镉 0.2", "reason_en": "", "note": "写清"}
+    )
     assert words.status_code == 302
     with world.app.app_context():
         recall = db.session.scalars(db.select(Recall)).one()

@@ -72,7 +72,7 @@ class Case:
 
 TURNINGS = {
     "extend": {"note": "同一地块"},
-    "correct": NOTICE | {"level": "2", "reason": "复检低些", "note": "复检"},
+    "correct": NOTICE | {"level": "2", "reason": "复检低些", "reason_en": "Tested lower", "note": "复检"},
     "narrow": {"note": "误入"},
     "complete": {"note": "做完", "why_open": "不等了"},
     "withdraw": {"note": "误报"},
@@ -141,7 +141,7 @@ def test_what_the_second_officer_refuses_leaves_the_recall_as_it_is(world: World
 
 def test_the_wording_of_level_one_is_not_made_mild_by_one_officer(world: World) -> None:
     case = Case(world)
-    case.turns("correct", **(NOTICE | {"level": "1", "advice": "可以放心食用", "note": "改口"}))
+    case.turns("correct", **(NOTICE | {"level": "1", "advice": "可以放心食用", "advice_en": "", "note": "改口"}))
     assert "可以放心食用" not in world.client().get(f"/recalls/{case.number}").text
 
 
@@ -149,7 +149,7 @@ def test_lowering_from_two_needs_a_second_officer_raising_and_wording_do_not(wor
     case = Case(world, "3")
     case.turns("correct", **(NOTICE | {"level": "2", "note": "更重"}))
     assert case.facts() == ("active", 2, 2, "correct")
-    case.turns("correct", **(NOTICE | {"reason": "镉 0.3", "note": "写清"}))
+    case.turns("correct", **(NOTICE | {"reason": "镉 0.3", "reason_en": "Cadmium 0.3", "note": "写清"}))
     with world.app.app_context():
         assert case.recall().reason == "镉 0.3"
     case.turns("correct", **(NOTICE | {"level": "3", "note": "改轻"}))
@@ -399,7 +399,7 @@ def test_a_turning_that_is_sent_twice_makes_one_notice(world: World, turning: st
     assert set(made_from) == {"1"}
     values = {
         "extend": {"extends": case.number, "lots": "T-2", "count": "1", "note": "同一地块"},
-        "correct": NOTICE | {"level": "2", "reason": "复检高些", "note": "复检"},
+        "correct": NOTICE | {"level": "2", "reason": "复检高些", "reason_en": "", "note": "复检"},
         "narrow": {"out": str(case.lots[0]), "note": "误入"},
         "withdraw": {"note": "误报"},
     }[turning] | {"made_from": "1"}
@@ -415,7 +415,7 @@ def test_a_turning_that_is_sent_twice_makes_one_notice(world: World, turning: st
 
 def test_a_form_from_before_another_officers_notice_is_refused_and_can_be_sent_after_a_look(world: World) -> None:
     case = Case(world, "2")
-    values = NOTICE | {"level": "2", "reason": "复检高些", "note": "复检", "made_from": "1"}
+    values = NOTICE | {"level": "2", "reason": "复检高些", "reason_en": "", "note": "复检", "made_from": "1"}
     above = world.client(case.second)
     assert (
         above.post(f"/recalls/{case.number}/narrow", data={"out": str(case.lots[0]), "note": "误入"}).status_code == 302
@@ -425,6 +425,52 @@ def test_a_form_from_before_another_officers_notice_is_refused_and_can_be_sent_a
     assert refused.status_code == 422
     assert all(text in refused.text for text in ("缩小范围", "复检高些", 'name="made_from" value="2"'))
     assert client.post(f"/recalls/{case.number}/correct", data=values | {"made_from": "2"}).status_code == 302
+
+
+def test_who_has_nothing_left_in_a_recall_is_asked_for_nothing(world: World) -> None:
+    """Narrowed down by all that a party had: it is no party to confirm, to be late, or to hold the end up."""
+    case = Case(world, "2")
+    freed = world.producer(name="别社")
+    world.released(freed, lot_number="F-1")
+    client = world.client(case.officer)
+    extended = client.post("/recalls/scope", data={"extends": case.number, "lots": "F-1", "count": "1", "note": "同车"})
+    assert extended.status_code == 302
+    with world.app.app_context():
+        tasks.tell_everyone(case.recall().id)
+        lot = db.session.scalars(db.select(Batch.id).filter_by(lot_number="F-1")).one()
+    theirs = world.client(freed)
+    assert case.number in theirs.get("/recall-tasks").text
+    assert "等您确认" in theirs.get("/").text
+    assert client.post(f"/recalls/{case.number}/narrow", data={"out": str(lot), "note": "不是它"}).status_code == 302
+    assert case.number not in theirs.get("/recall-tasks").text
+    assert "等您确认" not in theirs.get("/").text
+    page = client.get(f"/recalls/{case.number}/manage").text
+    assert "0/1" in page
+    ending = client.get(f"/recalls/{case.number}/complete").text
+    assert "姜社" in ending
+    assert "别社" not in ending
+    with world.writing():
+        db.session.execute(sa.update(tasks.RecallTask).values(start_due_at=utc_now() - timedelta(hours=1)))
+    desk = client.get("/desk").text
+    late = desk[desk.index("<h2>逾期任务</h2>") :]
+    assert "姜社" in late
+    assert "别社" not in late
+    with world.app.app_context():
+        tasks.escalate()
+        subjects = [row.message["subject"] for row in db.session.scalars(db.select(Delivery))]
+    assert any("逾期" in subject and "姜社" in subject for subject in subjects)
+    assert not any("别社" in subject for subject in subjects)
+
+
+def test_a_turning_that_waits_lies_on_the_desk(world: World) -> None:
+    case = Case(world)
+    case.turns("withdraw", note="误报")
+    desk = world.client(case.second).get("/desk").text
+    waiting = desk[desk.index("<h2>等待批准</h2>") :]
+    assert case.number in waiting[: waiting.index("<h2>", 5)]
+    assert "变更待批准：撤销" in waiting
+    assert case.decides("refuse", note="证据不足")[0] == 302
+    assert "<h2>等待批准</h2>" not in world.client(case.second).get("/desk").text
 
 
 def test_the_database_decides_a_proposal_once_and_by_another(world: World) -> None:

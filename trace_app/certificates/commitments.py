@@ -58,6 +58,7 @@ def not_tested(batch: Batch) -> list[str]:
         for report in tests_of(batch)
         if report.subject is TestSubject.PRODUCT and not report.denied
         for result in report.results
+        if not result.undecided
         for name in (result.analyte, result.analyte_en)
     }
     used: dict[str, str] = {}
@@ -104,7 +105,10 @@ def issue_commitment(
             unit=UNITS.get(batch.unit, batch.unit),
         )
     passed = any(
-        report.subject is TestSubject.PRODUCT and report.verdict is not Verdict.FAIL and not report.denied
+        report.subject is TestSubject.PRODUCT
+        and report.verdict is not Verdict.FAIL
+        and not report.denied
+        and not all(result.undecided for result in report.results)
         for report in tests_of(batch)
     )
     if TESTED & set(bases) and not passed:

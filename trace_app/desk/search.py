@@ -1,4 +1,5 @@
-"""Finding lots, codes, producers, sites, inputs, vehicles, buyers and recalls from a few characters."""
+"""Finding what a regulator knows a few characters of: lots, codes, recalls, producers, sites, inputs, buyers,
+shipments and test reports."""
 
 from __future__ import annotations
 
@@ -29,6 +30,8 @@ from trace_app.folding import fold, fold_column
 from trace_app.inputs.models import InputProduct
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
+from trace_app.laboratory.models import TestReport
+from trace_app.laboratory.texts import laboratory_name
 from trace_app.language import named
 from trace_app.recalls.models import Recall
 from trace_app.recalls.service import may_manage
@@ -70,9 +73,11 @@ def search(user: User, text: str) -> list[Hits]:
         Hits(_("生产者"), _producers(user, text)),
         Hits(_("基地"), _sites(user, text)),
         Hits(_("投入品批号"), _inputs(text)),
+        Hits(_("投入品登记证号"), _registrations(text)),
         Hits(_("有效成分"), _ingredients(text)),
         Hits(_("收货方"), _buyers(user, text)),
-        Hits(_("车辆和运单"), _vehicles(user, text)),
+        Hits(_("发货单和车辆"), _shipments(user, text)),
+        Hits(_("检测报告"), _reports(user, text)),
     ]
     return [hits for hits in found if hits.hits]
 
@@ -178,10 +183,53 @@ def _buyers(user: User, text: str) -> list[Hit]:
     return [Hit(name, phones[name], url_for("shipments.index", q=name)) for name in itertools.islice(phones, EACH)]
 
 
-def _vehicles(user: User, text: str) -> list[Hit]:
+def _registrations(text: str) -> list[Hit]:
+    """What is registered under a number: pesticides, fertilisers, veterinary medicines."""
+    if not fold(text):
+        return []
+    query = (
+        db.select(InputProduct)
+        .where(fold_column(InputProduct.registration_number).startswith(fold(text), autoescape=True))
+        .order_by(InputProduct.registration_number)
+        .limit(EACH)
+    )
+    return [
+        Hit(row.registration_number or "", row.name, url_for("stock.trace_input", q=row.registration_number))
+        for row in db.session.scalars(query)
+    ]
+
+
+def _reports(user: User, text: str) -> list[Hit]:
+    """Reports on lots and sites of the jurisdiction, by what their number begins with."""
+    query = (
+        db.select(TestReport)
+        .outerjoin(Batch, Batch.id == TestReport.batch_id)
+        .outerjoin(Site, Site.id == TestReport.site_id)
+        .where(
+            begins_with(TestReport.report_number, text),
+            sa.or_(
+                visible_to(user, Batch.producer_id, Batch.division_code),
+                visible_to(user, Site.producer_id, Site.division_code),
+            ),
+        )
+        .order_by(TestReport.report_number, TestReport.id.desc())
+        .limit(EACH)
+    )
+    return [
+        Hit(
+            row.report_number,
+            f"{laboratory_name(row)} · {row.sampled_on:%Y-%m-%d}",
+            url_for("laboratory.show", report_id=row.id),
+        )
+        for row in db.session.scalars(query)
+    ]
+
+
+def _shipments(user: User, text: str) -> list[Hit]:
+    """Shipments by their number, or by the plate or waybill that they went with."""
     query = (
         db.select(Shipment)
-        .where(begins_with(Shipment.vehicle, text.upper()))
+        .where(sa.or_(begins_with(Shipment.vehicle, text.upper()), begins_with(Shipment.number, text.upper())))
         .options(joinedload(Shipment.sender))
         .limit(EACH)
     )
@@ -189,8 +237,8 @@ def _vehicles(user: User, text: str) -> list[Hit]:
     found = {row.id: row for way in ways_seen_by(user) for row in db.session.scalars(query.where(way))}
     return [
         Hit(
-            row.vehicle,
-            f"{row.number} · {named(row.sender)} → {row.consignee_name}",
+            row.number if row.number.startswith(text.upper()) else row.vehicle,
+            f"{row.number} {row.vehicle} · {named(row.sender)} → {row.consignee_name}",
             url_for("shipments.show", shipment_id=row.id),
         )
         for row in sorted(found.values(), key=lambda row: (row.vehicle, -row.id))[:EACH]

@@ -14,6 +14,7 @@ from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.recall_tasks.models import RecallTask
+from trace_app.recall_tasks.service import still_concerned
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
 from trace_app.recalls.service import may_manage
 
@@ -25,6 +26,7 @@ class Desk:
     """Open matters in a regulator's jurisdiction. ``managed`` are the ids of those it decides on."""
 
     pending: list[Recall]
+    """What waits for a second officer: recalls of level I, and turnings of recalls."""
     recalls: list[Recall]
     holds: list[Recall]
     drills: list[Recall]
@@ -51,12 +53,17 @@ def desk_of(user: User) -> Desk:
     query = (
         db.select(Recall)
         .where(Recall.id.in_(open_ids), sa.or_(Recall.authority_id.in_(issued_here), Recall.id.in_(lots_here)))
-        .options(joinedload(Recall.authority), joinedload(Recall.issued_by), selectinload(Recall.notices))
+        .options(
+            joinedload(Recall.authority),
+            joinedload(Recall.issued_by),
+            selectinload(Recall.notices),
+            selectinload(Recall.proposals),
+        )
         .order_by(Recall.finish_due_on, Recall.id)
     )
     rows = list(db.session.scalars(query))
     return Desk(
-        pending=[row for row in rows if row.kind is RecallKind.RECALL and row.status is RecallStatus.PENDING],
+        pending=[row for row in rows if _waits(row)],
         recalls=[row for row in rows if row.kind is RecallKind.RECALL and row.status is RecallStatus.ACTIVE],
         holds=[row for row in rows if row.kind is RecallKind.HOLD],
         drills=[row for row in rows if row.kind is RecallKind.DRILL],
@@ -65,12 +72,20 @@ def desk_of(user: User) -> Desk:
     )
 
 
+def _waits(recall: Recall) -> bool:
+    """Whether a recall, or a turning of it, waits for the second officer."""
+    if any(proposal.decided_at is None for proposal in recall.proposals):
+        return True
+    return recall.kind is RecallKind.RECALL and recall.status is RecallStatus.PENDING
+
+
 def _late(recall_ids: list[int]) -> list[RecallTask]:
     """Those who have not begun in time, or reported nothing by the end."""
     query = (
         db.select(RecallTask)
         .where(
             RecallTask.recall_id.in_(recall_ids),
+            still_concerned(),
             sa.or_(
                 sa.and_(RecallTask.acknowledged_at.is_(None), RecallTask.start_due_at < utc_now()),
                 sa.and_(RecallTask.finish_due_on < today(), ~RecallTask.reports.any()),

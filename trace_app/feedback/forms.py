@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from wtforms import BooleanField, Field, HiddenField
@@ -61,17 +62,21 @@ class FeedbackForm(Form):
             raise ValidationError(_("请用文字说明，不要贴多个网址。"))
 
     @property
-    def by_a_person(self) -> bool:
-        """Whether it came back as a person sends it: the hidden field empty, neither at once nor after days."""
+    def by_a_program(self) -> LazyString | None:
+        """What makes it look like sent by a program, said to a person: the hidden field is filled in, or it comes back
+        at once, or after days."""
         if self.website.data:
-            return False
+            return _("没有收到。请从标签的溯源页重新打开这一页再提交。")
         if self._signer is None:
-            return True
+            return None
         try:
             _one, when = self._signer.loads(self.shown.data or "", max_age=MOST_S, return_timestamp=True)
         except BadSignature:
-            return False
-        return bool((datetime.now(UTC) - when).total_seconds() >= LEAST_S)
+            self.shown.data = self._signer.dumps(1)
+            return _("还没有提交：这一页打开太久了。填写的内容都还在，请核对后再点一次“提交”。")
+        if (datetime.now(UTC) - when).total_seconds() < LEAST_S:
+            return _("还没有提交：请核对填写的内容，再点一次“提交”。")
+        return None
 
 
 class ReplyForm(Form):

@@ -43,13 +43,20 @@ class EnoughForToday(Problem):
 def give(label: ScannedLabel, photos: Sequence[CleanedPhoto], **facts: object) -> Feedback:
     """Take in a consumer's feedback, and tell the producer; the regulators too, where it is of fakes or safety.
 
+    What was sent twice, by two taps on the button or after going back, is one: the first answers.
+
     :raises EnoughForToday, PhotoRefused, PhotoOversized, TooManyPhotos:
     """
     since = utc_now() - timedelta(days=1)
+    # One after the other, so that the second of two taps sees the first.
+    batch = db.session.get_one(Batch, label.batch_id, with_for_update={"of": Batch, "key_share": True})
+    same = db.select(Feedback).filter_by(code=label.code, **facts).where(Feedback.created_at > since)
+    known: Feedback | None = db.session.scalar(same.order_by(Feedback.id).limit(1))
+    if known is not None:
+        return known
     recent = sa.select(sa.func.count()).where(Feedback.code == label.code, Feedback.created_at > since)
     if (db.session.scalar(recent) or 0) >= MOST_OF_A_LABEL:
         raise EnoughForToday
-    batch = db.session.get_one(Batch, label.batch_id)
     row = Feedback(
         ticket=secrets.token_hex(TICKET_LENGTH // 2), code=label.code, batch_id=batch.id, batch=batch, **facts
     )

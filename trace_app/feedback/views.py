@@ -57,10 +57,10 @@ def give(code: str) -> ResponseReturnValue:
     signer = URLSafeTimedSerializer(current_app.secret_key or "", "feedback")
     form = FeedbackForm(signer=signer, kind=request.args.get("about", ""))
     if form.validate_on_submit():
-        if not form.by_a_person:
+        refusal = form.by_a_program
+        if refusal is not None:
             log.info("feedback not taken", code=label.code)
-            form.form_errors = [_("没有收到。请从标签的溯源页重新打开这一页，慢一点再提交。")]
-            form.shown.data = signer.dumps(1)
+            form.form_errors = [refusal]
         else:
             with form.refusals(photos=TooManyPhotos), transaction():
                 row = service.give(

@@ -167,3 +167,9 @@ class TestResult(Model):
     verdict: Mapped[Verdict] = mapped_column(one_of(Verdict, "verdict"))
 
     report: Mapped[TestReport] = relationship(back_populates="results")
+
+    @property
+    def undecided(self) -> bool:
+        """Whether there is a limit that the result can't be held against: the method is too coarse, or the units can't
+        be compared. Then it shows nothing of the lot."""
+        return self.verdict is Verdict.OPEN and bool(self.limit_op)

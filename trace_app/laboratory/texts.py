@@ -71,6 +71,15 @@ def limit_beside(limits: Sequence[Limit], analyte: str, day: date | None) -> str
     return limit_in_words(limit) if limit is not None else ""
 
 
+def why_undecided(result: TestResult) -> str:
+    """Why a result can't be held against its limit; empty where it can, or there is none."""
+    if not result.undecided:
+        return ""
+    if result.detected:
+        return str(_("单位与限量不同，不能判定"))
+    return str(_("检出限高于限量，不能判定"))
+
+
 def in_one_line(results: Sequence[TestResult]) -> str:
     """Results as one piece of text: who has confirmed them has seen these and no others."""
     return "；".join(f"{result.analyte} {outcome(result)}" for result in results)

@@ -23,7 +23,16 @@ from trace_app.laboratory import service as laboratory
 from trace_app.laboratory.forms import LotSearchForm, TestOrderForm, TestReportForm, offered_lines, typed_lines
 from trace_app.laboratory.models import TestOrder, TestReport, TestResult, TestSubject, Verdict
 from trace_app.laboratory.service import ResultFacts
-from trace_app.laboratory.texts import KINDS, SUBJECTS, in_one_line, laboratory_name, limit_beside, limit_text, outcome
+from trace_app.laboratory.texts import (
+    KINDS,
+    SUBJECTS,
+    in_one_line,
+    laboratory_name,
+    limit_beside,
+    limit_text,
+    outcome,
+    why_undecided,
+)
 from trace_app.laboratory.verdicts import TEST_UNITS
 from trace_app.media.service import keep_pdf, own_document
 from trace_app.release.service import check_lot
@@ -36,6 +45,7 @@ register_words(views, test_subject=SUBJECTS, test_kind=KINDS)
 views.add_app_template_filter(laboratory_name)
 views.add_app_template_filter(outcome)
 views.add_app_template_filter(limit_text)
+views.add_app_template_filter(why_undecided)
 
 
 @dataclass(frozen=True)
@@ -186,6 +196,7 @@ def _enter(subject: TestSubject, tested: Callable[[], Tested]) -> ResponseReturn
         data={"sample_number": found.order.sample_number, "kind": found.order.kind} if found.order else None,
     )
     failed: list[TestResult] = []
+    """What is looked at once more: results that fail, and those that can't be held against their limit."""
     if form.is_submitted():
         # All that is wrong is said at once, in the fields as well as in the results.
         form.validate()
@@ -194,7 +205,7 @@ def _enter(subject: TestSubject, tested: Callable[[], Tested]) -> ResponseReturn
             form.refuse("correction_reason", str(_("请填写更正原因。")))
         if not form.errors:
             judged = laboratory.judged(results, form.sampled_on.data, batch)
-            failed = [row for row in judged if row.verdict is Verdict.FAIL]
+            failed = [row for row in judged if row.verdict is Verdict.FAIL or row.undecided]
             if failed and form.confirmed.data != in_one_line(failed):
                 _ask_once_more(form, failed)
             else:
@@ -235,7 +246,9 @@ def _ask_once_more(form: TestReportForm, failed: Sequence[TestResult]) -> None:
         with form.refusals(), transaction():
             form.kept.data = keep_pdf(the_user(), *pdf).name
     if not form.errors:
-        question = _("还没有保存：有 %(count)d 项不合格。请对照报告原件核对下面的数值和单位。", count=len(failed))
+        question = _(
+            "还没有保存：有 %(count)d 项不合格或不能判定。请对照报告原件核对下面的数值和单位。", count=len(failed)
+        )
         form.form_errors = [*form.form_errors, str(question)]
 
 

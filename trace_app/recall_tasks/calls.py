@@ -19,7 +19,7 @@ from trace_app.extensions import db, jobs
 from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallTask
-from trace_app.recall_tasks.service import message_of, parties_of, regulators_of
+from trace_app.recall_tasks.service import message_of, parties_of, regulators_of, still_concerned
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
 from trace_app.settings import settings
 
@@ -61,6 +61,7 @@ def calls_for(user: User) -> list[Call]:
             RecallTask.organisation_id == user.organisation_id,
             RecallTask.acknowledged_at.is_(None),
             Recall.status == RecallStatus.ACTIVE,
+            still_concerned(),
         )
         .distinct()
     )

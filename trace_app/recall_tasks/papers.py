@@ -39,7 +39,7 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
         (str(_("批次")), str(recall.lot_count)),
         (
             str(_("有关各方")),
-            str(_("%(all)d 家，%(confirmed)d 家已确认", all=len(progress.parties), confirmed=progress.confirmed)),
+            str(_("%(all)d 家，%(confirmed)d 家已确认", all=len(progress.concerned), confirmed=progress.confirmed)),
         ),
         (str(_("最后一家确认用时")), "" if hours is None else str(_("%(hours)s 小时", hours=f"{hours:.1f}"))),
         (str(_("已控制")), _percent(progress.secured)),
@@ -103,9 +103,9 @@ def _parties(progress: RecallProgress) -> Table:
     heads = [str(text) for text in (_("单位"), _("确认"), _("确认人"), _("批次"), _("已控制"), _("已核清"))]
     rows = []
     for party in progress.parties:
-        confirmed = _day(party.task.acknowledged_at) or str(_("未确认"))
+        confirmed = _day(party.task.acknowledged_at) or str(_("未确认") if party.concerned else _("已排除"))
         shares = [_percent(party.secured), _percent(party.known)]
-        rows.append([party_name(party.task), confirmed, party.task.acknowledged_by, str(party.lots), *shares])
+        rows.append([party_name(party.task), confirmed, party.task.acknowledged_by, str(len(party.counted)), *shares])
     return str(_("有关各方")), heads, rows, [5, 2.4, 2, 1, 1.3, 1.3]
 
 

@@ -12,7 +12,7 @@ from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.recall_tasks.models import RecallTask
-from trace_app.recall_tasks.service import QUANTITIES, counted_lots, lots_left_out, tasks_of
+from trace_app.recall_tasks.service import QUANTITIES, Counted, counted_lots, lots_left_out, tasks_of
 from trace_app.recalls.models import Recall, RecallStatus
 
 
@@ -23,17 +23,25 @@ def share(part: Decimal, whole: Decimal) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class PartyProgress:
-    """How far one party is. Percentages are means over its lots; None where nothing was in its hands."""
+    """How far one party is. Percentages are means over its lots; None where nothing was in its hands.
+
+    :ivar counted: its lots in the recall as it stands; none where the recall was narrowed down by all it had.
+    """
 
     task: RecallTask
-    lots: int
+    counted: list[Counted]
     secured: float | None
     known: float | None
 
     @property
+    def concerned(self) -> bool:
+        """Whether the recall still has lots of it."""
+        return bool(self.counted)
+
+    @property
     def late(self) -> bool:
         """Whether it has not begun in time, or not finished."""
-        if self.task.recall.status is not RecallStatus.ACTIVE:
+        if self.task.recall.status is not RecallStatus.ACTIVE or not self.concerned:
             return False
         if self.task.acknowledged_at is None:
             return self.task.start_due_at < utc_now()
@@ -61,18 +69,25 @@ class LotProgress:
 
 @dataclass(frozen=True, slots=True)
 class RecallProgress:
-    """How far a recall is. ``known`` is the mean share of goods of which it is known what became of them."""
+    """How far a recall is. ``known`` is the mean share of goods of which it is known what became of them.
+
+    :ivar parties: all who were given a task, those last whom the recall does not concern any more.
+    """
 
     parties: list[PartyProgress]
     lots: list[LotProgress]
     secured: float | None
     known: float | None
     hours_to_contact: float | None
-    """Hours until the last party confirmed; None as long as any has not."""
+    """Hours until the last party concerned confirmed; None as long as any has not."""
+
+    @property
+    def concerned(self) -> list[PartyProgress]:
+        return [party for party in self.parties if party.concerned]
 
     @property
     def confirmed(self) -> int:
-        return sum(party.task.acknowledged_at is not None for party in self.parties)
+        return sum(party.task.acknowledged_at is not None for party in self.concerned)
 
 
 def progress_of(recall: Recall) -> RecallProgress:
@@ -98,20 +113,21 @@ def progress_of(recall: Recall) -> RecallProgress:
         parties.append(
             PartyProgress(
                 task,
-                len(counted),
+                counted,
                 _mean(share(one.secured, one.supplied) for one in counted),
                 _mean(share(one.known, one.supplied) for one in counted),
             )
         )
     lots = sorted((LotProgress(**sums) for sums in by_lot.values()), key=lambda lot: lot.left_out)
     standing = [lot for lot in lots if not lot.left_out]
-    moments = [party.task.acknowledged_at for party in parties if party.task.acknowledged_at is not None]
+    concerned = [party for party in parties if party.concerned]
+    moments = [party.task.acknowledged_at for party in concerned if party.task.acknowledged_at is not None]
     return RecallProgress(
-        parties,
+        sorted(parties, key=lambda party: not party.concerned),
         lots,
         _mean(lot.secured for lot in standing),
         _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in standing),
-        _hours(recall.in_force_at, max(moments)) if moments and len(moments) == len(parties) else None,
+        _hours(recall.in_force_at, max(moments)) if moments and len(moments) == len(concerned) else None,
     )
 
 

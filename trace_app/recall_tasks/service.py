@@ -294,6 +294,7 @@ def escalate() -> None:
                 RecallTask.escalated_at.is_(None),
                 RecallTask.start_due_at < utc_now(),
                 Recall.status == RecallStatus.ACTIVE,
+                still_concerned(),
             )
             .with_for_update(of=RecallTask, key_share=True)
         )
@@ -348,12 +349,27 @@ def tasks_of(recall: Recall) -> list[RecallTask]:
     return list(db.session.scalars(query))
 
 
+def still_concerned() -> sa.ColumnElement[bool]:
+    """Whether a recall as it stands has lots of a task's party. Narrowed down by all that a party had, it asks nothing
+    of it any more."""
+    counted = sa.select(RecallTaskLot.batch_id).where(RecallTaskLot.task_id == RecallTask.id)
+    standing = counted.join(RecallMember, RecallMember.batch_id == RecallTaskLot.batch_id).where(
+        RecallMember.recall_id == RecallTask.recall_id, RecallMember.removed_in.is_(None)
+    )
+    # Tasks older than the counting have none.
+    return sa.or_(standing.exists(), ~counted.exists())
+
+
 def open_tasks(user: User) -> list[RecallTask]:
     """What an organisation still has to do in recalls, holds and drills."""
     query = (
         _with_parties(db.select(RecallTask))
         .join(RecallTask.recall)
-        .where(RecallTask.organisation_id == user.organisation_id, Recall.status == RecallStatus.ACTIVE)
+        .where(
+            RecallTask.organisation_id == user.organisation_id,
+            Recall.status == RecallStatus.ACTIVE,
+            still_concerned(),
+        )
         .order_by(RecallTask.acknowledged_at.is_not(None), RecallTask.start_due_at)
     )
     return list(db.session.scalars(query))

@@ -20,14 +20,7 @@ from trace_app.extensions import db
 from trace_app.forms import plain_decimal
 from trace_app.messages.service import tell
 from trace_app.recall_tasks.progress import progress_of
-from trace_app.recall_tasks.service import (
-    counted_lots,
-    has_photos,
-    message_of,
-    party_name,
-    regulators_of,
-    tasks_of,
-)
+from trace_app.recall_tasks.service import has_photos, message_of, party_name, regulators_of
 from trace_app.recalls import cases, extension_holds, further_notices, service
 from trace_app.recalls.models import NoticeText, Recall, RecallKind, RecallProposal, Turning
 from trace_app.recalls.scope import RecallScope
@@ -222,21 +215,21 @@ def _propose(
 def still_open(recall: Recall) -> StoredJson:
     """What is open in a recall: who has not confirmed, what is not under control, by party and lot, who has shown no
     evidence; and how much is under control, in percent."""
+    progress = progress_of(recall)
     unconfirmed, unproven, uncontrolled = [], [], []
-    for task in tasks_of(recall):
-        name = party_name(task)
-        counted = counted_lots(task)
-        if task.acknowledged_at is None:
+    for party in progress.concerned:
+        name = party_name(party.task)
+        if party.task.acknowledged_at is None:
             unconfirmed.append(name)
-        if any(one.supplied for one in counted) and not has_photos(task):
+        if any(one.supplied for one in party.counted) and not has_photos(party.task):
             unproven.append(name)
-        for one in counted:
+        for one in party.counted:
             rest = max(one.supplied - one.secured, Decimal(0))
             if rest:
                 facts = {"lot": one.batch.lot_number, "quantity": plain_decimal(rest), "unit": one.batch.unit}
                 uncontrolled.append({"party": name, **facts})
     found: StoredJson = {"unconfirmed": unconfirmed, "uncontrolled": uncontrolled, "unproven": unproven}
-    return found | {"secured": progress_of(recall).secured}
+    return found | {"secured": progress.secured}
 
 
 def is_open(found: StoredJson) -> bool:

@@ -103,7 +103,9 @@ def must_be_active(user: User, recall: Recall) -> None:
 
 
 def text_of(recall: Recall) -> NoticeText:
-    """What the latest notice says."""
+    """What the latest notice says; nothing yet of a drill that waits for its scope."""
+    if not recall.notices:
+        return NoticeText(recall.level, "", "")
     said = {name: getattr(recall.notice, name) for name in NoticeText.__dataclass_fields__}
     return NoticeText(**(said | {"level": recall.level}))
 

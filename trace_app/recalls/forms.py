@@ -92,8 +92,19 @@ class CauseForm(Form):
     reason_en = TextField(_("原因（英文）"), [optional(), at_most(800)])
 
     def said(self, *names: str) -> dict[str, str]:
-        """What was filled in, once the form is valid."""
-        return {name: self[name].data or "" for name in names}
+        """What was filled in, once the form is valid.
+
+        An English text that was offered goes with the Chinese one that was offered beside it, and with no other.
+        """
+        found = {name: self[name].data or "" for name in names}
+        for name in names:
+            english = self[f"{name}_en"] if f"{name}_en" in names else None
+            if english is None or not english.default:
+                continue
+            offered = self[name].default() if callable(self[name].default) else self[name].default
+            if found[name] != offered and found[english.name] == english.default:
+                found[english.name] = ""
+        return found
 
 
 class NoticeForm(CauseForm):
@@ -220,6 +231,26 @@ class DecideForm(Form):
 
 class CorrectForm(NoticeForm):
     note = TextField(_("为什么更正"), [required(), at_most(500)])
+
+    def __init__(self, *args: object, stated: NoticeText, **kwargs: object) -> None:
+        """:param stated: what the latest notice says."""
+        super().__init__(*args, **kwargs)
+        self._stated = stated
+
+    def validate_reason_en(self, field: Field) -> None:
+        self._must_follow(field, "reason")
+
+    def validate_advice_en(self, field: Field) -> None:
+        self._must_follow(field, "advice")
+
+    def validate_remedy_en(self, field: Field) -> None:
+        self._must_follow(field, "remedy")
+
+    def _must_follow(self, field: Field, name: str) -> None:
+        """Raise where the Chinese text was changed and the English one says what it said before."""
+        before = getattr(self._stated, f"{name}_en")
+        if before and field.data == before and (self[name].data or "") != getattr(self._stated, name):
+            raise ValidationError(_("中文已改，英文还是原来的。请把英文也改过来；来不及翻译就清空。"))
 
 
 class RecallSearchForm(Form):

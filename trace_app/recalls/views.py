@@ -330,7 +330,7 @@ def narrow(number: str) -> ResponseReturnValue:
 @views.post("/recalls/<number>/correct")
 @allow(*ISSUERS)
 def correct(number: str) -> ResponseReturnValue:
-    form = CorrectForm()
+    form = CorrectForm(stated=cases.text_of(service.managed_recall(the_user(), number)))
     if form.validate():
         with form.refusals(), transaction():
             recall = service.managed_recall(the_user(), number)
@@ -492,13 +492,14 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
     recall = service.managed_recall(the_user(), number)
     pending = recall.status is RecallStatus.PENDING
     pending_drill = recall.kind is RecallKind.DRILL and pending
-    current = asdict(cases.text_of(recall)) if recall.notices else {}
+    stated = cases.text_of(recall)
+    values = {**asdict(stated), "level": str(recall.level)}
     offered = {
         "reject_form": NoteForm(formdata=None),
         "narrow_form": NoteForm(formdata=None),
         "end_form": NoteForm(formdata=None),
         "decide_form": DecideForm(formdata=None),
-        "correct_form": CorrectForm(formdata=None, data={**current, "level": str(recall.level)}),
+        "correct_form": CorrectForm(formdata=None, data=values, stated=stated),
     }
     lots = lots_listed([recall])[recall.id]
     waiting = next((row for row in recall.proposals if row.decided_at is None), None)

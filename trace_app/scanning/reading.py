@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from trace_app.batches.models import Batch, notices_on
+from trace_app.clock import local_day
 from trace_app.db.base import Id
 from trace_app.db.prepared import PreparedSelect
 from trace_app.labels.models import LabelLevel, LabelRun
@@ -48,6 +50,7 @@ RUNS: sa.Select[Any] = sa.select(
     LabelRun.voided,
     Batch.id,
     sa.type_coerce(Batch.status, sa.String),
+    sa.cast(Batch.best_before, sa.String),
     *page_state(),
 ).join(Batch, Batch.id == LabelRun.batch_id)
 """What every scan's answer rests on. The tables that it names are those that may stop a label: see `lease`."""
@@ -69,7 +72,7 @@ class RunState(NamedTuple):
     voided: str
     page: PageKey
     version: tuple[object, ...]
-    """`page_state` of its lot."""
+    """`page_state` of its lot, and whether its best-before date is over."""
     is_single: bool
     """Whether each label is a single item's, whose scans its page tells."""
     lot_version: int
@@ -151,9 +154,10 @@ def reading_connection(engine: sa.Engine) -> sa.Connection:
 
 
 def _state(row: Sequence[Any]) -> RunState | None:
-    run_id, count, level, has_pin, voided, batch_id, status, *version = row
+    run_id, count, level, has_pin, voided, batch_id, status, best_before, *version = row
     # A draft has labels only where a recall took it in; a container's page shows what lies inside.
     if status == "draft" or level in CONTAINERS:
         return None
     key = PageKey(batch_id, sys.intern(level), has_pin)
-    return RunState(run_id, count, voided, key, tuple(version), level == LabelLevel.ITEM, version[1])
+    is_over = best_before is not None and best_before < local_day(int(time.time()))
+    return RunState(run_id, count, voided, key, (*version, is_over), level == LabelLevel.ITEM, version[1])

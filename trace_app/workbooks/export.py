@@ -21,7 +21,7 @@ from trace_app.findings.service import gone, standing
 from trace_app.forms import plain_decimal
 from trace_app.laboratory.models import TestResult
 from trace_app.laboratory.reports import tests_of
-from trace_app.laboratory.texts import SUBJECTS, VERDICTS, laboratory_name, limit_text, outcome
+from trace_app.laboratory.texts import SUBJECTS, VERDICTS, laboratory_name, limit_text, outcome, why_undecided
 from trace_app.language import language, named
 from trace_app.records.intervals import intervals
 from trace_app.records.models import Record
@@ -110,7 +110,7 @@ def _tests(batch: Batch) -> Table:
             named(result, "analyte"),
             outcome(result),
             _limit(result),
-            str(VERDICTS[result.verdict]),
+            why_undecided(result) or str(VERDICTS[result.verdict]),
         ]
         for report in tests_of(batch)
         for result in report.results

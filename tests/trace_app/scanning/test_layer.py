@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 import brotli
@@ -14,6 +15,8 @@ from tests.trace_app.scanning.asking import ask, layer_of
 from tests.world import World
 from trace_app.accounts.models import Organisation
 from trace_app.extensions import db
+from trace_app.public import trace
+from trace_app.scanning import reading
 from trace_app.scanning.pages import KeptPage, PageKey, PageStore
 
 
@@ -80,6 +83,23 @@ def test_a_page_is_rendered_once_for_all_labels_until_something_changes(world: W
     world.record(actor, batch_id, note="新的一条")
     assert "新的一条" in ask(world.app.wsgi_app, code)[2].decode()
     assert renderings == [batch_id, batch_id]
+
+
+def test_goods_past_their_best_before_date_are_not_shown_green(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day turns and nothing is written: the kept page is another one all the same."""
+    actor = world.producer()
+    _lot, code = world.labelled(actor, produced_on="2025-11-06", best_before="2026-11-30")
+
+    def on(day: str) -> str:
+        monkeypatch.setattr(reading, "local_day", lambda _unix: day)
+        monkeypatch.setattr(trace, "today", lambda: date.fromisoformat(day))
+        return ask(world.app.wsgi_app, code)[2].decode()
+
+    assert "来源可查" in on("2026-11-30")
+    after = on("2026-12-01")
+    assert "已过保质期" in after
+    assert "来源可查" not in after
+    assert '<div class="state held"' in after
 
 
 def test_a_foreign_host_stands_on_nobodys_page(world: World) -> None:
