@@ -27,6 +27,7 @@ from trace_app.accounts.service import place_name
 from trace_app.clock import local
 from trace_app.forms import Form, plain_decimal
 from trace_app.language import language, named
+from trace_app.navigation import current_of, menu_of
 from trace_app.settings import absolute, address_of
 from trace_app.units import unit_name
 from trace_app.values import Json
@@ -97,6 +98,8 @@ def init_app(app: Flask) -> None:
         script=script,
         language=language,
         acting_user=acting_user,
+        menu_of=menu_of,
+        current_of=current_of,
         other_language_url=other_language_url,
         html_language=lambda: "zh-CN" if language() == "zh" else "en",
     )

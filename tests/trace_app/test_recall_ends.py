@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.trace_app.test_recall_cases import NOTICE, _issue, _state
-from tests.world import Actor, World, photo
+from tests.world import Actor, World, pdf, photo
 from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.extensions import db
@@ -276,6 +276,65 @@ def test_who_reports_destruction_shows_it(world: World) -> None:
     assert shop.post(path, data=report | {"photos": (io.BytesIO(photo()), "a.jpg")}).status_code == 302
     # What was shown once counts for what is reported later.
     assert shop.post(path, data=report | {f"destroyed-{lot}": "100", f"sealed-{lot}": "0"}).status_code == 302
+
+
+def test_a_document_shows_destruction_as_well_as_a_photo(world: World) -> None:
+    grower, officer = world.producer(name="姜社"), world.regulator()
+    lot = world.released(grower, quantity="100", lot_number="D-2")
+    number = _issue(world, officer, lot)
+    path = f"/recall-tasks/{_token(world, number, '姜社')}/report"
+    report = {"name": "张三", f"destroyed-{lot}": "100"}
+    shop = world.client()
+    wrong = shop.post(path, data=report | {"pdf": (io.BytesIO(b"no paper"), "单.pdf")})
+    assert wrong.status_code == 422
+    assert "不是能打开的 PDF" in wrong.text
+    assert 'value="100"' in wrong.text
+    assert shop.post(path, data=report | {"pdf": (io.BytesIO(pdf()), "处理单.pdf")}).status_code == 302
+    client = world.client(officer)
+    assert "处理单.pdf" in client.get(f"/recalls/{number}/manage").text
+    ending = client.get(f"/recalls/{number}/complete").text
+    assert "姜社" not in ending[ending.index("没有证据</dt>") : ending.index("</dl>", ending.index("没有证据</dt>"))]
+    link = re.search(r'href="(/media/[0-9a-f]{32}\.pdf)"', client.get(f"/recalls/{number}/manage").text)
+    assert link
+    assert client.get(link[1]).data.startswith(b"%PDF-")
+
+
+def test_plan_closing_report_and_conclusion_are_part_of_the_case(world: World) -> None:
+    grower, officer = world.producer(name="姜社"), world.regulator()
+    lot = world.released(grower, quantity="100", lot_number="F-1")
+    number = _issue(world, officer, lot)
+    page, client = f"/recall-tasks/{_token(world, number, '姜社')}", world.client(officer)
+    assert "交计划或报告" in world.client().get(page).text
+    empty = world.client().post(f"{page}/filings", data={"kind": "plan", "name": "张三", "text": " "})
+    assert empty.status_code == 422
+    assert "请写明内容" in empty.text
+    assert 'value="张三"' in empty.text
+    assert (
+        world.client().post(f"{page}/filings", data={"kind": "conclusion", "name": "张三", "text": "好"}).status_code
+        == 422
+    )
+    plan = {"kind": "plan", "name": "张三", "text": "三天内收回\n逐店核对"}
+    assert world.client().post(f"{page}/filings", data=plan).status_code == 302
+    closing = {"kind": "closing_report", "name": "张三", "pdf": (io.BytesIO(pdf()), "总结.pdf")}
+    assert world.client().post(f"{page}/filings", data=closing).status_code == 302
+    seen = client.get(f"/recalls/{number}/manage").text
+    assert all(text in seen for text in ("三天内收回", "总结.pdf", "召回总结报告"))
+    assert "请写明内容" in client.post(f"/recalls/{number}/conclusion", data={"text": ""}).text
+    assert client.post(f"/recalls/{number}/conclusion", data={"text": "计划可行，召回彻底"}).status_code == 302
+    assert "召回彻底" in world.client().get(page).text
+    read = pypdfium2.PdfDocument(client.get(f"/recalls/{number}/report.pdf").data)
+    text = "".join(sheet.get_textpage().get_text_range() for sheet in read).replace("\r\n", "")
+    assert all(word in text for word in ("三天内收回", "总结.pdf", "召回彻底"))
+    # Papers stay as they were handed in, also by SQL.
+    with pytest.raises(sa.exc.IntegrityError), world.writing():
+        db.session.execute(sa.text("UPDATE recall_filings SET text = 'x'"))
+
+
+def test_another_countys_officer_writes_no_conclusion(world: World) -> None:
+    lot = world.released(world.producer())
+    number = _issue(world, world.regulator(), lot)
+    other = world.client(world.regulator("530381"))
+    assert other.post(f"/recalls/{number}/conclusion", data={"text": "好"}).status_code == 404
 
 
 def test_the_feed_names_the_lots_that_are_out_until_they_come_in_again(world: World) -> None:

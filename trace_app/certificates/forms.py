@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import FileField
 from wtforms import BooleanField, Field, SelectMultipleField
 from wtforms.validators import ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -27,6 +26,7 @@ from trace_app.forms import (
     required,
 )
 from trace_app.language import named
+from trace_app.media.forms import PdfField
 from trace_app.values import Facts
 
 BASES = {
@@ -44,7 +44,7 @@ class CertificateForm(Form):
     product_id = SelectField(_("适用产品"), coerce=number_or_none)
     valid_from = DateField(_("有效期自"), [required()])
     valid_until = DateField(_("有效期至"), [required()])
-    pdf = FileField(_("证书扫描件（PDF）"))
+    pdf = PdfField(_("证书扫描件（PDF）"))
 
     def __init__(self, *args: object, products: Sequence[Product] = (), **kwargs: object) -> None:
         super().__init__(*args, **kwargs)

@@ -19,7 +19,7 @@ from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.media.service import keep_pdf
+from trace_app.media.service import keep_document
 from trace_app.values import Facts
 
 
@@ -30,14 +30,14 @@ class CertificateKnown(Problem):
 def add_certificate(user: User, facts: Facts, pdf: tuple[str, bytes] | None = None) -> Certificate:
     """Register a certificate.
 
-    :raises CertificateKnown, NotAPdf, DocumentTooLarge:
+    :raises CertificateKnown:
     """
     keys = {"producer_id": user.organisation_id, "type": facts["type"], "number": facts["number"]}
     if db.session.scalar(db.select(Certificate.id).filter_by(**keys)):
         raise CertificateKnown(number=facts["number"])
     certificate = Certificate(producer_id=user.organisation_id, created_by_id=user.id, **facts)
     if pdf is not None:
-        certificate.document_id = keep_pdf(user, *pdf).id
+        certificate.document_id = keep_document(user, *pdf, "pdf").id
     db.session.add(certificate)
     db.session.flush()
     _look_again(certificate)

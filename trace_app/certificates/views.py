@@ -21,7 +21,6 @@ from trace_app.certificates.texts import certificate_label
 from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.templating import register_words, status_of
-from trace_app.uploads import upload
 
 views = Blueprint("certificates", __name__)
 register_words(views, commitment_base=BASES)
@@ -35,9 +34,8 @@ def index() -> ResponseReturnValue:
     own = the_user().role is RoleName.PRODUCER
     form = CertificateForm(products=products_of(the_user().organisation) if own else ())
     if own and form.validate_on_submit():
-        pdf = upload(form.pdf)
         with form.refusals(number=service.CertificateKnown), transaction():
-            service.add_certificate(the_user(), form.certificate_facts, pdf)
+            service.add_certificate(the_user(), form.certificate_facts, form.pdf.opened)
         if not form.errors:
             flash(_("证书已登记。到期前会提醒您。"))
             return redirect(url_for("certificates.index"))

@@ -44,6 +44,7 @@ APPEND_ONLY = (
         fixed=("recall_id", "turning", "content", "note", "hold_id", "proposed_by_id", "proposed_at"),
         once=("decided_by_id", "decided_at", "approved", "decision_note", "reminded_at", "raised_at"),
     ),
+    AppendOnly("recall_filings"),
     AppendOnly("recall_reports"),
     AppendOnly("recall_task_lots"),
     AppendOnly("receipt_lines"),

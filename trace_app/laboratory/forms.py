@@ -7,7 +7,6 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_babel.speaklater import LazyString
-from flask_wtf.file import FileField
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, HiddenField
 from wtforms.validators import StopValidation, ValidationError
@@ -31,6 +30,7 @@ from trace_app.laboratory.service import ResultFacts
 from trace_app.laboratory.texts import KINDS, result_text
 from trace_app.laboratory.verdicts import TEST_UNITS, NotAResult, read_result
 from trace_app.language import named
+from trace_app.media.forms import PdfField
 from trace_app.reference.models import Limit
 from trace_app.values import Facts
 
@@ -96,7 +96,7 @@ class TestReportForm(Form):
     sample = StringField(_("样品状态"), [optional(), at_most(100)], description=_("如 完好，冷藏"))
     sampled_on = DateField(_("抽样日期"), [required(), not_future], description=_("按这一天有效的标准判定"))
     issued_on = DateField(_("签发日期"), [required(), not_future])
-    pdf = FileField(_("报告原件（PDF）"))
+    pdf = PdfField(_("报告原件（PDF）"))
     correction_reason = StringField(_("更正原因"), [optional(), at_most(300)], description=_("会与原报告一起保留"))
 
     confirmed = HiddenField()

@@ -27,7 +27,7 @@ from trace_app.laboratory.models import LaboratoryAnswer, TestOrder, TestReport,
 from trace_app.laboratory.reports import not_corrected
 from trace_app.laboratory.verdicts import MeasuredResult, limit_for, verdict, verdict_of_all
 from trace_app.media.models import Document
-from trace_app.media.service import keep_pdf
+from trace_app.media.service import keep_document
 from trace_app.reference.models import Limit
 from trace_app.values import Facts
 
@@ -205,7 +205,7 @@ def add_report(
     :param pdf: file name and content of the report itself.
     :param replaces: the report that this one corrects.
     :param document: the report itself, where it was kept before.
-    :raises ReportKnown, ReportCorrected, NotAPdf, DocumentTooLarge:
+    :raises ReportKnown, ReportCorrected:
     """
     facts = facts | _whose(user, facts)
     rows = judged(results, facts["sampled_on"], batch)
@@ -225,7 +225,7 @@ def add_report(
         results=rows,
     )
     if pdf is not None:
-        report.document_id = keep_pdf(user, *pdf).id
+        report.document_id = keep_document(user, *pdf, "pdf").id
     elif document is not None:
         report.document_id = document.id
     elif replaces is not None:

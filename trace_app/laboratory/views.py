@@ -34,10 +34,9 @@ from trace_app.laboratory.texts import (
     why_undecided,
 )
 from trace_app.laboratory.verdicts import TEST_UNITS
-from trace_app.media.service import keep_pdf, own_document
+from trace_app.media.service import keep_document, own_document
 from trace_app.release.service import check_lot
 from trace_app.templating import register_words, status_of
-from trace_app.uploads import upload
 
 views = Blueprint("laboratory", __name__)
 ENTERED_BY = (RoleName.PRODUCER, RoleName.LABORATORY)
@@ -241,10 +240,9 @@ def _enter(subject: TestSubject, tested: Callable[[], Tested]) -> ResponseReturn
 
 def _ask_once_more(form: TestReportForm, failed: Sequence[TestResult]) -> None:
     """Have what did not pass looked at once more; the PDF that came with it is kept meanwhile."""
-    pdf = upload(form.pdf)
-    if pdf is not None:
+    if form.pdf.opened is not None:
         with form.refusals(), transaction():
-            form.kept.data = keep_pdf(the_user(), *pdf).name
+            form.kept.data = keep_document(the_user(), *form.pdf.opened, "pdf").name
     if not form.errors:
         question = _(
             "还没有保存：有 %(count)d 项不合格或不能判定。请对照报告原件核对下面的数值和单位。", count=len(failed)
@@ -261,7 +259,7 @@ def _add(form: TestReportForm, subject: TestSubject, results: Sequence[ResultFac
         batch=tested.batch,
         site=tested.site,
         replaces=tested.replaces,
-        pdf=upload(form.pdf),
+        pdf=form.pdf.opened,
         document=own_document(the_user(), form.kept.data or ""),
         reason=form.correction_reason.data or "",
     )

@@ -1,14 +1,15 @@
-"""Photos that come with a form."""
+"""Photos and PDFs that come with a form."""
 
 from __future__ import annotations
 
-from flask_wtf.file import MultipleFileField
+from flask_wtf.file import FileField, MultipleFileField
 from wtforms import Form as AnyForm
 from wtforms import ValidationError
 
 from media_store.photos import CleanedPhoto
 from trace_app.errors import Problem
-from trace_app.media.service import MAX_PHOTOS, TooManyPhotos, cleaned_photo
+from trace_app.media.service import MAX_PHOTOS, TooManyPhotos, check_pdf, cleaned_photo
+from trace_app.uploads import upload
 
 
 class PhotosField(MultipleFileField):
@@ -33,3 +34,23 @@ class PhotosField(MultipleFileField):
                 faults.append(problem.message)
         if faults:
             raise ValidationError(" ".join(faults))
+
+
+class PdfField(FileField):
+    """A PDF that is opened when the form is checked: before any transaction begins.
+
+    :ivar opened: file name and content, where one came that can be kept.
+    """
+
+    opened: tuple[str, bytes] | None = None
+
+    def pre_validate(self, form: AnyForm) -> None:
+        """:raises ValidationError: for what can't be kept."""
+        file = upload(self)
+        if file is None:
+            return
+        try:
+            check_pdf(*file)
+        except Problem as problem:
+            raise ValidationError(problem.message) from problem
+        self.opened = file

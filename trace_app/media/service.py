@@ -128,10 +128,10 @@ class DocumentTooLarge(Unprocessable):
     title = _("“%(name)s”太大：最多 %(most)s MB。请压缩后再上传。")
 
 
-def keep_pdf(user: User, file_name: str, data: bytes) -> Document:
-    """Store a PDF after opening it: what can't be opened, or only with a password, is refused.
+def check_pdf(file_name: str, data: bytes) -> None:
+    """Open a PDF, in a process of its own. It takes a moment: not inside a transaction.
 
-    :raises NotAPdf, DocumentTooLarge:
+    :raises NotAPdf, DocumentTooLarge, TooManyAtOnce: what can't be opened, or only with a password, is refused.
     """
     if len(data) > MAX_DOCUMENT_MB * 1024 * 1024:
         raise DocumentTooLarge(name=file_name, most=MAX_DOCUMENT_MB)
@@ -141,7 +141,6 @@ def keep_pdf(user: User, file_name: str, data: bytes) -> Document:
         raise NotAPdf(name=file_name) from error
     except NoTurn as error:
         raise TooManyAtOnce(name=file_name) from error
-    return keep_document(user, file_name, data, "pdf")
 
 
 def keep_document(user: User | Author, file_name: str, data: bytes, kind: str) -> Document:

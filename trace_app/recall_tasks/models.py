@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import enum
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -8,10 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Organisation
 from trace_app.batches.models import Batch
-from trace_app.db.base import UtcDateTime, utc_now
+from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.flow.shipments.models import Consignee
-from trace_app.media.models import Photo
+from trace_app.media.models import Document, Photo
 from trace_app.recalls.models import Recall
 
 
@@ -92,6 +93,8 @@ class RecallReport(Model):
     gone: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
     """Sold to consumers or eaten: known, and not to be had back."""
     note: Mapped[str] = mapped_column(sa.String(300), default="")
+    document_id: Mapped[int | None] = mapped_column(sa.ForeignKey("documents.id"))
+    """Evidence on paper, such as the receipt of who destroyed the goods."""
     reported_by: Mapped[str] = mapped_column(sa.String(60))
     reported_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
@@ -101,4 +104,40 @@ class RecallReport(Model):
 
     task: Mapped[RecallTask] = relationship(back_populates="reports")
     batch: Mapped[Batch] = relationship()
+    document: Mapped[Document | None] = relationship(lazy="joined")
     photos: Mapped[list[Photo]] = relationship(secondary=recall_report_photos, order_by=Photo.id)
+
+
+class FilingKind(enum.StrEnum):
+    PLAN = "plan"
+    """How a party is going to recall."""
+    CLOSING_REPORT = "closing_report"
+    """What a party did, and what it will do that it does not happen again."""
+    CONCLUSION = "conclusion"
+    """What the authority makes of both."""
+
+
+class RecallFiling(Model):
+    """A paper in a case. Only ever added: a later one of a kind stands beside those before it."""
+
+    __tablename__ = "recall_filings"
+    __table_args__ = (
+        sa.CheckConstraint("text != '' OR document_id IS NOT NULL", "content"),
+        sa.CheckConstraint("(kind = 'conclusion') = (task_id IS NULL)", "party"),
+        sa.CheckConstraint("(kind = 'conclusion') = (filed_by_id IS NOT NULL)", "officer"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recall_id: Mapped[int] = mapped_column(sa.ForeignKey("recalls.id"), index=True)
+    task_id: Mapped[int | None] = mapped_column(sa.ForeignKey("recall_tasks.id"))
+    """The party whose it is; None of the authority's conclusion."""
+    kind: Mapped[FilingKind] = mapped_column(one_of(FilingKind, "kind"))
+    text: Mapped[str] = mapped_column(sa.String(3000), default="")
+    document_id: Mapped[int | None] = mapped_column(sa.ForeignKey("documents.id"))
+    filed_by_name: Mapped[str] = mapped_column(sa.String(60))
+    filed_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    """The officer; parties file by their link, without an account."""
+    filed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+
+    task: Mapped[RecallTask | None] = relationship()
+    document: Mapped[Document | None] = relationship(lazy="joined")

@@ -11,6 +11,7 @@ from trace_app.db.base import utc_now
 from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.paper import Styles, document
+from trace_app.recall_tasks.filings import FILINGS, filings_of
 from trace_app.recall_tasks.progress import RecallProgress
 from trace_app.recall_tasks.service import party_name
 from trace_app.recall_tasks.turnings import is_open, open_text
@@ -46,6 +47,7 @@ def report_pdf(recall: Recall, progress: RecallProgress) -> bytes:
         (str(_("已核清")), _percent(progress.known)),
     ]
     tables = [_notices(recall), *_still_open(recall), _parties(progress), _lots(progress), _reports(progress)]
+    tables += _filings(recall)
     nothing = str(_("没有记录。"))
     foot = str(_("由曲靖市农产品质量安全追溯平台生成于 %(moment)s", moment=f"{local(utc_now()):%Y-%m-%d %H:%M}"))
 
@@ -97,6 +99,22 @@ def _still_open(recall: Recall) -> list[Table]:
     ]
     heads = [str(text) for text in (_("单位"), _("未了结的"), _("批次号"), _("数量"))]
     return [(str(_("结束时未了结的")), heads, rows, [5, 3, 3, 2])]
+
+
+def _filings(recall: Recall) -> list[Table]:
+    """Plans, closing reports and conclusions; no table where there are none."""
+    rows = [
+        [
+            _day(row.filed_at),
+            str(FILINGS[row.kind]),
+            party_name(row.task) if row.task is not None else named(recall.authority),
+            row.filed_by_name,
+            row.text or (row.document.file_name if row.document is not None else ""),
+        ]
+        for row in filings_of(recall)
+    ]
+    heads = [str(text) for text in (_("时间"), _("文书"), _("单位"), _("提交人"), _("内容"))]
+    return [(str(_("召回计划、总结报告和结论")), heads, rows, [2.2, 2, 3, 1.6, 6])] if rows else []
 
 
 def _parties(progress: RecallProgress) -> Table:

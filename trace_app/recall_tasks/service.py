@@ -27,7 +27,7 @@ from trace_app.flow.balance import balances_of, received_of
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.language import named
-from trace_app.media.service import keep_photos
+from trace_app.media.service import keep_document, keep_photos
 from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
 from trace_app.recalls import clocks
@@ -57,7 +57,9 @@ class NothingReported(Unprocessable):
 
 
 class NoEvidence(Unprocessable):
-    title = _("报告销毁的，请附上照片，如过磅、拆包、深埋的现场；以前报告时附过的也算。数量还没有保存。")
+    title = _(
+        "报告销毁的，请附上照片（如过磅、拆包、深埋的现场）或处理单的 PDF；以前报告时附过的也算。数量还没有保存。"
+    )
 
 
 class RecallOver(Problem):
@@ -445,9 +447,9 @@ def acknowledge(task: RecallTask, name: str) -> None:
         task.acknowledged_at, task.acknowledged_by = utc_now(), name
 
 
-def has_photos(task: RecallTask) -> bool:
-    """Whether a party has handed in a photo before."""
-    return any(report.photos for report in task.reports)
+def has_evidence(task: RecallTask) -> bool:
+    """Whether a party has handed in a photo or a document before."""
+    return any(report.photos or report.document_id is not None for report in task.reports)
 
 
 QUANTITIES = ("sealed", "returned", "destroyed", "gone")
@@ -460,6 +462,7 @@ def report(
     name: str,
     note: str = "",
     photos: Sequence[CleanedPhoto] = (),
+    pdf: tuple[str, bytes] | None = None,
 ) -> list[RecallReport]:
     """Note what became of lots at a party.
 
@@ -483,15 +486,18 @@ def report(
             unit = unit_name(counted.batch.unit)
             raise MoreThanSupplied(lot=counted.batch.lot_number, supplied=f"{plain_decimal(counted.supplied)} {unit}")
     destroyed = any(values["destroyed"] for values in told.values())
-    if destroyed and not photos and task.recall.kind is not RecallKind.DRILL and not has_photos(task):
+    shown = photos or pdf or has_evidence(task)
+    if destroyed and not shown and task.recall.kind is not RecallKind.DRILL:
         raise NoEvidence
-    kept = keep_photos(Author(None, task.organisation_id or task.recall.authority_id), photos)
+    author = Author(None, task.organisation_id or task.recall.authority_id)
+    kept = keep_photos(author, photos)
+    document = keep_document(author, *pdf, "pdf") if pdf is not None else None
     made = []
     for lot_id, values in told.items():
         row = RecallReport(
             task_id=task.id, batch_id=lot_id, note=note, reported_by=name, reported_at=utc_now(), **values
         )
-        row.photos = list(kept)
+        row.photos, row.document = list(kept), document
         db.session.add(row)
         made.append(row)
     acknowledge(task, name)

@@ -20,7 +20,7 @@ from trace_app.extensions import db
 from trace_app.forms import plain_decimal
 from trace_app.messages.service import tell
 from trace_app.recall_tasks.progress import progress_of
-from trace_app.recall_tasks.service import has_photos, message_of, party_name, regulators_of
+from trace_app.recall_tasks.service import has_evidence, message_of, party_name, regulators_of
 from trace_app.recalls import cases, extension_holds, further_notices, service
 from trace_app.recalls.models import NoticeText, Recall, RecallKind, RecallProposal, Turning
 from trace_app.recalls.scope import RecallScope
@@ -221,7 +221,7 @@ def still_open(recall: Recall) -> StoredJson:
         name = party_name(party.task)
         if party.task.acknowledged_at is None:
             unconfirmed.append(name)
-        if any(one.supplied for one in party.counted) and not has_photos(party.task):
+        if any(one.supplied for one in party.counted) and not has_evidence(party.task):
             unproven.append(name)
         for one in party.counted:
             rest = max(one.supplied - one.secured, Decimal(0))

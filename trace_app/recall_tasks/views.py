@@ -15,14 +15,15 @@ from trace_app.db.session import transaction
 from trace_app.extensions import limiter
 from trace_app.forms import plain_number
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
-from trace_app.recall_tasks import calls
+from trace_app.recall_tasks import calls, filings
 from trace_app.recall_tasks import service as tasks
-from trace_app.recall_tasks.forms import AcknowledgeForm, RecallReportForm
-from trace_app.templating import status_of
+from trace_app.recall_tasks.forms import AcknowledgeForm, FilingForm, RecallReportForm
+from trace_app.templating import register_words, status_of
 
 views = Blueprint("recall_tasks", __name__)
 views.add_app_template_filter(tasks.party_name)
 views.add_app_template_filter(tasks.party_phone)
+register_words(views, filing_kind=filings.FILINGS)
 
 
 @views.app_context_processor
@@ -75,11 +76,29 @@ def report(token: str) -> ResponseReturnValue:
                 name=form.name.data,
                 note=form.note.data or "",
                 photos=form.photos.cleaned,
+                pdf=form.pdf.opened,
             )
         if not form.errors:
             flash(_("已收到您的报告，谢谢。数量有变化时请再报一次，以最后一次为准。"))
             return redirect(url_for("recall_tasks.show", token=token))
     return _page(token, report_form=form, faults=faults)
+
+
+@views.post("/recall-tasks/<token>/filings")
+@public
+@limiter.limit("30/minute")
+@takes_uploads
+def file(token: str) -> ResponseReturnValue:
+    """Hand in a plan or a closing report."""
+    form = FilingForm()
+    if form.validate():
+        with form.refusals(text=filings.NothingFiled), transaction():
+            task = tasks.task_by_token(token)
+            filings.file_by_party(task, form.kind.data, form.text.data or "", form.name.data, form.pdf.opened)
+        if not form.errors:
+            flash(_("已交给发布召回的部门。"))
+            return redirect(url_for("recall_tasks.show", token=token))
+    return _page(token, filing_form=form)
 
 
 def _amounts() -> tuple[dict[int, dict[str, Decimal]], set[str]]:
@@ -103,6 +122,7 @@ def _page(
     *,
     acknowledge_form: AcknowledgeForm | None = None,
     report_form: RecallReportForm | None = None,
+    filing_form: FilingForm | None = None,
     faults: set[str] | None = None,
 ) -> ResponseReturnValue:
     task = tasks.task_by_token(token)
@@ -118,8 +138,10 @@ def _page(
         typed=request.form,
         acknowledge_form=(acknowledge_form or AcknowledgeForm(formdata=None, data=known)).apart("acknowledge"),
         report_form=report_form or RecallReportForm(formdata=None, data=known),
+        filings=[row for row in filings.filings_of(task.recall) if row.task_id in (None, task.id)],
+        filing_form=(filing_form or FilingForm(formdata=None, data=known)).apart("file"),
         faults=faults or set(),
         most_photos=MAX_PHOTOS,
     )
-    forms = [form for form in (acknowledge_form, report_form) if form is not None]
+    forms = [form for form in (acknowledge_form, report_form, filing_form) if form is not None]
     return page, 422 if faults else max(map(status_of, forms), default=200)

@@ -22,9 +22,11 @@ from trace_app.extensions import jobs
 from trace_app.flow.genealogy.service import steps_from
 from trace_app.forms import Form
 from trace_app.labels.service import labels_made
+from trace_app.recall_tasks import filings, turnings
 from trace_app.recall_tasks import papers as recall_tasks
-from trace_app.recall_tasks import turnings
 from trace_app.recall_tasks.calls import Concerned, concerned_by
+from trace_app.recall_tasks.forms import ConclusionForm
+from trace_app.recall_tasks.models import RecallFiling
 from trace_app.recall_tasks.progress import RecallProgress, progress_of
 from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls import cases, further_notices, service
@@ -272,6 +274,8 @@ class Case:
     """Who may have the second word on what waits."""
     proposal: RecallProposal | None
     """The turning that waits for the second officer."""
+    filings: Sequence[RecallFiling]
+    conclusion_form: ConclusionForm
     may_decide: bool
     may_take_back: bool
     decide_form: DecideForm
@@ -450,6 +454,22 @@ def scope_drill(number: str) -> ResponseReturnValue:
     return _done(recall, _("演练范围已确定，演练通知已发给有关各方。"))
 
 
+@views.post("/recalls/<number>/conclusion")
+@allow(*SUPERVISORS)
+@takes_uploads
+def conclude(number: str) -> ResponseReturnValue:
+    """What the authority makes of the plans and reports that were handed in."""
+    form = ConclusionForm()
+    if form.validate():
+        with form.refusals(text=filings.NothingFiled), transaction():
+            recall = service.managed_recall(the_user(), number)
+            filings.conclude(the_user(), recall, form.text.data or "", form.pdf.opened)
+        if not form.errors:
+            flash(_("结论已保存。"))
+            return redirect(url_for("recalls.show", number=number))
+    return _page(number, conclusion_form=form)
+
+
 @views.get("/recalls/<number>/report.pdf")
 @allow(*ISSUERS)
 def report(number: str) -> ResponseReturnValue:
@@ -499,6 +519,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         "narrow_form": NoteForm(formdata=None),
         "end_form": NoteForm(formdata=None),
         "decide_form": DecideForm(formdata=None),
+        "conclusion_form": ConclusionForm(formdata=None),
         "correct_form": CorrectForm(formdata=None, data=values, stated=stated),
     }
     lots = lots_listed([recall])[recall.id]
@@ -523,6 +544,7 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         may_approve=service.may_be_second(the_user(), recall.issued_by),
         added=lots_listed([waiting.hold])[waiting.hold.id] if waiting and waiting.hold else [],
         causes=_causes(recall) if pending else [],
+        filings=filings.filings_of(recall),
         concerned=concerned_by(waiting.hold if waiting and waiting.hold else recall) if pending or waiting else [],
         stand=further_notices.stand_of(recall),
         officers=_second_officers(recall, waiting),

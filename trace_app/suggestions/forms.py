@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
-from flask_wtf.file import FileField
 from wtforms import Field
 from wtforms.validators import ValidationError
 
 from trace_app.forms import Form, SelectField, TextField, at_most, choices, optional, required
+from trace_app.media.forms import PdfField
 from trace_app.suggestions.models import SharedCatalogue
 
 CATALOGUES = {
@@ -25,7 +25,7 @@ class SuggestionForm(Form):
         _("请改什么"), [required(), at_most(1000)], description=_("写清楚是哪一条、改成什么，或要加什么")
     )
     basis = TextField(_("依据"), [required(), at_most(300)], description=_("标准、公告的编号和条款，或产品标签"))
-    pdf = FileField(_("依据文件（PDF，可不传）"))
+    pdf = PdfField(_("依据文件（PDF，可不传）"))
 
 
 class AnswerForm(Form):

@@ -15,7 +15,7 @@ from trace_app.accounts.service import nearest_regulators
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.media.service import keep_pdf
+from trace_app.media.service import keep_document
 from trace_app.messages.service import tell
 from trace_app.settings import address_of
 from trace_app.suggestions.forms import ANSWERS, CATALOGUES
@@ -42,7 +42,7 @@ def suggest(
     """Send the city a suggestion of a county's officer.
 
     :param pdf: the file that it rests on, with its name.
-    :raises CityChangesItself, NotAPdf, DocumentTooLarge:
+    :raises CityChangesItself:
     """
     if keeps_shared_tables(user):
         raise CityChangesItself
@@ -55,7 +55,7 @@ def suggest(
         created_by_id=user.id,
     )
     if pdf is not None:
-        row.document_id = keep_pdf(user, *pdf).id
+        row.document_id = keep_document(user, *pdf, "pdf").id
     db.session.add(row)
     db.session.flush()
     audit.note(user, "suggest", row, catalogue=catalogue.value)

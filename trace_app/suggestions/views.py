@@ -9,12 +9,10 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, keeps_shared_tables, must_keep_shared_tables, the_user
 from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
-from trace_app.media.service import DocumentTooLarge, NotAPdf
 from trace_app.suggestions import service
 from trace_app.suggestions.forms import CATALOGUES, AnswerForm, SuggestionForm
 from trace_app.suggestions.models import SharedCatalogue
 from trace_app.templating import register_words, status_of
-from trace_app.uploads import upload
 from trace_app.whole_numbers import asked_page
 
 views = Blueprint("suggestions", __name__)
@@ -38,9 +36,9 @@ def new() -> ResponseReturnValue:
     about = request.args.get("about", "")
     form = SuggestionForm(catalogue=about if about in set(SharedCatalogue) else None)
     if form.validate_on_submit():
-        pdf = upload(form.pdf)
-        with form.refusals(pdf=(NotAPdf, DocumentTooLarge)), transaction():
-            service.suggest(the_user(), SharedCatalogue(form.catalogue.data), form.content.data, form.basis.data, pdf)
+        said = SharedCatalogue(form.catalogue.data), form.content.data, form.basis.data
+        with form.refusals(), transaction():
+            service.suggest(the_user(), *said, form.pdf.opened)
         if not form.errors:
             flash(_("建议已送市级，答复后会通知您。"))
             return redirect(url_for("suggestions.index"))
