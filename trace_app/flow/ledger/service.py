@@ -186,7 +186,7 @@ def _links_of(source_id: int, maker_id: int) -> sa.Select[int]:
     return (
         sa.select(LotLink.id)
         .join(Batch, Batch.id == LotLink.target_id)
-        .where(LotLink.source_id == source_id, maker == maker_id)
+        .where(LotLink.source_id == source_id, LotLink.withdrawn_at.is_(None), maker == maker_id)
     )
 
 
