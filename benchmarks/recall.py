@@ -28,6 +28,7 @@ from trace_app.db.session import transaction
 from trace_app.desk.search import search
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.ledger.models import LotMove
 from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
 from trace_app.recalls.models import NoticeText
@@ -55,6 +56,11 @@ def fill(lots: int) -> None:
     names = [name for name in columns if name not in {"id", "lot_number"}]
     rows = [{"id": first + n, "lot_number": f"G-{n}", **{name: columns[name] for name in names}} for n in range(lots)]
     _insert(Batch.__table__, rows)
+    made = {"cause": "made", "note": "", "moved_at": utc_now()}
+    moves = [
+        {"batch_id": row["id"], "holder_id": row["producer_id"], "quantity": row["quantity"], **made} for row in rows
+    ]
+    _insert(LotMove.__table__, moves)
     chance = np.random.default_rng(530300)
     layer = lots // LAYERS
     targets = np.repeat(np.arange(layer, lots), LINKS_EACH)

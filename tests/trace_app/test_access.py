@@ -23,6 +23,7 @@ from trace_app.extensions import db
 from trace_app.feedback.models import Feedback, FeedbackKind
 from trace_app.findings.models import Finding
 from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.shipments.models import LotLoss
 from trace_app.labels.models import LabelLayout, LabelRun, PrintJob
 from trace_app.laboratory.models import TestOrder, TestReport
 from trace_app.media.service import keep_pdf
@@ -77,7 +78,7 @@ def _anyones(_actor: str, _owned: Owned) -> bool:
 SORTS: dict[str, Callable[[str, Owned], bool]] = {
     **dict.fromkeys(("batch_id", "finding_id", "record_id", "feedback_id", "commitment_id", "run_id"), _seen),
     **dict.fromkeys(("shipment_id", "stock_id", "organisation_id", "user_id"), _seen),
-    **dict.fromkeys(("product_id", "site_id", "link_id", "import_id", "job_id", "layout_id"), _own),
+    **dict.fromkeys(("product_id", "site_id", "link_id", "loss_id", "import_id", "job_id", "layout_id"), _own),
     **dict.fromkeys(("certificate_id", "channel_id", "token_id", "session_id", "code"), _own),
     **dict.fromkeys(("number", "suggestion_id"), _watched),
     "report_id": _seen,
@@ -109,7 +110,7 @@ NEEDS_MORE = {
 }
 """Routes whose owner is told of something else that is not there: only refusals are looked at."""
 SENT: dict[str, dict[str, Any]] = {
-    "POST /batches/<batch_id>/lose": {"quantity": "1", "reason": "干耗", "happened_on": "2026-01-05"},
+    "POST /batches/<batch_id>/lose": {"kind": "lost", "quantity": "1", "reason": "干耗", "happened_on": "2026-01-05"},
     "POST /inputs/<product_id>": PRODUCT,
     "POST /api/v1/batches/<batch_id>/records": {"type": "care", "happened_on": "2025-06-01", "note": "除草"},
     "POST /api/v1/batches/<batch_id>/label-runs": {"stock": "roll-60x40", "count": 1},
@@ -174,6 +175,7 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
         linked = LotLink(
             source_id=lot, target_id=blocked, quantity=1, happened_on=sa.func.current_date(), created_by_id=user
         )
+        loss = LotLoss(batch_id=lot, holder_id=actor.organisation_id, quantity=1, reason="干耗", created_by_id=user)
         said = Feedback(ticket=f"access{number}", kind=FeedbackKind.FAKE, code=code, batch_id=lot, text="假的")
         layout = LabelLayout(producer_id=actor.organisation_id, name="版", plain=_a_layout(run), created_by_id=user)
         document = keep_pdf(_user(user), "a.pdf", pdf())
@@ -188,7 +190,7 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
             problem_count=0,
             created_by_id=user,
         )
-        db.session.add_all([linked, said, layout, imported])
+        db.session.add_all([linked, loss, said, layout, imported])
         db.session.flush()
         values = {
             "batch_id": lot,
@@ -204,6 +206,7 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
                 sa.select(Suggestion.id).filter_by(organisation_id=actors[place].organisation_id)
             ).one(),
             "link_id": linked.id,
+            "loss_id": loss.id,
             "feedback_id": said.id,
             "layout_id": layout.id,
             "import_id": imported.id,

@@ -391,3 +391,65 @@ def test_recalls_that_had_ended_count_as_completed_and_their_lots_stay_withdrawn
         with pytest.raises(sa.exc.IntegrityError):
             _execute("DELETE FROM recall_notices")
         db.engine.dispose()
+
+
+SOLD = """
+INSERT INTO organisations (id, kind, name, name_en, credit_code, division_code, address, phone, created_at)
+    VALUES (2, 'producer', '姜厂', '', '91350100M000100Y44', '530324', '', '', '2026-01-01 00:00:00');
+INSERT INTO batches (id, producer_id, product_id, site_id, division_code, lot_number, quantity, unit, started_on, status,
+    version, created_at)
+    VALUES (2, 2, 1, 1, '530324', 'L2', 9, 'kg', '2026-01-01', 'draft', 1, '2026-01-01 00:00:00'),
+        (3, 1, 1, 1, '530324', 'L3', 10.5, 'kg', '2026-01-01', 'draft', 1, '2026-01-01 00:00:00');
+INSERT INTO consignees (id, sender_id, organisation_id, name, phone, email, address, created_at)
+    VALUES (1, 1, 2, '姜厂', '', '', '', '2026-01-01 00:00:00'), (2, 1, NULL, '超市', '', '', '', '2026-01-01 00:00:00');
+INSERT INTO shipments (id, number, receipt_code, sender_id, consignee_id, consignee_name, consignee_phone,
+    consignee_address, consignee_organisation_id, departed_at, carrier, vehicle, driver, driver_phone, platform,
+    order_number, note, created_at, withdrawn_at, withdrawn_reason) VALUES
+    (1, 'A', 'A', 1, 1, '姜厂', '', '', 2, '2026-01-05 00:00:00', '', '', '', '', '', '', '', '2026-01-05 00:00:00',
+        NULL, ''),
+    (2, 'B', 'B', 1, 2, '超市', '', '', NULL, '2026-01-05 00:00:00', '', '', '', '', '', '', '', '2026-01-05 00:00:00',
+        NULL, ''),
+    (3, 'C', 'C', 1, 1, '姜厂', '', '', 2, '2026-01-05 00:00:00', '', '', '', '', '', '', '', '2026-01-05 00:00:00',
+        '2026-01-06 00:00:00', '错');
+INSERT INTO shipment_lines (id, shipment_id, batch_id, quantity) VALUES (1, 1, 3, 4), (2, 2, 1, 7), (3, 3, 3, 9);
+INSERT INTO receipts (id, shipment_id, received_at, received_by, note, created_at)
+    VALUES (1, 1, '2026-01-06 00:00:00', '张', '少了', '2026-01-06 00:00:00');
+INSERT INTO receipt_lines (receipt_id, line_id, quantity) VALUES (1, 1, 3.5);
+INSERT INTO lot_links (id, source_id, target_id, quantity, happened_on, note, created_at, withdrawn_at, withdrawn_reason)
+    VALUES (1, 3, 2, 2, '2026-01-07', '', '2026-01-07 00:00:00', NULL, ''),
+        (2, 3, 2, 3, '2026-01-07', '', '2026-01-07 00:00:00', NULL, ''),
+        (3, 1, 2, 1, '2026-01-07', '', '2026-01-07 00:00:00', '2026-01-08 00:00:00', '错');
+INSERT INTO lot_losses (id, batch_id, holder_id, quantity, reason, happened_at, withdrawn_reason)
+    VALUES (1, 3, 1, 0.25, '霉变', '2026-01-08 00:00:00', '')
+"""
+"""Goods of before the ledger: the shop was sent 7 of lot 1, which had 5; of lot 3, the second producer was sent 4 and
+received 3.5, and used 5."""
+
+
+def test_goods_of_before_are_in_the_ledger_and_what_was_overdrawn_is_said(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        _execute(BEFORE_THE_PRINT_ROOM)
+        flask_migrate.upgrade(revision="0029")
+        _execute(SOLD)
+        for _twice in range(2):
+            flask_migrate.upgrade()
+            with db.engine.connect() as connection:
+                held = connection.execute(
+                    sa.text("SELECT batch_id, holder_id, quantity FROM lot_holdings ORDER BY batch_id, holder_id")
+                )
+                # 1.5 of what was used beyond what had arrived came from the producer.
+                assert [(lot, holder, float(left)) for lot, holder, left in held] == [
+                    (1, 1, 0),
+                    (2, 2, 9),
+                    (3, 1, 4.75),
+                    (3, 2, 0),
+                ]
+                said = connection.execute(
+                    sa.text("SELECT batch_id, quantity, note FROM lot_moves WHERE cause = 'corrected'")
+                )
+                assert [(lot, float(amount), note[:5]) for lot, amount, note in said] == [(1, 2, "升级时补记")]
+            with pytest.raises(sa.exc.IntegrityError):
+                _execute("UPDATE lot_holdings SET quantity = -1 WHERE batch_id = 3")
+            flask_migrate.downgrade(revision="0029")
+        db.engine.dispose()

@@ -77,7 +77,7 @@ def test_a_completed_recall_stops_its_lots_for_ever(world: World) -> None:
         ("/shipments/new", ship),
         (f"/batches/{other}/genealogy", source),
         (f"/batches/{lot}/commitments", {"quantity": "1", "bases": "own_word"}),
-        (f"/batches/{lot}/lose", {"quantity": "1", "reason": "干耗"}),
+        (f"/batches/{lot}/lose", {"kind": "lost", "quantity": "1", "reason": "干耗"}),
     ):
         said = client.post(path, data=data, follow_redirects=True).text
         assert "已召回" in said, path
@@ -185,7 +185,7 @@ class TestWhatIsCounted:
             client = world.client(grower)
             assert "记损耗" in client.get(f"/batches/{lot}/genealogy").text
             _issue(world, officer, lot, kind=kind)
-            client.post(f"/batches/{lot}/lose", data={"quantity": "10", "reason": "干耗"})
+            client.post(f"/batches/{lot}/lose", data={"kind": "lost", "quantity": "10", "reason": "干耗"})
             page = client.get(f"/batches/{lot}/genealogy").text
             assert "此操作" in page
             assert f"/batches/{lot}/lose" not in page

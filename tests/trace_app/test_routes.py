@@ -108,6 +108,7 @@ TABLE = {
     "POST /admin/kinds": ADMINISTRATOR,
     # For producers
     "POST /batches/<batch_id>/lose": PRODUCER,
+    "POST /losses/<loss_id>/withdraw": PRODUCER,
     "GET /products": PRODUCER,
     "GET /products/new": PRODUCER,
     "POST /products/new": PRODUCER,

@@ -16,7 +16,7 @@ from trace_app.accounts.models import AuditEvent, Organisation
 from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.flow.balance import balance_of
-from trace_app.flow.shipments import service as shipping
+from trace_app.flow.shipments import losses
 from trace_app.flow.shipments.models import Shipment
 from trace_app.recall_tasks import service as tasks
 from trace_app.recalls.models import Recall
@@ -122,9 +122,10 @@ def test_what_is_lost_is_gone(world: World) -> None:
     grower = world.producer()
     lot = world.released(grower, quantity="100")
     client = world.client(grower)
-    assert client.post(f"/batches/{lot}/lose", data={"quantity": "30", "reason": "霉变"}).status_code == 302
+    spoiled = {"kind": "lost", "quantity": "30", "reason": "霉变"}
+    assert client.post(f"/batches/{lot}/lose", data=spoiled).status_code == 302
     assert _left(world, lot, grower) == 70
-    client.post(f"/batches/{lot}/lose", data={"quantity": "71", "reason": "霉变"})
+    client.post(f"/batches/{lot}/lose", data=spoiled | {"quantity": "71"})
     page = client.get(f"/batches/{lot}/genealogy").text
     assert "还剩 70" in page
     assert "霉变" in page
@@ -407,15 +408,16 @@ def test_two_losses_at_once_take_no_more_than_there_is(world: World, monkeypatch
     grower = world.producer()
     lot = world.released(grower, quantity="100")
     clients = [world.client(grower) for _ in range(2)]
-    must_have = shipping.must_have
+    must_have = losses.must_have
 
-    def slowly(*facts: Any) -> None:
+    def slowly(*facts: Any) -> int:
         # Between the look at what is left and the commit there is time for the other one.
-        must_have(*facts)
+        holder = must_have(*facts)
         time.sleep(0.3)
+        return holder
 
-    monkeypatch.setattr(shipping, "must_have", slowly)
-    data = {"quantity": "60", "reason": "霉变"}
+    monkeypatch.setattr(losses, "must_have", slowly)
+    data = {"kind": "lost", "quantity": "60", "reason": "霉变"}
     threads = [threading.Thread(target=lambda c=c: c.post(f"/batches/{lot}/lose", data=data)) for c in clients]
     for client in clients:
         client.token()

@@ -69,6 +69,7 @@ class OnHold(Problem):
 
 _who_stopped: list[Callable[[Batch], str]] = []
 _stops_sale: list[Callable[[Batch], bool]] = []
+_counts: list[Callable[[User, Batch, str | None], None]] = []
 
 
 def tells_who_stopped(contact: Callable[[Batch], str]) -> None:
@@ -79,6 +80,19 @@ def tells_who_stopped(contact: Callable[[Batch], str]) -> None:
 def stops_sale(stops: Callable[[Batch], bool]) -> None:
     """Have a feature above say of a released lot that is not on hold yet whether it is about to be."""
     _stops_sale.append(stops)
+
+
+def counts_goods(count: Callable[[User, Batch, str | None], None]) -> None:
+    """Have a feature above keep count of goods: it is told of each lot, and of each new quantity or unit.
+
+    :param count: gets the unit of before as well; None of a lot that is new.
+    """
+    _counts.append(count)
+
+
+def _count(user: User, batch: Batch, former_unit: str | None) -> None:
+    for count in _counts:
+        count(user, batch, former_unit)
 
 
 def _contact(batch: Batch) -> str:
@@ -138,6 +152,7 @@ def register_batch(user: User, facts: BatchFacts) -> Batch:
     _state(batch, facts)
     db.session.add(batch)
     db.session.flush()
+    _count(user, batch, None)
     audit.note(user, "register", batch, **facts.plain())
     return batch
 
@@ -146,9 +161,10 @@ def edit_batch(user: User, batch: Batch, facts: BatchFacts) -> None:
     """Change a draft's facts.
 
     :raises NotADraft, UnderRecall, LotNumberTaken:
+    :raises LessThanGone, UnitInUse: where goods have gone out of it.
     """
     must_be_draft(batch)
-    _state(batch, facts)
+    _state_anew(user, batch, facts)
     audit.note(user, "edit", batch, **facts.plain())
 
 
@@ -156,6 +172,7 @@ def correct_batch(user: User, batch: Batch, facts: BatchFacts, reason: str) -> B
     """State a released batch's facts anew. The former version stays and both are shown.
 
     :raises NotReleased, UnderRecall, AlreadyClosed, LotNumberTaken, NumberOnLabels, ProductOnLabels:
+    :raises LessThanGone, UnitInUse: where goods have gone out of it.
     """
     _lock(batch)
     _must_be_open(batch)
@@ -168,7 +185,7 @@ def correct_batch(user: User, batch: Batch, facts: BatchFacts, reason: str) -> B
             raise NumberOnLabels(lot=batch.lot_number)
         if facts.product.id != batch.product_id:
             raise ProductOnLabels(lot=batch.lot_number, product=batch.product.name)
-    _state(batch, facts)
+    _state_anew(user, batch, facts)
     revision = _add_revision(user, batch, reason)
     audit.note(user, "correct", batch, revision=revision.number, reason=reason, **facts.plain())
     return revision
@@ -291,6 +308,13 @@ def _state(batch: Batch, facts: BatchFacts) -> None:
     for name in FACTS:
         setattr(batch, name, getattr(facts, name))
     batch.division_code = facts.site.division_code
+
+
+def _state_anew(user: User, batch: Batch, facts: BatchFacts) -> None:
+    quantity, unit = batch.quantity, batch.unit
+    _state(batch, facts)
+    if (batch.quantity, batch.unit) != (quantity, unit):
+        _count(user, batch, unit)
 
 
 def _add_revision(user: User, batch: Batch, reason: str) -> BatchRevision:

@@ -24,6 +24,7 @@ from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.findings import service as findings
 from trace_app.findings.models import Finding
+from trace_app.flow.ledger.service import LessThanGone, UnitInUse
 from trace_app.labels.amounts import LabelRoom, label_room
 from trace_app.laboratory.reports import tests_of
 from trace_app.recalls.models import Recall
@@ -71,7 +72,10 @@ def edit(batch_id: int) -> ResponseReturnValue:
     batch = service.own_batch(the_user(), batch_id)
     form = BatchForm(user=the_user(), obj=batch)
     if form.validate_on_submit():
-        with form.refusals(lot_number=service.LotNumberTaken), transaction():
+        with (
+            form.refusals(lot_number=service.LotNumberTaken, quantity=LessThanGone, unit=UnitInUse),
+            transaction(),
+        ):
             service.edit_batch(the_user(), service.own_batch(the_user(), batch_id), form.batch_facts)
         if not form.errors:
             flash(_("已保存。"))
@@ -92,6 +96,8 @@ def correct(batch_id: int) -> ResponseReturnValue:
                 lot_number=(service.LotNumberTaken, service.NumberOnLabels),
                 product_id=service.ProductOnLabels,
                 produced_on=service.NotReadyForRelease,
+                quantity=LessThanGone,
+                unit=UnitInUse,
             ),
             transaction(),
         ):

@@ -36,6 +36,7 @@ APPEND_ONLY = (
     AppendOnly("batch_revisions"),
     AppendOnly("feedback_replies"),
     AppendOnly("laboratory_answers"),
+    AppendOnly("lot_moves"),
     AppendOnly("recall_batches", fixed=("recall_id", "batch_id", "added_in"), once=("removed_in",)),
     AppendOnly("recall_exclusions"),
     AppendOnly("recall_notices"),

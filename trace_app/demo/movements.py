@@ -14,7 +14,7 @@ from trace_app.clock import SHANGHAI, local, today
 from trace_app.db.base import utc_now
 from trace_app.demo.pictures import draw
 from trace_app.extensions import db
-from trace_app.flow.balance import balance_of
+from trace_app.flow.ledger.service import left_of
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
 from trace_app.flow.shipments.service import ConsigneeFacts, Load, ShipmentFacts
@@ -45,7 +45,7 @@ def send_out(lots: list[Batch], chance: Random) -> None:
     for number, lot in enumerate(lots):
         owner = lot.producer.users[0]
         for turn in range(2):
-            left = balance_of(lot).left
+            left = left_of(lot.id, lot.producer_id)
             amount = min((lot.quantity * Decimal("0.2")).quantize(Decimal(1)), left)
             if amount <= 0:
                 continue

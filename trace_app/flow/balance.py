@@ -8,22 +8,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import sqlalchemy as sa
-from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import aliased
 
 from trace_app.batches.models import Batch
 from trace_app.db.reachability import chosen
-from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
-from trace_app.flow.shipments.models import LotLoss, Receipt, ReceiptLine, Shipment, ShipmentLine
-from trace_app.forms import plain_decimal
-from trace_app.units import unit_name
+from trace_app.flow.ledger.models import LotHolding, LotMove, MoveCause
+from trace_app.flow.ledger.service import left_of, too_much
+from trace_app.flow.shipments.models import Receipt, ReceiptLine, Shipment, ShipmentLine
 
 IN_KG = {"kg": Decimal(1), "g": Decimal("0.001"), "t": Decimal(1000)}
-
-
-class MoreThanLeft(Unprocessable):
-    title = _("批次 %(lot)s 还剩 %(left)s %(unit)s，不够 %(wanted)s %(unit)s。请核对数量，或先更正那个批次。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,67 +26,64 @@ class LotBalance:
     """What became of a lot in someone's hands, in the lot's own unit.
 
     :ivar came: what the lot came to for who made it; what was received of it elsewhere.
+    :ivar returned: what came back to who made it.
     :ivar used: what went into other lots.
     :ivar sent: what was shipped on.
+    :ivar lost: what was lost, taken as samples, destroyed.
     """
 
-    came: Decimal
-    used: Decimal
-    sent: Decimal
-    lost: Decimal
+    came: Decimal = Decimal(0)
+    returned: Decimal = Decimal(0)
+    used: Decimal = Decimal(0)
+    sent: Decimal = Decimal(0)
+    lost: Decimal = Decimal(0)
 
     @property
     def left(self) -> Decimal:
-        return self.came - self.used - self.sent - self.lost
+        return self.came + self.returned - self.used - self.sent - self.lost
+
+
+_PARTS = {
+    MoveCause.USED: "used",
+    MoveCause.LOST: "lost",
+    MoveCause.SAMPLED: "lost",
+    MoveCause.DESTROYED: "lost",
+}
+"""The part of a balance that a cause counts for; others by whether they bring goods or take them."""
 
 
 def balance_of(batch: Batch, holder_id: int | None = None) -> LotBalance:
-    """What an organisation has of a lot and what it did with it.
+    """What an organisation has of a lot and what it did with it, from the ledger.
 
     :param holder_id: the producer where not given.
     """
-    return balances_of([batch], holder_id or batch.producer_id)[batch.id]
-
-
-def balances_of(lots: Sequence[Batch], holder_id: int) -> dict[int, LotBalance]:
-    """What an organisation has of lots and what it did with them, by lot."""
-    ids = [lot.id for lot in lots]
-    used: defaultdict[int, dict[int | None, Decimal]] = defaultdict(dict)
-    for lot_id, maker, amount in db.session.execute(
-        sa.select(LotLink.source_id, Batch.producer_id, sa.func.sum(LotLink.quantity))
-        .join(Batch, Batch.id == LotLink.target_id)
-        .where(LotLink.source_id.in_(chosen(ids)), LotLink.withdrawn_at.is_(None))
-        .group_by(LotLink.source_id, Batch.producer_id)
-    ):
-        used[lot_id][maker] = _exact(amount)
-    sent: defaultdict[int, dict[int | None, Decimal]] = defaultdict(dict)
-    for lot_id, party, amount in db.session.execute(
-        _lines(ids)
-        .with_only_columns(
-            ShipmentLine.batch_id, Shipment.consignee_organisation_id, sa.func.sum(ShipmentLine.quantity)
-        )
-        .where(Shipment.sender_id == holder_id)
-        .group_by(ShipmentLine.batch_id, Shipment.consignee_organisation_id)
-    ):
-        sent[lot_id][party] = _exact(amount)
-    lost = _sums(
-        sa.select(LotLoss.batch_id, sa.func.sum(LotLoss.quantity))
-        .where(LotLoss.batch_id.in_(chosen(ids)), LotLoss.holder_id == holder_id, LotLoss.withdrawn_at.is_(None))
-        .group_by(LotLoss.batch_id)
+    undone = aliased(LotMove)
+    cause = sa.func.coalesce(undone.cause, LotMove.cause)
+    brings = sa.func.coalesce(undone.quantity, LotMove.quantity) > 0
+    query = (
+        sa.select(cause, brings, sa.func.sum(LotMove.quantity))
+        .outerjoin(undone, undone.id == LotMove.undoes_id)
+        .where(LotMove.batch_id == batch.id, LotMove.holder_id == (holder_id or batch.producer_id))
+        .group_by(cause, brings)
     )
-    received = received_of(ids, Shipment.consignee_organisation_id == holder_id)
-    found = {}
-    for lot in lots:
-        sent_to = sent[lot.id]
-        gone = used[lot.id].pop(holder_id, Decimal(0))
-        if holder_id == lot.producer_id:
-            # What others used was sent to them; where nobody noted that, it is gone from here all the same.
-            gone += sum(
-                (max(amount - sent_to.get(party, 0), Decimal(0)) for party, amount in used[lot.id].items()), Decimal(0)
-            )
-        came = lot.quantity if holder_id == lot.producer_id else received.get(lot.id, Decimal(0))
-        found[lot.id] = LotBalance(came, gone, sum(sent_to.values(), Decimal(0)), lost.get(lot.id, Decimal(0)))
-    return found
+    parts: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for why, came, amount in db.session.execute(query):
+        part = _PARTS.get(MoveCause(why)) or _came_or_went(MoveCause(why), came)
+        parts[part] += amount if part in ("came", "returned") else -amount
+    return LotBalance(**parts)
+
+
+def _came_or_went(cause: MoveCause, came: bool) -> str:
+    if cause in (MoveCause.SENT, MoveCause.RETURNED) and not came:
+        return "sent"
+    return "returned" if cause is MoveCause.RETURNED else "came"
+
+
+def holdings_of(lots: Sequence[Batch], holder_id: int) -> dict[int, Decimal]:
+    """How much an organisation has of lots, by lot."""
+    held = LotHolding.batch_id.in_(chosen([lot.id for lot in lots])), LotHolding.holder_id == holder_id
+    found = _sums(sa.select(LotHolding.batch_id, LotHolding.quantity).where(*held))
+    return {lot.id: found.get(lot.id, Decimal(0)) for lot in lots}
 
 
 def received_of(ids: Sequence[int], sent_to: sa.ColumnElement[bool]) -> dict[int, Decimal]:
@@ -110,13 +102,17 @@ def received_of(ids: Sequence[int], sent_to: sa.ColumnElement[bool]) -> dict[int
 
 def amounts_sent(batch: Batch) -> list[tuple[str, Decimal]]:
     """How much of a lot was shipped to whom, whoever sent it, by name."""
+    gone = sa.func.sum(-LotMove.quantity)
     query = (
-        _lines([batch.id])
-        .with_only_columns(Shipment.consignee_name, sa.func.sum(ShipmentLine.quantity))
+        sa.select(Shipment.consignee_name, gone)
+        .join(ShipmentLine, ShipmentLine.id == LotMove.line_id)
+        .join(Shipment, sa.and_(Shipment.id == ShipmentLine.shipment_id, Shipment.sender_id == LotMove.holder_id))
+        .where(LotMove.batch_id == batch.id)
         .group_by(Shipment.consignee_name)
+        .having(gone > 0)
         .order_by(Shipment.consignee_name)
     )
-    return [(name, _exact(amount)) for name, amount in db.session.execute(query)]
+    return [(name, amount) for name, amount in db.session.execute(query)]
 
 
 def _lines(ids: Sequence[int]) -> sa.Select[ShipmentLine]:
@@ -129,11 +125,7 @@ def _lines(ids: Sequence[int]) -> sa.Select[ShipmentLine]:
 
 
 def _sums(query: sa.Select[int, Decimal]) -> dict[int, Decimal]:
-    return {key: _exact(amount) for key, amount in db.session.execute(query)}
-
-
-def _exact(amount: Decimal | float | None) -> Decimal:
-    return Decimal(str(amount or 0))
+    return {key: Decimal(str(amount)) for key, amount in db.session.execute(query)}
 
 
 def was_sent(batch: Batch, holder_id: int) -> bool:
@@ -147,19 +139,18 @@ def was_sent(batch: Batch, holder_id: int) -> bool:
     return db.session.scalar(query) is not None
 
 
-def must_have(batch: Batch, quantity: Decimal, holder_id: int) -> None:
-    """Raise unless so much of a lot is left in someone's hands.
+def must_have(batch: Batch, quantity: Decimal, holder_id: int) -> int:
+    """Raise unless so much of a lot is left in someone's hands; whose hands it comes from.
 
     Who was never sent any of it, as far as anyone noted, draws on what is left with the producer.
 
     :raises MoreThanLeft:
     """
     holder = holder_id if holder_id == batch.producer_id or was_sent(batch, holder_id) else batch.producer_id
-    left = balance_of(batch, holder).left
+    left = left_of(batch.id, holder)
     if quantity > left:
-        raise MoreThanLeft(
-            lot=batch.lot_number, left=plain_decimal(left), wanted=plain_decimal(quantity), unit=unit_name(batch.unit)
-        )
+        raise too_much(batch, left, quantity)
+    return holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +166,18 @@ class SourceTotals:
 
 def intake_of(batch: Batch) -> SourceTotals:
     """What a lot was made of, in sum."""
+    gone_in = sa.func.sum(-LotMove.quantity)
     query = (
-        sa.select(Batch.unit, sa.func.sum(LotLink.quantity))
-        .join(LotLink, LotLink.source_id == Batch.id)
-        .where(LotLink.target_id == batch.id, LotLink.withdrawn_at.is_(None))
+        sa.select(Batch.unit, gone_in)
+        .join(LotMove, LotMove.batch_id == Batch.id)
+        .join(LotLink, LotLink.id == LotMove.link_id)
+        .where(LotLink.target_id == batch.id)
         .group_by(Batch.unit)
+        .having(gone_in > 0)
     )
-    amounts = {unit: _exact(amount) for unit, amount in db.session.execute(query)}
+    amounts: dict[str, Decimal] = {row[0]: row[1] for row in db.session.execute(query)}
     share = None
     if amounts and batch.unit in IN_KG and amounts.keys() <= IN_KG.keys():
-        gone_in = sum(amount * IN_KG[unit] for unit, amount in amounts.items())
-        share = batch.quantity * IN_KG[batch.unit] / gone_in if gone_in else None
+        mass = sum(amount * IN_KG[unit] for unit, amount in amounts.items())
+        share = batch.quantity * IN_KG[batch.unit] / mass
     return SourceTotals(amounts, share)

@@ -23,7 +23,9 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
-from trace_app.flow.balance import balances_of, received_of
+from trace_app.flow.balance import holdings_of, received_of
+from trace_app.flow.ledger.models import LotMove, MoveCause
+from trace_app.flow.ledger.service import enter, hold_lots, left_of, standing, undoing
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import plain_decimal
 from trace_app.language import named
@@ -178,10 +180,9 @@ def _count(task: RecallTask) -> None:
 def _in_hand(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
     """How much a party has of lots today."""
     if task.organisation_id is not None:
-        found = {lot_id: balance.left for lot_id, balance in balances_of(lots, task.organisation_id).items()}
-    else:
-        found = received_of([lot.id for lot in lots], _sent_to(task))
-    return {lot.id: max(found.get(lot.id, Decimal(0)), Decimal(0)) for lot in lots}
+        return holdings_of(lots, task.organisation_id)
+    found = received_of([lot.id for lot in lots], _sent_to(task))
+    return {lot.id: found.get(lot.id, Decimal(0)) for lot in lots}
 
 
 def _set_times(task: RecallTask, recall: Recall) -> None:
@@ -432,12 +433,37 @@ def lots_left_out(task: RecallTask) -> list[Counted]:
 
 
 def _counted(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
-    """How much a party had of lots when they were counted."""
+    """How much a party had of lots when they were counted, less what of it turned out never to have come."""
     query = sa.select(RecallTaskLot.batch_id, RecallTaskLot.supplied).where(
         RecallTaskLot.task_id == task.id, RecallTaskLot.batch_id.in_([lot.id for lot in lots])
     )
     found: dict[int, Decimal] = {row[0]: row[1] for row in db.session.execute(query)}
-    return found
+    if task.organisation_id is None:
+        # It has no holding: what arrived is known by its receipts.
+        arrived = received_of(list(found), _sent_to(task))
+        return {lot_id: min(supplied, arrived.get(lot_id, Decimal(0))) for lot_id, supplied in found.items()}
+    since = _known_since(task)
+    return {lot_id: max(supplied + since.get(lot_id, Decimal(0)), Decimal(0)) for lot_id, supplied in found.items()}
+
+
+def _known_since(task: RecallTask) -> dict[int, Decimal]:
+    """What receipts and withdrawn shipments have told since of what an organisation had when it was counted, by lot."""
+    query = (
+        sa.select(RecallTaskLot.batch_id, sa.func.sum(LotMove.quantity))
+        .join(LotMove, LotMove.batch_id == RecallTaskLot.batch_id)
+        .join(ShipmentLine, ShipmentLine.id == LotMove.line_id)
+        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
+        .where(
+            RecallTaskLot.task_id == task.id,
+            LotMove.holder_id == task.organisation_id,
+            LotMove.cause.in_((MoveCause.RECEIVED, MoveCause.WITHDRAWN)),
+            LotMove.link_id.is_(None),
+            LotMove.moved_at > RecallTaskLot.counted_at,
+            Shipment.created_at <= RecallTaskLot.counted_at,
+        )
+        .group_by(RecallTaskLot.batch_id)
+    )
+    return {row[0]: row[1] for row in db.session.execute(query)}
 
 
 def acknowledge(task: RecallTask, name: str) -> None:
@@ -469,6 +495,7 @@ def report(
     :param amounts: by lot: ``sealed``, ``returned``, ``destroyed``, ``gone``; what is missing is 0.
     :raises RecallOver, NothingReported, NoEvidence, MoreThanSupplied:
     """
+    hold_lots(amounts)
     db.session.refresh(task, with_for_update={"of": RecallTask, "key_share": True})
     if task.recall.status is not RecallStatus.ACTIVE:
         raise RecallOver(number=task.recall.number)
@@ -483,8 +510,7 @@ def report(
     for lot_id, values in told.items():
         counted = lots[lot_id]
         if sum(values.values()) > counted.supplied:
-            unit = unit_name(counted.batch.unit)
-            raise MoreThanSupplied(lot=counted.batch.lot_number, supplied=f"{plain_decimal(counted.supplied)} {unit}")
+            raise _more_than(counted.batch, counted.supplied)
     destroyed = any(values["destroyed"] for values in told.values())
     shown = photos or pdf or has_evidence(task)
     if destroyed and not shown and task.recall.kind is not RecallKind.DRILL:
@@ -502,4 +528,40 @@ def report(
         made.append(row)
     acknowledge(task, name)
     db.session.flush()
+    if task.organisation_id is not None and task.recall.kind is not RecallKind.DRILL:
+        for row in made:
+            _take_out_destroyed(task.organisation_id, lots[row.batch_id].batch, row)
     return made
+
+
+def _more_than(batch: Batch, supplied: Decimal) -> MoreThanSupplied:
+    return MoreThanSupplied(lot=batch.lot_number, supplied=f"{plain_decimal(supplied)} {unit_name(batch.unit)}")
+
+
+def _take_out_destroyed(holder_id: int, batch: Batch, row: RecallReport) -> None:
+    """What was destroyed of a lot leaves the holder's hands: once, however many cases ask what became of it."""
+    latest = (
+        sa.select(sa.func.max(RecallReport.id))
+        .join(RecallTask, RecallTask.id == RecallReport.task_id)
+        .join(Recall, Recall.id == RecallTask.recall_id)
+        .where(
+            RecallTask.organisation_id == holder_id,
+            RecallReport.batch_id == batch.id,
+            Recall.kind != RecallKind.DRILL,
+        )
+        .group_by(RecallReport.task_id)
+    )
+    told = sa.select(sa.func.max(RecallReport.destroyed)).where(RecallReport.id.in_(latest))
+    destroyed = db.session.scalar(told) or Decimal(0)
+    before = standing(LotMove.batch_id == batch.id, LotMove.holder_id == holder_id, LotMove.report_id.is_not(None))
+    gone = -sum((move.quantity for move in before), Decimal(0))
+    if destroyed == gone:
+        return
+    left = left_of(batch.id, holder_id) + gone
+    if destroyed > left:
+        raise _more_than(batch, left)
+    moves = [undoing(move, None) for move in before]
+    if destroyed:
+        facts = {"batch_id": batch.id, "holder_id": holder_id, "report_id": row.id}
+        moves.append(LotMove(cause=MoveCause.DESTROYED, quantity=-destroyed, **facts))
+    enter(*moves)

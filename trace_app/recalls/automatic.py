@@ -17,7 +17,8 @@ from trace_app.extensions import db
 from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
 from trace_app.findings.service import lifts_holds, standing, waive
-from trace_app.flow.balance import amounts_sent, balance_of
+from trace_app.flow.balance import amounts_sent
+from trace_app.flow.ledger.service import left_of
 from trace_app.forms import plain_decimal
 from trace_app.labels.service import labels_made
 from trace_app.recalls.cases import hold_text
@@ -133,7 +134,7 @@ def whereabouts(recall: Recall) -> Whereabouts | None:
     if batch is None:
         return None
     stopping = [finding for finding in standing(batch) if finding.stops_release]
-    return Whereabouts(batch, stopping, labels_made(batch), balance_of(batch).left, amounts_sent(batch))
+    return Whereabouts(batch, stopping, labels_made(batch), left_of(batch.id, batch.producer_id), amounts_sent(batch))
 
 
 def goods_in_words(recall: Recall) -> list[str]:

@@ -26,6 +26,8 @@ from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have
 from trace_app.flow.genealogy.models import LotLink
+from trace_app.flow.ledger.models import LotMove, MoveCause
+from trace_app.flow.ledger.service import enter, hold_lots, standing, undoing
 
 Direction = Literal["forward", "backward"]
 MOST_SHOWN = 2000
@@ -104,7 +106,7 @@ def link_lots(
     ahead = _ahead_of(target.id)
     if db.session.scalar(sa.select(ahead.c.id).where(ahead.c.id == source.id).limit(1)) is not None:
         raise CircularLink(source=source.lot_number, target=target.lot_number)
-    must_have(source, quantity, user.organisation_id)
+    holder_id = must_have(source, quantity, user.organisation_id)
     link = LotLink(
         source_id=source.id,
         target_id=target.id,
@@ -115,6 +117,8 @@ def link_lots(
     )
     db.session.add(link)
     db.session.flush()
+    facts = {"batch_id": source.id, "holder_id": holder_id, "link_id": link.id, "created_by_id": user.id}
+    enter(LotMove(cause=MoveCause.USED, quantity=-quantity, **facts))
     audit.note(user, "link", link, source=source.id, target=target.id, quantity=str(quantity))
     return link
 
@@ -141,9 +145,10 @@ def withdraw_link(user: User, link: LotLink, reason: str) -> None:
 
     :raises UnderRecall, AlreadyClosed:
     """
+    hold_lots((link.source_id, link.target_id))
     batches.must_take_records(link.target)
     link.withdrawn_at, link.withdrawn_reason = utc_now(), reason
-    db.session.flush()
+    enter(*(undoing(move, user) for move in standing(LotMove.link_id == link.id)))
     audit.note(user, "withdraw", link, source=link.source_id, target=link.target_id, reason=reason)
 
 

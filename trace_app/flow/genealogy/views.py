@@ -15,12 +15,14 @@ from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.errors import Unprocessable
 from trace_app.extensions import db
-from trace_app.flow.balance import MoreThanLeft, balance_of, intake_of
+from trace_app.flow.balance import balance_of, intake_of
 from trace_app.flow.genealogy import service
 from trace_app.flow.genealogy.forms import LinkForm
 from trace_app.flow.genealogy.picture import NODE_HEIGHT, NODE_WIDTH, draw
+from trace_app.flow.ledger.service import MoreThanLeft
 from trace_app.flow.shipments.forms import LossForm, WithdrawShipmentForm
-from trace_app.flow.shipments.service import losses_of, shipments_of
+from trace_app.flow.shipments.losses import losses_of
+from trace_app.flow.shipments.service import shipments_of
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.templating import status_of

@@ -11,6 +11,7 @@ from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.accounts.forms import places_to_choose
 from trace_app.accounts.places import consignee_places
+from trace_app.flow.shipments.models import LossKind
 from trace_app.forms import (
     DateField,
     DecimalField,
@@ -21,6 +22,7 @@ from trace_app.forms import (
     TextField,
     at_most,
     between,
+    choices,
     not_future,
     optional,
     plain_email,
@@ -122,9 +124,17 @@ class TemperatureForm(Form):
     file = FileField(_("或记录仪文件（CSV、Excel）"))
 
 
+LOSS_KINDS = {
+    LossKind.LOST: _("损耗"),
+    LossKind.SAMPLED: _("抽样"),
+    LossKind.DESTROYED: _("销毁"),
+}
+
+
 class LossForm(Form):
-    quantity = DecimalField(_("损耗数量"), [required(), between(0.001, 100_000_000)])
-    reason = StringField(_("原因"), [required(), at_most(100)], description=_("如 霉变、抽样、失水"))
+    kind = SelectField(_("怎么少的"), [required()], choices=choices(LOSS_KINDS.items()), default="lost")
+    quantity = DecimalField(_("数量"), [required(), between(0.001, 100_000_000)])
+    reason = StringField(_("原因"), [required(), at_most(100)], description=_("如 霉变、失水、送检"))
 
 
 class WithdrawShipmentForm(Form):

@@ -213,6 +213,12 @@ class ReceiptLine(Model):
     line: Mapped[ShipmentLine] = relationship()
 
 
+class LossKind(enum.StrEnum):
+    LOST = "lost"
+    SAMPLED = "sampled"
+    DESTROYED = "destroyed"
+
+
 class LotLoss(Model):
     """What was lost of a lot: spoiled, dried away, taken as samples, destroyed. In the lot's unit."""
 
@@ -223,6 +229,7 @@ class LotLoss(Model):
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), index=True)
     holder_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
     """Who lost it."""
+    kind: Mapped[LossKind] = mapped_column(one_of(LossKind, "kind"), default=LossKind.LOST, server_default="lost")
     quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
     reason: Mapped[str] = mapped_column(sa.String(100))
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

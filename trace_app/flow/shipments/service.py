@@ -32,10 +32,10 @@ from trace_app.db.session import insert_into
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have, was_sent
+from trace_app.flow.ledger.service import hold_lots
 from trace_app.flow.shipments.forms import OrderForm
 from trace_app.flow.shipments.models import (
     Consignee,
-    LotLoss,
     Receipt,
     ReceiptLine,
     Shipment,
@@ -44,6 +44,7 @@ from trace_app.flow.shipments.models import (
     Temperature,
     TemperatureSource,
 )
+from trace_app.flow.shipments.moves import move_out, note_what_is_missing, take_back
 from trace_app.forms import plain_decimal
 from trace_app.labels.models import LabelLevel, Packing
 from trace_app.labels.packing import LabelIsVoid, label_from_scan
@@ -196,6 +197,7 @@ def ship(
         shipment.lines.append(_line(user, lot_id, load.quantities.get(lot_id), by_lot[lot_id]))
     db.session.add(shipment)
     db.session.flush()
+    move_out(user, shipment)
     lots = {str(line.batch_id): str(line.quantity) for line in shipment.lines}
     audit.note(user, "ship", shipment, number=shipment.number, to=consignee.name, lots=lots)
     return shipment
@@ -328,12 +330,14 @@ def _organisation_called(user: User, text: str) -> int:
 def withdraw(user: User, shipment: Shipment, reason: str) -> None:
     """Take back a shipment that was entered wrongly. It stays on record.
 
-    :raises AlreadyReceived:
+    :raises AlreadyReceived, PassedOn:
     """
+    hold_lots(line.batch_id for line in shipment.lines)
     db.session.refresh(shipment, with_for_update={"of": Shipment, "key_share": True})
     if shipment.receipt is not None:
         raise AlreadyReceived(number=shipment.number)
     shipment.withdrawn_at, shipment.withdrawn_reason = utc_now(), reason
+    take_back(user, shipment)
     audit.note(user, "withdraw", shipment, reason=reason)
 
 
@@ -349,8 +353,9 @@ def receive(
     """Note what arrived of a shipment, once.
 
     :param quantities: by line.
-    :raises WithdrawnShipment, AlreadyReceived, ReceivedBeforeSent, MoreThanSent, DifferenceNeedsNote:
+    :raises WithdrawnShipment, AlreadyReceived, ReceivedBeforeSent, MoreThanSent, DifferenceNeedsNote, LessThanGone:
     """
+    hold_lots(line.batch_id for line in shipment.lines)
     db.session.refresh(shipment, with_for_update={"of": Shipment, "key_share": True})
     if shipment.withdrawn_at is not None:
         raise WithdrawnShipment(number=shipment.number)
@@ -377,6 +382,7 @@ def receive(
     db.session.add(receipt)
     shipment.arrived_at = shipment.arrived_at or received_at
     db.session.flush()
+    note_what_is_missing(user, shipment, receipt)
     audit.note(user, "receive", shipment, by=received_by, note=note)
     return receipt
 
@@ -430,31 +436,6 @@ def note_logger(user: User, shipment: Shipment, file: LoggerFile) -> Temperature
     db.session.add(row)
     db.session.flush()
     return row
-
-
-def lose(user: User, batch: Batch, quantity: Decimal, reason: str) -> LotLoss:
-    """Note that some of a lot was lost where the user's organisation has it.
-
-    Not of a stopped lot: what becomes of that is reported by the recall's task, with evidence.
-
-    :raises MoreThanLeft, NotYours, UnderRecall, OnHold:
-    """
-    batches.must_not_be_stopped(batch)
-    if batch.producer_id != user.organisation_id and not was_sent(batch, user.organisation_id):
-        raise NotYours(lot=batch.lot_number)
-    must_have(batch, quantity, user.organisation_id)
-    row = LotLoss(
-        batch_id=batch.id, holder_id=user.organisation_id, quantity=quantity, reason=reason, created_by_id=user.id
-    )
-    db.session.add(row)
-    db.session.flush()
-    audit.note(user, "lose", batch, quantity=str(quantity), reason=reason)
-    return row
-
-
-def losses_of(batch: Batch) -> list[LotLoss]:
-    query = db.select(LotLoss).filter_by(batch_id=batch.id).where(LotLoss.withdrawn_at.is_(None)).order_by(LotLoss.id)
-    return list(db.session.scalars(query))
 
 
 def scanned(texts: Sequence[str]) -> list[ScannedLabel]:

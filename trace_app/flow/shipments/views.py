@@ -19,9 +19,11 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import db, limiter
-from trace_app.flow.balance import MoreThanLeft
+from trace_app.flow.ledger.service import MoreThanLeft
+from trace_app.flow.shipments import losses
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.forms import (
+    LOSS_KINDS,
     LossForm,
     ReceiptCodeForm,
     ReceiptForm,
@@ -29,17 +31,18 @@ from trace_app.flow.shipments.forms import (
     TemperatureForm,
     WithdrawShipmentForm,
 )
-from trace_app.flow.shipments.models import Shipment, ShipmentLine
+from trace_app.flow.shipments.models import LossKind, Shipment, ShipmentLine
 from trace_app.forms import Form, plain_number
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
 from trace_app.records.series import read_logger
 from trace_app.settings import address_of
-from trace_app.templating import status_of
+from trace_app.templating import register_words, status_of
 from trace_app.uploads import upload
 from trace_app.whole_numbers import asked_page, row_number
 
 views = Blueprint("shipments", __name__)
+register_words(views, loss_kind=LOSS_KINDS)
 PARTIES = (RoleName.PRODUCER, RoleName.BUYER)
 _REFUSALS: dict[str, type[Problem] | tuple[type[Problem], ...]] = {
     "codes": (NoSuchLabel, LabelIsVoid, shipping.AlreadySent),
@@ -285,12 +288,26 @@ def lose(batch_id: int) -> ResponseReturnValue:
     if form.validate():
         with form.refusals(quantity=MoreThanLeft), transaction():
             batch = batches.own_batch(the_user(), batch_id)
-            shipping.lose(the_user(), batch, form.quantity.data, form.reason.data)
+            losses.lose(the_user(), batch, form.quantity.data, form.reason.data, LossKind(form.kind.data))
     flash(
         _("已记下损耗。")
         if not form.errors
         else " ".join(str(m) for messages in form.errors.values() for m in messages)
     )
+    return redirect(url_for("genealogy.show", batch_id=batch_id))
+
+
+@views.post("/losses/<int:loss_id>/withdraw")
+@allow(RoleName.PRODUCER)
+def withdraw_loss(loss_id: int) -> ResponseReturnValue:
+    form = WithdrawShipmentForm()
+    batch_id = losses.own_loss(the_user(), loss_id).batch_id
+    if form.validate():
+        with transaction():
+            losses.withdraw_loss(the_user(), losses.own_loss(the_user(), loss_id), form.reason.data)
+        flash(_("已撤销这条损耗。"))
+    else:
+        flash(_("请填写原因。"))
     return redirect(url_for("genealogy.show", batch_id=batch_id))
 
 
