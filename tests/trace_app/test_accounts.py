@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 
+from tests.trace_app.test_slips import slip_in
 from tests.world import PASSWORD, World
 from trace_app.accounts.credit_code import check_character, is_credit_code
 from trace_app.accounts.models import ApiToken, AuditEvent, Organisation, User
@@ -28,7 +29,6 @@ NEW_USER = {
     "full_name": "张三",
     "email": "zhang@example.org",
     "role": "producer",
-    "password": "eight or more",
 }
 
 
@@ -190,10 +190,11 @@ class TestAdministration:
         client = world.client(world.administrator())
         made = client.post("/admin/organisations/new", data=ORGANISATION)
         assert made.status_code == 302
-        assert client.post(made.location + "/users/new", data=NEW_USER).status_code == 302
+        slip = slip_in(client.post(made.location + "/users/new", data=NEW_USER))
         newcomer = world.client()
-        signed_in = newcomer.post("/login", data={"email": "zhang.san", "password": NEW_USER["password"]})
-        assert signed_in.status_code == 302
+        own = "mulberry tractor lantern"
+        assert newcomer.post(slip, data={"new": own, "again": own}).status_code == 302
+        assert newcomer.post("/login", data={"email": "zhang.san", "password": own}).status_code == 302
         assert newcomer.get("/batches").status_code == 200
 
     @pytest.mark.parametrize(
@@ -256,14 +257,6 @@ class TestAdministration:
         assert answer.status_code == 409
         assert world.client(admin).get("/admin").status_code == 200
 
-    def test_a_forgotten_password_is_set_anew(self, world: World) -> None:
-        producer = world.producer()
-        world.client(world.administrator()).post(f"/admin/users/{producer.user_id}", data={"password": "brand new one"})
-        assert (
-            world.client().post("/login", data={"email": producer.username, "password": "brand new one"}).status_code
-            == 302
-        )
-
     def test_who_did_it_is_kept(self, world: World) -> None:
         admin = world.administrator()
         world.client(admin).post("/admin/organisations/new", data=ORGANISATION)
@@ -318,7 +311,7 @@ class TestJurisdiction:
                 assert county.get(f"/admin/organisations/{other.organisation_id}{address}").status_code == 404
             assert county.get(f"/admin/users/{other.user_id}").status_code == 404
             posts = {
-                f"/admin/users/{other.user_id}": {"password": "eight or more"},
+                f"/admin/users/{other.user_id}/reset": {},
                 f"/admin/users/{other.user_id}/active": {"active": "0"},
                 f"/admin/organisations/{other.organisation_id}/edit": {**ORGANISATION, "name": "改名"},
                 f"/admin/organisations/{other.organisation_id}/users/new": NEW_USER,

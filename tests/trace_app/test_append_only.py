@@ -17,6 +17,7 @@ from trace_app.extensions import db
 
 TABLES = {one.table: one for one in APPEND_ONLY}
 FIT: dict[str, dict[str, Any]] = {
+    "password_slips": {"expires_at": datetime(2026, 1, 2, tzinfo=UTC)},
     "records": {"type": "care", "stage_code": None, "site_id": None, "season_until": None},
     "test_reports": {"site_id": None},
 }

@@ -13,6 +13,9 @@ from trace_app.feedback import forms
 
 LIMITS: list[tuple[str, str, int, str]] = [
     ("POST", "/login", 20, "nobody"),
+    ("POST", "/slips", 5, "nobody"),
+    ("POST", "/slips/none", 30, "nobody"),
+    ("GET", "/slips/none", 60, "nobody"),
     ("POST", "/find", 20, "nobody"),
     ("GET", "/find", 60, "nobody"),
     ("GET", "/recalls/check", 60, "nobody"),

@@ -202,20 +202,20 @@ class UserForm(Form):
     )
     full_name = StringField(_("姓名"), [required(), at_most(60)])
     email = StringField(
-        _("邮箱"), [required(), at_most(255), matches(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", _("请填写完整的邮箱地址。"))]
+        _("邮箱"),
+        [optional(), at_most(255), matches(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", _("请填写完整的邮箱地址。"))],
+        description=_("没有可不填：设密码的链接可以打印出来交给本人"),
     )
     role = SelectField(_("角色"), [required()])
-    password = PasswordField(
-        _("初始密码"), [required()], description=_("至少 8 位，监管人员至少 12 位；请当面告知本人")
-    )
 
     def __init__(self, *args: object, roles: tuple[RoleName, ...], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.role.choices = choices((role.value, ROLES[role]) for role in roles)
 
-    def validate_password(self, field: Field) -> None:
-        role = RoleName(self.role.data) if self.role.data in set(RoleName) else None
-        _check_password(field, role, [self.username.data, self.full_name.data, self.email.data])
+    @property
+    def facts(self) -> Facts:
+        facts = super().facts
+        return facts | {"email": facts["email"] or None}
 
 
 class OwnedForm(Form):
@@ -232,15 +232,6 @@ class OwnedForm(Form):
         owner = self._owner
         known = [owner.username, owner.full_name, owner.email, owner.organisation.name]
         _check_password(field, owner.role, known)
-
-
-class NewPasswordForm(OwnedForm):
-    """An administrator's way to help someone who forgot a password."""
-
-    password = PasswordField(_("新密码"), [required()], description=_("至少 8 位，监管人员至少 12 位；请当面告知本人"))
-
-    def validate_password(self, field: Field) -> None:
-        self.check(field)
 
 
 class PasswordForm(OwnedForm):

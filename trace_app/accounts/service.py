@@ -72,6 +72,12 @@ class OwnAccount(Problem):
     title = _("不能停用自己的账号，请由另一位管理员操作。")
 
 
+class OwnMeans(Problem):
+    """An administrator helps others to sign in; its own means it changes as everyone does, knowing the present ones."""
+
+    title = _("自己的密码和两步验证请在“我的账号”里更改，或由另一位管理员重设。")
+
+
 class RoleDoesNotFit(Unprocessable):
     """A user's role must be one that its organisation's kind has."""
 
@@ -91,7 +97,7 @@ def create_organisation(actor: User | None, **facts: object) -> Organisation:
         if value and db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})):
             raise AlreadyTaken(value=value)
     organisation = Organisation(**facts)
-    _must_administer(actor, organisation)
+    must_administer(actor, organisation)
     db.session.add(organisation)
     db.session.flush()
     audit.note(actor, "create", organisation, name=organisation.name, kind=organisation.kind.value)
@@ -104,7 +110,7 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
     :raises AlreadyTaken: where its name or credit code is known.
     :raises BeyondJurisdiction: also where it would be moved out of the administrator's.
     """
-    _must_administer(actor, organisation)
+    must_administer(actor, organisation)
     for column in ("name", "credit_code", "gs1_prefix"):
         value = facts.get(column)
         known = db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})) if value else None
@@ -113,14 +119,20 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
     changed = {name: str(value) for name, value in facts.items() if getattr(organisation, name) != value}
     for name, value in facts.items():
         setattr(organisation, name, value)
-    _must_administer(actor, organisation)
+    must_administer(actor, organisation)
     audit.note(actor, "change", organisation, **changed)
 
 
-def _must_administer(actor: User | None, organisation: Organisation) -> None:
+def must_administer(actor: User | None, organisation: Organisation) -> None:
     """:param actor: None at the command line, where all may be done."""
     if actor is not None and not may_administer(actor, organisation):
         raise BeyondJurisdiction
+
+
+def must_be_anothers(actor: User | None, user: User) -> None:
+    """:raises OwnMeans:"""
+    if actor is not None and actor.id == user.id:
+        raise OwnMeans
 
 
 def create_user(
@@ -129,29 +141,31 @@ def create_user(
     role: RoleName,
     *,
     username: str,
-    email: str,
     full_name: str,
-    password: str,
+    email: str | None = None,
+    password: str | None = None,
 ) -> User:
     """Add a user.
 
+    :param password: of accounts whose password everyone may know, such as a demonstration's; all others set their own
+        by a slip.
     :raises AlreadyTaken: where the user name or e-mail is known.
     :raises RoleDoesNotFit: where the organisation's kind has no such role.
     :raises BeyondJurisdiction:
     """
-    _must_administer(actor, organisation)
+    must_administer(actor, organisation)
     if role not in ROLES_OF_KIND[organisation.kind]:
         raise RoleDoesNotFit(organisation=organisation.name)
-    email, username = email.lower(), username.lower()
+    email, username = email.lower() if email else None, username.lower()
     for column, value in ((User.username, username), (User.email, email)):
-        if db.session.scalar(db.select(User.id).where(column == value)):
+        if value and db.session.scalar(db.select(User.id).where(column == value)):
             raise AlreadyTaken(value=value)
     user = User(
         organisation=organisation,
         username=username,
         email=email,
         full_name=full_name,
-        password=hash_password(password),
+        password=hash_password(password) if password else None,
         fs_uniquifier=uuid.uuid4().hex,
         roles=[_role(role)],
     )
@@ -176,18 +190,24 @@ def user_by_name(username: str) -> User:
     return _found(user_by_identity(username))
 
 
-def set_password(actor: User | None, user: User, password: str) -> None:
-    """Give a user a new password and end all of its sessions.
-
-    :param actor: the user itself, an administrator, or None at the command line.
-    :raises BeyondJurisdiction:
-    """
-    if actor is not user:
-        _must_administer(actor, user.organisation)
-    user.password = hash_password(password)
+def set_password(user: User, password: str) -> None:
+    """Set a user's password in its own name and end all of its sessions."""
+    user.password, user.password_change_due = hash_password(password), False
     user.fs_uniquifier = uuid.uuid4().hex
     end_sessions(user)
-    audit.note(actor, "set-password", user)
+    audit.note(user, "set-password", user)
+
+
+def take_password(actor: User | None, user: User) -> None:
+    """Take a user's password away and end all of its sessions, so that it sets a new one by a slip.
+
+    :raises BeyondJurisdiction, OwnMeans:
+    """
+    must_administer(actor, user.organisation)
+    must_be_anothers(actor, user)
+    user.password = None
+    user.fs_uniquifier = uuid.uuid4().hex
+    end_sessions(user)
 
 
 class WrongPassword(Unprocessable):
@@ -201,9 +221,9 @@ def change_password(user: User, current: str, new: str) -> None:
 
     :raises WrongPassword:
     """
-    if not verify_password(current, user.password):
+    if not user.password or not verify_password(current, user.password):
         raise WrongPassword
-    set_password(user, user, new)
+    set_password(user, new)
 
 
 def set_active(actor: User | None, user: User, active: bool) -> None:
@@ -211,7 +231,7 @@ def set_active(actor: User | None, user: User, active: bool) -> None:
 
     :raises OwnAccount, BeyondJurisdiction:
     """
-    _must_administer(actor, user.organisation)
+    must_administer(actor, user.organisation)
     if actor is not None and actor.id == user.id and not active:
         raise OwnAccount
     user.active = active
@@ -333,10 +353,11 @@ def divisions() -> list[Division]:
 
 
 def made_or_opened_by(user: User, other: User) -> bool:
-    """Whether a user's account was made, activated or given a password by another: such a one is no independent
-    second officer."""
+    """Whether a user's account was made or activated by another, or another has had a slip by which its password could
+    be set, or has taken its second factor away: such a one
+    is no independent second officer."""
     query = db.select(AuditEvent.id).filter_by(actor_id=other.id, subject_type=User.__tablename__, subject_id=user.id)
-    deeds = AuditEvent.action.in_(("create", "activate", "set-password"))
+    deeds = AuditEvent.action.in_(("create", "activate", "set-password", "invite", "reset", "remove-factor"))
     return db.session.scalar(query.where(deeds).limit(1)) is not None
 
 
