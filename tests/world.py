@@ -21,7 +21,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from trace_app.accounts import service as accounts
 from trace_app.accounts.credit_code import check_character
-from trace_app.accounts.models import Author, OrganisationKind, RoleName, User
+from trace_app.accounts.models import Author, OrganisationKind, RoleName, TokenScope, User
+from trace_app.accounts.tokens import create_token
 from trace_app.batches import service as batches
 from trace_app.batches.forms import BatchForm
 from trace_app.batches.models import Batch
@@ -196,10 +197,14 @@ class World:
             assert answer.status_code == 302, answer.text
         return client
 
-    def token(self, actor: Actor) -> dict[str, str]:
-        """The headers of an API call."""
+    def token(self, actor: Actor, *scopes: TokenScope) -> dict[str, str]:
+        """The headers of an API call.
+
+        :param scopes: what the token is for; all where none is named.
+        """
         with self.writing():
-            _token, text = accounts.create_token(db.session.get_one(User, actor.user_id), "tests")
+            user = db.session.get_one(User, actor.user_id)
+            _token, text = create_token(user, "tests", scopes or tuple(TokenScope))
         return {"Authorization": f"Bearer {text}"}
 
     def product(self, actor: Actor, kind: str = "ginger", **facts: Any) -> int:

@@ -16,8 +16,10 @@ from flask.cli import AppGroup, with_appcontext
 from qr.keys import KeyFileError
 from trace_app.accounts import service as accounts
 from trace_app.accounts.forms import OrganisationForm, UserForm
-from trace_app.accounts.models import OrganisationKind, RoleName
+from trace_app.accounts.models import OrganisationKind, RoleName, TokenScope
 from trace_app.accounts.slips import service as slips
+from trace_app.accounts.tokens import USUAL_DAYS
+from trace_app.accounts.tokens import create_token as make_token
 from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.kinds import read_kind
 from trace_app.db.session import transaction
@@ -177,11 +179,22 @@ def deactivate(username: str) -> None:
 @tokens.command("create")
 @click.argument("username")
 @click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in TokenScope]),
+    multiple=True,
+    default=(TokenScope.READ.value,),
+    show_default=True,
+    help="What it is for; may be given several times.",
+)
+@click.option("--days", type=click.IntRange(1, 365), default=USUAL_DAYS, show_default=True)
 @plainly
-def create_token(username: str, name: str) -> None:
+def create_token(username: str, name: str, scopes: tuple[str, ...], days: int) -> None:
     """Make a bearer token for a user. It is shown this once."""
     with transaction():
-        _token, text = accounts.create_token(accounts.user_by_name(username), name)
+        wanted = [TokenScope(scope) for scope in scopes]
+        _token, text = make_token(accounts.user_by_name(username), name, wanted, days)
     click.echo(text)
 
 

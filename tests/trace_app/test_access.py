@@ -153,7 +153,7 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
     order = {"laboratory_id": laboratory, "kind": "own", "sample_number": f"S-{number}"}
     assert client.post(f"/batches/{lot}/test-orders", data=order).status_code == 302
     client.post("/messages", data={"type": "webhook", "target": "https://x.example/h", "least_severity": "block"})
-    client.post("/account/tokens", data={"name": "秤"})
+    client.post("/account/tokens", data={"name": "秤", "scopes": ["read"], "days": "90"})
     certificate = {
         "type": "other",
         "number": f"C-{number}",
@@ -259,7 +259,7 @@ def _sort_of(route: str) -> str | None:
 
 def _named() -> list[tuple[str, str]]:
     """Each route that needs signing in and names something, with the sort of it."""
-    needs_signing_in = [route for route, roles in TABLE.items() if "nobody" not in roles]
+    needs_signing_in = [route for route, roles in TABLE.items() if roles and "nobody" not in roles]
     return [(route, sort) for route in needs_signing_in if (sort := _sort_of(route)) is not None]
 
 

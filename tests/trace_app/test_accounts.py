@@ -10,7 +10,7 @@ from flask import Flask
 from tests.trace_app.test_slips import slip_in
 from tests.world import PASSWORD, World
 from trace_app.accounts.credit_code import check_character, is_credit_code
-from trace_app.accounts.models import ApiToken, AuditEvent, Organisation, User
+from trace_app.accounts.models import AuditEvent, Organisation, User
 from trace_app.extensions import csrf, db
 
 GOOD_CODE = "91350100M000100Y43"
@@ -264,35 +264,6 @@ class TestAdministration:
             event = db.session.scalars(db.select(AuditEvent).order_by(AuditEvent.id.desc())).first()
             assert event is not None
             assert (event.actor_id, event.action, event.subject_type) == (admin.user_id, "create", "organisations")
-
-
-class TestTokens:
-    def test_a_token_is_shown_once_and_kept_as_its_digest_only(self, world: World) -> None:
-        client = world.client(world.producer())
-        shown = client.post("/account/tokens", data={"name": "仓库电脑"}).text
-        text = shown.split('class="token">')[1].split("<")[0]
-        assert text.startswith("qj_")
-        assert text not in client.get("/account").text
-        with world.app.app_context():
-            token = db.session.scalars(db.select(ApiToken)).one()
-            assert text not in {token.digest, token.prefix, token.name}
-        assert world.client().get("/api/v1/batches", headers={"Authorization": f"Bearer {text}"}).status_code == 200
-
-    def test_a_revoked_token_is_refused(self, world: World) -> None:
-        actor = world.producer()
-        headers = world.token(actor)
-        with world.app.app_context():
-            token_id = db.session.scalars(db.select(ApiToken.id)).one()
-        world.client(actor).post(f"/account/tokens/{token_id}/revoke")
-        assert world.client().get("/api/v1/batches", headers=headers).status_code == 401
-
-    def test_no_one_revokes_anothers_token(self, world: World) -> None:
-        actor, other = world.producer(), world.producer()
-        headers = world.token(actor)
-        with world.app.app_context():
-            token_id = db.session.scalars(db.select(ApiToken.id)).one()
-        assert world.client(other).post(f"/account/tokens/{token_id}/revoke").status_code == 404
-        assert world.client().get("/api/v1/batches", headers=headers).status_code == 200
 
 
 class TestJurisdiction:

@@ -251,7 +251,7 @@ def test_a_changed_password_is_no_second_factor(world: World) -> None:
     client, _app, _codes = with_factor(world, world.producer())
     _shown_for(world, minutes=11)
     assert client.post("/account/password", data={"current": PASSWORD, "new": OWN, "again": OWN}).status_code == 302
-    assert "请再验证一次" in client.post("/account/tokens", data={"name": "秤"}).text
+    assert "请再验证一次" in client.post("/account/tokens", data={"name": "秤", "scopes": ["read"], "days": "90"}).text
 
 
 def test_a_slip_sets_the_password_and_leaves_the_factor(world: World) -> None:
@@ -334,7 +334,7 @@ class TestRequired:
         with strict.writing():
             db.session.get_one(User, grower.user_id).factor_due_at = utc_now()
         assert client.get("/batches").status_code == 200
-        assert client.post("/account/tokens", data={"name": "秤"}).status_code == 200
+        assert client.post("/account/tokens", data={"name": "秤", "scopes": ["read"], "days": "90"}).status_code == 200
 
 
 def test_officers_must_have_one_in_production_unless_said_otherwise(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """One history, up and down, on both databases."""
 
+from datetime import UTC, datetime, timedelta
+
 import flask_migrate
 import pytest
 import sqlalchemy as sa
@@ -433,4 +435,25 @@ def test_passwords_that_others_set_are_to_be_changed_and_nobody_is_lost_on_the_w
                 ("changed@no-address.invalid", "!"),
                 ("reset@no-address.invalid", "!"),
             ]
+        db.engine.dispose()
+
+
+def test_tokens_from_before_go_on_for_all_that_they_did_and_end_one_day(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0029")
+        token = """INSERT INTO api_tokens (id, user_id, name, prefix, digest, created_at)
+            VALUES (1, 2, '秤', 'qj_abc', 'd', '2026-01-01 00:00:00')"""
+        _execute(f"{ACCOUNTS_OF_OTHERS}; {token}")
+        flask_migrate.upgrade()
+        with db.engine.connect() as connection:
+            query = (
+                "SELECT for_read AND for_records AND for_labels AND for_recalls AS everything, digest FROM api_tokens"
+            )
+            row = connection.execute(sa.text(query)).one()
+            assert (bool(row.everything), row.digest) == (True, "d")
+            left = connection.scalar(sa.select(db.metadata.tables["api_tokens"].c.expires_at))
+            assert timedelta(days=89) < left - datetime.now(UTC) < timedelta(days=91)
+        flask_migrate.downgrade(revision="0029")
+        with db.engine.connect() as connection:
+            assert connection.scalar(sa.text("SELECT digest FROM api_tokens")) == "d"
         db.engine.dispose()

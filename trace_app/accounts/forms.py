@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flask_babel import lazy_gettext as _
-from wtforms import Field, PasswordField
-from wtforms.validators import EqualTo, ValidationError
+from wtforms import BooleanField, Field, PasswordField, SelectMultipleField
+from wtforms.validators import EqualTo, InputRequired, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from trace_app.accounts.access import HOME, keeps_shared_tables, within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
-from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, User
+from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, TokenScope, User
 from trace_app.accounts.passwords import fault_of
 from trace_app.accounts.places import places_elsewhere, provinces
 from trace_app.accounts.service import divisions, divisions_within
+from trace_app.accounts.tokens import GOOD_FOR_DAYS, SCOPES_OF_ROLE, USUAL_DAYS
 from trace_app.forms import (
     Form,
     SelectChoice,
@@ -46,6 +48,13 @@ ROLES = {
     RoleName.BUYER: _("采购方"),
 }
 
+
+SCOPES = {
+    TokenScope.READ: _("读取"),
+    TokenScope.RECORDS: _("登记批次和生产记录、放行"),
+    TokenScope.LABELS: _("打印和作废标签、取追溯码"),
+    TokenScope.RECALLS: _("召回和暂停销售"),
+}
 
 CMA_NUMBER = r"^[0-9A-Za-z]{6,20}$"
 CMA_ADVICE = _("CMA 编号是报告首页 CMA 标志下的 12 位数字，请核对。")
@@ -248,12 +257,26 @@ class PasswordForm(OwnedForm):
         render_kw={"autocomplete": "new-password"},
     )
 
+    void_tokens = BooleanField(_("同时作废我的接口令牌"))
+
     def validate_new(self, field: Field) -> None:
         self.check(field)
 
 
 class TokenForm(Form):
     name = StringField(_("用途"), [required(), at_most(60)], description=_("如 仓库电脑"))
+    scopes = SelectMultipleField(
+        _("权限"),
+        [InputRequired(_("请至少选一项权限。"))],
+        option_widget=CheckboxInput(),
+        widget=ListWidget(prefix_label=False),
+    )
+    days = SelectField(_("有效期"), [required()], default=str(USUAL_DAYS))
+
+    def __init__(self, *args: object, role: RoleName, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.scopes.choices = choices((scope.value, SCOPES[scope]) for scope in SCOPES_OF_ROLE[role])
+        self.days.choices = choices((str(days), _("%(days)d 天", days=days)) for days in GOOD_FOR_DAYS)
 
 
 def _check_password(field: Field, role: RoleName | None, known: Iterable[str | None]) -> None:

@@ -231,28 +231,57 @@ class UserSession(Model):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class TokenScope(enum.StrEnum):
+    """What a token may be used for, of what its user may do."""
+
+    READ = "read"
+    RECORDS = "records"
+    LABELS = "labels"
+    RECALLS = "recalls"
+
+
 class ApiToken(Model):
     """A bearer token for the API. Only its SHA-256 is kept."""
 
     __tablename__ = "api_tokens"
+    __table_args__ = (
+        sa.CheckConstraint("for_read OR for_records OR for_labels OR for_recalls", "for_something"),
+        sa.CheckConstraint("expires_at > created_at", "expires_later"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(sa.String(60))
     prefix: Mapped[str] = mapped_column(sa.String(12))
     digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    for_read: Mapped[bool]
+    for_records: Mapped[bool]
+    for_labels: Mapped[bool]
+    for_recalls: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     user: Mapped[User] = relationship(lazy="joined")
+
+    @property
+    def scopes(self) -> list[TokenScope]:
+        return [scope for scope in TokenScope if getattr(self, f"for_{scope.value}")]
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= utc_now()
 
 
 class AuditEvent(Model):
     """Who did what to what, and when. Rows are only ever added."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (sa.Index("ix_audit_events_subject", "subject_type", "subject_id"),)
+    __table_args__ = (
+        sa.Index("ix_audit_events_subject", "subject_type", "subject_id"),
+        sa.Index("ix_audit_events_actor", "actor_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

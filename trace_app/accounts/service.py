@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import uuid
-from datetime import timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -15,7 +12,6 @@ from flask_security import hash_password, verify_password
 from trace_app.accounts import audit
 from trace_app.accounts.access import HOME, NotFound, administered_by, division_prefix, may_administer
 from trace_app.accounts.models import (
-    ApiToken,
     AuditEvent,
     Branch,
     Division,
@@ -26,7 +22,6 @@ from trace_app.accounts.models import (
     User,
 )
 from trace_app.accounts.sessions import end_sessions
-from trace_app.db.base import utc_now
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 
@@ -37,7 +32,6 @@ ROLES_OF_KIND = {
     OrganisationKind.BUYER: (RoleName.BUYER,),
 }
 Row = TypeVar("Row")
-TOKEN_PREFIX = "qj_"  # noqa: S105
 AUDIT_ACTIONS = {
     "register": _("登记了"),
     "edit": _("修改了"),
@@ -50,7 +44,6 @@ AUDIT_ACTIONS = {
     "lose": _("记了损耗"),
 }
 """What happened to a batch, as its page tells it."""
-TOKEN_USE_NOTED_EVERY = timedelta(minutes=10)
 
 
 class AlreadyTaken(Problem):
@@ -249,42 +242,6 @@ def _role(name: RoleName) -> Role:
     return role
 
 
-def create_token(user: User, name: str) -> tuple[ApiToken, str]:
-    """Make a bearer token. Its text is returned this once and never kept."""
-    text = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken(user=user, name=name, prefix=text[:8], digest=_digest(text))
-    db.session.add(token)
-    db.session.flush()
-    audit.note(user, "create", token, name=name)
-    return token, text
-
-
-def revoke_token(user: User, token: ApiToken) -> None:
-    token.revoked_at = utc_now()
-    audit.note(user, "revoke", token)
-
-
-def user_of_token(text: str) -> User | None:
-    """The active user whom a valid token stands for."""
-    token: ApiToken | None = db.session.scalar(db.select(ApiToken).filter_by(digest=_digest(text), revoked_at=None))
-    if token is None or not token.user.active:
-        return None
-    now = utc_now()
-    if token.last_used_at is None or now - token.last_used_at > TOKEN_USE_NOTED_EVERY:
-        token.last_used_at = now
-        db.session.commit()
-    return token.user
-
-
-def tokens_of(user: User) -> list[ApiToken]:
-    query = db.select(ApiToken).filter_by(user_id=user.id, revoked_at=None).order_by(ApiToken.id)
-    return list(db.session.scalars(query))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def organisations(user: User | None = None, search: str = "") -> list[Organisation]:
     """Organisations by kind and place.
 
@@ -329,16 +286,6 @@ def administered_user(user: User, user_id: int) -> User:
     query = db.select(User).filter_by(id=user_id).join(User.organisation).where(administered_by(user))
     found: User | None = db.session.scalar(query)
     return _found(found)
-
-
-def token_of(user: User, token_id: int) -> ApiToken:
-    """One of the user's own tokens in force.
-
-    :raises NotFound: where there is none.
-    """
-    query = db.select(ApiToken).filter_by(id=token_id, user_id=user.id, revoked_at=None)
-    token: ApiToken | None = db.session.scalar(query)
-    return _found(token)
 
 
 def _found(row: Row | None) -> Row:

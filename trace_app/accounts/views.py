@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_security import login_user
 
-from trace_app.accounts import service, sessions
+from trace_app.accounts import service, sessions, tokens
 from trace_app.accounts.access import SUPERVISORS, allow, keeps_shared_tables, signed_in, the_user
 from trace_app.accounts.factors import service as factors
 from trace_app.accounts.factors.freshness import fresh_factor
@@ -15,12 +15,13 @@ from trace_app.accounts.forms import (
     BRANCHES,
     ORGANISATION_KINDS,
     ROLES,
+    SCOPES,
     OrganisationForm,
     PasswordForm,
     TokenForm,
     UserForm,
 )
-from trace_app.accounts.models import RoleName
+from trace_app.accounts.models import RoleName, TokenScope
 from trace_app.accounts.service import AUDIT_ACTIONS
 from trace_app.accounts.slips import service as slips
 from trace_app.db.session import transaction
@@ -32,7 +33,7 @@ from trace_app.settings import address_of
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("accounts", __name__)
-register_words(views, organisation_kind=ORGANISATION_KINDS, role=ROLES, branch=BRANCHES)
+register_words(views, organisation_kind=ORGANISATION_KINDS, role=ROLES, branch=BRANCHES, token_scope=SCOPES)
 views.add_app_template_test(keeps_shared_tables, "of_the_city")
 views.add_app_template_filter(lambda action: AUDIT_ACTIONS.get(action, action), "audit_action")
 
@@ -53,19 +54,20 @@ def start() -> ResponseReturnValue:
 @views.get("/account")
 @signed_in
 def account() -> ResponseReturnValue:
-    return _account(TokenForm(formdata=None))
+    return _account(TokenForm(formdata=None, role=the_user().role))
 
 
 @views.post("/account/tokens")
 @signed_in
 @fresh_factor
 def create_token() -> ResponseReturnValue:
-    form = TokenForm()
+    form = TokenForm(role=the_user().role)
     if not form.validate():
         return _account(form)
     with transaction():
-        _token, text = service.create_token(the_user(), form.name.data)
-    return _account(TokenForm(formdata=None), fresh_token=text)
+        scopes = [TokenScope(scope) for scope in form.scopes.data or []]
+        _token, text = tokens.create_token(the_user(), form.name.data, scopes, int(form.days.data))
+    return _account(TokenForm(formdata=None, role=the_user().role), fresh_token=text)
 
 
 def _account(form: TokenForm, fresh_token: str | None = None) -> ResponseReturnValue:
@@ -75,7 +77,7 @@ def _account(form: TokenForm, fresh_token: str | None = None) -> ResponseReturnV
         user=user,
         role=ROLES[user.role],
         form=form,
-        tokens=service.tokens_of(user),
+        tokens=tokens.tokens_of(user),
         fresh_token=fresh_token,
         sessions=sessions.sessions_of(user),
         this_session=sessions.this_session(),
@@ -87,7 +89,7 @@ def _account(form: TokenForm, fresh_token: str | None = None) -> ResponseReturnV
 @signed_in
 def revoke_token(token_id: int) -> ResponseReturnValue:
     with transaction():
-        service.revoke_token(the_user(), service.token_of(the_user(), token_id))
+        tokens.revoke_token(the_user(), tokens.token_of(the_user(), token_id))
     flash(_("令牌已作废。"))
     return redirect(url_for("accounts.account"))
 
@@ -119,6 +121,8 @@ def change_password() -> ResponseReturnValue:
     if form.validate_on_submit():
         with form.refusals(current=service.WrongPassword), transaction():
             service.change_password(the_user(), form.current.data or "", form.new.data or "")
+            if form.void_tokens.data:
+                tokens.revoke_all(the_user())
         if not form.errors:
             with transaction():
                 login_user(the_user())
@@ -126,10 +130,12 @@ def change_password() -> ResponseReturnValue:
                     # The second factor was shown when it was shown.
                     row.factor_at = factor_at
             flash(_("密码已更改，其他设备上的登录已退出。"))
-            if service.tokens_of(the_user()):
+            if tokens.tokens_of(the_user()):
                 flash(_("您的接口令牌仍然有效；如果密码可能泄露过，请把令牌也作废。"))
             return redirect(url_for("accounts.account"))
-    page = render_template("accounts/password.html", form=form, due=the_user().password_change_due)
+    page = render_template(
+        "accounts/password.html", form=form, due=the_user().password_change_due, tokens=tokens.tokens_of(the_user())
+    )
     return page, status_of(form)
 
 
@@ -206,7 +212,7 @@ def new_user(organisation_id: int) -> ResponseReturnValue:
 @allow(RoleName.ADMINISTRATOR)
 def user(user_id: int) -> ResponseReturnValue:
     row = service.administered_user(the_user(), user_id)
-    return render_template("accounts/user.html", user=row, role=ROLES[row.role])
+    return render_template("accounts/user.html", user=row, role=ROLES[row.role], tokens=tokens.tokens_of(row))
 
 
 @views.post("/admin/users/<int:user_id>/reset")
@@ -217,6 +223,17 @@ def reset(user_id: int) -> ResponseReturnValue:
     with transaction():
         handed_out = slips.reset(the_user(), service.administered_user(the_user(), user_id))
     return _show_slip(handed_out)
+
+
+@views.post("/admin/users/<int:user_id>/tokens/<int:token_id>/revoke")
+@allow(RoleName.ADMINISTRATOR)
+@fresh_factor
+def revoke_users_token(user_id: int, token_id: int) -> ResponseReturnValue:
+    with transaction():
+        owner = service.administered_user(the_user(), user_id)
+        tokens.revoke_token(the_user(), tokens.token_of(owner, token_id))
+    flash(_("令牌已作废。"))
+    return redirect(url_for("accounts.user", user_id=user_id))
 
 
 @views.post("/admin/users/<int:user_id>/remove-factor")

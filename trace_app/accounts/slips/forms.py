@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
-from wtforms import Field, PasswordField
+from wtforms import BooleanField, Field, PasswordField
 from wtforms.validators import EqualTo
 
 from trace_app.accounts.forms import OwnedForm
@@ -30,6 +30,8 @@ class FirstPasswordForm(OwnedForm):
         [required(), EqualTo("new", _("两次输入的新密码不一致。"))],
         render_kw={"autocomplete": "new-password"},
     )
+
+    void_tokens = BooleanField(_("同时作废我的接口令牌"))
 
     def validate_new(self, field: Field) -> None:
         self.check(field)

@@ -6,6 +6,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, ur
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
+from trace_app.accounts import tokens
 from trace_app.accounts.access import public
 from trace_app.accounts.slips import service
 from trace_app.accounts.slips.forms import FirstPasswordForm, ForgottenForm
@@ -47,10 +48,12 @@ def use(word: str) -> ResponseReturnValue:
     form = FirstPasswordForm(owner=user)
     if form.validate_on_submit():
         with transaction():
-            service.use(word, form.new.data or "")
+            owner = service.use(word, form.new.data or "")
+            if form.void_tokens.data:
+                tokens.revoke_all(owner)
         flash(_("密码已设好，请用它登录。"))
         return redirect(url_for("security.login"))
-    page = render_template("accounts/first_password.html", form=form, user=user)
+    page = render_template("accounts/first_password.html", form=form, user=user, tokens=tokens.tokens_of(user))
     answer = make_response(page, status_of(form))
     answer.headers["Cache-Control"] = "no-store"
     return answer
