@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import itertools
 import re
+import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask import Flask
@@ -43,6 +45,7 @@ from trace_app.records.service import Scope
 from trace_app.release import service as quality
 from trace_app.scanning.reading import page_state
 
+Answer = TypeVar("Answer")
 PASSWORD = "long enough for tests"
 SPRAYED = {
     "happened_on": "2025-09-15",
@@ -136,6 +139,18 @@ class Actor:
     username: str
     user_id: int
     organisation_id: int
+
+
+def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
+    """Several people do something at the same time."""
+    begin = threading.Barrier(len(calls))
+
+    def one(call: Callable[[], Answer]) -> Answer:
+        begin.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(one, calls))
 
 
 class World:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from passlib.totp import TOTP
 
 from tests.conftest import app_for, empty, set_up, settings_for
 from tests.trace_app.test_slips import OWN, own_password, slip_in
-from tests.world import PASSWORD, Actor, World
+from tests.world import PASSWORD, Actor, World, at_once
 from trace_app.accounts.models import AuditEvent, User, UserSession
 from trace_app.accounts.service import are_independent
 from trace_app.db.base import utc_now
@@ -119,6 +120,16 @@ def test_a_code_is_taken_once(world: World) -> None:
     again = _password_only(world, actor)
     assert "已用过" in again.post("/factors/check", data={"code": seen}).text
     assert again.get("/account").status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/factors/check", "/factors/recovery"])
+def test_a_code_is_taken_once_also_from_several_at_the_same_time(world: World, path: str) -> None:
+    actor = world.producer()
+    _client, app, codes = with_factor(world, actor)
+    clients = [_password_only(world, actor) for _ in range(5)]
+    code = app.next_code() if path == "/factors/check" else codes[0]
+    answers = at_once([partial(client.post, path, data={"code": code}) for client in clients])
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 302]
 
 
 def test_a_recovery_code_lets_in_once(world: World) -> None:

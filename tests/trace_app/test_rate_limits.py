@@ -25,6 +25,7 @@ LIMITS: list[tuple[str, str, int, str]] = [
     ("POST", "/receive/0000000000000", 30, "nobody"),
     ("POST", "/recall-tasks/none/acknowledge", 30, "nobody"),
     ("POST", "/recall-tasks/none/report", 30, "nobody"),
+    ("POST", "/factors", 10, "producer"),
     ("POST", "/labels/check", 30, "producer"),
     ("POST", "/labels/pack/none/photo", 30, "producer"),
     ("POST", "/layouts/preview/roll-60x40", 240, "producer"),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from flask.testing import FlaskClient
 
 from tests.conftest import app_for, empty, set_up, settings_for
 from tests.trace_app.test_delivery import Mailbox, mailbox
-from tests.world import PASSWORD, Actor, World
+from tests.world import PASSWORD, Actor, World, at_once
 from trace_app.accounts.models import AuditEvent, PasswordSlip, User
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
@@ -140,6 +141,33 @@ def test_a_reset_ends_password_and_sessions_and_a_new_slip_voids_the_old(world: 
     assert world.client().get(first).status_code == 410
     own_password(world, second)
     assert signs_in(world, grower, OWN)
+
+
+def test_a_slip_is_used_once_also_by_several_at_the_same_time(world: World) -> None:
+    slip = _invited(world)
+    clients = [world.client() for _ in range(5)]
+    for client in clients:
+        client.get("/")
+
+    def use(number: int) -> int:
+        own = f"{OWN} {number}"
+        return int(clients[number].post(slip, data={"new": own, "again": own}).status_code)
+
+    answers = at_once([partial(use, number) for number in range(5)])
+    assert sorted(answers) == [302, 410, 410, 410, 410]
+    opens = [
+        world.client().post("/login", data={"email": "li.si", "password": f"{OWN} {number}"}).status_code
+        for number in range(5)
+    ]
+    assert opens == [302 if answer == 302 else 200 for answer in answers]
+
+
+def test_of_several_slips_at_the_same_time_one_is_good(world: World) -> None:
+    grower = world.producer()
+    clients = [world.client(world.administrator()) for _ in range(5)]
+    pages = at_once([partial(client.post, f"/admin/users/{grower.user_id}/reset") for client in clients])
+    slips = [slip_in(page) for page in pages]
+    assert sorted(world.client().get(slip).status_code for slip in slips) == [200, 410, 410, 410, 410]
 
 
 def test_a_locked_account_is_opened_by_no_slip(world: World) -> None:

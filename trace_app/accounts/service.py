@@ -122,6 +122,11 @@ def must_administer(actor: User | None, organisation: Organisation) -> None:
         raise BeyondJurisdiction
 
 
+def hold(user: User) -> None:
+    """Keep others from changing an account until the transaction ends."""
+    db.session.execute(sa.select(User.id).where(User.id == user.id).with_for_update(key_share=True))
+
+
 def must_be_anothers(actor: User | None, user: User) -> None:
     """:raises OwnMeans:"""
     if actor is not None and actor.id == user.id:

@@ -15,7 +15,7 @@ from flask_security.utils import check_and_get_token_status
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS
 from trace_app.accounts.models import AuditEvent, User
-from trace_app.accounts.service import WrongPassword, must_administer, must_be_anothers
+from trace_app.accounts.service import WrongPassword, hold, must_administer, must_be_anothers
 from trace_app.accounts.sessions import end_sessions, this_session
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem, Unprocessable
@@ -66,9 +66,9 @@ def must_have_factor(user: User) -> bool:
 
 
 def is_overdue(user: User) -> bool:
-    """Whether an officer has had the time to set a second factor up, and has none."""
+    """Whether an officer has had the time to set a second factor up, and has none. It begins with signing in."""
     due = user.factor_due_at
-    return must_have_factor(user) and not has_factor(user) and (due is None or due <= utc_now())
+    return must_have_factor(user) and not has_factor(user) and due is not None and due <= utc_now()
 
 
 def begin_setup() -> str:
@@ -171,7 +171,12 @@ def show(user: User, code: str) -> None:
 
 
 def refuse_guessing(user: User) -> None:
-    """:raises TooManyCodes:"""
+    """Have the codes of an account looked at one after the other, so that none is taken twice at the same time.
+
+    :raises TooManyCodes:
+    """
+    hold(user)
+    db.session.refresh(user, ["tf_last_counter", "mf_recovery_codes"])
     query = sa.select(sa.func.count()).where(
         AuditEvent.subject_type == User.__tablename__,
         AuditEvent.subject_id == user.id,

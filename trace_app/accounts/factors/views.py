@@ -12,6 +12,7 @@ from trace_app.accounts.factors.forms import BeginForm, FirstCodeForm
 from trace_app.accounts.factors.freshness import fresh_factor
 from trace_app.accounts.service import WrongPassword
 from trace_app.db.session import transaction
+from trace_app.extensions import limiter
 from trace_app.paper import dark_modules
 from trace_app.templating import status_of
 
@@ -39,6 +40,7 @@ def _page(form: BeginForm) -> ResponseReturnValue:
 @views.post("/factors")
 @signed_in
 @fresh_factor
+@limiter.limit("10/minute")
 def begin() -> ResponseReturnValue:
     """Show a new secret to an app. The password is asked for, so that nobody does it on a phone left lying about."""
     form = BeginForm()

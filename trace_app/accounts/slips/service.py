@@ -17,7 +17,7 @@ from itsdangerous import BadSignature, Signer
 
 from trace_app.accounts import audit
 from trace_app.accounts.models import Organisation, PasswordSlip, RoleName, SlipPurpose, User
-from trace_app.accounts.service import create_user, set_password, take_password, user_by_identity
+from trace_app.accounts.service import create_user, hold, set_password, take_password, user_by_identity
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -82,6 +82,8 @@ def ask_by_mail(identity: str) -> HandedOut | None:
 
 
 def _hand_out(actor: User | None, user: User, purpose: SlipPurpose) -> HandedOut:
+    # An account has one open slip: two are not made at the same time.
+    hold(user)
     _void_slips(user)
     word = secrets.token_urlsafe(16)
     now = utc_now()
@@ -107,10 +109,9 @@ def _void_slips(user: User) -> None:
     db.session.execute(still_open)
 
 
-def slip_of(word: str, *, to_use: bool = False) -> PasswordSlip:
+def slip_of(word: str) -> PasswordSlip:
     """The slip that an address ends with, as long as it is good.
 
-    :param to_use: whether nobody else may use it meanwhile.
     :raises SlipIsWorthNothing:
     """
     try:
@@ -127,8 +128,6 @@ def slip_of(word: str, *, to_use: bool = False) -> PasswordSlip:
             User.active,
         )
     )
-    if to_use:
-        query = query.with_for_update(of=PasswordSlip, key_share=True)
     slip = db.session.scalar(query)
     if slip is None:
         raise SlipIsWorthNothing
@@ -140,7 +139,9 @@ def use(word: str, password: str) -> User:
 
     :raises SlipIsWorthNothing:
     """
-    slip = slip_of(word, to_use=True)
+    hold(slip_of(word).user)
+    # Looked at anew: someone else may have used or voided it meanwhile.
+    slip = slip_of(word)
     slip.ended_at, slip.used = utc_now(), True
     set_password(slip.user, password)
     return slip.user
