@@ -227,24 +227,12 @@ class UserForm(Form):
         return facts | {"email": facts["email"] or None}
 
 
-class OwnedForm(Form):
+class FirstPasswordForm(Form):
     """A form that sets the password of a known account.
 
     :param owner: whose it is.
     """
 
-    def __init__(self, *args: object, owner: User, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self._owner = owner
-
-    def check(self, field: Field) -> None:
-        owner = self._owner
-        known = [owner.username, owner.full_name, owner.email, owner.organisation.name]
-        _check_password(field, owner.role, known)
-
-
-class PasswordForm(OwnedForm):
-    current = PasswordField(_("现在的密码"), [required()], render_kw={"autocomplete": "current-password"})
     new = PasswordField(
         _("新密码"),
         [required()],
@@ -256,11 +244,21 @@ class PasswordForm(OwnedForm):
         [required(), EqualTo("new", _("两次输入的新密码不一致。"))],
         render_kw={"autocomplete": "new-password"},
     )
-
     void_tokens = BooleanField(_("同时作废我的接口令牌"))
 
+    def __init__(self, *args: object, owner: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._owner = owner
+
     def validate_new(self, field: Field) -> None:
-        self.check(field)
+        owner = self._owner
+        known = (owner.username, owner.full_name, owner.email, owner.organisation.name)
+        if fault := fault_of(field.data or "", owner.role, [word for word in known if word]):
+            raise ValidationError(fault)
+
+
+class PasswordForm(FirstPasswordForm):
+    current = PasswordField(_("现在的密码"), [required()], render_kw={"autocomplete": "current-password"})
 
 
 class TokenForm(Form):
@@ -277,8 +275,3 @@ class TokenForm(Form):
         super().__init__(*args, **kwargs)
         self.scopes.choices = choices((scope.value, SCOPES[scope]) for scope in SCOPES_OF_ROLE[role])
         self.days.choices = choices((str(days), _("%(days)d 天", days=days)) for days in GOOD_FOR_DAYS)
-
-
-def _check_password(field: Field, role: RoleName | None, known: Iterable[str | None]) -> None:
-    if fault := fault_of(field.data or "", role, [word for word in known if word]):
-        raise ValidationError(fault)

@@ -8,8 +8,9 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts import tokens
 from trace_app.accounts.access import public
+from trace_app.accounts.forms import FirstPasswordForm
 from trace_app.accounts.slips import service
-from trace_app.accounts.slips.forms import FirstPasswordForm, ForgottenForm
+from trace_app.accounts.slips.forms import ForgottenForm
 from trace_app.db.session import transaction
 from trace_app.extensions import jobs, limiter
 from trace_app.messages.delivery import mail_is_set
