@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import math
 import os
 import secrets
@@ -36,6 +38,12 @@ class Settings(BaseSettings):
     """Where the embedded stack keeps its database, media, jobs and keys."""
     secret_key: SecretStr | None = None
     """Signs sessions. Made and kept in ``data_dir`` where it is not given."""
+    factor_key: SecretStr | None = None
+    """Encrypts the secrets of second factors. Made and kept in ``data_dir`` where it is not given."""
+    second_factor_required: bool | None = None
+    """Whether authorities and administrators must have a second factor; in production where not given."""
+    factor_grace_h: int = Field(default=24, ge=0)
+    """Hours after the first signing in within which they set one up."""
     label_key_file: Path | None = None
     """The keys of label codes; ``data_dir/keys/label-keys.json`` where not given."""
     public_url: HttpUrl = HttpUrl("http://127.0.0.1:8000")
@@ -159,7 +167,23 @@ class Settings(BaseSettings):
     def signing_key(self) -> str:
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
-        path = self.folder / "keys" / "secret-key"
+        return self._kept_key("secret-key")
+
+    @cached_property
+    def factor_cipher_key(self) -> str:
+        """The key of second factors as ciphers take it: 32 bytes in URL-safe Base64."""
+        text = self.factor_key.get_secret_value() if self.factor_key else self._kept_key("factor-key")
+        return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    @property
+    def officers_need_factor(self) -> bool:
+        if self.second_factor_required is None:
+            return self.environment == "production"
+        return self.second_factor_required
+
+    def _kept_key(self, name: str) -> str:
+        """A key of this installation, made where it is missing."""
+        path = self.folder / "keys" / name
         path.parent.mkdir(exist_ok=True, mode=0o700)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

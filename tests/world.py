@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import itertools
 import re
+import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from flask import Flask
@@ -21,7 +23,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from trace_app.accounts import service as accounts
 from trace_app.accounts.credit_code import check_character
-from trace_app.accounts.models import Author, OrganisationKind, RoleName, User
+from trace_app.accounts.models import Author, OrganisationKind, RoleName, TokenScope, User
+from trace_app.accounts.tokens import create_token
 from trace_app.batches import service as batches
 from trace_app.batches.forms import BatchForm
 from trace_app.batches.models import Batch
@@ -42,6 +45,7 @@ from trace_app.records.service import Scope
 from trace_app.release import service as quality
 from trace_app.scanning.reading import page_state
 
+Answer = TypeVar("Answer")
 PASSWORD = "long enough for tests"
 SPRAYED = {
     "happened_on": "2025-09-15",
@@ -137,6 +141,18 @@ class Actor:
     organisation_id: int
 
 
+def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
+    """Several people do something at the same time."""
+    begin = threading.Barrier(len(calls))
+
+    def one(call: Callable[[], Answer]) -> Answer:
+        begin.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(one, calls))
+
+
 class World:
     def __init__(self, app: Flask) -> None:
         self.app = app
@@ -196,10 +212,14 @@ class World:
             assert answer.status_code == 302, answer.text
         return client
 
-    def token(self, actor: Actor) -> dict[str, str]:
-        """The headers of an API call."""
+    def token(self, actor: Actor, *scopes: TokenScope) -> dict[str, str]:
+        """The headers of an API call.
+
+        :param scopes: what the token is for; all where none is named.
+        """
         with self.writing():
-            _token, text = accounts.create_token(db.session.get_one(User, actor.user_id), "tests")
+            user = db.session.get_one(User, actor.user_id)
+            _token, text = create_token(user, "tests", scopes or tuple(TokenScope))
         return {"Authorization": f"Bearer {text}"}
 
     def product(self, actor: Actor, kind: str = "ginger", **facts: Any) -> int:

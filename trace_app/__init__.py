@@ -24,6 +24,7 @@ from trace_app import (
 )
 from trace_app.accounts import sign_in
 from trace_app.accounts.access import guard
+from trace_app.accounts.factors import freshness
 from trace_app.api import document
 from trace_app.api.bearer import read_bearer
 from trace_app.db.base import is_of_the_models
@@ -94,6 +95,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     app.before_request(guard)
     body_limits.init_app(app)
     csrf.init_app(app)
+    freshness.init_app(app)
     limiter.init_app(app)
     compress.init_app(app)
     templating.init_app(app)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -17,7 +16,10 @@ from flask.cli import AppGroup, with_appcontext
 from qr.keys import KeyFileError
 from trace_app.accounts import service as accounts
 from trace_app.accounts.forms import OrganisationForm, UserForm
-from trace_app.accounts.models import OrganisationKind, RoleName
+from trace_app.accounts.models import OrganisationKind, RoleName, TokenScope
+from trace_app.accounts.slips import service as slips
+from trace_app.accounts.tokens import USUAL_DAYS
+from trace_app.accounts.tokens import create_token as make_token
 from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.kinds import read_kind
 from trace_app.db.session import transaction
@@ -26,7 +28,7 @@ from trace_app.extensions import jobs
 from trace_app.labels.keys import key_file, register_keys
 from trace_app.labels.service import NEARLY_FULL, runs_used, used_share
 from trace_app.reference.service import load_built_in as load_reference_tables
-from trace_app.settings import settings
+from trace_app.settings import address_of, settings
 
 
 def init_app(app: Flask) -> None:
@@ -141,34 +143,28 @@ def list_organisations() -> None:
 @click.option(
     "--role", type=click.Choice([role.value for role in RoleName]), help="The organisation's first if not given."
 )
-@click.option("--email", required=True)
+@click.option("--email", default="")
 @click.option("--full-name", required=True)
-@click.option("--password", help="Made and shown where not given.")
 @plainly
-def create_user(organisation_id: int, username: str, role: str | None, password: str | None, **options: str) -> None:
-    """Add a user to an organisation."""
-    given = password or secrets.token_urlsafe(9)
+def create_user(organisation_id: int, username: str, role: str | None, **options: str) -> None:
+    """Add a user to an organisation, and show the link by which it sets its password."""
     with transaction():
         organisation = accounts.organisation_by_id(organisation_id)
         roles = accounts.ROLES_OF_KIND[organisation.kind]
-        form = UserForm.parse(
-            {"username": username, "role": role or roles[0].value, "password": given, **options}, roles=roles
-        )
+        form = UserForm.parse({"username": username, "role": role or roles[0].value, **options}, roles=roles)
         facts = form.facts
-        user = accounts.create_user(None, organisation, RoleName(facts.pop("role")), **facts)
-    click.echo(f"{user.username}" + ("" if password else f"  password: {given}"))
+        handed_out = slips.invite(None, organisation, RoleName(facts.pop("role")), **facts)
+        click.echo(f"{handed_out.slip.user.username}  {address_of('slips.use', word=handed_out.word)}")
 
 
-@users.command("password")
+@users.command("reset")
 @click.argument("username")
-@click.option("--password", help="Made and shown where not given.")
 @plainly
-def set_password(username: str, password: str | None) -> None:
-    """Give a user a new password; its sessions end."""
-    given = password or secrets.token_urlsafe(9)
+def reset(username: str) -> None:
+    """Show a link by which a user sets a new password; the old one and its sessions end."""
     with transaction():
-        accounts.set_password(None, accounts.user_by_name(username), given)
-    click.echo(f"{username}" + ("" if password else f"  password: {given}"))
+        handed_out = slips.reset(None, accounts.user_by_name(username))
+        click.echo(f"{username}  {address_of('slips.use', word=handed_out.word)}")
 
 
 @users.command("deactivate")
@@ -183,11 +179,22 @@ def deactivate(username: str) -> None:
 @tokens.command("create")
 @click.argument("username")
 @click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in TokenScope]),
+    multiple=True,
+    default=(TokenScope.READ.value,),
+    show_default=True,
+    help="What it is for; may be given several times.",
+)
+@click.option("--days", type=click.IntRange(1, 365), default=USUAL_DAYS, show_default=True)
 @plainly
-def create_token(username: str, name: str) -> None:
+def create_token(username: str, name: str, scopes: tuple[str, ...], days: int) -> None:
     """Make a bearer token for a user. It is shown this once."""
     with transaction():
-        _token, text = accounts.create_token(accounts.user_by_name(username), name)
+        wanted = [TokenScope(scope) for scope in scopes]
+        _token, text = make_token(accounts.user_by_name(username), name, wanted, days)
     click.echo(text)
 
 

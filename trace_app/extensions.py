@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask_babel import Babel
 from flask_compress import Compress
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_migrate import Migrate
-from flask_security import Security
+from flask_security import Security, Totp
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
 from trace_app.db.base import Base
 from trace_app.jobs import Jobs
+
+
+class CodesOnce(Totp):
+    """Codes of an app as a second factor, each of which is taken once. The library takes the class where it is made."""
+
+    def get_last_counter(self, user: Any) -> int | None:
+        counter: int | None = user.tf_last_counter
+        return counter
+
+    def set_last_counter(self, user: Any, tmatch: Any) -> None:
+        user.tf_last_counter = tmatch.counter
+
 
 db = SQLAlchemy(model_class=Base)
 if TYPE_CHECKING:
@@ -24,7 +36,7 @@ else:
     Model = db.Model
 migrate = Migrate()
 babel = Babel()
-security = Security()
+security = Security(totp_cls=CodesOnce)
 csrf = CSRFProtect()
 limiter = Limiter(get_remote_address, headers_enabled=False)
 compress = Compress()

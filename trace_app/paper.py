@@ -10,6 +10,8 @@ from typing import NamedTuple, TypeVar
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
+import numpy as np
+from numpy.typing import NDArray
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
@@ -100,7 +102,7 @@ def draw_symbol(canvas: Canvas, text: str, x_mm: float, y_mm: float, size_mm: fl
 
     :param x_mm: of the left edge, and ``y_mm`` of the lower one, from the page's lower left corner.
     """
-    modules = reference_symbol(text, choose_form(len(text), mode_for(text)))
+    modules = _modules(text)
     count = len(modules)
     module = size_mm * mm / (count + 2 * QUIET_MODULES)
     path = canvas.beginPath()
@@ -110,6 +112,20 @@ def draw_symbol(canvas: Canvas, text: str, x_mm: float, y_mm: float, size_mm: fl
         path.rect(left, top, module, module)
     canvas.setFillColorRGB(0, 0, 0)
     canvas.drawPath(path, stroke=0, fill=1)
+
+
+def dark_modules(text: str) -> tuple[int, str]:
+    """A QR code for a page: how many modules it is wide with its quiet zone, and the path of the dark ones, in SVG."""
+    modules = _modules(text)
+    dark = "".join(
+        f"M{QUIET_MODULES + int(column)} {QUIET_MODULES + int(row)}h1v1h-1z"
+        for row, column in zip(*modules.nonzero(), strict=True)
+    )
+    return len(modules) + 2 * QUIET_MODULES, dark
+
+
+def _modules(text: str) -> NDArray[np.bool_]:
+    return reference_symbol(text, choose_form(len(text), mode_for(text)))
 
 
 MARGIN_MM = 15

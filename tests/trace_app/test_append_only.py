@@ -18,6 +18,7 @@ from trace_app.extensions import db
 TABLES = {one.table: one for one in APPEND_ONLY}
 FIT: dict[str, dict[str, Any]] = {
     "lot_moves": dict.fromkeys(("link_id", "line_id", "receipt_id", "loss_id", "report_id", "undoes_id")),
+    "password_slips": {"expires_at": datetime(2026, 1, 2, tzinfo=UTC)},
     "records": {"type": "care", "stage_code": None, "site_id": None, "season_until": None},
     "test_reports": {"site_id": None},
 }

@@ -1,4 +1,3 @@
-import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from tests.conftest import settings_for
 from tests.trace_app.test_catalogue import SIXTH
+from tests.trace_app.test_slips import OWN, own_password, slip_at
 from tests.world import World
 from trace_app.catalogue.kinds import BUILT_IN
 
@@ -30,13 +30,14 @@ def test_an_administrator_makes_organisation_user_and_token_at_the_terminal(worl
     number = output.split(":")[0]
     assert "某合作社" in _run(app, "organisations", "list")[1]
     status, output = _run(app, "users", "create", number, "zhang", "--email", "z@example.org", "--full-name", "张三")
-    password = re.search(r"password: (\S+)", output)
-    assert password
-    client = world.client()
-    assert client.post("/login", data={"email": "zhang", "password": password[1]}).status_code == 302
+    client = own_password(world, slip_at(output))
+    assert client.post("/login", data={"email": "zhang", "password": OWN}).status_code == 302
     token = _run(app, "tokens", "create", "zhang", "仓库电脑")[1].strip()
     assert world.client().get("/api/v1/batches", headers={"Authorization": f"Bearer {token}"}).status_code == 200
-    assert _run(app, "users", "password", "zhang", "--password", "another long one")[0] == 0
+    status, output = _run(app, "users", "reset", "zhang")
+    assert status == 0
+    assert client.get("/account").status_code == 302
+    own_password(world, slip_at(output), "another long one")
     assert world.client().post("/login", data={"email": "zhang", "password": "another long one"}).status_code == 302
     assert _run(app, "users", "deactivate", "zhang")[0] == 0
     assert world.client().post("/login", data={"email": "zhang", "password": "another long one"}).status_code == 200
@@ -51,7 +52,7 @@ def test_an_administrator_makes_organisation_user_and_token_at_the_terminal(worl
         ),
         (["organisations", "create", "regulator", "乙", "--division", "530324102"], "请选择监管辖区"),
         (["users", "create", "999", "z", "--email", "z@example.org", "--full-name", "张"], "没有找到"),
-        (["users", "password", "nobody"], "没有找到"),
+        (["users", "reset", "nobody"], "没有找到"),
         (["tokens", "create", "nobody", "x"], "没有找到"),
     ],
 )

@@ -1,5 +1,7 @@
 """One history, up and down, on both databases."""
 
+from datetime import UTC, datetime, timedelta
+
 import flask_migrate
 import pytest
 import sqlalchemy as sa
@@ -452,4 +454,68 @@ def test_goods_of_before_are_in_the_ledger_and_what_was_overdrawn_is_said(bare: 
             with pytest.raises(sa.exc.IntegrityError):
                 _execute("UPDATE lot_holdings SET quantity = -1 WHERE batch_id = 3")
             flask_migrate.downgrade(revision="0029")
+        db.engine.dispose()
+
+
+ACCOUNTS_OF_OTHERS = """
+INSERT INTO divisions VALUES ('530324', '罗平县', 'Luoping County', NULL, 'county');
+INSERT INTO organisations (id, kind, name, name_en, credit_code, division_code, address, phone, created_at)
+    VALUES (1, 'producer', '合作社', '', '91350100M000100Y43', '530324', '', '', '2026-01-01 00:00:00');
+INSERT INTO users (id, email, username, full_name, password, active, fs_uniquifier, organisation_id, created_at)
+    VALUES (1, 'a@x.org', 'chief', '管', 'x', true, 'a', 1, '2026-01-01 00:00:00'),
+           (2, 'b@x.org', 'made', '甲', 'x', true, 'b', 1, '2026-01-01 00:00:00'),
+           (3, 'c@x.org', 'changed', '乙', 'x', true, 'c', 1, '2026-01-01 00:00:00'),
+           (4, 'd@x.org', 'reset', '丙', 'x', true, 'd', 1, '2026-01-01 00:00:00');
+INSERT INTO user_sessions (id, user_id, digest, device, lasting, began_at, seen_at)
+    VALUES (1, 1, 'a', '', true, '2026-01-01 00:00:00', '2026-01-01 00:00:00'),
+           (2, 2, 'b', '', true, '2026-01-01 00:00:00', '2026-01-01 00:00:00');
+INSERT INTO audit_events (id, at, actor_id, action, subject_type, subject_id, facts)
+    VALUES (1, '2026-01-01 00:00:00', NULL, 'create', 'users', 1, '{}'),
+           (2, '2026-01-01 00:00:00', 1, 'create', 'users', 2, '{}'),
+           (3, '2026-01-01 00:00:00', 1, 'create', 'users', 3, '{}'),
+           (4, '2026-01-02 00:00:00', 3, 'set-password', 'users', 3, '{}'),
+           (5, '2026-01-02 00:00:00', 4, 'set-password', 'users', 4, '{}'),
+           (6, '2026-01-03 00:00:00', 1, 'set-password', 'users', 4, '{}')
+"""
+
+
+def test_passwords_that_others_set_are_to_be_changed_and_nobody_is_lost_on_the_way_back(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0029")
+        _execute(ACCOUNTS_OF_OTHERS)
+        flask_migrate.upgrade(revision="0033")
+        with db.engine.connect() as connection:
+            due = connection.execute(sa.text("SELECT id FROM users WHERE password_change_due ORDER BY id")).scalars()
+            assert list(due) == [2, 4]
+            going_on = connection.execute(sa.text("SELECT id FROM user_sessions WHERE ended_at IS NULL")).scalars()
+            assert list(going_on) == [1]
+        _execute("UPDATE users SET email = NULL, password = NULL WHERE id > 2")
+        flask_migrate.downgrade(revision="0029")
+        with db.engine.connect() as connection:
+            rows = connection.execute(sa.text("SELECT email, password FROM users WHERE id > 2 ORDER BY id")).all()
+            assert [tuple(row) for row in rows] == [
+                ("changed@no-address.invalid", "!"),
+                ("reset@no-address.invalid", "!"),
+            ]
+        db.engine.dispose()
+
+
+def test_tokens_from_before_go_on_for_all_that_they_did_and_end_one_day(bare: Flask) -> None:
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0029")
+        token = """INSERT INTO api_tokens (id, user_id, name, prefix, digest, created_at)
+            VALUES (1, 2, '秤', 'qj_abc', 'd', '2026-01-01 00:00:00')"""
+        _execute(f"{ACCOUNTS_OF_OTHERS}; {token}")
+        flask_migrate.upgrade()
+        with db.engine.connect() as connection:
+            query = (
+                "SELECT for_read AND for_records AND for_labels AND for_recalls AS everything, digest FROM api_tokens"
+            )
+            row = connection.execute(sa.text(query)).one()
+            assert (bool(row.everything), row.digest) == (True, "d")
+            left = connection.scalar(sa.select(db.metadata.tables["api_tokens"].c.expires_at))
+            assert timedelta(days=89) < left - datetime.now(UTC) < timedelta(days=91)
+        flask_migrate.downgrade(revision="0029")
+        with db.engine.connect() as connection:
+            assert connection.scalar(sa.text("SELECT digest FROM api_tokens")) == "d"
         db.engine.dispose()

@@ -13,6 +13,9 @@ from trace_app.feedback import forms
 
 LIMITS: list[tuple[str, str, int, str]] = [
     ("POST", "/login", 20, "nobody"),
+    ("POST", "/slips", 5, "nobody"),
+    ("POST", "/slips/none", 30, "nobody"),
+    ("GET", "/slips/none", 60, "nobody"),
     ("POST", "/find", 20, "nobody"),
     ("GET", "/find", 60, "nobody"),
     ("GET", "/recalls/check", 60, "nobody"),
@@ -22,6 +25,7 @@ LIMITS: list[tuple[str, str, int, str]] = [
     ("POST", "/receive/0000000000000", 30, "nobody"),
     ("POST", "/recall-tasks/none/acknowledge", 30, "nobody"),
     ("POST", "/recall-tasks/none/report", 30, "nobody"),
+    ("POST", "/factors", 10, "producer"),
     ("POST", "/labels/check", 30, "producer"),
     ("POST", "/labels/pack/none/photo", 30, "producer"),
     ("POST", "/layouts/preview/roll-60x40", 240, "producer"),

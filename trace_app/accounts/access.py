@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import sqlalchemy as sa
-from flask import Flask, abort, current_app, g, request
+from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_security import current_user
@@ -35,7 +35,13 @@ LIBRARY_ENDPOINTS = {
     "security.login": ANYONE,
     "security.logout": EVERY_ROLE,
     "security.change_password": EVERY_ROLE,
+    "security.two_factor_token_validation": ANYONE,
+    "security.mf_recovery": ANYONE,
 }
+
+
+FIRST_THINGS = {"accounts.change_password", "security.logout"}
+"""What a user may do who first has to set a password of its own."""
 
 
 class NotFound(Problem):
@@ -87,6 +93,13 @@ def guard() -> ResponseReturnValue | None:
         return _ask_to_sign_in()
     if user.role not in roles:
         abort(403)
+    return _first_things_first(user)
+
+
+def _first_things_first(user: User) -> ResponseReturnValue | None:
+    """Lead a user whose password someone else once set to where it sets its own. Programs come with tokens."""
+    if user.password_change_due and request.endpoint not in FIRST_THINGS and not request.path.startswith("/api/"):
+        return redirect(url_for("accounts.change_password"))
     return None
 
 

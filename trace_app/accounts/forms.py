@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flask_babel import lazy_gettext as _
-from wtforms import Field, PasswordField
-from wtforms.validators import EqualTo, ValidationError
+from wtforms import BooleanField, Field, PasswordField, SelectMultipleField
+from wtforms.validators import EqualTo, InputRequired, ValidationError
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from trace_app.accounts.access import HOME, keeps_shared_tables, within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
-from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, User
+from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, TokenScope, User
 from trace_app.accounts.passwords import fault_of
 from trace_app.accounts.places import places_elsewhere, provinces
 from trace_app.accounts.service import divisions, divisions_within
+from trace_app.accounts.tokens import GOOD_FOR_DAYS, SCOPES_OF_ROLE, USUAL_DAYS
 from trace_app.forms import (
     Form,
     SelectChoice,
@@ -46,6 +48,13 @@ ROLES = {
     RoleName.BUYER: _("采购方"),
 }
 
+
+SCOPES = {
+    TokenScope.READ: _("读取"),
+    TokenScope.RECORDS: _("登记批次和生产记录、放行"),
+    TokenScope.LABELS: _("打印和作废标签、取追溯码"),
+    TokenScope.RECALLS: _("召回和暂停销售"),
+}
 
 CMA_NUMBER = r"^[0-9A-Za-z]{6,20}$"
 CMA_ADVICE = _("CMA 编号是报告首页 CMA 标志下的 12 位数字，请核对。")
@@ -202,49 +211,28 @@ class UserForm(Form):
     )
     full_name = StringField(_("姓名"), [required(), at_most(60)])
     email = StringField(
-        _("邮箱"), [required(), at_most(255), matches(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", _("请填写完整的邮箱地址。"))]
+        _("邮箱"),
+        [optional(), at_most(255), matches(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", _("请填写完整的邮箱地址。"))],
+        description=_("没有可不填：设密码的链接可以打印出来交给本人"),
     )
     role = SelectField(_("角色"), [required()])
-    password = PasswordField(
-        _("初始密码"), [required()], description=_("至少 8 位，监管人员至少 12 位；请当面告知本人")
-    )
 
     def __init__(self, *args: object, roles: tuple[RoleName, ...], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self.role.choices = choices((role.value, ROLES[role]) for role in roles)
 
-    def validate_password(self, field: Field) -> None:
-        role = RoleName(self.role.data) if self.role.data in set(RoleName) else None
-        _check_password(field, role, [self.username.data, self.full_name.data, self.email.data])
+    @property
+    def facts(self) -> Facts:
+        facts = super().facts
+        return facts | {"email": facts["email"] or None}
 
 
-class OwnedForm(Form):
+class FirstPasswordForm(Form):
     """A form that sets the password of a known account.
 
     :param owner: whose it is.
     """
 
-    def __init__(self, *args: object, owner: User, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self._owner = owner
-
-    def check(self, field: Field) -> None:
-        owner = self._owner
-        known = [owner.username, owner.full_name, owner.email, owner.organisation.name]
-        _check_password(field, owner.role, known)
-
-
-class NewPasswordForm(OwnedForm):
-    """An administrator's way to help someone who forgot a password."""
-
-    password = PasswordField(_("新密码"), [required()], description=_("至少 8 位，监管人员至少 12 位；请当面告知本人"))
-
-    def validate_password(self, field: Field) -> None:
-        self.check(field)
-
-
-class PasswordForm(OwnedForm):
-    current = PasswordField(_("现在的密码"), [required()], render_kw={"autocomplete": "current-password"})
     new = PasswordField(
         _("新密码"),
         [required()],
@@ -256,15 +244,34 @@ class PasswordForm(OwnedForm):
         [required(), EqualTo("new", _("两次输入的新密码不一致。"))],
         render_kw={"autocomplete": "new-password"},
     )
+    void_tokens = BooleanField(_("同时作废我的接口令牌"))
+
+    def __init__(self, *args: object, owner: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._owner = owner
 
     def validate_new(self, field: Field) -> None:
-        self.check(field)
+        owner = self._owner
+        known = (owner.username, owner.full_name, owner.email, owner.organisation.name)
+        if fault := fault_of(field.data or "", owner.role, [word for word in known if word]):
+            raise ValidationError(fault)
+
+
+class PasswordForm(FirstPasswordForm):
+    current = PasswordField(_("现在的密码"), [required()], render_kw={"autocomplete": "current-password"})
 
 
 class TokenForm(Form):
     name = StringField(_("用途"), [required(), at_most(60)], description=_("如 仓库电脑"))
+    scopes = SelectMultipleField(
+        _("权限"),
+        [InputRequired(_("请至少选一项权限。"))],
+        option_widget=CheckboxInput(),
+        widget=ListWidget(prefix_label=False),
+    )
+    days = SelectField(_("有效期"), [required()], default=str(USUAL_DAYS))
 
-
-def _check_password(field: Field, role: RoleName | None, known: Iterable[str | None]) -> None:
-    if fault := fault_of(field.data or "", role, [word for word in known if word]):
-        raise ValidationError(fault)
+    def __init__(self, *args: object, role: RoleName, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.scopes.choices = choices((scope.value, SCOPES[scope]) for scope in SCOPES_OF_ROLE[role])
+        self.days.choices = choices((str(days), _("%(days)d 天", days=days)) for days in GOOD_FOR_DAYS)

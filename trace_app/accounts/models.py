@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask_security.core import RoleMixin, UserMixin
+from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.db.base import UtcDateTime, one_of, utc_now
@@ -126,13 +127,32 @@ class User(Model, UserMixin):
     """A person who signs in."""
 
     __tablename__ = "users"
+    __table_args__ = (
+        sa.CheckConstraint("(tf_primary_method IS NULL) = (tf_totp_secret IS NULL)", "factor_has_secret"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(sa.String(255), unique=True)
+    email: Mapped[str | None] = mapped_column(  # type: ignore[assignment]  # the library's users all have one
+        sa.String(255), unique=True
+    )
+    """None where its owner has none: slips are then printed."""
     username: Mapped[str] = mapped_column(sa.String(40), unique=True)
     """A short name or mobile number to sign in with."""
     full_name: Mapped[str] = mapped_column(sa.String(60))
-    password: Mapped[str] = mapped_column(sa.String(255))
+    password: Mapped[str | None] = mapped_column(sa.String(255))
+    """None until its owner has set one."""
+    password_change_due: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether someone else once set it, so that its owner has to set one of its own."""
+    tf_primary_method: Mapped[str | None] = mapped_column(sa.String(20))
+    """How its second factor is shown, in the library's word; None where it has none."""
+    tf_totp_secret: Mapped[str | None] = mapped_column(sa.String(500))
+    """Encrypted."""
+    tf_last_counter: Mapped[int | None]
+    """The period of the last code that was taken: none is taken twice."""
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(sa.JSON(none_as_null=True)))
+    """Encrypted."""
+    factor_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The moment from which an officer has to have a second factor."""
     active: Mapped[bool] = mapped_column(default=True)
     fs_uniquifier: Mapped[str] = mapped_column(sa.String(64), unique=True)
     organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
@@ -146,6 +166,50 @@ class User(Model, UserMixin):
     @property
     def role(self) -> RoleName:
         return RoleName(self.roles[0].name)
+
+    def calc_username(self) -> str:
+        """The name beside which an app shows its codes."""
+        return self.username
+
+
+class SlipPurpose(enum.StrEnum):
+    INVITATION = "invitation"
+    RESET = "reset"
+
+
+class PasswordSlip(Model):
+    """An address by which the owner of an account sets its password, once. What it ends with is kept as SHA-256 alone.
+
+    Rows are only ever added; a slip is used or voided, once.
+    """
+
+    __tablename__ = "password_slips"
+    __table_args__ = (
+        sa.CheckConstraint("expires_at > created_at", "expires_later"),
+        sa.CheckConstraint("(ended_at IS NULL) = (used IS NULL)", "ended_somehow"),
+        sa.CheckConstraint("NOT used OR ended_at <= expires_at", "used_in_time"),
+        sa.Index(
+            "uq_password_slips_open",
+            "user_id",
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), index=True)
+    purpose: Mapped[SlipPurpose] = mapped_column(one_of(SlipPurpose, "purpose"))
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    """The administrator; None at the command line, and where its owner asked for it by mail."""
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    used: Mapped[bool | None]
+    """Whether it ended by being used, or voided by a later one."""
+
+    user: Mapped[User] = relationship(foreign_keys=[user_id], lazy="joined")
 
 
 class UserSession(Model):
@@ -162,31 +226,62 @@ class UserSession(Model):
     began_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     """When it was last used, to the minute."""
+    factor_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When a second factor was last shown."""
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class TokenScope(enum.StrEnum):
+    """What a token may be used for, of what its user may do."""
+
+    READ = "read"
+    RECORDS = "records"
+    LABELS = "labels"
+    RECALLS = "recalls"
 
 
 class ApiToken(Model):
     """A bearer token for the API. Only its SHA-256 is kept."""
 
     __tablename__ = "api_tokens"
+    __table_args__ = (
+        sa.CheckConstraint("for_read OR for_records OR for_labels OR for_recalls", "for_something"),
+        sa.CheckConstraint("expires_at > created_at", "expires_later"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(sa.String(60))
     prefix: Mapped[str] = mapped_column(sa.String(12))
     digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    for_read: Mapped[bool]
+    for_records: Mapped[bool]
+    for_labels: Mapped[bool]
+    for_recalls: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     user: Mapped[User] = relationship(lazy="joined")
+
+    @property
+    def scopes(self) -> list[TokenScope]:
+        return [scope for scope in TokenScope if getattr(self, f"for_{scope.value}")]
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= utc_now()
 
 
 class AuditEvent(Model):
     """Who did what to what, and when. Rows are only ever added."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (sa.Index("ix_audit_events_subject", "subject_type", "subject_id"),)
+    __table_args__ = (
+        sa.Index("ix_audit_events_subject", "subject_type", "subject_id"),
+        sa.Index("ix_audit_events_actor", "actor_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

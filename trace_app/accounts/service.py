@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import uuid
-from datetime import timedelta
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -15,7 +12,6 @@ from flask_security import hash_password, verify_password
 from trace_app.accounts import audit
 from trace_app.accounts.access import HOME, NotFound, administered_by, division_prefix, may_administer
 from trace_app.accounts.models import (
-    ApiToken,
     AuditEvent,
     Branch,
     Division,
@@ -26,7 +22,6 @@ from trace_app.accounts.models import (
     User,
 )
 from trace_app.accounts.sessions import end_sessions
-from trace_app.db.base import utc_now
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 
@@ -37,7 +32,6 @@ ROLES_OF_KIND = {
     OrganisationKind.BUYER: (RoleName.BUYER,),
 }
 Row = TypeVar("Row")
-TOKEN_PREFIX = "qj_"  # noqa: S105
 AUDIT_ACTIONS = {
     "register": _("登记了"),
     "edit": _("修改了"),
@@ -50,7 +44,6 @@ AUDIT_ACTIONS = {
     "lose": _("记了损耗"),
 }
 """What happened to a batch, as its page tells it."""
-TOKEN_USE_NOTED_EVERY = timedelta(minutes=10)
 
 
 class AlreadyTaken(Problem):
@@ -72,6 +65,12 @@ class OwnAccount(Problem):
     title = _("不能停用自己的账号，请由另一位管理员操作。")
 
 
+class OwnMeans(Problem):
+    """An administrator helps others to sign in; its own means it changes as everyone does, knowing the present ones."""
+
+    title = _("自己的密码和两步验证请在“我的账号”里更改，或由另一位管理员重设。")
+
+
 class RoleDoesNotFit(Unprocessable):
     """A user's role must be one that its organisation's kind has."""
 
@@ -91,7 +90,7 @@ def create_organisation(actor: User | None, **facts: object) -> Organisation:
         if value and db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})):
             raise AlreadyTaken(value=value)
     organisation = Organisation(**facts)
-    _must_administer(actor, organisation)
+    must_administer(actor, organisation)
     db.session.add(organisation)
     db.session.flush()
     audit.note(actor, "create", organisation, name=organisation.name, kind=organisation.kind.value)
@@ -104,7 +103,7 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
     :raises AlreadyTaken: where its name or credit code is known.
     :raises BeyondJurisdiction: also where it would be moved out of the administrator's.
     """
-    _must_administer(actor, organisation)
+    must_administer(actor, organisation)
     for column in ("name", "credit_code", "gs1_prefix"):
         value = facts.get(column)
         known = db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})) if value else None
@@ -113,14 +112,25 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
     changed = {name: str(value) for name, value in facts.items() if getattr(organisation, name) != value}
     for name, value in facts.items():
         setattr(organisation, name, value)
-    _must_administer(actor, organisation)
+    must_administer(actor, organisation)
     audit.note(actor, "change", organisation, **changed)
 
 
-def _must_administer(actor: User | None, organisation: Organisation) -> None:
+def must_administer(actor: User | None, organisation: Organisation) -> None:
     """:param actor: None at the command line, where all may be done."""
     if actor is not None and not may_administer(actor, organisation):
         raise BeyondJurisdiction
+
+
+def hold(user: User) -> None:
+    """Keep others from changing an account until the transaction ends."""
+    db.session.execute(sa.select(User.id).where(User.id == user.id).with_for_update(key_share=True))
+
+
+def must_be_anothers(actor: User | None, user: User) -> None:
+    """:raises OwnMeans:"""
+    if actor is not None and actor.id == user.id:
+        raise OwnMeans
 
 
 def create_user(
@@ -129,29 +139,31 @@ def create_user(
     role: RoleName,
     *,
     username: str,
-    email: str,
     full_name: str,
-    password: str,
+    email: str | None = None,
+    password: str | None = None,
 ) -> User:
     """Add a user.
 
+    :param password: of accounts whose password everyone may know, such as a demonstration's; all others set their own
+        by a slip.
     :raises AlreadyTaken: where the user name or e-mail is known.
     :raises RoleDoesNotFit: where the organisation's kind has no such role.
     :raises BeyondJurisdiction:
     """
-    _must_administer(actor, organisation)
+    must_administer(actor, organisation)
     if role not in ROLES_OF_KIND[organisation.kind]:
         raise RoleDoesNotFit(organisation=organisation.name)
-    email, username = email.lower(), username.lower()
+    email, username = email.lower() if email else None, username.lower()
     for column, value in ((User.username, username), (User.email, email)):
-        if db.session.scalar(db.select(User.id).where(column == value)):
+        if value and db.session.scalar(db.select(User.id).where(column == value)):
             raise AlreadyTaken(value=value)
     user = User(
         organisation=organisation,
         username=username,
         email=email,
         full_name=full_name,
-        password=hash_password(password),
+        password=hash_password(password) if password else None,
         fs_uniquifier=uuid.uuid4().hex,
         roles=[_role(role)],
     )
@@ -176,18 +188,24 @@ def user_by_name(username: str) -> User:
     return _found(user_by_identity(username))
 
 
-def set_password(actor: User | None, user: User, password: str) -> None:
-    """Give a user a new password and end all of its sessions.
-
-    :param actor: the user itself, an administrator, or None at the command line.
-    :raises BeyondJurisdiction:
-    """
-    if actor is not user:
-        _must_administer(actor, user.organisation)
-    user.password = hash_password(password)
+def set_password(user: User, password: str) -> None:
+    """Set a user's password in its own name and end all of its sessions."""
+    user.password, user.password_change_due = hash_password(password), False
     user.fs_uniquifier = uuid.uuid4().hex
     end_sessions(user)
-    audit.note(actor, "set-password", user)
+    audit.note(user, "set-password", user)
+
+
+def take_password(actor: User | None, user: User) -> None:
+    """Take a user's password away and end all of its sessions, so that it sets a new one by a slip.
+
+    :raises BeyondJurisdiction, OwnMeans:
+    """
+    must_administer(actor, user.organisation)
+    must_be_anothers(actor, user)
+    user.password = None
+    user.fs_uniquifier = uuid.uuid4().hex
+    end_sessions(user)
 
 
 class WrongPassword(Unprocessable):
@@ -201,9 +219,9 @@ def change_password(user: User, current: str, new: str) -> None:
 
     :raises WrongPassword:
     """
-    if not verify_password(current, user.password):
+    if not user.password or not verify_password(current, user.password):
         raise WrongPassword
-    set_password(user, user, new)
+    set_password(user, new)
 
 
 def set_active(actor: User | None, user: User, active: bool) -> None:
@@ -211,7 +229,7 @@ def set_active(actor: User | None, user: User, active: bool) -> None:
 
     :raises OwnAccount, BeyondJurisdiction:
     """
-    _must_administer(actor, user.organisation)
+    must_administer(actor, user.organisation)
     if actor is not None and actor.id == user.id and not active:
         raise OwnAccount
     user.active = active
@@ -227,42 +245,6 @@ def _role(name: RoleName) -> Role:
         role = Role(name=name.value)
         db.session.add(role)
     return role
-
-
-def create_token(user: User, name: str) -> tuple[ApiToken, str]:
-    """Make a bearer token. Its text is returned this once and never kept."""
-    text = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken(user=user, name=name, prefix=text[:8], digest=_digest(text))
-    db.session.add(token)
-    db.session.flush()
-    audit.note(user, "create", token, name=name)
-    return token, text
-
-
-def revoke_token(user: User, token: ApiToken) -> None:
-    token.revoked_at = utc_now()
-    audit.note(user, "revoke", token)
-
-
-def user_of_token(text: str) -> User | None:
-    """The active user whom a valid token stands for."""
-    token: ApiToken | None = db.session.scalar(db.select(ApiToken).filter_by(digest=_digest(text), revoked_at=None))
-    if token is None or not token.user.active:
-        return None
-    now = utc_now()
-    if token.last_used_at is None or now - token.last_used_at > TOKEN_USE_NOTED_EVERY:
-        token.last_used_at = now
-        db.session.commit()
-    return token.user
-
-
-def tokens_of(user: User) -> list[ApiToken]:
-    query = db.select(ApiToken).filter_by(user_id=user.id, revoked_at=None).order_by(ApiToken.id)
-    return list(db.session.scalars(query))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def organisations(user: User | None = None, search: str = "") -> list[Organisation]:
@@ -311,16 +293,6 @@ def administered_user(user: User, user_id: int) -> User:
     return _found(found)
 
 
-def token_of(user: User, token_id: int) -> ApiToken:
-    """One of the user's own tokens in force.
-
-    :raises NotFound: where there is none.
-    """
-    query = db.select(ApiToken).filter_by(id=token_id, user_id=user.id, revoked_at=None)
-    token: ApiToken | None = db.session.scalar(query)
-    return _found(token)
-
-
 def _found(row: Row | None) -> Row:
     if row is None:
         raise NotFound
@@ -333,10 +305,11 @@ def divisions() -> list[Division]:
 
 
 def made_or_opened_by(user: User, other: User) -> bool:
-    """Whether a user's account was made, activated or given a password by another: such a one is no independent
-    second officer."""
+    """Whether a user's account was made or activated by another, or another has had a slip by which its password could
+    be set, or has taken its second factor away: such a one
+    is no independent second officer."""
     query = db.select(AuditEvent.id).filter_by(actor_id=other.id, subject_type=User.__tablename__, subject_id=user.id)
-    deeds = AuditEvent.action.in_(("create", "activate", "set-password"))
+    deeds = AuditEvent.action.in_(("create", "activate", "set-password", "invite", "reset", "remove-factor"))
     return db.session.scalar(query.where(deeds).limit(1)) is not None
 
 

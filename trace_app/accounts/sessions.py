@@ -25,6 +25,7 @@ from trace_app.accounts.access import SUPERVISORS, NotFound
 from trace_app.accounts.models import User, UserSession
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
+from trace_app.settings import settings
 
 WORD = "sid"
 """The name in the cookie of what a session is known by."""
@@ -117,6 +118,11 @@ def _begin(_app: Flask, user: User, **_named: Any) -> None:
         user_id=user.id, digest=_digest(word), device=_device(), lasting=session.permanent, began_at=utc_now()
     )
     row.seen_at = row.began_at
+    if user.tf_primary_method is not None:
+        # Whoever has a second factor is let in by it alone.
+        row.factor_at = row.began_at
+    elif user.factor_due_at is None:
+        user.factor_due_at = row.began_at + timedelta(hours=settings().factor_grace_h)
     db.session.add(row)
     db.session.flush()
     audit.note(user, "sign-in", row, device=row.device)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_limiter.util import get_remote_address
 from flask_security import SQLAlchemyUserDatastore
@@ -15,6 +16,8 @@ from wtforms import BooleanField, PasswordField, StringField
 from wtforms.validators import InputRequired
 
 from trace_app.accounts import audit, sessions
+from trace_app.accounts.factors.forms import NoRescueForm, RecoveryForm, SignInCodeForm
+from trace_app.accounts.factors.service import METHOD, WINDOW_S
 from trace_app.accounts.models import Role, User
 from trace_app.accounts.passwords import LEAST
 from trace_app.accounts.service import user_by_identity
@@ -41,6 +44,17 @@ OPTIONS: dict[str, object] = {
     "SECURITY_DEFAULT_REMEMBER_ME": False,
     "SECURITY_STATIC_FOLDER": None,
     "SECURITY_CACHE_CONTROL": None,
+    "SECURITY_TWO_FACTOR": True,
+    "SECURITY_TWO_FACTOR_ENABLED_METHODS": [METHOD],
+    "SECURITY_TWO_FACTOR_AUTHENTICATOR_VALIDITY": WINDOW_S,
+    "SECURITY_TWO_FACTOR_RESCUE_EMAIL": False,
+    "SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL": "/factors/check",
+    "SECURITY_TWO_FACTOR_VERIFY_CODE_TEMPLATE": "accounts/factor_check.html",
+    "SECURITY_TOTP_ISSUER": "曲靖农产品追溯",
+    "SECURITY_MULTI_FACTOR_RECOVERY_CODES": True,
+    "SECURITY_MULTI_FACTOR_RECOVERY_CODES_N": 8,
+    "SECURITY_MULTI_FACTOR_RECOVERY_URL": "/factors/recovery",
+    "SECURITY_MULTI_FACTOR_RECOVERY_TEMPLATE": "accounts/factor_recovery.html",
 }
 
 
@@ -67,7 +81,7 @@ class SignInForm(LoginForm):
                 db.session.commit()
             self.email.errors = []
             self.password.errors = []
-            self.form_errors = [_("用户名或密码不对，或账号已停用。请重新输入；忘记密码请联系管理员。")]
+            self.form_errors = [_("用户名或密码不对，或账号已停用。请重新输入；忘记了可点“忘记密码”。")]
         return False
 
 
@@ -78,13 +92,29 @@ def _begin_writing() -> None:
         begin_writing()
 
 
+SECOND_STEPS = {"security.two_factor_token_validation", "security.mf_recovery"}
+
+
+def _only_in_the_middle() -> ResponseReturnValue | None:
+    """The second step of signing in is for those who have done the first; the library would sign all others out."""
+    if request.endpoint in SECOND_STEPS and "tf_user_id" not in session:
+        return redirect(url_for("security.login"))
+    return None
+
+
 def init_app(app: Flask) -> None:
+    key = app.config["SETTINGS"].factor_cipher_key
+    app.config.update(SECURITY_TOTP_SECRETS={"1": key}, SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=[key])
     security.init_app(
         app,
         SQLAlchemyUserDatastore(db, User, Role),
         login_form=SignInForm,
+        two_factor_verify_code_form=SignInCodeForm,
+        two_factor_rescue_form=NoRescueForm,
+        mf_recovery_form=RecoveryForm,
     )
     sessions.init_app(app)
+    app.before_request(_only_in_the_middle)
     app.before_request(_begin_writing)
     # The view is the library's, so the limits are put on from outside.
     limited: Any = app.view_functions["security.login"]
@@ -94,6 +124,9 @@ def init_app(app: Flask) -> None:
     ):
         limited = allowed(limited)
     app.view_functions["security.login"] = limited
+    for endpoint in SECOND_STEPS:
+        checked: Any = app.view_functions[endpoint]
+        app.view_functions[endpoint] = limiter.limit("20/minute", methods=["POST"])(checked)
 
 
 def _account_and_source() -> str:

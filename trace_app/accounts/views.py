@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_security import login_user
 
-from trace_app.accounts import service, sessions
+from trace_app.accounts import service, sessions, tokens
 from trace_app.accounts.access import SUPERVISORS, allow, keeps_shared_tables, signed_in, the_user
+from trace_app.accounts.factors import service as factors
+from trace_app.accounts.factors.freshness import fresh_factor
 from trace_app.accounts.forms import (
     BRANCHES,
     ORGANISATION_KINDS,
     ROLES,
-    NewPasswordForm,
+    SCOPES,
     OrganisationForm,
     PasswordForm,
     TokenForm,
     UserForm,
 )
-from trace_app.accounts.models import RoleName
+from trace_app.accounts.models import RoleName, TokenScope
 from trace_app.accounts.service import AUDIT_ACTIONS
+from trace_app.accounts.slips import service as slips
 from trace_app.db.session import transaction
+from trace_app.extensions import jobs
+from trace_app.messages.delivery import mail_is_set
+from trace_app.messages.slip_letters import post_slip
+from trace_app.paper import dark_modules
+from trace_app.settings import address_of
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("accounts", __name__)
-register_words(views, organisation_kind=ORGANISATION_KINDS, role=ROLES, branch=BRANCHES)
+register_words(views, organisation_kind=ORGANISATION_KINDS, role=ROLES, branch=BRANCHES, token_scope=SCOPES)
 views.add_app_template_test(keeps_shared_tables, "of_the_city")
 views.add_app_template_filter(lambda action: AUDIT_ACTIONS.get(action, action), "audit_action")
 
@@ -46,18 +54,20 @@ def start() -> ResponseReturnValue:
 @views.get("/account")
 @signed_in
 def account() -> ResponseReturnValue:
-    return _account(TokenForm(formdata=None))
+    return _account(TokenForm(formdata=None, role=the_user().role))
 
 
 @views.post("/account/tokens")
 @signed_in
+@fresh_factor
 def create_token() -> ResponseReturnValue:
-    form = TokenForm()
+    form = TokenForm(role=the_user().role)
     if not form.validate():
         return _account(form)
     with transaction():
-        _token, text = service.create_token(the_user(), form.name.data)
-    return _account(TokenForm(formdata=None), fresh_token=text)
+        scopes = [TokenScope(scope) for scope in form.scopes.data or []]
+        _token, text = tokens.create_token(the_user(), form.name.data, scopes, int(form.days.data))
+    return _account(TokenForm(formdata=None, role=the_user().role), fresh_token=text)
 
 
 def _account(form: TokenForm, fresh_token: str | None = None) -> ResponseReturnValue:
@@ -67,7 +77,7 @@ def _account(form: TokenForm, fresh_token: str | None = None) -> ResponseReturnV
         user=user,
         role=ROLES[user.role],
         form=form,
-        tokens=service.tokens_of(user),
+        tokens=tokens.tokens_of(user),
         fresh_token=fresh_token,
         sessions=sessions.sessions_of(user),
         this_session=sessions.this_session(),
@@ -79,7 +89,7 @@ def _account(form: TokenForm, fresh_token: str | None = None) -> ResponseReturnV
 @signed_in
 def revoke_token(token_id: int) -> ResponseReturnValue:
     with transaction():
-        service.revoke_token(the_user(), service.token_of(the_user(), token_id))
+        tokens.revoke_token(the_user(), tokens.token_of(the_user(), token_id))
     flash(_("令牌已作废。"))
     return redirect(url_for("accounts.account"))
 
@@ -106,17 +116,27 @@ def end_other_sessions() -> ResponseReturnValue:
 @signed_in
 def change_password() -> ResponseReturnValue:
     form = PasswordForm(owner=the_user())
+    before = sessions.this_session()
+    factor_at = before.factor_at if before else None
     if form.validate_on_submit():
         with form.refusals(current=service.WrongPassword), transaction():
             service.change_password(the_user(), form.current.data or "", form.new.data or "")
+            if form.void_tokens.data:
+                tokens.revoke_all(the_user())
         if not form.errors:
             with transaction():
                 login_user(the_user())
+                if (row := sessions.this_session()) is not None:
+                    # The second factor was shown when it was shown.
+                    row.factor_at = factor_at
             flash(_("密码已更改，其他设备上的登录已退出。"))
-            if service.tokens_of(the_user()):
+            if tokens.tokens_of(the_user()):
                 flash(_("您的接口令牌仍然有效；如果密码可能泄露过，请把令牌也作废。"))
             return redirect(url_for("accounts.account"))
-    return render_template("accounts/password.html", form=form), status_of(form)
+    page = render_template(
+        "accounts/password.html", form=form, due=the_user().password_change_due, tokens=tokens.tokens_of(the_user())
+    )
+    return page, status_of(form)
 
 
 @views.get("/admin")
@@ -132,6 +152,7 @@ def organisations() -> ResponseReturnValue:
 
 @views.route("/admin/organisations/new", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
+@fresh_factor
 def new_organisation() -> ResponseReturnValue:
     form = OrganisationForm(administrator=the_user())
     if form.validate_on_submit():
@@ -154,6 +175,7 @@ def organisation(organisation_id: int) -> ResponseReturnValue:
 
 @views.route("/admin/organisations/<int:organisation_id>/edit", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
+@fresh_factor
 def edit_organisation(organisation_id: int) -> ResponseReturnValue:
     row = service.administered_organisation(the_user(), organisation_id)
     form = OrganisationForm(obj=row, kind=row.kind, administrator=the_user())
@@ -170,6 +192,7 @@ def edit_organisation(organisation_id: int) -> ResponseReturnValue:
 
 @views.route("/admin/organisations/<int:organisation_id>/users/new", methods=["GET", "POST"])
 @allow(RoleName.ADMINISTRATOR)
+@fresh_factor
 def new_user(organisation_id: int) -> ResponseReturnValue:
     row = service.administered_organisation(the_user(), organisation_id)
     form = UserForm(roles=service.ROLES_OF_KIND[row.kind])
@@ -177,30 +200,74 @@ def new_user(organisation_id: int) -> ResponseReturnValue:
         with form.refusals(username=service.AlreadyTaken, role=service.RoleDoesNotFit), transaction():
             facts = form.facts
             role = RoleName(facts.pop("role"))
-            service.create_user(
+            handed_out = slips.invite(
                 the_user(), service.administered_organisation(the_user(), organisation_id), role, **facts
             )
         if not form.errors:
-            flash(_("用户已添加。请把用户名和初始密码当面告诉本人。"))
-            return redirect(url_for("accounts.organisation", organisation_id=organisation_id))
+            return _show_slip(handed_out)
     return render_template("accounts/user_form.html", form=form, organisation=row), status_of(form)
 
 
-@views.route("/admin/users/<int:user_id>", methods=["GET", "POST"])
+@views.get("/admin/users/<int:user_id>")
 @allow(RoleName.ADMINISTRATOR)
 def user(user_id: int) -> ResponseReturnValue:
     row = service.administered_user(the_user(), user_id)
-    form = NewPasswordForm(owner=row)
-    if form.validate_on_submit():
-        with transaction():
-            service.set_password(the_user(), service.administered_user(the_user(), user_id), form.password.data or "")
-        flash(_("新密码已生效，该用户在各设备上的登录已退出。"))
-        return redirect(url_for("accounts.user", user_id=user_id))
-    return render_template("accounts/user.html", user=row, role=ROLES[row.role], form=form), status_of(form)
+    return render_template("accounts/user.html", user=row, role=ROLES[row.role], tokens=tokens.tokens_of(row))
+
+
+@views.post("/admin/users/<int:user_id>/reset")
+@allow(RoleName.ADMINISTRATOR)
+@fresh_factor
+def reset(user_id: int) -> ResponseReturnValue:
+    """Hand out a new slip; the password and all sessions end."""
+    with transaction():
+        handed_out = slips.reset(the_user(), service.administered_user(the_user(), user_id))
+    return _show_slip(handed_out)
+
+
+@views.post("/admin/users/<int:user_id>/tokens/<int:token_id>/revoke")
+@allow(RoleName.ADMINISTRATOR)
+@fresh_factor
+def revoke_users_token(user_id: int, token_id: int) -> ResponseReturnValue:
+    with transaction():
+        owner = service.administered_user(the_user(), user_id)
+        tokens.revoke_token(the_user(), tokens.token_of(owner, token_id))
+    flash(_("令牌已作废。"))
+    return redirect(url_for("accounts.user", user_id=user_id))
+
+
+@views.post("/admin/users/<int:user_id>/remove-factor")
+@allow(RoleName.ADMINISTRATOR)
+@fresh_factor
+def remove_factor(user_id: int) -> ResponseReturnValue:
+    with transaction():
+        factors.remove_for(the_user(), service.administered_user(the_user(), user_id))
+    flash(_("两步验证已解除，本人下次登录后可重新设置。"))
+    return redirect(url_for("accounts.user", user_id=user_id))
+
+
+def _show_slip(handed_out: slips.HandedOut) -> ResponseReturnValue:
+    """The page of a slip, this once, for printing; and by mail, where its owner has an address."""
+    mailed = mail_is_set() and bool(handed_out.slip.user.email)
+    if mailed:
+        jobs.enqueue(post_slip, handed_out.slip.id, handed_out.word)
+    link = address_of("slips.use", word=handed_out.word)
+    page = render_template(
+        "accounts/slip.html",
+        slip=handed_out.slip,
+        office=the_user().organisation,
+        link=link,
+        symbol=dark_modules(link),
+        mailed=mailed,
+    )
+    answer = make_response(page)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 @views.post("/admin/users/<int:user_id>/active")
 @allow(RoleName.ADMINISTRATOR)
+@fresh_factor
 def set_active(user_id: int) -> ResponseReturnValue:
     active = request.form.get("active") == "1"
     with transaction():

@@ -20,7 +20,8 @@ SWAGGER_UI = Path(str(importlib.resources.files(flask_openapi3_swagger))) / "tem
 DESCRIPTION = """\
 Batches, records, labels and recalls of the Qujing traceability platform.
 
-Make a token on your account page and send it as `Authorization: Bearer …`. A token may do what its user may do.
+Make a token on your account page and send it as `Authorization: Bearer …`. A token may do what its user may do,
+within its scopes: `read`, `records` (batches and records), `labels` (runs, files, codes), `recalls`. It expires.
 Errors are problem documents (RFC 9457, `application/problem+json`): `title` says what happened and what to do,
 in the language of `Accept-Language`; `code` is stable; `errors` has messages by field.
 Quantities and doses are decimal numbers, sent as strings so that nothing is rounded. Days are ISO 8601.

@@ -13,9 +13,10 @@ from pydantic import BaseModel
 from qr.codes import InvalidCode
 from qr.formats import FORMATS
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, the_user
-from trace_app.accounts.models import Author, RoleName
+from trace_app.accounts.models import Author, RoleName, TokenScope
 from trace_app.accounts.service import place_name
 from trace_app.api import schemas
+from trace_app.api.bearer import scope
 from trace_app.batches import service as batches
 from trace_app.batches.forms import BatchForm
 from trace_app.batches.models import Batch
@@ -103,6 +104,7 @@ def find_batches(query: schemas.BatchQuery) -> Answer:
 
 @api.post("/batches", tags=[BATCHES], security=TOKEN, responses={201: schemas.BatchOut})
 @allow(RoleName.PRODUCER)
+@scope(TokenScope.RECORDS)
 def register_batch(body: schemas.BatchIn) -> Answer:
     """Register a batch as a draft"""
     with transaction():
@@ -120,6 +122,7 @@ def batch(path: schemas.BatchPath) -> Answer:
 
 @api.post("/batches/<int:batch_id>/release", tags=[BATCHES], security=TOKEN, responses={200: schemas.BatchOut})
 @allow(RoleName.PRODUCER)
+@scope(TokenScope.RECORDS)
 def release_batch(path: schemas.BatchPath) -> Answer:
     """Release a draft: from now on it may be labelled"""
     with transaction():
@@ -138,6 +141,7 @@ def records_of_batch(path: schemas.BatchPath) -> Answer:
 
 @api.post("/batches/<int:batch_id>/records", tags=[BATCHES], security=TOKEN, responses={201: schemas.RecordOut})
 @allow(RoleName.PRODUCER)
+@scope(TokenScope.RECORDS)
 def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.RecordHeader) -> Answer:
     """Add a record to a batch; with an ``Idempotency-Key``, once however often it is sent"""
     row = batches.own_batch(the_user(), path.batch_id)
@@ -171,6 +175,7 @@ def tests_of_batch(path: schemas.BatchPath) -> Answer:
 
 @api.post("/batches/<int:batch_id>/label-runs", tags=[LABELS], security=TOKEN, responses={202: schemas.RunOut})
 @allow(RoleName.PRODUCER)
+@scope(TokenScope.LABELS)
 def request_run(path: schemas.BatchPath, body: schemas.RunIn) -> Answer:
     """Ask for labels of a released batch; the files are made in the background"""
     with transaction():
@@ -194,6 +199,7 @@ def label_run(path: schemas.RunPath) -> Answer:
     responses={200: {"description": "The labels", "content": {kind: {} for kind in CONTENT_TYPES}}},
 )
 @allow(RoleName.PRODUCER)
+@scope(TokenScope.LABELS)
 def label_file(path: schemas.FilePath) -> Response:
     """A finished file of a print job"""
     return volume_response(printing.volume_for(the_user(), path.job_id, path.volume))
@@ -201,6 +207,7 @@ def label_file(path: schemas.FilePath) -> Response:
 
 @api.post("/label-runs/<int:run_id>/void", tags=[LABELS], security=TOKEN, responses={200: schemas.RunOut})
 @allow(RoleName.PRODUCER)
+@scope(TokenScope.LABELS)
 def void_labels(path: schemas.RunPath, body: schemas.VoidIn) -> Answer:
     """Take spoiled labels out of use, for good"""
     with transaction():
@@ -212,6 +219,7 @@ def void_labels(path: schemas.RunPath, body: schemas.VoidIn) -> Answer:
 
 @api.get("/label-runs/<int:run_id>/codes", tags=[LABELS], security=TOKEN, responses={200: schemas.CodeList})
 @allow(RoleName.PRODUCER)
+@scope(TokenScope.LABELS)
 def label_codes(path: schemas.RunPath, query: schemas.CodesQuery) -> Answer:
     """The codes of a run"""
     run = labels.printable_run(the_user(), path.run_id)
@@ -235,6 +243,7 @@ def recall_list(query: schemas.PageQuery) -> Answer:
 
 @api.post("/recalls", tags=[RECALLS], security=TOKEN, responses={201: schemas.RecallOut})
 @allow(*SUPERVISORS)
+@scope(TokenScope.RECALLS)
 def issue_recall(body: schemas.RecallIn) -> Answer:
     """Recall a batch, or stop its sale for the time being: every label says so from the answer on"""
     with transaction():

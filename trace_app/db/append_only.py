@@ -37,6 +37,11 @@ APPEND_ONLY = (
     AppendOnly("feedback_replies"),
     AppendOnly("laboratory_answers"),
     AppendOnly("lot_moves"),
+    AppendOnly(
+        "password_slips",
+        fixed=("user_id", "purpose", "digest", "created_at", "created_by_id", "expires_at"),
+        once=("ended_at", "used"),
+    ),
     AppendOnly("recall_batches", fixed=("recall_id", "batch_id", "added_in"), once=("removed_in",)),
     AppendOnly("recall_exclusions"),
     AppendOnly("recall_notices"),

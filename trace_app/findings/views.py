@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user, within_jurisdiction
+from trace_app.accounts.factors.freshness import fresh_factor
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName
 from trace_app.batches.models import Batch
@@ -53,6 +54,7 @@ def show(finding_id: int) -> ResponseReturnValue:
 
 @views.post("/findings/<int:finding_id>/waive")
 @allow(*SUPERVISORS)
+@fresh_factor
 def waive(finding_id: int) -> ResponseReturnValue:
     form = WaiverForm()
     if form.validate():

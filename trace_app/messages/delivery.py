@@ -94,17 +94,19 @@ def _attempt(row: Delivery) -> tuple[str, bool]:
     """Send once. What went wrong comes back, empty where nothing did; and whether another try would be in vain."""
     try:
         if row.channel is None or row.channel.type is ChannelType.EMAIL:
-            _send_mail(row.channel.target if row.channel else row.address, row.message)
+            words = row.message
+            address = row.channel.target if row.channel else row.address
+            send_letter(address, words["subject"], [*words["lines"], words["link"]])
         else:
             _send_webhook(row.channel, row.message.get("webhook", row.message))
     except (NotAllowed, WillNotTake) as error:
         return str(error) or type(error).__name__, True
     except (NoAnswer, OSError, smtplib.SMTPException, NoMailServer) as error:
-        return str(error) or type(error).__name__, _for_good(error)
+        return str(error) or type(error).__name__, is_for_good(error)
     return "", False
 
 
-def _for_good(error: Exception) -> bool:
+def is_for_good(error: Exception) -> bool:
     """Whether a mail server refused for good: with 5yz (RFC 5321, 4.2.1)."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return all(code >= PERMANENT for code, _words in error.recipients.values())
@@ -119,13 +121,17 @@ def mail_is_set() -> bool:
     return bool(settings().smtp_host)
 
 
-def _send_mail(address: str, message: StoredJson) -> None:
+def send_letter(address: str, subject: str, lines: list[str]) -> None:
+    """Send a letter of plain text at once.
+
+    :raises NoMailServer, OSError, smtplib.SMTPException:
+    """
     set_to = settings()
     if not mail_is_set():
         raise NoMailServer
     letter = EmailMessage()
-    letter["Subject"], letter["From"], letter["To"] = message["subject"], set_to.mail_from, address
-    letter.set_content("\n".join([*message["lines"], message["link"]]))
+    letter["Subject"], letter["From"], letter["To"] = subject, set_to.mail_from, address
+    letter.set_content("\n".join(lines))
     with smtplib.SMTP(set_to.smtp_host, set_to.smtp_port, timeout=20) as server:
         if set_to.smtp_tls:
             server.starttls(context=ssl.create_default_context())

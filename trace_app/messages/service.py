@@ -38,8 +38,10 @@ def tell(organisation: Organisation, message: JsonObject) -> None:
                 tell_address(user.email, message)
 
 
-def tell_address(address: str, message: JsonObject) -> None:
-    """Queue a message for an e-mail address."""
+def tell_address(address: str | None, message: JsonObject) -> None:
+    """Queue a message for an e-mail address, where there is one."""
+    if address is None:
+        return
     db.session.add(Delivery(message=message, address=address))
 
 

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
 
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.factors.freshness import fresh_factor
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
@@ -64,6 +65,7 @@ ISSUERS = (RoleName.PRODUCER, *SUPERVISORS)
 
 @views.route("/batches/<int:batch_id>/recall", methods=["GET", "POST"])
 @allow(*ISSUERS)
+@fresh_factor
 def issue(batch_id: int) -> ResponseReturnValue:
     batch = batches.batch_for(the_user(), batch_id)
     hold = _is_hold()
@@ -128,6 +130,7 @@ def scope() -> ResponseReturnValue:
 @views.post("/recalls/scope")
 @allow(*ISSUERS)
 @takes_uploads  # Not files: a hundred lots with a reason each.
+@fresh_factor
 def issue_scope() -> ResponseReturnValue:
     scope_form, extended = _scope_form(request.form), _extended(request.form)
     hold = _is_hold()
@@ -289,6 +292,7 @@ def show(number: str) -> ResponseReturnValue:
 
 @views.post("/recalls/<number>/approve")
 @allow(*SUPERVISORS)
+@fresh_factor
 def approve(number: str) -> ResponseReturnValue:
     form = Form()
     with form.refusals(), transaction():
@@ -314,6 +318,7 @@ def reject(number: str) -> ResponseReturnValue:
 
 @views.post("/recalls/<number>/narrow")
 @allow(*SUPERVISORS)
+@fresh_factor
 def narrow(number: str) -> ResponseReturnValue:
     form = NoteForm()
     ticked = request.form.getlist("out", type=row_number)
@@ -333,6 +338,7 @@ def narrow(number: str) -> ResponseReturnValue:
 
 @views.post("/recalls/<number>/correct")
 @allow(*ISSUERS)
+@fresh_factor
 def correct(number: str) -> ResponseReturnValue:
     form = CorrectForm(stated=cases.text_of(service.managed_recall(the_user(), number)))
     if form.validate():
@@ -350,6 +356,7 @@ def correct(number: str) -> ResponseReturnValue:
 @views.route("/recalls/<number>/complete", methods=["GET", "POST"], defaults={"how": "complete"})
 @views.route("/recalls/<number>/withdraw", methods=["GET", "POST"], defaults={"how": "withdraw"})
 @allow(*SUPERVISORS)
+@fresh_factor
 def end(number: str, how: str) -> ResponseReturnValue:
     """The two ends of a recall: carried out, or wrong."""
     recall = service.managed_recall(the_user(), number)
@@ -383,6 +390,7 @@ def end(number: str, how: str) -> ResponseReturnValue:
 @views.post("/recalls/<number>/proposals/<int:proposal_id>/approve", defaults={"word": "approve"})
 @views.post("/recalls/<number>/proposals/<int:proposal_id>/refuse", defaults={"word": "refuse"})
 @allow(*SUPERVISORS)
+@fresh_factor
 def decide(number: str, proposal_id: int, word: str) -> ResponseReturnValue:
     """The second officer's word on a turning."""
     form = DecideForm()
@@ -415,6 +423,7 @@ def take_back(number: str, proposal_id: int) -> ResponseReturnValue:
 
 @views.post("/recalls/<number>/end")
 @allow(*ISSUERS)
+@fresh_factor
 def close(number: str) -> ResponseReturnValue:
     """A hold is lifted, a drill ends."""
     form = NoteForm()

@@ -7,7 +7,7 @@ from alembic import op
 
 from trace_app.db.append_only import AppendOnly, keep, let_go
 
-revision = "0036"
+revision = "0031"
 down_revision = "0030"
 branch_labels = None
 depends_on = None

@@ -1,0 +1,115 @@
+"""The audit trail as a page: who may see what of it, and how it is looked through."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import timedelta
+
+import pytest
+
+from tests.served import ROOT
+from tests.trace_app.test_accounts import NEW_USER, ORGANISATION
+from tests.world import Actor, World
+from trace_app.accounts.models import AuditEvent
+from trace_app.accounts.trail.texts import ACTIONS, SUBJECTS
+from trace_app.clock import today
+from trace_app.extensions import db
+
+NOTED = re.compile(r'audit\.note\(\s*[\w.]+,\s*"([a-z-]+)"(?: if \w+ else "([a-z-]+)")?')
+
+
+def _lines(world: World, actor: Actor, query: str = "") -> list[str]:
+    answer = world.client(actor).get(f"/trail{query}")
+    assert answer.status_code == 200
+    return re.findall(r'<li class="card">(.*?)</li>', answer.text, re.DOTALL)
+
+
+def _rows(world: World, actor: Actor, query: str = "") -> list[dict[str, str]]:
+    answer = world.client(actor).get(f"/trail.csv{query}")
+    assert answer.mimetype == "text/csv"
+    return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+
+
+def test_each_sees_what_concerns_its_own_account_and_nothing_else(world: World) -> None:
+    mine, other = world.producer(), world.producer()
+    world.client(other)
+    world.client().post("/login", data={"email": mine.username, "password": "not the password"})
+    world.token(mine)
+    page = " ".join(_lines(world, mine))
+    for said in ("登录失败：密码不对", "建立了", "接口令牌", "登录"):
+        assert said in page
+    rows = _rows(world, mine)
+    assert {row["用户名"] for row in rows} <= {mine.username, ""}
+    assert other.username not in page
+    for query in (f"?who={other.username}", "?what=organisations"):
+        assert not [line for line in _lines(world, mine, query) if "没有符合条件的记录" not in line]
+
+
+def test_what_an_administrator_does_to_an_account_its_owner_sees(world: World) -> None:
+    grower, chief = world.producer(), world.administrator()
+    assert world.client(chief).post(f"/admin/users/{grower.user_id}/active", data={"active": "1"}).status_code == 302
+    assert [row["用户名"] for row in _rows(world, grower) if row["操作"] == "启用了"] == [chief.username]
+
+
+def test_an_administrator_sees_its_jurisdiction_and_not_beyond(world: World) -> None:
+    county, own, elsewhere, above = (
+        world.administrator("530324"),
+        world.producer(),
+        world.producer("530381003"),
+        world.administrator(),
+    )
+    for actor in (own, elsewhere, above):
+        world.client(actor)
+    seen = {row["用户名"] for row in _rows(world, county)}
+    assert own.username in seen
+    assert not {elsewhere.username, above.username} & seen
+    assert {own.username, elsewhere.username, above.username} <= {row["用户名"] for row in _rows(world, above)}
+    assert not [line for line in _lines(world, county, f"?who={above.username}") if "没有符合条件的记录" not in line]
+    # An officer who administers nothing sees itself alone.
+    officer = world.regulator()
+    assert {row["用户名"] for row in _rows(world, officer)} <= {officer.username, ""}
+
+
+def test_it_is_looked_through_by_person_object_and_day(world: World) -> None:
+    chief, grower = world.administrator(), world.producer()
+    world.client(grower)
+    made = world.client(chief).post("/admin/organisations/new", data=ORGANISATION)
+    world.client(chief).post(f"{made.location}/users/new", data=NEW_USER)
+    assert {row["对象"] for row in _rows(world, chief, "?what=organisations")} == {"单位"}
+    about = _rows(world, chief, "?who=ZHANG.SAN")
+    assert [row["操作"] for row in about] == ["发了邀请链接", "建立了"]
+    day, tomorrow = today(), today() + timedelta(days=1)
+    assert _rows(world, chief, f"?since={day}&until={day}")
+    for query in (f"?since={tomorrow}", f"?until={day - timedelta(days=1)}"):
+        assert not _rows(world, chief, query)
+
+
+@pytest.mark.parametrize(
+    "query", ["?since=soon", "?until=9999-12-31", "?what=nothing", "?page=1e30", "?page=99999999999999999999"]
+)
+def test_what_can_not_be_read_is_told_and_breaks_nothing(world: World, query: str) -> None:
+    client = world.client(world.administrator())
+    assert client.get(f"/trail{query}").status_code in {200, 400, 404, 422}
+    assert client.get(f"/trail.csv{query}").status_code < 500
+
+
+def test_it_goes_over_pages(world: World) -> None:
+    actor = world.producer()
+    with world.writing():
+        for _ in range(60):
+            event = AuditEvent(actor_id=actor.user_id, action="sign-in", subject_type="users", subject_id=actor.user_id)
+            db.session.add(event)
+    assert len(_lines(world, actor)) == 50
+    assert "下一页" in world.client(actor).get("/trail").text
+
+
+def test_every_deed_has_words() -> None:
+    noted = set()
+    for path in (ROOT / "trace_app").rglob("*.py"):
+        for found in NOTED.findall(path.read_text("utf-8")):
+            noted |= {word for word in found if word}
+    assert len(noted) > 40
+    assert noted <= set(ACTIONS)
+    assert SUBJECTS.keys() <= set(db.metadata.tables)
