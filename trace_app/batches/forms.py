@@ -46,7 +46,7 @@ class BatchForm(Form):
         description=_("印在标签上，本单位内不能重复"),
     )
     site_id = SelectField(_("基地"), [required()], coerce=int)
-    quantity = DecimalField(_("数量"), [required(), between(0.001, 100_000_000)])
+    quantity = DecimalField(_("数量"), [required(), between(0.001, 100_000_000)], unit_of="unit")
     unit = SelectField(_("单位"), [required()])
     started_on = DateField(_("开始日期"), [required(), not_future], description=_("播种、屠宰、开花或投料的日子"))
     produced_on = DateField(_("采收或生产日期"), [optional(), not_future], description=_("放行前须填写"))
