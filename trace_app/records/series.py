@@ -17,7 +17,7 @@ from trace_app.dates import NotADate, read_day, read_moment, read_zone
 from trace_app.db.base import utc_now
 from trace_app.errors import Unprocessable
 from trace_app.media.service import keep_document
-from trace_app.numbers import read_number
+from trace_app.numbers import NotANumber, read_number
 from trace_app.plain_text import half_width
 from trace_app.records.models import RecordSeries
 from trace_app.spreadsheets import cell_text, read_tables
@@ -83,7 +83,7 @@ def read_logger(name: str, data: bytes) -> LoggerFile:
         raise BadSeries(name=name, faults=_("没有找到“时间”和“温度”或“湿度”列的表头"))
     said = [cell_text(rows[start - 1][columns[what]]) for what in ("time", "date") if what in columns]
     zone = next((zone for text in said if (zone := read_zone(text))), SHANGHAI)
-    readings, faults, latest = [], [], utc_now() + timedelta(days=1)
+    readings, faults, latest, why = [], [], utc_now() + timedelta(days=1), ""
     for number, row in enumerate(rows[start:], start=start + 1):
         if not any(cell_text(cell) for cell in row):
             continue
@@ -93,13 +93,13 @@ def read_logger(name: str, data: bytes) -> LoggerFile:
             reading = _reading(row, columns, latest, zone)
             if reading is not None:
                 readings.append(reading)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError) as error:
             faults.append(number)
+            why = why or (str(error.message) if isinstance(error, NotADate | NotANumber) else "")
     if faults:
         told = "、".join(map(str, faults[:MOST_TOLD])) + ("…" if len(faults) > MOST_TOLD else "")
-        raise BadSeries(
-            name=name, faults=_("第 %(rows)s 行的时间或数值不对（共 %(count)d 行）", rows=told, count=len(faults))
-        )
+        wrong = str(_("第 %(rows)s 行的时间或数值不对（共 %(count)d 行）", rows=told, count=len(faults)))
+        raise BadSeries(name=name, faults=f"{wrong} {why}".rstrip("。. "))
     if len(readings) < 2:
         raise BadSeries(name=name, faults=_("没有读数"))
     return LoggerFile(name, data, sorted(readings, key=lambda reading: reading.at))
