@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from media_store.confined import confined
+from media_store.orientation import upright
 
 MAX_BYTES = 20 * 1024 * 1024
 MAX_PIXELS = 16_000_000
@@ -59,8 +60,11 @@ def clean_photo(data: bytes) -> CleanedPhoto:
             opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
             # Made small before anything lays a copy of it out.
             picture: Image.Image = opened.convert("RGBA") if "transparency" in opened.info else opened
+            if picture.mode.startswith("I"):
+                # Greys of 16 bits are cut off at 255 by a plain conversion.
+                picture = picture.convert("I").point(lambda grey: grey * (1 / 257)).convert("L")
             picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-            picture = _on_white(ImageOps.exif_transpose(picture))
+            picture = _on_white(upright(picture))
             small = ImageOps.fit(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     except PhotoTooLarge:
         raise

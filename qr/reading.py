@@ -8,7 +8,9 @@ import warnings
 import numpy as np
 import zxingcpp
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
+
+from media_store.orientation import upright
 
 MAX_PIXELS = 60_000_000
 WORKING_SIDE = 2400
@@ -31,7 +33,7 @@ def open_picture(data: bytes) -> NDArray[np.uint8]:
             if opened.width * opened.height > MAX_PIXELS:
                 raise UnreadablePicture("the picture has too many pixels")
             opened.draft("L", (WORKING_SIDE, WORKING_SIDE))
-            image = ImageOps.exif_transpose(opened).convert("L")
+            image = upright(opened).convert("L")
             image.thumbnail((WORKING_SIDE, WORKING_SIDE))
     except UnreadablePicture:
         raise

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import sqlalchemy as sa
 
 from qr.codes import CONFUSED, PUNCTUATION
+from trace_app.plain_text import half_width
 
 _SIGNS = "-_. /\\·"
 """What stands between the parts of a number, or does not."""
@@ -43,6 +44,11 @@ def fold_name(name: str) -> str:
 def without_spaces(text: str) -> str:
     """A number of someone else's, which may mean something by each of its signs: without spaces, case and width."""
     return _DASHES.sub("-", "".join(unicodedata.normalize("NFKC", text).upper().split()))
+
+
+def written_plainly(number: str | None) -> str | None:
+    """A number of one's own in plain width and with plain dashes, as it is kept."""
+    return None if number is None else _DASHES.sub("-", half_width(number))
 
 
 def meant(typed: str, known: Iterable[str]) -> str | None:

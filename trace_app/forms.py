@@ -5,7 +5,7 @@ The rules on a value stand in its form and nowhere else; the API and the demo da
 
 from __future__ import annotations
 
-import re
+import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,23 +14,26 @@ from decimal import Decimal
 from typing import Any, Self
 
 from email_validator import EmailNotValidError, validate_email
+from flask import flash
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import DateField as WtDateField
 from wtforms import DateTimeLocalField as WtDateTimeLocalField
-from wtforms import DecimalField as WtDecimalField
 from wtforms import Field, TextAreaField
-from wtforms import IntegerField as WtIntegerField
 from wtforms import SelectField as WtSelectField
 from wtforms import StringField as WtStringField
 from wtforms.fields.choices import SelectChoice as SelectChoice  # type: ignore[attr-defined]  # newer than its stubs
 from wtforms.form import BaseForm
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, Regexp, StopValidation, ValidationError
+from wtforms.widgets import TextInput
 
 from trace_app.body_limits import must_be_said
-from trace_app.clock import SHANGHAI, local, today
+from trace_app.clock import local, today
+from trace_app.dates import read_day, read_moment
 from trace_app.errors import InvalidInput, Problem
+from trace_app.numbers import Amount, NotANumber, read_amount
+from trace_app.numbers import plain_decimal as plain_decimal
 from trace_app.plain_text import without_unseen
 from trace_app.values import Facts
 
@@ -52,6 +55,19 @@ class Form(FlaskForm):
             return filled
 
     form_errors: list[str]
+
+    def validate(self, *args: object, **kwargs: object) -> bool:
+        """Who fills the form in on a page is told what became of a number that was typed in another unit."""
+        valid = bool(super().validate(*args, **kwargs))
+        if valid and self.meta.csrf:
+            for field in self:
+                if isinstance(field, _AmountField) and field.became:
+                    told = _("%(label)s：“%(typed)s”记为 %(became)s。")
+                    flash(
+                        str(told)
+                        % {"label": field.label.text, "typed": (field.raw_data or [""])[0], "became": field.became}
+                    )
+        return valid
 
     @classmethod
     def parse(cls, values: Mapping[str, object], **context: object) -> Self:
@@ -103,6 +119,8 @@ class Form(FlaskForm):
 def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "y" if value else ""
+    if isinstance(value, float | Decimal) and math.isfinite(value):
+        return f"{Decimal(str(value)):f}"
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -132,61 +150,95 @@ class TextField(TextAreaField):
             self.data = without_unseen(self.data.replace("\r\n", "\n")).strip()
 
 
-class DecimalField(WtDecimalField):
-    """A number. Full-width digits and thousands separators are understood."""
+class _AmountField(Field):
+    """A number as people write it, in the unit that the field has.
+
+    :ivar became: what the number became where it was not typed as it is kept, such as ``150 公斤`` for ``300斤``.
+    """
 
     data: Any
+    widget = TextInput()
+    """A field of type ``number`` leaves out signs that it does not know, so that 1,5 would come as 15."""
 
-    def __init__(self, label: str | None = None, validators: list[Any] | None = None, **kwargs: Any) -> None:
-        kwargs.setdefault("places", None)
+    def __init__(
+        self,
+        label: str | None = None,
+        validators: list[Any] | None = None,
+        *,
+        unit: str | None = None,
+        unit_of: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """`unit` is a code of `trace_app.units`; `unit_of` names the field that chooses one."""
         super().__init__(label, validators, **kwargs)
+        self.unit, self.unit_of = unit, unit_of
+        self.became = ""
+        self._amount: Amount | None = None
+
+    def process(self, formdata: Any, *args: Any, **kwargs: Any) -> None:
+        self.became, self._amount = "", None
+        super().process(formdata, *args, **kwargs)
 
     def process_formdata(self, valuelist: list[str]) -> None:
         if not valuelist:
             return
+        self.data = None
+        if valuelist[0].strip():
+            self._amount = read_amount(valuelist[0])
+            self.data = self._amount.value
+
+    def pre_validate(self, form: BaseForm) -> None:
+        """Count the number over to the field's unit, which another field may choose."""
+        if self.process_errors:
+            # One fault is told once.
+            raise StopValidation
+        if self._amount is None:
+            return
+        unit = self.unit or (form[self.unit_of].data if self.unit_of else None)
         try:
-            super().process_formdata([_plain_number(value) for value in valuelist])
-            if self.data is not None and not self.data.is_finite():
-                raise ValueError
-        except ValueError as error:
+            self.data = self._amount.in_unit(unit)
+            self.became = self._amount.became(unit)
+        except NotANumber as error:
             self.data = None
-            raise ValueError(_("请填写数字，例如 12.5。")) from error
+            raise StopValidation(str(error.message)) from error
 
     def _value(self) -> str:
         # What was typed comes back as it was, be it a number or not.
         if self.raw_data:
             return str(self.raw_data[0])
-        return plain_decimal(self.data) if self.data is not None else ""
+        return plain_decimal(Decimal(self.data)) if self.data is not None else ""
 
 
-class IntegerField(WtIntegerField):
-    """A whole number. Full-width digits are understood."""
+class DecimalField(_AmountField):
+    """A number, read as `trace_app.numbers` tells."""
 
-    data: Any
 
-    def process_formdata(self, valuelist: list[str]) -> None:
-        if not valuelist:
+class IntegerField(_AmountField):
+    """A whole number."""
+
+    def pre_validate(self, form: BaseForm) -> None:
+        super().pre_validate(form)
+        if self.data is None or isinstance(self.data, int):
             return
-        try:
-            super().process_formdata([_plain_number(value) for value in valuelist])
-        except ValueError as error:
+        if self.data != self.data.to_integral_value():
             self.data = None
-            raise ValueError(_("请填写整数，例如 12。")) from error
+            raise StopValidation(str(_("请填写整数，例如 12。")))
+        self.data = int(self.data)
 
 
 class DateField(WtDateField):
-    """A day, as ``2026-09-15``."""
+    """A day, read as `trace_app.dates` tells."""
 
     data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
         if not valuelist:
             return
-        try:
-            super().process_formdata([_without_spaces(day).replace("/", "-").replace(".", "-") for day in valuelist])
-        except ValueError as error:
-            self.data = None
-            raise ValueError(_("请填写日期，例如 2026-09-15。")) from error
+        self.data = read_day(valuelist[0]) if valuelist[0].strip() else None
+
+    def pre_validate(self, form: BaseForm) -> None:
+        if self.process_errors:
+            raise StopValidation
 
 
 class MomentField(WtDateTimeLocalField):
@@ -194,19 +246,14 @@ class MomentField(WtDateTimeLocalField):
 
     data: Any
 
-    def __init__(self, label: str | None = None, validators: list[Any] | None = None, **kwargs: Any) -> None:
-        super().__init__(label, validators, format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"], **kwargs)
-
     def process_formdata(self, valuelist: list[str]) -> None:
         if not valuelist:
             return
-        try:
-            super().process_formdata([unicodedata.normalize("NFKC", value).strip() for value in valuelist])
-        except ValueError as error:
-            self.data = None
-            raise ValueError(_("请填写日期和时间，例如 2026-09-15 14:30。")) from error
-        if self.data is not None:
-            self.data = self.data.replace(tzinfo=SHANGHAI).astimezone(UTC)
+        self.data = read_moment(valuelist[0]).astimezone(UTC) if valuelist[0].strip() else None
+
+    def pre_validate(self, form: BaseForm) -> None:
+        if self.process_errors:
+            raise StopValidation
 
     def _value(self) -> str:
         if self.raw_data:
@@ -245,39 +292,9 @@ def _none_such(typed: str) -> str:
     return str(_("没有“%(typed)s”这一项，请从列表中选择。", typed=typed[:40]))
 
 
-_IN_THOUSANDS = re.compile(r"([+-]?[1-9]\d{0,2})((?:,\d{3})+|(?: \d{3})+)(\.\d+)?")
-
-
-def _plain_number(text: str) -> str:
-    """A number without thousands separators. A comma that may be a decimal one stays, so that it is no number: 0,05 is
-    neither 5 nor certainly 0.05."""
-    plain = unicodedata.normalize("NFKC", text).strip()
-    found = _IN_THOUSANDS.fullmatch(plain)
-    return re.sub("[, ]", "", plain) if found else plain
-
-
-def _without_spaces(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).replace(" ", "")
-
-
-def plain_number(text: str) -> Decimal | None:
-    """A number as people type it; None where it is none."""
-    try:
-        number = Decimal(_plain_number(text))
-    except ArithmeticError:
-        return None
-    return number if number.is_finite() else None
-
-
 def plain_digits(text: str) -> str:
     """What was typed as a number code, without spaces and dashes, full-width digits made plain."""
-    return _without_spaces(text).replace("-", "").replace(",", "")
-
-
-def plain_decimal(number: Decimal) -> str:
-    """A number without trailing zeros and never in scientific notation: 40, 0.5, 1200."""
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return unicodedata.normalize("NFKC", text).replace(" ", "").replace("-", "").replace(",", "")
 
 
 class Filled(InputRequired):

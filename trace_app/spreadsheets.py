@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 
@@ -28,6 +29,8 @@ from trace_app.errors import Unprocessable
 from trace_app.plain_text import without_unseen
 
 MAX_FILE_MB = 20
+_SEPARATOR = re.compile("sep=([,;\t])(?=\r?$)", re.IGNORECASE)
+_WRAPPED = re.compile('="([^"]*)"')
 MAX_ROWS = 50_000
 """The most rows that all sheets may have together."""
 MAX_COLUMNS = 200
@@ -161,7 +164,11 @@ def read_csv(name: str, data: bytes) -> list[list[str]]:
         raise SheetTooLarge(name=name, most=MAX_FILE_MB)
     text = decode(name, data)
     first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
+    said = _SEPARATOR.match(first)
+    if said:
+        # Excel's own word for the sign between cells; its line stays, so that rows keep their numbers.
+        text = text[said.end() :]
+    delimiter = said[1] if said else max(",;\t", key=first.count)
     rows: list[list[str]] = []
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
@@ -178,7 +185,8 @@ def cell_text(cell: Cell | None) -> str:
     if isinstance(cell, str):
         return without_unseen(cell).strip()
     if isinstance(cell, float):
-        return str(int(cell)) if cell == int(cell) and abs(cell) < 1e15 else repr(cell)
+        # Excel shows 15 digits; what it keeps beyond is noise.
+        return str(int(cell)) if cell == int(cell) and abs(cell) < 1e15 else repr(float(f"{cell:.15g}"))
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ")
     if isinstance(cell, date | time):
@@ -188,6 +196,13 @@ def cell_text(cell: Cell | None) -> str:
     if cell is None:
         return ""
     return str(cell)
+
+
+def unwrapped(text: str) -> str:
+    """A number of someone else's without what exports put around it so that Excel leaves it alone: ="…", an apostrophe
+    before it."""
+    found = _WRAPPED.fullmatch(text)
+    return (found[1] if found else text.removeprefix("'")).strip()
 
 
 def without_formula(text: str) -> str:

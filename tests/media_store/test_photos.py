@@ -1,9 +1,11 @@
 import io
+import struct
 
 import pytest
 from PIL import Image
 
 from media_store.photos import LONGEST_SIDE, THUMBNAIL_SIDE, NotAPhoto, PhotoTooLarge, clean_photo
+from qr.reading import open_picture
 
 
 def _jpeg(size: tuple[int, int] = (400, 200), **options: object) -> bytes:
@@ -80,3 +82,27 @@ def test_a_picture_that_would_burst_memory_is_refused() -> None:
 def test_a_file_of_too_many_bytes_is_refused() -> None:
     with pytest.raises(PhotoTooLarge):
         clean_photo(bytes(21 * 1024 * 1024))
+
+
+def _on_its_side(tag: int) -> bytes:
+    """A photo of orientation 6 of which another entry is a text, as some phones write it."""
+    entries = sorted([struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0), struct.pack("<HHI4s", tag, 2, 4, b"640\0")])
+    return _jpeg(exif=b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 2) + b"".join(entries) + bytes(4))
+
+
+@pytest.mark.parametrize("tag", [0x0100, 0x0101, 0x011A, 0x0128, 0x0213])
+def test_a_photo_is_turned_whatever_type_its_other_entries_have(tag: int) -> None:
+    data = _on_its_side(tag)
+    photo = clean_photo(data)
+    assert (photo.width, photo.height) == (200, 400)
+    assert open_picture(data).shape == (400, 200)
+
+
+def test_greys_of_sixteen_bits_keep_their_shades() -> None:
+    ramp = Image.new("I;16", (256, 8))
+    ramp.putdata([column * 257 for _row in range(8) for column in range(256)])
+    out = io.BytesIO()
+    ramp.save(out, "PNG")
+    made = _open(clean_photo(out.getvalue()).data).convert("L")
+    for column in (20, 128, 235):
+        assert abs(made.getpixel((column, 4)) - column) < 12

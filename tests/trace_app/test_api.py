@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import numpy as np
 import pypdfium2
@@ -197,3 +198,38 @@ def test_photos_of_a_record_are_named(world: World) -> None:
     world.enter(world.client(actor), batch_id, "care", **data)
     record = world.client().get(f"/api/v1/batches/{batch_id}/records", headers=world.token(actor)).json["items"][0]
     assert record["photos"][0].startswith("http://")
+
+
+def test_a_key_stands_for_one_record_and_is_refused_for_another(world: World) -> None:
+    """What was never written down must not be answered as if it had been."""
+    actor = world.producer()
+    one, other = (world.batch(actor, lot_number=lot) for lot in ("KEY-1", "KEY-2"))
+    api, mine = world.client(), world.token(actor) | {"Idempotency-Key": "key-00000001"}
+    spray = _pesticide() | {"dose": "12.5"}
+    first = api.post(f"/api/v1/batches/{one}/records", headers=mine, json=spray)
+    assert (first.status_code, first.headers.get("Idempotency-Replayed")) == (201, None)
+    again = api.post(f"/api/v1/batches/{one}/records", headers=mine, json=spray | {"dose": "12.50"})
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
+    assert again.json["id"] == first.json["id"]
+    for batch_id, change in (
+        (other, {}),
+        (one, {"dose": "13"}),
+        (one, {"product_name": "另一种"}),
+        (one, {"happened_on": "2025-09-14"}),
+        (one, {"type": "care", "note": "除草"}),
+    ):
+        body = spray | change if change.get("type") is None else {"happened_on": "2025-09-15", **change}
+        refused = api.post(f"/api/v1/batches/{batch_id}/records", headers=mine, json=body)
+        assert (refused.status_code, refused.json["code"]) == (422, "key-used-otherwise"), change
+    assert len(api.get(f"/api/v1/batches/{one}/records", headers=mine).json["items"]) == 1
+    assert api.get(f"/api/v1/batches/{other}/records", headers=mine).json["items"] == []
+
+
+def test_a_number_in_a_body_is_written_in_digits(world: World) -> None:
+    actor = world.producer()
+    api, mine, body = world.client(), world.token(actor), _batch(world, actor)
+    for number, code in zip(("1_000", "1e3", "1,5", "１２", "NaN", "0x10"), itertools.count(), strict=False):
+        sent = body | {"quantity": number, "lot_number": f"NUM-{code}"}
+        assert api.post("/api/v1/batches", headers=mine, json=sent).status_code == 422, number
+    taken = api.post("/api/v1/batches", headers=mine, json=body | {"quantity": 1250.5, "lot_number": "NUM-9"})
+    assert taken.json["quantity"] == "1250.500"

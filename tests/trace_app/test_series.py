@@ -12,8 +12,10 @@ import xlsxwriter
 from tests.world import World
 from trace_app import spreadsheets as sheets
 from trace_app.catalogue.boundary import BadBoundary, area_mu, parse_boundary
+from trace_app.clock import local
 from trace_app.extensions import db
 from trace_app.records.models import RecordSeries
+from trace_app.records.series import BadSeries, read_logger
 
 FERMENTING = {"happened_on": "2025-02-01", "values-room": "二号楼"}
 
@@ -226,3 +228,47 @@ class TestBoundary:
         assert broken.status_code == 422
         assert "第 2 行不是" in broken.text
         assert "24.8, 104.3" in broken.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "日期,时间,温度(℃),湿度(%RH)\n2025-06-01,08:00,14.2,88\n2025-06-01,09:00,14.3,87",
+        "序号,时间,温度(℃),湿度(%),温度上限,温度下限,湿度上限\n1,2025-06-01 08:00,14.2,88,30,5,95\n"
+        "2,2025-06-01 09:00,14.3,87,30,5,95",
+        "Time,Temperature,Humidity\n2025-06-01 08:00:00,14.2°C,88%RH\n2025-06-01 09:00:00,14.3℃,87 %",
+        "时间,温度,湿度\n2025-06-01 08:00,14.2,88\n2025-06-01 08:30,--,NC\n2025-06-01 09:00,14.3,87\n"
+        "最高,14.3,88\n最低,14.2,87\n平均,14.25,87.5",
+        "timestamp,temperature,humidity\n1748736000,14.2,88\n1748739600000,14.3,87",
+        "时间,温度,湿度\n2025/6/1 8:00,14.2,88\n2025年6月1日 9:00:00,14.3,87",
+        "Time (UTC),temperature,humidity\n2025-06-01 00:00:00,14.2,88\n2025-06-01 01:00:00,14.3,87",
+        "Time,Temp,Hum\n2025-06-01 8:00:00 AM,14.2,88\n2025-06-01 9:00:00 AM,14.3,87",
+    ],
+)
+def test_a_loggers_common_forms_are_read_as_they_are_meant(world: World, text: str) -> None:
+    with world.app.test_request_context():
+        readings = read_logger("记录.csv", text.encode()).readings
+    assert [(reading.at.isoformat(), reading.values) for reading in readings] == [
+        (reading.at.isoformat(), {"temperature": warm, "humidity": damp})
+        for reading, warm, damp in zip(readings, (14.2, 14.3), (88, 87), strict=True)
+    ]
+    assert [local(reading.at).isoformat() for reading in readings] == [
+        "2025-06-01T08:00:00+08:00",
+        "2025-06-01T09:00:00+08:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("时间,温度1,温度2\n2025-06-01 08:00,14.2,18\n2025-06-01 09:00,14.3,18", "温度1、温度2"),
+        ("时间,Temp (°F)\n2025-06-01 08:00,57.2\n2025-06-01 09:00,57.4", "华氏度"),
+        ("时间;温度\n2025-06-01 08:00;1,2\n2025-06-01 09:00;1,3", "“1,2”是 1.2 还是 12？"),
+        ("时间,温度\n06/07/2025 08:00,12\n06/07/2025 09:00,12", "是 2025-07-06 还是 2025-06-07？"),
+    ],
+)
+def test_what_a_logger_may_mean_in_two_ways_is_refused(world: World, text: str, told: str) -> None:
+    with world.app.test_request_context(), pytest.raises(BadSeries) as refused:
+        read_logger("记录.csv", text.encode())
+    with world.app.test_request_context():
+        assert told in refused.value.message

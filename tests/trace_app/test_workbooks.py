@@ -1,5 +1,6 @@
 """Excel both ways: templates, the dry run, taking in, a lot's whole file."""
 
+import html
 import io
 import re
 from typing import Any
@@ -44,6 +45,15 @@ def _filled(client: FlaskClient, what: str = "ginger", **sheets: Rows) -> bytes:
 
 def _upload(client: FlaskClient, data: bytes, what: str = "ginger", name: str = "记录.xlsx"):
     return client.post("/workbooks", data={"what": what, "file": (io.BytesIO(data), name)})
+
+
+def _told(page: str, sheet: str) -> list[tuple[str, ...]]:
+    """Row, column, content and message of each problem that a page tells of a sheet."""
+    cells = r"\s*<td>([^<]*)</td>" * 3
+    return [
+        tuple(map(html.unescape, found))
+        for found in re.findall(rf"<td>{sheet}</td>\s*<td class=\"n\">(\d*)</td>{cells}", page)
+    ]
 
 
 def _count(world: World, model: Any = Record) -> int:
@@ -169,7 +179,10 @@ def test_every_problem_is_told_by_sheet_row_and_column_and_the_good_rows_can_be_
     )
     made = _upload(client, data)
     page = client.get(made.location).text
-    found = re.findall(r"<td>用药</td>\s*<td class=\"n\">(\d+)</td>\s*<td>([A-Z]+) [^<]*</td>\s*<td>([^<]*)</td>", page)
+    found = re.findall(
+        r"<td>用药</td>\s*<td class=\"n\">(\d+)</td>\s*<td>([A-Z]+) [^<]*</td>\s*<td>[^<]*</td>\s*<td>([^<]*)</td>",
+        page,
+    )
     assert [int(row) for row, _column, _message in found] == list(range(4, 14))
     for message in (
         "XL-9",
@@ -385,3 +398,151 @@ def test_paper_has_plain_digits_and_spaces_for_what_the_font_lacks() -> None:
 
     with fonts_for(["N-P₂O₅\u3000姜\U0001f600"]) as fonts:
         assert fonts.printable("N-P₂O₅\u3000姜\U0001f600") == "N-P2O5 姜□"
+
+
+def _book(name: str, *rows: list[Any], formats: dict[tuple[int, int], str] | None = None, merged: str = "") -> bytes:
+    """A workbook of one sheet, with number formats by row and column."""
+    out = io.BytesIO()
+    book = xlsxwriter.Workbook(out, {"in_memory": True, "default_date_format": "yyyy-mm-dd"})
+    sheet = book.add_worksheet(name)
+    for row, values in enumerate(rows):
+        for column, value in enumerate(values):
+            shown = (formats or {}).get((row, column))
+            sheet.write(row, column, value, book.add_format({"num_format": shown}) if shown else None)
+    if merged:
+        sheet.merge_range(merged, rows[1][0])
+    book.close()
+    return out.getvalue()
+
+
+CARE = ["批次号", "日期", "做了什么"]
+MANURE = ["批次号", "日期", "肥料名称", "肥料类型", "用量", "单位", "面积（亩）", "N %"]
+
+
+def test_percent_cells_are_percents_and_units_say_what_they_became(
+    world: World, grower: tuple[Actor, FlaskClient]
+) -> None:
+    _actor, client = grower
+    row = ["XL-1", "2025-06-01", "某复合肥", "复合肥", 40, "公斤/亩", 3, 0.15]
+    halves = ["XL-1", "2025-06-02", "某复合肥", "复合肥", "80斤/亩", "公斤/亩", "3亩", "15％"]
+    grams = ["XL-1", "2025-06-03", "某复合肥", "复合肥", "80斤/亩", "克/亩", 3, ""]
+    wrong = [
+        ["XL-1", "2025-06-04", "某复合肥", "复合肥", "1,5", "公斤/亩", 3, ""],
+        ["XL-1", "2025-06-04", "某复合肥", "复合肥", "1_000", "公斤/亩", 3, ""],
+        ["XL-1", "2025-06-04", "某复合肥", "复合肥", 0.4, "公斤/亩", 3, ""],
+        ["XL-1", "2025-06-04", "某复合肥", "复合肥", 40, "公斤每亩", 3, ""],
+        ["XL-1", "2025-06-04", "某复合肥", "复合肥", "3升", "公斤/亩", 3, ""],
+    ]
+    made = _upload(client, _book("施肥", MANURE, row, halves, grams, *wrong, formats={(1, 7): "0%", (6, 4): "0.0%"}))
+    page = client.get(made.location).text
+    told = _told(page, "施肥")
+    assert ("3", "E 用量", "80斤/亩", "记为 40 公斤/亩") in told
+    assert ("4", "E 用量", "80斤/亩", "记为 40000 克/亩") in told
+    faults = {row: (column, content, message) for row, column, content, message in told if int(row) > 4}
+    assert faults["5"][:2] == ("E 用量", "1,5")
+    assert "是 1.5 还是 15？" in faults["5"][2]
+    assert faults["6"][1] == "1_000"
+    assert faults["7"][1] == "40%"
+    assert "是“公斤/亩”吗" in faults["8"][2]
+    assert "不能换算成公斤/亩" in faults["9"][2]
+    assert client.post(f"{made.location}/good").status_code == 302
+    with world.app.app_context():
+        records = db.session.scalars(db.select(Record).order_by(Record.happened_on)).all()
+        assert [(str(r.dose), r.values.get("n_percent")) for r in records] == [
+            ("40.000", "15"),
+            ("40.000", "15"),
+            ("40000.000", None),
+        ]
+        assert str(records[1].area_mu) == "3.00"
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        (915, "0000"),
+        (100_000, "0E+00"),
+        (2.0260915000123e19, "General"),
+        (1.5, "General"),
+        (True, "General"),
+        (46_093, 'm"月"d"日"'),
+        ("2.02609E+19", "@"),
+    ],
+)
+def test_a_lot_number_that_excel_has_changed_is_refused_with_its_cell(
+    world: World, grower: tuple[Actor, FlaskClient], cell: Any, shown: str
+) -> None:
+    head = ["批次号", "产品", "基地", "数量", "单位", "开始日期"]
+    row = [cell, _product(world), _site(world), 50, "公斤", "2025-03-12"]
+    _actor, client = grower
+    told = _told(client.get(_upload(client, _book("批次", head, row, formats={(1, 0): shown})).location).text, "批次")
+    assert [(row, column) for row, column, _content, _message in told] == [("2", "A 批次号")]
+    assert "设为“文本”格式" in told[0][3]
+
+
+def test_twins_by_case_width_and_dash_are_refused_with_the_lot_that_they_double(
+    world: World, grower: tuple[Actor, FlaskClient]
+) -> None:
+    _actor, client = grower
+    head = ["批次号", "产品", "基地", "数量", "单位", "开始日期"]
+    rest = [_product(world), _site(world), 50, "公斤", "2025-03-12"]
+    twins = ["xl-1", "XL–1", "ＸＬ－１", "'XL-1", "New-2", "NEW-2"]
+    told = _told(
+        client.get(_upload(client, _book("批次", head, *([lot, *rest] for lot in twins))).location).text, "批次"
+    )
+    assert [row for row, *_rest in told] == ["2", "3", "4", "5", "7"]
+    assert all("批次号“XL-1”已有" in message for _row, _column, _content, message in told[:4])
+    assert "批次号“New-2”已有" in told[4][3]
+    with world.app.app_context():
+        batch = db.session.scalars(db.select(Batch)).one()
+        values = {"product_id": batch.product_id, "site_id": batch.site_id, "quantity": "5", "unit": "kg"}
+    values |= {"lot_number": "ｘｌ—1", "started_on": "2025-03-12"}
+    typed = client.post("/batches/new", data=values)
+    assert typed.status_code in {409, 422}
+    assert "批次号“XL-1”已登记过" in typed.text
+
+
+def test_a_title_merged_cells_days_and_lots_as_people_have_them(
+    world: World, grower: tuple[Actor, FlaskClient]
+) -> None:
+    _actor, client = grower
+    rows = [
+        ["XL-1", "2025年9月15日", "除草"],
+        ["", 45_915, "除草"],
+        ["", "20250917", "除草"],
+        ["xl-1", "2025/9/18 08:30", "除草"],
+        ["XL-11", "2025-09-18", "除草"],
+        ["XL-1", "9月18日", "除草"],
+    ]
+    made = _upload(client, _book("日常管护", CARE, *rows, merged="A2:A4"))
+    told = _told(client.get(made.location).text, "日常管护")
+    assert [(row, content) for row, _column, content, _message in told] == [("6", "XL-11"), ("7", "9月18日")]
+    assert "是“XL-1”吗" in told[0][3]
+    client.post(f"{made.location}/good")
+    with world.app.app_context():
+        days = db.session.scalars(db.select(Record.happened_on).order_by(Record.happened_on)).all()
+        assert [str(day) for day in days] == ["2025-09-15", "2025-09-15", "2025-09-17", "2025-09-18"]
+    titled = _upload(client, _book("日常管护", ["2025 年农事记录"], [], CARE, ["XL-1", "2025-10-01", "培土"]))
+    page = client.get(titled.location).text
+    assert "<b>1</b><small>可以导入" in page
+
+
+def test_orders_of_a_shops_export_keep_their_numbers(world: World, grower: tuple[Actor, FlaskClient]) -> None:
+    actor, client = grower
+    world.released(actor, lot_number="SHOP-1")
+    head = "平台,订单号,收货人,批次号,数量,发货日期,运单号"
+    rest = "某客户,SHOP-1,1,2025/11/20 10:22:31"
+    lines = [
+        "sep=,",
+        head,
+        f'淘宝,"=""3407181234567890123""",{rest},YT1',
+        f"淘宝,'3407181234567890124,{rest},YT2",
+        f"淘宝,3.40718E+18,{rest},YT3",
+        f"淘宝,3407181234567890126,{rest},7.71235E+18",
+    ]
+    made = _upload(client, "\r\n".join(lines).encode("gbk"), "orders", "订单.csv")
+    told = _told(client.get(made.location).text, "订单.csv")
+    assert [(row, column) for row, column, _content, _message in told] == [("5", "B 订单号"), ("6", "G 运单号")]
+    client.post(f"{made.location}/good")
+    with world.app.app_context():
+        numbers = db.session.scalars(db.text("SELECT order_number FROM shipments ORDER BY order_number")).all()
+        assert numbers == ["3407181234567890123", "3407181234567890124"]

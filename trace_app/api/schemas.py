@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _plainly_written(value: object) -> object:
+    """Decimal itself takes 1_000, 1e5 and digits of any script."""
+    if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", value):
+        raise ValueError("write numbers in digits with a decimal point")
+    return value
+
+
+Number = Annotated[Decimal, BeforeValidator(_plainly_written)]
+"""A number as JSON's own, or as text in digits with a decimal point."""
 
 
 class Body(BaseModel):
@@ -64,7 +76,7 @@ class BatchIn(Body):
     product_id: int
     site_id: int
     lot_number: str
-    quantity: Decimal
+    quantity: Number
     unit: str
     started_on: date
     produced_on: date | None = None
@@ -108,9 +120,9 @@ class RecordIn(Body):
     product_name: str | None = None
     registration_number: str | None = None
     active_ingredient: str | None = None
-    dose: Decimal | None = None
+    dose: Number | None = None
     dose_unit: str | None = None
-    area_mu: Decimal | None = None
+    area_mu: Number | None = None
     method: str | None = None
     target: str | None = None
     interval_days: int | None = Field(None, description="Pre-harvest interval or withdrawal period.")

@@ -142,8 +142,14 @@ def records_of_batch(path: schemas.BatchPath) -> Answer:
 @api.post("/batches/<int:batch_id>/records", tags=[BATCHES], security=TOKEN, responses={201: schemas.RecordOut})
 @allow(RoleName.PRODUCER)
 @scope(TokenScope.RECORDS)
-def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.RecordHeader) -> Answer:
-    """Add a record to a batch; with an ``Idempotency-Key``, once however often it is sent"""
+def add_record(
+    path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.RecordHeader
+) -> tuple[dict[str, object], int, dict[str, str]]:
+    """Add a record to a batch; with an ``Idempotency-Key``, once however often it is sent
+
+    Sent again, the answer has the header ``Idempotency-Replayed: true``. The same key with another body or for another
+    batch is refused with 422.
+    """
     row = batches.own_batch(the_user(), path.batch_id)
     record_type = RecordType(body.type)
     stage = records.check_applies(row.product.kind, record_type, body.stage)
@@ -152,9 +158,12 @@ def add_record(path: schemas.BatchPath, body: schemas.RecordIn, header: schemas.
     facts = form_for(record_type, stage).parse(values).facts
     entry = records.entry_for(row.product.kind, record_type, body.stage, facts)
     scope, author = Scope.of(row), Author.of(the_user())
+    key = header.idempotency_key or None
     with transaction():
-        record_id = records.add_record(author, scope, entry, entry_key=header.idempotency_key or None)
-    return _json(_record(records.own_record(the_user(), record_id)), 201)
+        replayed = records.entered_before(the_user(), key) is not None
+        record_id = records.add_record(author, scope, entry, entry_key=key)
+    body_of, status = _json(_record(records.own_record(the_user(), record_id)), 201)
+    return body_of, status, {"Idempotency-Replayed": "true"} if replayed else {}
 
 
 @api.get("/batches/<int:batch_id>/findings", tags=[QUALITY], security=TOKEN, responses={200: schemas.FindingList})

@@ -11,6 +11,7 @@ from trace_app.batches.models import BatchStatus
 from trace_app.batches.service import BatchFacts
 from trace_app.catalogue.models import ProductKind
 from trace_app.catalogue.service import kinds, products_of, sites_of
+from trace_app.folding import written_plainly
 from trace_app.forms import (
     DateField,
     DecimalField,
@@ -44,9 +45,10 @@ class BatchForm(Form):
         _("批次号"),
         [required(), at_most(40), matches(r"^[^\s/?#%]+$", _("批次号不能含空格和 / ? # % 这些符号。"))],
         description=_("印在标签上，本单位内不能重复"),
+        filters=[written_plainly],
     )
     site_id = SelectField(_("基地"), [required()], coerce=int)
-    quantity = DecimalField(_("数量"), [required(), between(0.001, 100_000_000)])
+    quantity = DecimalField(_("数量"), [required(), between(0.001, 100_000_000)], unit_of="unit")
     unit = SelectField(_("单位"), [required()])
     started_on = DateField(_("开始日期"), [required(), not_future], description=_("播种、屠宰、开花或投料的日子"))
     produced_on = DateField(_("采收或生产日期"), [optional(), not_future], description=_("放行前须填写"))
@@ -102,6 +104,12 @@ class BatchForm(Form):
 
 
 class CorrectionForm(BatchForm):
+    lot_number = StringField(
+        _("批次号"),
+        [required(), at_most(40), matches(r"^[^\s/?#%]+$", _("批次号不能含空格和 / ? # % 这些符号。"))],
+        description=_("印在标签上，本单位内不能重复"),
+    )
+    """It stays as it was printed."""
     reason = StringField(_("更正原因"), [required(), at_most(300)], description=_("会与原内容一起保留"))
 
 

@@ -20,6 +20,7 @@ from trace_app.catalogue.models import Product, Site
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
+from trace_app.folding import without_spaces
 
 PER_PAGE = 20
 _USE_LOCK = 5_303_002
@@ -302,9 +303,9 @@ def _lock(batch: Batch) -> None:
 
 def _state(batch: Batch, facts: BatchFacts) -> None:
     with db.session.no_autoflush:
-        known = lot_with_number(batch.producer_id, facts.lot_number)
-    if known not in (None, batch.id):
-        raise LotNumberTaken(lot=facts.lot_number)
+        alike = lot_alike(batch.producer_id, facts.lot_number, besides=batch.id)
+    if alike is not None:
+        raise LotNumberTaken(lot=alike)
     for name in FACTS:
         setattr(batch, name, getattr(facts, name))
     batch.division_code = facts.site.division_code
@@ -393,9 +394,24 @@ def find_batches(
     return db.paginate(query, page=page, per_page=per_page, max_per_page=100, error_out=False)
 
 
-def lot_with_number(producer_id: int, lot_number: str) -> int | None:
-    """The id of a producer's batch of a lot number."""
-    return db.session.scalar(sa.select(Batch.id).filter_by(producer_id=producer_id, lot_number=lot_number))
+def lot_alike(producer_id: int, lot_number: str, *, besides: int | None = None) -> str | None:
+    """The producer's lot number that is the same as another but for case, width and kind of dash.
+
+    :param besides: the id of a batch that does not count.
+    """
+    query = sa.select(Batch.lot_number).where(
+        Batch.producer_id == producer_id,
+        sa.or_(Batch.lot_number == lot_number, sa.func.upper(Batch.lot_number) == without_spaces(lot_number)),
+    )
+    if besides is not None:
+        query = query.where(Batch.id != besides)
+    return db.session.scalar(query.limit(1))
+
+
+def lot_numbers_alike(producer_id: int) -> dict[str, str]:
+    """A producer's lot numbers by what they are without case, width and kind of dash."""
+    numbers = db.session.scalars(sa.select(Batch.lot_number).filter_by(producer_id=producer_id))
+    return {without_spaces(number): number for number in numbers}
 
 
 def suggested_lot_number(user: User, today: date) -> str:

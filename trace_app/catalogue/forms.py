@@ -131,8 +131,8 @@ class SiteForm(Form):
     division_code = SelectField(_("乡镇"), [required()])
     latitude = DecimalField(_("纬度"), [optional(), between(-90, 90)], description=_("如 24.88520"))
     longitude = DecimalField(_("经度"), [optional(), between(-180, 180)], description=_("如 104.30860"))
-    altitude_m = IntegerField(_("海拔（米）"), [optional(), between(-100, 6000)])
-    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    altitude_m = IntegerField(_("海拔（米）"), [optional(), between(-100, 6000)], unit="m")
+    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)], unit="mu")
     gln = GlnField(_("位置码（GLN）"), [optional()], description=_("13 位数字；没有可不填"))
     boundary = BoundaryField(_("边界"), [optional()], description=_("一行一个角点，如 24.885200, 104.308600"))
 

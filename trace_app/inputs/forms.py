@@ -111,9 +111,9 @@ class InputProductForm(Form):
         [_needed_of_drugs(_("农药和兽药须填写有效成分。")), optional()],
         description=_("如 苯醚甲环唑 10%；几种用顿号隔开"),
     )
-    n_percent = DecimalField("N %", [optional(), between(0, 100)])
-    p_percent = DecimalField("P₂O₅ %", [optional(), between(0, 100)])
-    k_percent = DecimalField("K₂O %", [optional(), between(0, 100)])
+    n_percent = DecimalField("N %", [optional(), between(0, 100)], unit="percent")
+    p_percent = DecimalField("P₂O₅ %", [optional(), between(0, 100)], unit="percent")
+    k_percent = DecimalField("K₂O %", [optional(), between(0, 100)], unit="percent")
 
     def validate_registration_number(self, field: Field) -> None:
         kind = self.type.data
@@ -143,10 +143,10 @@ class LabelUseForm(Form):
 
     kind_code = SelectField(_("适用产品"))
     interval_days = IntegerField(
-        _("安全间隔期或休药期（天）"), [optional(), between(0, 365)], description=_("农药、兽药须填")
+        _("安全间隔期或休药期（天）"), [optional(), between(0, 365)], unit="day", description=_("农药、兽药须填")
     )
-    dose_min = DecimalField(_("最小用量"), [optional(), between(0.001, 1_000_000)])
-    dose_max = DecimalField(_("最大用量"), [optional(), between(0.001, 1_000_000)])
+    dose_min = DecimalField(_("最小用量"), [optional(), between(0.001, 1_000_000)], unit_of="dose_unit")
+    dose_max = DecimalField(_("最大用量"), [optional(), between(0.001, 1_000_000)], unit_of="dose_unit")
     dose_unit = SelectField(
         _("用量单位"), choices=choices([(code, UNITS[code]) for code in DOSE_UNITS], blank=_("不填"))
     )
@@ -176,6 +176,7 @@ class InputRowForm(InputProductForm, LabelUseForm):
     interval_days = IntegerField(
         _("安全间隔期或休药期（天）"),
         [_needed_of_drugs(_("请按标签填写安全间隔期或休药期。")), optional(), between(0, 365)],
+        unit="day",
         description=_("农药、兽药须填"),
     )
 

@@ -143,7 +143,7 @@ class _Boxes(SelectMultipleField):
 
 
 def _length(label: str, most: float = 300) -> DecimalField:
-    return DecimalField(label, [required(), between(0, most)])
+    return DecimalField(label, [required(), between(0, most)], unit="mm")
 
 
 class BoxForm(wtforms.Form):
@@ -194,7 +194,7 @@ class LayoutForm(Form):
     mask = SelectField(_("掩模"), [required()], choices=choices(MASKS.items()))
     ink = StringField(_("墨色"), [required(), matches("^#[0-9a-fA-F]{6}$", _("请选择颜色。"))], widget=ColorInput())
     paper = StringField(_("纸色"), [required(), matches("^#[0-9a-fA-F]{6}$", _("请选择颜色。"))], widget=ColorInput())
-    rule_y = DecimalField(_("分隔线（毫米）"), [optional(), between(0, 300)], description=_("不要就留空"))
+    rule_y = DecimalField(_("分隔线（毫米）"), [optional(), between(0, 300)], unit="mm", description=_("不要就留空"))
     boxes = FieldList(FormField(BoxForm), max_entries=MOST_BOXES)
 
     def __init__(self, *args: object, stock: str, **kwargs: object) -> None:

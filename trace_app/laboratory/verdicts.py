@@ -7,9 +7,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from trace_app.laboratory.models import Verdict
+from trace_app.plain_text import half_width
 from trace_app.reference.models import Limit
 
 _MG_PER_KG = {
@@ -25,6 +26,7 @@ _SIGNS = {"pb": "铅", "cd": "镉", "zn": "锌", "hmf": "羟甲基糠醛", "so2"
 _NOT_DETECTED = re.compile(r"^(未检出|不得检出|阴性|nd|n\.d\.?|notdetected|negative|—|-)", re.IGNORECASE)
 _DETECTED = re.compile(r"^(检出|阳性|detected|positive)$", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_RESULT = re.compile(r"[<≤=]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _BRACKETS = re.compile(r"[（(][^（）()]*[)）]")
 
 
@@ -47,7 +49,10 @@ def read_result(text: str) -> MeasuredResult:
     other.
     :raises NotAResult:
     """
-    plain = unicodedata.normalize("NFKC", text).strip()
+    plain = re.sub(
+        r"(?<=10)[⁻⁰¹²³⁴-⁹]+$", lambda sign: unicodedata.normalize("NFKC", sign[0]), half_width(text).strip()
+    )
+    plain = plain.replace("−", "-")
     if "," in plain or re.search(r"\d\s+[\d.]", plain):
         raise NotAResult(text)
     plain = plain.replace(" ", "")
@@ -58,11 +63,10 @@ def read_result(text: str) -> MeasuredResult:
         found = _NUMBER.search(plain[1:])
         return MeasuredResult(False, Decimal(found[0]) if found else None)
     below = plain[:1] in {"<", "≤"}
-    try:
-        value = Decimal(plain.lstrip("<≤="))
-    except InvalidOperation as error:
-        raise NotAResult(text) from error
-    if not value.is_finite() or value < 0 or value >= Decimal("1e12"):
+    if not _RESULT.fullmatch(plain):
+        raise NotAResult(text)
+    value = Decimal(plain.lstrip("<≤="))
+    if value >= Decimal("1e12"):
         raise NotAResult(text)
     return MeasuredResult(not below, value)
 

@@ -13,8 +13,8 @@ from trace_app.accounts.models import RoleName
 from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import limiter
-from trace_app.forms import plain_number
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
+from trace_app.numbers import NotANumber, read_number
 from trace_app.recall_tasks import calls, filings
 from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.forms import AcknowledgeForm, FilingForm, RecallReportForm
@@ -109,11 +109,15 @@ def _amounts() -> tuple[dict[int, dict[str, Decimal]], set[str]]:
         quantity, _dash, lot = name.partition("-")
         if quantity not in tasks.QUANTITIES or not lot.isdigit() or not text.strip():
             continue
-        number = plain_number(text)
-        if number is None or not 0 <= number <= 100_000_000:
+        try:
+            number = read_number(text)
+        except NotANumber:
             faults.add(name)
-        else:
+            continue
+        if 0 <= number <= 100_000_000:
             found.setdefault(int(lot), {})[quantity] = number
+        else:
+            faults.add(name)
     return found, faults
 
 

@@ -216,15 +216,17 @@ class PesticideForm(RecordForm):
         description=_("标签上 PD、LS 开头的号码"),
     )
     active_ingredient = StringField(_("有效成分"), [required(), at_most(80)])
-    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)], unit_of="dose_unit")
     dose_unit = SelectField(
         _("单位"), [required()], choices=_units("g_per_mu", "mL_per_mu", "kg_per_mu", "times_dilution", "g_per_kg")
     )
-    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)], unit="mu")
     method = SelectField(_("施用方法"), choices=_methods("spray", "drench", "seed_dressing", "soil", "fumigation"))
     target = StringField(_("防治对象"), [optional(), at_most(60)])
     operator = StringField(_("操作人"), [required(), at_most(40)])
-    interval_days = IntegerField(_("安全间隔期（天）"), [required(), between(0, 365)], description=_("见农药标签"))
+    interval_days = IntegerField(
+        _("安全间隔期（天）"), [required(), between(0, 365)], unit="day", description=_("见农药标签")
+    )
     source = StringField(_("购自"), [optional(), at_most(80)])
     input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
 
@@ -239,24 +241,24 @@ class FertiliserForm(RecordForm):
         choices=choices(FERTILISER_TYPES.items()),
     )
     method = SelectField(_("施用方法"), choices=_methods("base", "top", "foliar"))
-    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)], unit_of="dose_unit")
     dose_unit = SelectField(
         _("单位"), [required()], choices=_units("kg_per_mu", "g_per_mu", "m3_per_mu", "times_dilution")
     )
-    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)], unit="mu")
     source = StringField(_("购自"), [optional(), at_most(80)])
     input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
 
 
 for _code, _label in NUTRIENTS.items():
-    setattr(FertiliserForm, VALUE_PREFIX + _code, DecimalField(_label, [optional(), between(0, 100)]))
+    setattr(FertiliserForm, VALUE_PREFIX + _code, DecimalField(_label, [optional(), between(0, 100)], unit="percent"))
 
 
 class FeedForm(RecordForm):
     stock_id = _stock_field()
     product_name = StringField(_("饲料名称"), [required(), at_most(80)])
     registration_number = StringField(_("许可证号"), [optional(), at_most(40)])
-    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)], unit_of="dose_unit")
     dose_unit = SelectField(_("单位"), [required()], choices=_units("kg", "t", "g"))
     source = StringField(_("购自"), [optional(), at_most(80)])
     input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
@@ -269,12 +271,14 @@ class VeterinaryForm(RecordForm):
         _("批准文号"), [optional(), at_most(40)], description=_("标签上“兽药字”开头的号码")
     )
     active_ingredient = StringField(_("有效成分"), [required(), at_most(80)])
-    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 1_000_000)], unit_of="dose_unit")
     dose_unit = SelectField(_("单位"), [required()], choices=_units("strip_per_colony", "mg_per_kg", "mL", "g", "kg"))
     method = SelectField(_("给药方法"), choices=_methods("oral", "injection", "hive_strip", "fumigation", "spray"))
     target = StringField(_("防治对象"), [optional(), at_most(60)])
     operator = StringField(_("操作人"), [required(), at_most(40)])
-    interval_days = IntegerField(_("休药期（天）"), [required(), between(0, 365)], description=_("见兽药标签"))
+    interval_days = IntegerField(
+        _("休药期（天）"), [required(), between(0, 365)], unit="day", description=_("见兽药标签")
+    )
     source = StringField(_("购自"), [optional(), at_most(80)])
     input_lot = StringField(_("投入品批号"), [optional(), at_most(40)])
 
@@ -282,7 +286,7 @@ class VeterinaryForm(RecordForm):
 class IngredientForm(RecordForm):
     stock_id = _stock_field()
     product_name = StringField(_("原料名称"), [required(), at_most(80)])
-    dose = DecimalField(_("用量"), [required(), between(0.001, 10_000_000)])
+    dose = DecimalField(_("用量"), [required(), between(0.001, 10_000_000)], unit_of="dose_unit")
     dose_unit = SelectField(_("单位"), [required()], choices=_units("kg", "t", "g", "L"))
     source = StringField(_("供应商"), [required(), at_most(80)])
     input_lot = StringField(_("原料批号"), [optional(), at_most(40)])
@@ -294,11 +298,15 @@ class CareForm(RecordForm):
 
 class DiseaseForm(RecordForm):
     target = StringField(_("病虫害或疫病"), [required(), at_most(60)], description=_("如 姜瘟病、蜂螨"))
-    area_mu = DecimalField(_("发生面积（亩）"), [optional(), between(0.01, 1_000_000)])
+    area_mu = DecimalField(_("发生面积（亩）"), [optional(), between(0.01, 1_000_000)], unit="mu")
     note = TextField(_("情况和处理"), [required(), at_most(500)], description=_("如 拔除病株 12 株，撒石灰"))
 
 
-setattr(DiseaseForm, VALUE_PREFIX + "affected_percent", DecimalField(_("受害比例（%）"), [optional(), between(0, 100)]))
+setattr(
+    DiseaseForm,
+    VALUE_PREFIX + "affected_percent",
+    DecimalField(_("受害比例（%）"), [optional(), between(0, 100)], unit="percent"),
+)
 setattr(
     DiseaseForm,
     VALUE_PREFIX + "severity",
@@ -351,7 +359,7 @@ def _stage_field(field: StageField) -> Field:
         most = field.max if field.max is not None else 1e9
         whole = field.type == "integer"
         checks.append(between(int(least) if whole else least, int(most) if whole else most))
-        return (IntegerField if whole else DecimalField)(label, checks)
+        return (IntegerField if whole else DecimalField)(label, checks, unit=field.unit)
     if field.type == "date":
         return DateField(label, checks)
     if field.type == "choice":

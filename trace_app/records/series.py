@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Protocol
 
 from flask_babel import lazy_gettext as _
@@ -13,9 +13,12 @@ from flask_babel import lazy_gettext as _
 from media_store.workbooks import Cell
 from trace_app.accounts.models import Author, User
 from trace_app.clock import SHANGHAI
+from trace_app.dates import NotADate, read_day, read_moment, read_zone
 from trace_app.db.base import utc_now
 from trace_app.errors import Unprocessable
 from trace_app.media.service import keep_document
+from trace_app.numbers import NotANumber, read_number
+from trace_app.plain_text import half_width
 from trace_app.records.models import RecordSeries
 from trace_app.spreadsheets import cell_text, read_tables
 
@@ -23,18 +26,20 @@ STRETCHES = 120
 """How many stretches of a series are kept, each with its least and most."""
 PLAUSIBLE = {"temperature": (-60.0, 120.0), "humidity": (0.0, 100.0)}
 _HEADINGS = {
-    "time": re.compile(r"时间|日期|time|date", re.IGNORECASE),
+    "time": re.compile(r"时间|time|unix", re.IGNORECASE),
+    "date": re.compile(r"日期|date", re.IGNORECASE),
     "temperature": re.compile(r"温度|temp|℃|°c", re.IGNORECASE),
     "humidity": re.compile(r"湿度|hum|rh", re.IGNORECASE),
 }
-_FORMATS = (
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d",
-    "%Y年%m月%d日 %H:%M",
+_LIMITS = re.compile(
+    r"上限|下限|报警|警|阈|最高|最低|最大|最小|露点|alarm|limit|high|low|max|min\b|dew|threshold", re.IGNORECASE
 )
+"""Headings of columns that hold no readings."""
+_GAPS = {"", "-", "--", "---", "nc", "n/a", "na", "nan", "null", "ol", "err", "断线", "未接"}
+"""What loggers write where a probe gave no reading."""
+_SUMMARY = re.compile(r"最高|最低|最大|最小|平均|合计|max|min|avg|average|mean", re.IGNORECASE)
+_UNIT = re.compile(r" *(?:%? *rh|%|°?c|℃)$", re.IGNORECASE)
+_UNIX = re.compile(r"[0-9]{10}(?:[0-9]{3})?")
 MOST_TOLD = 5
 
 
@@ -70,56 +75,99 @@ def read_logger(name: str, data: bytes) -> LoggerFile:
     start = 0
     # Loggers write a few lines about themselves first.
     for start, row in enumerate(rows[:30], start=1):  # noqa: B007
-        found = {
-            what: i for what, pattern in _HEADINGS.items() for i, c in enumerate(row) if pattern.search(cell_text(c))
-        }
-        if "time" in found and len(found) > 1:
+        found = _columns([cell_text(cell) for cell in row], name)
+        if "time" in found and found.keys() & PLAUSIBLE.keys():
             columns = found
             break
     if not columns:
         raise BadSeries(name=name, faults=_("没有找到“时间”和“温度”或“湿度”列的表头"))
-    readings, faults, latest = [], [], utc_now() + timedelta(days=1)
+    said = [cell_text(rows[start - 1][columns[what]]) for what in ("time", "date") if what in columns]
+    zone = next((zone for text in said if (zone := read_zone(text))), SHANGHAI)
+    readings, faults, latest, why = [], [], utc_now() + timedelta(days=1), ""
     for number, row in enumerate(rows[start:], start=start + 1):
         if not any(cell_text(cell) for cell in row):
             continue
+        if _SUMMARY.match(cell_text(row[0])):
+            continue
         try:
-            readings.append(_reading(row, columns, latest))
-        except (ValueError, IndexError):
+            reading = _reading(row, columns, latest, zone)
+            if reading is not None:
+                readings.append(reading)
+        except (ValueError, IndexError) as error:
             faults.append(number)
+            why = why or (str(error.message) if isinstance(error, NotADate | NotANumber) else "")
     if faults:
         told = "、".join(map(str, faults[:MOST_TOLD])) + ("…" if len(faults) > MOST_TOLD else "")
-        raise BadSeries(
-            name=name, faults=_("第 %(rows)s 行的时间或数值不对（共 %(count)d 行）", rows=told, count=len(faults))
-        )
+        wrong = str(_("第 %(rows)s 行的时间或数值不对（共 %(count)d 行）", rows=told, count=len(faults)))
+        raise BadSeries(name=name, faults=f"{wrong} {why}".rstrip("。. "))
     if len(readings) < 2:
         raise BadSeries(name=name, faults=_("没有读数"))
     return LoggerFile(name, data, sorted(readings, key=lambda reading: reading.at))
 
 
-def _reading(row: Sequence[Cell], columns: dict[str, int], latest: datetime) -> LoggerReading:
-    cell = row[columns["time"]]
-    at = cell if isinstance(cell, datetime) else _moment(cell_text(cell))
-    at = at.replace(tzinfo=SHANGHAI) if at.tzinfo is None else at
-    values = {}
+def _columns(headings: Sequence[str], name: str) -> dict[str, int]:
+    """Which column holds what. Columns of limits and alarms hold no readings.
+
+    :raises BadSeries: where two columns may be meant.
+    """
+    found: dict[str, list[int]] = {}
+    for index, heading in enumerate(headings):
+        for what, pattern in _HEADINGS.items():
+            if pattern.search(heading) and not _LIMITS.search(heading):
+                found.setdefault(what, []).append(index)
+                break
+    times = found.keys() & {"time", "date"}
+    if not times or not found.keys() & PLAUSIBLE.keys():
+        return {}
+    if times == {"date"}:
+        found["time"] = found.pop("date")
+    for several in found.values():
+        if len(several) > 1:
+            told = "、".join(headings[index] for index in several)
+            raise BadSeries(name=name, faults=_("有几列都可能是要的：%(columns)s，请只留一列", columns=told))
+    for what in found.keys() & {"temperature"}:
+        if re.search("℉|°f", headings[found[what][0]], re.IGNORECASE):
+            raise BadSeries(name=name, faults=_("温度是华氏度，请在记录仪软件里改为摄氏度再导出"))
+    return {what: several[0] for what, several in found.items()}
+
+
+def _reading(row: Sequence[Cell], columns: dict[str, int], latest: datetime, zone: tzinfo) -> LoggerReading | None:
+    """What a row says; None where no probe gave a reading.
+
+    :raises ValueError, IndexError: where it makes no sense.
+    """
+    at = _moment([row[columns[what]] for what in ("date", "time") if what in columns], zone)
+    values, gaps = {}, 0
     for quantity, (least, most) in PLAUSIBLE.items():
-        if quantity in columns and (text := cell_text(row[columns[quantity]])):
-            number = float(text.rstrip("%℃ "))
-            if not least <= number <= most:
-                raise ValueError(text)
-            values[quantity] = number
-    if not values or at > latest or at.year < 2000:
-        raise ValueError(at)
-    return LoggerReading(at, values)
-
-
-def _moment(text: str) -> datetime:
-    plain = text.replace("/", "-").replace(".", "-", 2)
-    for form in _FORMATS:
-        try:
-            return datetime.strptime(plain, form)  # noqa: DTZ007
-        except ValueError:
+        if quantity not in columns:
             continue
-    return datetime.fromisoformat(plain)
+        text = cell_text(row[columns[quantity]])
+        if text.lower() in _GAPS:
+            gaps += 1
+            continue
+        number = float(read_number(_UNIT.sub("", half_width(text))))
+        if not least <= number <= most:
+            raise ValueError(text)
+        values[quantity] = number
+    if at > latest or at.year < 2000:
+        raise ValueError(at)
+    return LoggerReading(at, values) if values else None
+
+
+def _moment(cells: Sequence[Cell], zone: tzinfo) -> datetime:
+    """A moment of one cell, or of a day's and a time's."""
+    if len(cells) == 1 and isinstance(cells[0], datetime):
+        return cells[0].replace(tzinfo=cells[0].tzinfo or zone)
+    text = " ".join(cell_text(cell) for cell in cells).strip()
+    if _UNIX.fullmatch(text):
+        return datetime.fromtimestamp(int(text[:10]), UTC)
+    try:
+        return read_moment(text, zone)
+    except NotADate:
+        # A reading of each day alone is one of its beginning.
+        if len(cells) > 1:
+            raise
+        return datetime.combine(read_day(text), time(), zone)
 
 
 def keep_series(user: User | Author, file: LoggerFile) -> list[RecordSeries]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -84,6 +85,16 @@ class AlreadyCorrected(Problem):
         self.newer_id = newer.id
 
 
+class KeyUsedOtherwise(Unprocessable):
+    """The key of an entry stands for another one, of other content or of other lots."""
+
+    code = "key-used-otherwise"
+    title = _(
+        "这个编号（Idempotency-Key）已经用来保存过另一条记录（第 %(record)d 号），这一条没有保存。"
+        "同一条记录重发时内容要一样；新的记录请换一个编号。"
+    )
+
+
 class NotOfThisKind(Unprocessable):
     """One record is for lots of one kind."""
 
@@ -128,13 +139,14 @@ def add_record(
     series: LoggerFile | None = None,
     entry_key: str | None = None,
 ) -> int:
-    """Keep what was done and return the record's id. An entry whose key is known already is kept once.
+    """Keep what was done and return the record's id. An entry that is sent again by its key is kept once.
 
     Records are what is written most, so this is an INSERT and the UPDATE that raises the lots' versions, no more:
     the UPDATE finds only lots that are the producer's own, of the kind, and take records, and holds them until the
     commit.
 
     :raises NotFound, NotOfThisKind, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
+    :raises KeyUsedOtherwise:
     """
     connection = db.session.connection()
     values = {
@@ -154,7 +166,7 @@ def add_record(
     takes_stock = values["input_lot"] is not None and values["stock_id"] is None
     record_id: int | None = connection.execute(_insert(connection.dialect.name, takes_stock), values).scalar()
     if record_id is None:
-        return connection.execute(_KNOWN, values).scalar_one()
+        return _same_as_before(connection.execute(_KNOWN, values).scalar_one(), scope, entry)
     _raise_versions(connection, author, scope, entry, record_id)
     if len(scope.batch_ids) > 1:
         further = [{"record_id": record_id, "batch_id": batch_id} for batch_id in scope.batch_ids[1:]]
@@ -165,6 +177,32 @@ def add_record(
         record.series = keep_series(author, series) if series else []
         db.session.flush()
     return record_id
+
+
+def _same_as_before(record_id: int, scope: Scope, entry: Entry) -> int:
+    """The id of the record that was kept under an entry's key before, where it is the same entry.
+
+    :raises KeyUsedOtherwise:
+    """
+    known = db.session.get_one(Record, record_id)
+    lots = {known.batch_id, *(lot.id for lot in known.further_batches)} - {None}
+    told: Facts = {"kind_code": entry.kind_code, "type": entry.type, "stage_code": entry.stage_code}
+    told |= {"site_id": scope.site_id, "season_until": scope.season_until, **entry.facts}
+    if lots != set(scope.batch_ids) or any(
+        not _alike(getattr(known, name), value)
+        # The stock lot is looked for where none is named.
+        for name, value in told.items()
+        if name != "stock_id" or value is not None
+    ):
+        raise KeyUsedOtherwise(record=record_id)
+    return record_id
+
+
+def _alike(kept: object, sent: object) -> bool:
+    """Whether a value was kept for what is sent: numbers are kept with three places."""
+    if isinstance(kept, Decimal) and isinstance(sent, Decimal | int):
+        return abs(kept - sent) <= Decimal("0.0005")
+    return kept == sent
 
 
 _NOTHING: dict[str, object] = {
@@ -264,7 +302,7 @@ def correct_record(
         batches.must_take_records(batch)
     if old.site is not None:
         db.session.refresh(old.site, with_for_update={"of": Site, "key_share": True})
-    if known := _entered_before(user, entry_key):
+    if known := entered_before(user, entry_key):
         return known
     newer = db.session.scalar(db.select(Record).filter_by(replaces_id=old.id))
     if newer is not None:
@@ -302,7 +340,8 @@ def unsaved(old: Record, facts: Facts) -> Record:
     return record
 
 
-def _entered_before(user: User, entry_key: str | None) -> Record | None:
+def entered_before(user: User, entry_key: str | None) -> Record | None:
+    """The record that was kept under an entry's key."""
     if not entry_key:
         return None
     return db.session.scalar(sa.select(Record).filter_by(entry_key=entry_key, producer_id=user.organisation_id))

@@ -38,7 +38,7 @@ class StockForm(Form):
     supplier = StringField(_("购自"), [required(), at_most(80)])
     received_on = DateField(_("入库日期"), [required(), not_future])
     expires_on = DateField(_("有效期至"), [optional()])
-    quantity = DecimalField(_("数量"), [required(), between(0.001, 10_000_000)])
+    quantity = DecimalField(_("数量"), [required(), between(0.001, 10_000_000)], unit_of="unit")
     unit = SelectField(_("单位"), [required()], choices=choices((code, UNITS[code]) for code in STOCK_UNITS))
 
     def __init__(self, *args: object, products: Sequence[InputProduct], **kwargs: object) -> None:

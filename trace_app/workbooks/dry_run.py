@@ -5,7 +5,8 @@ A column's values repeat, so each distinct value of a column is parsed and check
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flask_babel import lazy_gettext as _
@@ -15,12 +16,12 @@ from wtforms import Field
 from media_store.workbooks import Cell, Sheet
 from trace_app.accounts.models import User
 from trace_app.batches.forms import BatchForm
-from trace_app.batches.service import lot_with_number
+from trace_app.batches.service import lot_numbers_alike
 from trace_app.catalogue.models import ProductKind
 from trace_app.errors import InvalidInput
 from trace_app.flow.shipments.forms import OrderForm
 from trace_app.flow.shipments.service import numbers_at_hand, sent_orders
-from trace_app.folding import meant
+from trace_app.folding import fold, meant, near, without_spaces
 from trace_app.forms import Form
 from trace_app.inputs.forms import InputRowForm
 from trace_app.records.forms import record_facts
@@ -28,6 +29,7 @@ from trace_app.records.models import RecordType
 from trace_app.records.service import open_lot_numbers
 from trace_app.spreadsheets import cell_text, column_letters
 from trace_app.values import Facts, JsonObject
+from trace_app.workbooks.cells import LOT, filled_down, read_cell
 from trace_app.workbooks.plan import (
     EXAMPLE,
     IGNORED_SHEETS,
@@ -40,12 +42,13 @@ from trace_app.workbooks.plan import (
     plain_heading,
 )
 
+SHOWN = 60
+"""Characters of a cell that are shown."""
 MOST_KEPT = 1000
 """Problems whose words are kept; all are counted."""
 SEPARATORS = "、，,;；"
-LOT = "lot"
-"""What stands in place of a field's name for the column of lot numbers."""
-FORMULA = _("这一格是公式。请复制后用“选择性粘贴 → 数值”。")
+TITLE_ROWS = 10
+"""How far down the row of headings is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,17 @@ class Trouble:
     row: int | None
     column: str
     message: str
+    content: str = ""
+    """What stands in the cell."""
 
     def plain(self) -> JsonObject:
-        return {"sheet": self.sheet, "row": self.row, "column": self.column, "message": self.message}
+        return {
+            "sheet": self.sheet,
+            "row": self.row,
+            "column": self.column,
+            "message": self.message,
+            "content": self.content,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,8 @@ class DryRun:
     """What a workbook holds. ``lots``, ``inputs`` and ``orders`` are values for their forms, with their rows."""
 
     troubles: list[Trouble] = field(default_factory=list)
+    became: list[Trouble] = field(default_factory=list)
+    """What numbers in other units became: nothing is wrong with them, but it is shown."""
     trouble_count: int = 0
     rows: int = 0
     records: list[RecordRow] = field(default_factory=list)
@@ -89,28 +102,42 @@ class DryRun:
     def good(self) -> int:
         return len(self.records) + len(self.lots) + len(self.inputs) + len(self.orders)
 
-    def trouble(self, sheet: str, row: int | None, column: str, message: object) -> None:
+    def trouble(self, sheet: str, row: int | None, column: str, message: object, content: str = "") -> None:
         self.trouble_count += 1
         if len(self.troubles) < MOST_KEPT:
-            self.troubles.append(Trouble(sheet, row, column, str(message)))
+            self.troubles.append(Trouble(sheet, row, column, str(message), content[:SHOWN]))
+
+    def note(self, sheet: str, row: int, column: str, became: str, content: str) -> None:
+        """Say what a number became that was not kept as it was typed."""
+        if became and len(self.became) < MOST_KEPT:
+            self.became.append(Trouble(sheet, row, column, str(_("记为 %(became)s", became=became)), content[:SHOWN]))
 
 
 class SheetColumn:
     """A column with what its distinct values mean."""
 
-    def __init__(self, name: str, index: int, place: str, parse: Callable[[str], tuple[object, str | None]]) -> None:
+    def __init__(
+        self, name: str, index: int, place: str, form: Form, parse: Callable[[str], tuple[object, str | None]]
+    ) -> None:
         self.name = name
         self.index = index
         self.place = place
+        self.field: Field | None = form[name] if name != LOT else None
+        self.unit_of: str | None = getattr(self.field, "unit_of", None)
+        self._form = form
         self._parse = parse
-        self._known: dict[Cell, tuple[object, str | None]] = {}
+        self._known: dict[tuple[str, object], tuple[object, str | None, str]] = {}
 
-    def read(self, cell: Cell) -> tuple[object, str | None]:
-        """The parsed value, and what is wrong with it."""
-        key = cell if type(cell) is not bool else str(cell)
-        found = self._known.get(key)
+    def read(self, text: str, unit: object) -> tuple[object, str | None, str]:
+        """The parsed value, what is wrong with it, and what it became.
+
+        :param unit: what the row's own column of units says, where the field has its unit from there.
+        """
+        found = self._known.get((text, unit))
         if found is None:
-            found = self._known[key] = self._parse(cell_text(cell))
+            if self.unit_of:
+                self._form[self.unit_of].data = unit
+            found = self._known[text, unit] = (*self._parse(text), getattr(self.field, "became", ""))
         return found
 
 
@@ -130,12 +157,21 @@ def _parser_of(form: Form, form_field: Field) -> Callable[[str], tuple[object, s
         if form_field.validate(form):
             return form_field.data, None
         if labels and text and text not in labels:
-            return None, str(
-                _("没有“%(text)s”这个选项，可以选：%(choices)s。", text=text[:20], choices="、".join(list(labels)[:12]))
-            )
+            return None, _none_such(text, labels)
         return None, " ".join(str(error) for error in form_field.errors)
 
     return parse
+
+
+def _none_such(text: str, labels: Iterable[str]) -> str:
+    """What may be chosen in place of what was typed, and which of it was most likely meant."""
+    offered = list(labels)
+    near = difflib.get_close_matches(text, offered, 1, 0.5)
+    if near:
+        told = _("没有“%(text)s”这个选项。是“%(near)s”吗？可以选：%(choices)s。")
+    else:
+        told = _("没有“%(text)s”这个选项，可以选：%(choices)s。")
+    return str(told) % {"text": text[:20], "near": "".join(near), "choices": "、".join(offered[:12])}
 
 
 def read_records(user: User, kind: ProductKind, sheets: Sequence[Sheet]) -> DryRun:
@@ -155,17 +191,25 @@ def read_records(user: User, kind: ProductKind, sheets: Sequence[Sheet]) -> DryR
     return run
 
 
-def _data_rows(sheet: Sheet) -> Iterator[tuple[int, Sequence[Cell]]]:
+def _heading_row(sheet: Sheet, known: Mapping[str, str]) -> int:
+    """The number of the row of headings, from 0 on: the first one, but for titles above it."""
+    for number, row in enumerate(sheet.rows[:TITLE_ROWS]):
+        if sum(plain_heading(cell_text(cell)) in known for cell in row) > 1:
+            return number
+    return 0
+
+
+def _data_rows(sheet: Sheet, heading: int) -> Iterator[tuple[int, Sequence[Cell]]]:
     """Rows with something in them, and their numbers; heading and examples left out."""
     examples = tuple(in_all_languages(EXAMPLE))
-    for number, row in enumerate(sheet.rows[1:], start=2):
+    for number, row in enumerate(filled_down(sheet)[heading + 1 :], start=heading + 2):
         first = row[0] if row else ""
         if any(cell != "" for cell in row) and not (type(first) is str and first.startswith(examples)):
             yield number, row
 
 
 def _places(
-    sheet: Sheet, known: dict[str, str], needed: dict[str, str], run: DryRun, *, used: bool
+    sheet: Sheet, heading_row: int, known: dict[str, str], needed: dict[str, str], run: DryRun, *, used: bool
 ) -> dict[str, tuple[int, str]]:
     """Where columns stand, by name: their index from 0 on, and what they are called in a report.
 
@@ -174,15 +218,17 @@ def _places(
     :param used: whether the sheet has rows; if not, nothing is told.
     """
     found: dict[str, tuple[int, str]] = {}
-    for index, cell in enumerate(sheet.rows[0] if sheet.rows else []):
+    for index, cell in enumerate(sheet.rows[heading_row] if sheet.rows else []):
         heading = cell_text(cell)
         place = f"{column_letters(index + 1)} {heading}"
         if name := known.get(plain_heading(heading)):
             found[name] = index, place
         elif heading and used:
-            run.trouble(sheet.name, 1, place, _("模板里没有这一列。"))
+            run.trouble(sheet.name, heading_row + 1, place, _("模板里没有这一列。"))
     if used and (missing := [label for name, label in needed.items() if name not in found]):
-        run.trouble(sheet.name, 1, "", _("缺少列：%(columns)s。请从模板复制表头。", columns="、".join(missing)))
+        run.trouble(
+            sheet.name, heading_row + 1, "", _("缺少列：%(columns)s。请从模板复制表头。", columns="、".join(missing))
+        )
     return found
 
 
@@ -194,12 +240,17 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
     fields = fields_by_heading(plan)
     known = {plain_heading(text): LOT for text in in_all_languages(LOT_HEADING)}
     known |= {text: form_field.name for text, form_field in fields.items()}
-    rows, needed = list(_data_rows(sheet)), {LOT: str(LOT_HEADING)} | _needed(plan.fields)
-    there = _places(sheet, known, needed, run, used=bool(rows))
+    top = _heading_row(sheet, known)
+    rows, needed = list(_data_rows(sheet, top)), {LOT: str(LOT_HEADING)} | _needed(plan.fields)
+    there = _places(sheet, top, known, needed, run, used=bool(rows))
     columns = [
-        SheetColumn(name, *place, _lots_parser(lots) if name == LOT else _parser_of(plan.form, plan.form[name]))
+        SheetColumn(
+            name, *place, plan.form, _lots_parser(lots) if name == LOT else _parser_of(plan.form, plan.form[name])
+        )
         for name, place in there.items()
     ]
+    # What has its unit from another column is read after it.
+    columns.sort(key=lambda column: column.unit_of is not None)
     complete = needed.keys() <= there.keys()
     absent: Facts = {f.name: None for f in plan.fields if f.name not in there}
     stage_code = plan.stage.code if plan.stage is not None else None
@@ -209,13 +260,14 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
         chosen: tuple[str, ...] = ()
         for column in columns:
             cell = row[column.index] if column.index < len(row) else ""
-            data, fault = column.read(cell)
-            if sheet.formulas and (number, column.index + 1) in sheet.formulas:
-                fault = str(FORMULA)
-            if fault is not None:
+            text, wrong = read_cell(sheet, number, column.index, cell, column.name, column.field)
+            data, fault, became = column.read(text, values.get(column.unit_of or ""))
+            if wrong or fault is not None:
                 right = False
-                run.trouble(sheet.name, number, column.place, fault)
-            elif isinstance(data, tuple):
+                run.trouble(sheet.name, number, column.place, wrong or fault, text)
+                continue
+            run.note(sheet.name, number, column.place, became, text)
+            if isinstance(data, tuple):
                 chosen = data
             else:
                 values[column.name] = data
@@ -224,19 +276,32 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
 
 
 def _lots_parser(lots: set[str]) -> Callable[[str], tuple[object, str | None]]:
+    alike: dict[str, list[str]] = {}
+    for lot in lots:
+        alike.setdefault(fold(lot), []).append(lot)
+
+    def named(typed: str) -> str | None:
+        """The lot of this number, or the only one that is alike but for what `fold` leaves out."""
+        found = alike.get(fold(typed), [])
+        return typed if typed in lots else found[0] if len(found) == 1 else None
+
     def parse(text: str) -> tuple[object, str | None]:
+        if whole := named(text) if text else None:
+            return (whole,), None
         for separator in SEPARATORS:
             text = text.replace(separator, " ")
         names = tuple(dict.fromkeys(text.split()))
         if not names:
             return None, str(_("请填写批次号。"))
-        unknown = [name for name in names if name not in lots]
+        unknown = [name for name in names if named(name) is None]
         if unknown:
-            message = _(
-                "没有可以记录的批次“%(lots)s”：请核对批次号，或先在“批次”表里登记。", lots="、".join(unknown)[:60]
-            )
-            return None, str(message)
-        return names, None
+            nearest = near(unknown[0], lots, 1)
+            if nearest:
+                told = _("没有可以记录的批次“%(lots)s”。是“%(near)s”吗？请核对批次号。")
+            else:
+                told = _("没有可以记录的批次“%(lots)s”：请核对批次号，或先在“批次”表里登记。")
+            return None, str(told) % {"lots": "、".join(unknown)[:60], "near": "".join(nearest)}
+        return tuple(dict.fromkeys(named(name) for name in names)), None
 
     return parse
 
@@ -259,18 +324,21 @@ def _read_lots(user: User, kind: ProductKind, sheet: Sheet, run: DryRun) -> set[
     """New lots; the numbers of those that can be registered."""
     form = lot_form(user, kind)
     found: set[str] = set()
+    known = lot_numbers_alike(user.organisation_id)
     for number, values, places in _forms_rows(sheet, lot_fields(form), run):
         try:
             parsed = BatchForm.parse(values, user=user)
         except InvalidInput as error:
             for name, messages in error.errors.items():
-                run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages))
+                run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages), values.get(name, ""))
             continue
+        _note_all(parsed, sheet.name, number, values, places, run)
         lot = parsed.lot_number.data
-        if lot in found or lot_with_number(user.organisation_id, lot) is not None:
-            run.trouble(sheet.name, number, places["lot_number"], _("批次号“%(lot)s”已有，请换一个。", lot=lot))
+        if twin := known.get(without_spaces(lot)):
+            run.trouble(sheet.name, number, places["lot_number"], _("批次号“%(lot)s”已有，请换一个。", lot=twin), lot)
             continue
         found.add(lot)
+        known[without_spaces(lot)] = lot
         run.lots.append((number, values))
     return found
 
@@ -304,6 +372,14 @@ def read_orders(user: User, sheets: Sequence[Sheet]) -> DryRun:
     return run
 
 
+def _note_all(
+    form: Form, sheet: str, number: int, values: Mapping[str, str], places: Mapping[str, str], run: DryRun
+) -> None:
+    for form_field in form:
+        became = getattr(form_field, "became", "")
+        run.note(sheet, number, places.get(form_field.name, ""), became, values.get(form_field.name, ""))
+
+
 def _rows_of_one_form(
     form_class: type[Form], fields: list[Field], sheets: Sequence[Sheet], keys: tuple[str, ...], run: DryRun
 ) -> list[tuple[int, dict[str, str]]]:
@@ -319,11 +395,12 @@ def _rows_of_one_form(
     seen: dict[tuple[str, ...], int] = {}
     for number, values, places in _forms_rows(sheet, fields, run):
         try:
-            form_class.parse(values)
+            parsed = form_class.parse(values)
         except InvalidInput as error:
             for name, messages in error.errors.items():
-                run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages))
+                run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages), values.get(name, ""))
             continue
+        _note_all(parsed, sheet.name, number, values, places, run)
         key = tuple(values.get(name) or "" for name in keys)
         if key in seen:
             run.trouble(sheet.name, number, "", _("与第 %(row)d 行重复。", row=seen[key]))
@@ -343,21 +420,26 @@ def _forms_rows(sheet: Sheet, fields: list[Field], run: DryRun) -> Iterator[tupl
     for form_field in fields:
         for text in in_all_languages(form_field.label.text):
             known.setdefault(plain_heading(text), form_field.name)
-    rows, needed = list(_data_rows(sheet)), _needed(fields)
-    columns = _places(sheet, known, needed, run, used=bool(rows))
+    top = _heading_row(sheet, known)
+    rows, needed = list(_data_rows(sheet, top)), _needed(fields)
+    columns = _places(sheet, top, known, needed, run, used=bool(rows))
     if not needed.keys() <= columns.keys():
         run.rows += len(rows)
         return
+    by_name = {form_field.name: form_field for form_field in fields}
     labels = {form_field.name: _values_by_label(form_field) for form_field in fields}
     places = {name: place for name, (_index, place) in columns.items()}
     for number, row in rows:
         run.rows += 1
-        values, formula = {}, False
+        values, right = {}, True
         for name, (index, place) in columns.items():
-            text = cell_text(row[index]) if index < len(row) else ""
-            if (number, index + 1) in sheet.formulas:
-                formula = True
-                run.trouble(sheet.name, number, place, FORMULA)
-            values[name] = labels[name].get(text, text)
-        if not formula:
+            text, wrong = read_cell(sheet, number, index, row[index] if index < len(row) else "", name, by_name[name])
+            chosen = labels[name].get(text, text)
+            if not wrong and labels[name] and text and chosen == text and text not in labels[name].values():
+                wrong = _none_such(text, labels[name])
+            if wrong:
+                right = False
+                run.trouble(sheet.name, number, place, wrong, text)
+            values[name] = chosen
+        if right:
             yield number, values, places

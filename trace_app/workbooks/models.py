@@ -35,7 +35,8 @@ class Import(Model):
     good: Mapped[int]
     """Rows that can be taken in."""
     problems: Mapped[list[StoredJson]] = mapped_column(sa.JSON)
-    """Sheet, row, column and message of each; the first thousand."""
+    """Sheet, row, column, content and message of each; the first thousand. Those with ``became`` tell what a
+    number became that was written in another unit: they are no problems, and not counted."""
     problem_count: Mapped[int]
     taken: Mapped[int] = mapped_column(default=0)
     """Rows that were taken in."""
@@ -46,3 +47,11 @@ class Import(Model):
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     document: Mapped[Document] = relationship()
+
+    @property
+    def faults(self) -> list[StoredJson]:
+        return [told for told in self.problems if not told.get("became")]
+
+    @property
+    def became(self) -> list[StoredJson]:
+        return [told for told in self.problems if told.get("became")]

@@ -73,7 +73,8 @@ def keep_looked_through(user: User, what: str, file_name: str, data: bytes, run:
         document_id=keep_document(user, file_name, data, kind).id,
         rows=run.rows,
         good=run.good,
-        problems=[trouble.plain() for trouble in run.troubles],
+        problems=[trouble.plain() for trouble in run.troubles]
+        + [became.plain() | {"became": True} for became in run.became],
         problem_count=run.trouble_count,
         created_by_id=user.id,
     )

@@ -118,8 +118,9 @@ def _page(import_id: int, problems: list[str] | None = None) -> str:
 @allow(RoleName.PRODUCER)
 def problems(import_id: int) -> ResponseReturnValue:
     row = service.import_for(the_user(), import_id)
-    head = (_("工作表"), _("行"), _("列"), _("问题"))
-    rows = [[trouble[name] for name in ("sheet", "row", "column", "message")] for trouble in row.problems]
+    head = (_("工作表"), _("行"), _("列"), _("内容"), _("问题"))
+    names = ("sheet", "row", "column", "content", "message")
+    rows = [[trouble.get(name, "") for name in names] for trouble in row.faults]
     return attachment(csv_text([head, *rows]), f"{_('问题')}-{row.id}.csv", DOCUMENT_TYPES["csv"])
 
 

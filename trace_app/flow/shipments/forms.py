@@ -67,9 +67,14 @@ class ShipmentForm(Form):
     driver = StringField(_("司机"), [optional(), at_most(30)])
     driver_phone = StringField(_("司机电话"), [optional(), at_most(30)])
     least_celsius = DecimalField(
-        _("温度不低于（℃）"), [_both_or_none("most_celsius"), optional(), between(-60, 60)], description=_("要冷链才填")
+        _("温度不低于（℃）"),
+        [_both_or_none("most_celsius"), optional(), between(-60, 60)],
+        unit="celsius",
+        description=_("要冷链才填"),
     )
-    most_celsius = DecimalField(_("温度不高于（℃）"), [_both_or_none("least_celsius"), optional(), between(-60, 60)])
+    most_celsius = DecimalField(
+        _("温度不高于（℃）"), [_both_or_none("least_celsius"), optional(), between(-60, 60)], unit="celsius"
+    )
     platform = StringField(_("网店平台"), [optional(), at_most(30)], description=_("网上订单才填"))
     order_number = StringField(_("订单号"), [optional(), at_most(60)])
     codes = TextField(
@@ -119,7 +124,7 @@ class ReceiptCodeForm(Form):
 
 
 class TemperatureForm(Form):
-    celsius = DecimalField(_("温度（℃）"), [_or_a_file, optional(), between(-60, 60)])
+    celsius = DecimalField(_("温度（℃）"), [_or_a_file, optional(), between(-60, 60)], unit="celsius")
     at = MomentField(_("时间"), [required(), not_future])
     file = FileField(_("或记录仪文件（CSV、Excel）"))
 

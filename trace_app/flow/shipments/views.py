@@ -32,9 +32,10 @@ from trace_app.flow.shipments.forms import (
     WithdrawShipmentForm,
 )
 from trace_app.flow.shipments.models import LossKind, Shipment, ShipmentLine
-from trace_app.forms import Form, plain_number
+from trace_app.forms import Form
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
+from trace_app.numbers import NotANumber, read_number
 from trace_app.records.series import read_logger
 from trace_app.settings import address_of
 from trace_app.templating import register_words, status_of
@@ -152,11 +153,15 @@ def _quantities(prefix: str, *, least: Decimal = Decimal("0.001")) -> tuple[dict
         row = name.removeprefix(prefix)
         if row == name or not row.isdigit() or not text.strip():
             continue
-        number = plain_number(text)
-        if number is None or not least <= number <= 100_000_000:
-            faults[int(row)] = str(_("请填写数字，例如 12.5。"))
-        else:
+        try:
+            number = read_number(text)
+        except NotANumber as error:
+            faults[int(row)] = str(error.message)
+            continue
+        if least <= number <= 100_000_000:
             found[int(row)] = number
+        else:
+            faults[int(row)] = str(_("请填写数字，例如 12.5。"))
     return found, faults
 
 
