@@ -68,7 +68,7 @@ def test_a_failed_test_stops_the_goods_and_the_authority_decides(chromium: Brows
     expect(grower.get_by_role("alert")).to_contain_text("有 1 项不合格")
     expect(grower.get_by_label("报告编号")).to_have_value("SL-9")
     grower.get_by_label("已对照报告原件").check()
-    grower.get_by_role("button", name="确认不合格，保存").click()
+    grower.get_by_role("button", name="已核对，保存").click()
     expect(grower.get_by_text("已通知主管部门")).to_be_visible()
 
     # Consumers are warned, and nothing is printed any more.

@@ -5,6 +5,7 @@ import threading
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,11 +14,13 @@ from tests.conftest import empty
 from tests.world import SPRAYED, Actor, World
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
+from trace_app.certificates.models import CommitmentCertificate
 from trace_app.extensions import db
 from trace_app.flow.balance import balance_of, intake_of
 from trace_app.flow.genealogy import service
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.genealogy.picture import MOST_NODES, draw
+from trace_app.flow.shipments.models import LotLoss
 from trace_app.recalls.models import Recall
 from trace_app.recalls.scope import RecallScope, affected
 
@@ -410,3 +413,37 @@ def test_how_much_of_a_lot_its_intake_explains(world: World) -> None:
     with world.app.app_context():
         intake = intake_of(db.session.get_one(Batch, made))
     assert (intake.amounts, float(intake.share or 0)) == ({"kg": Decimal(400), "t": Decimal("0.1")}, 1.2)
+
+
+@pytest.mark.parametrize("deed", ["lose", "withdraw-loss", "withdraw-link", "withdraw-commitment"])
+def test_a_refused_form_of_a_lots_goods_comes_back_with_what_was_typed(world: World, deed: str) -> None:
+    grower = world.producer()
+    client, lot = world.client(grower), world.released(grower, quantity="100", lot_number="BACK-1")
+    made = world.released(grower, quantity="10", lot_number="BACK-2")
+    why = "因" * 301
+    if deed == "lose":
+        values = {"kind": "lost", "quantity": "500", "reason": "仓库漏雨"}
+        answer = client.post(f"/batches/{lot}/lose", data=values)
+        assert "还剩 100" in answer.text
+        assert 'value="仓库漏雨"' in answer.text
+        assert answer.text.count('value="500"') == 1
+    else:
+        with world.app.app_context():
+            if deed == "withdraw-loss":
+                lost = {"kind": "lost", "quantity": "5", "reason": "霉变"}
+                assert client.post(f"/batches/{lot}/lose", data=lost).status_code == 302
+                path = f"/losses/{db.session.scalar(sa.select(LotLoss.id))}/withdraw"
+            elif deed == "withdraw-link":
+                linked = {"source_id": str(lot), "quantity": "5", "happened_on": "2026-01-05"}
+                assert client.post(f"/batches/{made}/genealogy", data=linked).status_code == 302
+                path = f"/genealogy/{db.session.scalar(sa.select(LotLink.id))}/withdraw"
+            else:
+                given = {"quantity": "5", "bases": ["own_word"]}
+                assert client.post(f"/batches/{lot}/commitments", data=given).status_code == 302
+                path = f"/commitments/{db.session.scalar(sa.select(CommitmentCertificate.id))}/withdraw"
+        answer = client.post(path, data={"reason": why})
+        assert f'value="{why}"' in answer.text
+        assert "最多 300 个字" in answer.text
+        assert "<details open>" in answer.text
+        assert client.post(path, data={"reason": "写错了"}).status_code == 302
+    assert answer.status_code == 422

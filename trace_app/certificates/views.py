@@ -64,7 +64,7 @@ def withdraw(certificate_id: int) -> ResponseReturnValue:
 @allow(RoleName.PRODUCER)
 def commit(batch_id: int) -> ResponseReturnValue:
     """Give out a commitment certificate for a lot or a shipment of it."""
-    batch = batches.own_batch(the_user(), batch_id)
+    batches.own_batch(the_user(), batch_id)
     form = CommitmentForm()
     if form.validate_on_submit():
         with (
@@ -84,6 +84,13 @@ def commit(batch_id: int) -> ResponseReturnValue:
         if not form.errors:
             flash(_("合格证 %(number)s 已开具，可以下载打印。", number=row.number))
             return redirect(url_for("certificates.commit", batch_id=batch_id))
+    return _commitments(batch_id, form)
+
+
+def _commitments(
+    batch_id: int, form: CommitmentForm, refused: WithdrawCommitmentForm | None = None
+) -> ResponseReturnValue:
+    """:param refused: the form that would have withdrawn one of them."""
     batch = batches.own_batch(the_user(), batch_id)
     page = render_template(
         "certificates/commitments.html",
@@ -91,9 +98,9 @@ def commit(batch_id: int) -> ResponseReturnValue:
         batch=batch,
         rows=commitments.commitments_of(batch),
         not_tested=commitments.not_tested(batch),
-        withdraw_form=WithdrawCommitmentForm(formdata=None),
+        refused=refused,
     )
-    return page, status_of(form)
+    return page, status_of(refused or form)
 
 
 @views.get("/commitments/<int:commitment_id>.pdf")
@@ -111,10 +118,10 @@ def withdraw_commitment(commitment_id: int) -> ResponseReturnValue:
     form = WithdrawCommitmentForm()
     row = commitments.commitment_for(the_user(), commitment_id)
     if form.validate():
-        with transaction():
+        with form.refusals(), transaction():
             row = commitments.commitment_for(the_user(), commitment_id)
             commitments.withdraw_commitment(the_user(), row, form.reason.data)
-        flash(_("合格证 %(number)s 已作废。", number=row.number))
-    else:
-        flash(_("请填写作废原因。"))
-    return redirect(url_for("certificates.commit", batch_id=row.batch_id))
+        if not form.errors:
+            flash(_("合格证 %(number)s 已作废。", number=row.number))
+            return redirect(url_for("certificates.commit", batch_id=row.batch_id))
+    return _commitments(row.batch_id, CommitmentForm(formdata=None), form.apart(f"row-{commitment_id}"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -20,8 +20,9 @@ from trace_app.flow.genealogy import service
 from trace_app.flow.genealogy.forms import LinkForm
 from trace_app.flow.genealogy.picture import NODE_HEIGHT, NODE_WIDTH, draw
 from trace_app.flow.ledger.service import MoreThanLeft
+from trace_app.flow.shipments import losses
 from trace_app.flow.shipments.forms import LossForm, WithdrawShipmentForm
-from trace_app.flow.shipments.losses import losses_of
+from trace_app.flow.shipments.models import LossKind
 from trace_app.flow.shipments.service import shipments_of
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
@@ -39,7 +40,7 @@ def show(batch_id: int) -> ResponseReturnValue:
 @views.post("/batches/<int:batch_id>/genealogy")
 @allow(RoleName.PRODUCER)
 def link(batch_id: int) -> ResponseReturnValue:
-    form = _form(batches.own_batch(the_user(), batch_id))
+    form = _form(batches.own_batch(the_user(), batch_id), sent=True)
     if form.validate():
         with form.refusals(quantity=MoreThanLeft, source_id=(service.SameLot, service.CircularLink)), transaction():
             service.link_lots(
@@ -62,19 +63,50 @@ def withdraw(link_id: int) -> ResponseReturnValue:
     form = WithdrawShipmentForm()
     batch_id = service.own_link(the_user(), link_id).target_id
     if form.validate():
-        with transaction():
+        with form.refusals(), transaction():
             service.withdraw_link(the_user(), service.own_link(the_user(), link_id), form.reason.data)
-        flash(_("已撤销这条来源。"))
-    else:
-        flash(_("请填写原因。"))
-    return redirect(url_for("genealogy.show", batch_id=batch_id))
+        if not form.errors:
+            flash(_("已撤销这条来源。"))
+            return redirect(url_for("genealogy.show", batch_id=batch_id))
+    return _page(batch_id, None, withdrawal=form.apart(f"link-{link_id}"))
 
 
-def _form(batch: Batch) -> LinkForm:
-    """The form as it is sent. It knows stopped lots as well: who chose one reads why it is refused."""
+@views.post("/batches/<int:batch_id>/lose")
+@allow(RoleName.PRODUCER)
+def lose(batch_id: int) -> ResponseReturnValue:
+    form = LossForm()
+    if form.validate():
+        with form.refusals(quantity=MoreThanLeft), transaction():
+            batch = batches.own_batch(the_user(), batch_id)
+            losses.lose(the_user(), batch, form.quantity.data, form.reason.data, LossKind(form.kind.data))
+        if not form.errors:
+            flash(_("已记下损耗。"))
+            return redirect(url_for("genealogy.show", batch_id=batch_id))
+    return _page(batch_id, None, loss_form=form)
+
+
+@views.post("/losses/<int:loss_id>/withdraw")
+@allow(RoleName.PRODUCER)
+def withdraw_loss(loss_id: int) -> ResponseReturnValue:
+    form = WithdrawShipmentForm()
+    batch_id = losses.own_loss(the_user(), loss_id).batch_id
+    if form.validate():
+        with form.refusals(), transaction():
+            losses.withdraw_loss(the_user(), losses.own_loss(the_user(), loss_id), form.reason.data)
+        if not form.errors:
+            flash(_("已撤销这条损耗。"))
+            return redirect(url_for("genealogy.show", batch_id=batch_id))
+    return _page(batch_id, None, withdrawal=form.apart(f"loss-{loss_id}"))
+
+
+def _form(batch: Batch, *, sent: bool = False) -> LinkForm:
+    """The form, empty or as it was sent: then it knows stopped lots as well, so that who chose one reads why it is
+    refused.
+    """
     lots = batches.find_batches(the_user(), per_page=100).items
-    offered = [lot for lot in lots if lot.id != batch.id and (request.method == "POST" or not lot.stopped)]
-    return LinkForm(lots=offered, data={"happened_on": today()})
+    offered = [lot for lot in lots if lot.id != batch.id and (sent or not lot.stopped)]
+    day = {"happened_on": today()}
+    return LinkForm(lots=offered, data=day) if sent else LinkForm(formdata=None, lots=offered, data=day)
 
 
 def _source(form: LinkForm) -> Batch:
@@ -92,7 +124,14 @@ class UnknownLot(Unprocessable):
     title = _("没有“%(code)s”这个追溯码，请对准标签再扫一次，或核对 13 位字符。")
 
 
-def _page(batch_id: int, form: LinkForm | None) -> ResponseReturnValue:
+def _page(
+    batch_id: int,
+    form: LinkForm | None,
+    *,
+    loss_form: LossForm | None = None,
+    withdrawal: WithdrawShipmentForm | None = None,
+) -> ResponseReturnValue:
+    """:param withdrawal: that of one link or loss, which was refused."""
     batch = batches.batch_for(the_user(), batch_id)
     own = the_user().role is RoleName.PRODUCER
     found = service.genealogy(batch)
@@ -105,8 +144,9 @@ def _page(batch_id: int, form: LinkForm | None) -> ResponseReturnValue:
         balance=balance_of(batch),
         intake=intake_of(batch),
         shipped=shipments_of(batch),
-        losses=losses_of(batch),
-        loss_form=LossForm(formdata=None).apart("loss"),
+        losses=losses.losses_of(batch),
+        loss_form=(loss_form or LossForm(formdata=None)).apart("loss"),
+        refused=withdrawal,
         form=form or (_form(batch) if own else None),
         own=own,
         node_width=NODE_WIDTH,
@@ -114,4 +154,5 @@ def _page(batch_id: int, form: LinkForm | None) -> ResponseReturnValue:
         today=today(),
         open_to_me=lambda lot: may_see(the_user(), lot.producer_id, lot.division_code),
     )
-    return page, status_of(form) if form else 200
+    sent = [one for one in (form, loss_form, withdrawal) if one is not None]
+    return page, max(map(status_of, sent), default=200)

@@ -12,26 +12,22 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, may_see, public, the_user
 from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
-from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import db, limiter
-from trace_app.flow.ledger.service import MoreThanLeft
-from trace_app.flow.shipments import losses
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.forms import (
     LOSS_KINDS,
-    LossForm,
     ReceiptCodeForm,
     ReceiptForm,
     ShipmentForm,
     TemperatureForm,
     WithdrawShipmentForm,
 )
-from trace_app.flow.shipments.models import LossKind, Shipment, ShipmentLine
+from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import Form
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
@@ -284,36 +280,6 @@ def receive(code: str) -> ResponseReturnValue:
         typed=request.form,
     )
     return page, 422 if faults else status_of(form)
-
-
-@views.post("/batches/<int:batch_id>/lose")
-@allow(RoleName.PRODUCER)
-def lose(batch_id: int) -> ResponseReturnValue:
-    form = LossForm()
-    if form.validate():
-        with form.refusals(quantity=MoreThanLeft), transaction():
-            batch = batches.own_batch(the_user(), batch_id)
-            losses.lose(the_user(), batch, form.quantity.data, form.reason.data, LossKind(form.kind.data))
-    flash(
-        _("已记下损耗。")
-        if not form.errors
-        else " ".join(str(m) for messages in form.errors.values() for m in messages)
-    )
-    return redirect(url_for("genealogy.show", batch_id=batch_id))
-
-
-@views.post("/losses/<int:loss_id>/withdraw")
-@allow(RoleName.PRODUCER)
-def withdraw_loss(loss_id: int) -> ResponseReturnValue:
-    form = WithdrawShipmentForm()
-    batch_id = losses.own_loss(the_user(), loss_id).batch_id
-    if form.validate():
-        with transaction():
-            losses.withdraw_loss(the_user(), losses.own_loss(the_user(), loss_id), form.reason.data)
-        flash(_("已撤销这条损耗。"))
-    else:
-        flash(_("请填写原因。"))
-    return redirect(url_for("genealogy.show", batch_id=batch_id))
 
 
 @views.get("/journey")
