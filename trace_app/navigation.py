@@ -17,7 +17,7 @@ MOST_ENTRIES = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MenuEntry:
     """A way into a room.
 
     :ivar endpoint: of the page that it opens.
@@ -37,74 +37,74 @@ class Entry:
 class Menu:
     """:ivar more: what stands behind "more"; nothing where all fits."""
 
-    main: list[Entry]
-    more: list[Entry]
+    main: list[MenuEntry]
+    more: list[MenuEntry]
 
 
-_BATCHES = Entry(_("批次"), "batches.index", ("batches.", "genealogy."))
-_SHIPMENTS = Entry(_("发货"), "shipments.index", ("shipments.",))
-_FEEDBACK = Entry(_("反馈"), "feedback.index", ("feedback.",))
-_CERTIFICATES = Entry(_("证书"), "certificates.index", ("certificates.",))
-_SCANS = Entry(_("扫码"), "scans.index", ("scans.",))
-_NOTICES = Entry(_("召回公告"), "public.recall_list", ("public.recall",))
-_ACCOUNT = Entry(
+_BATCHES = MenuEntry(_("批次"), "batches.index", ("batches.", "genealogy."))
+_SHIPMENTS = MenuEntry(_("发货"), "shipments.index", ("shipments.",))
+_FEEDBACK = MenuEntry(_("反馈"), "feedback.index", ("feedback.",))
+_CERTIFICATES = MenuEntry(_("证书"), "certificates.index", ("certificates.",))
+_SCANS = MenuEntry(_("扫码"), "scans.index", ("scans.",))
+_NOTICES = MenuEntry(_("召回公告"), "public.recall_list", ("public.recall",))
+_ACCOUNT = MenuEntry(
     _("我的账号"), "accounts.account", ("accounts.account", "accounts.change", "accounts.create", "messages.")
 )
 
 _PRODUCER = Menu(
     [
-        Entry(_("待办"), "findings.to_do", ("findings.",)),
+        MenuEntry(_("待办"), "findings.to_do", ("findings.",)),
         _BATCHES,
-        Entry(_("记录"), "field.home", ("field.", "records.")),
-        Entry(_("标签"), "labels.index", ("labels.",)),
+        MenuEntry(_("记录"), "field.home", ("field.", "records.")),
+        MenuEntry(_("标签"), "labels.index", ("labels.",)),
         _SHIPMENTS,
-        Entry(_("投入品"), "stock.index", ("stock.", "inputs.")),
+        MenuEntry(_("投入品"), "stock.index", ("stock.", "inputs.")),
     ],
     [
         _CERTIFICATES,
         _FEEDBACK,
         _SCANS,
-        Entry(_("产品"), "catalogue.products", ("catalogue.product", "catalogue.new_product", "catalogue.add")),
-        Entry(_("基地"), "catalogue.sites", ("catalogue.site", "catalogue.new_site")),
-        Entry(_("召回任务"), "recall_tasks.index", ("recall_tasks.",)),
+        MenuEntry(_("产品"), "catalogue.products", ("catalogue.product", "catalogue.new_product", "catalogue.add")),
+        MenuEntry(_("基地"), "catalogue.sites", ("catalogue.site", "catalogue.new_site")),
+        MenuEntry(_("召回任务"), "recall_tasks.index", ("recall_tasks.",)),
         _NOTICES,
         _ACCOUNT,
     ],
 )
 _AUTHORITY = Menu(
     [
-        Entry(_("工作台"), "desk.show", ("desk.",)),
+        MenuEntry(_("工作台"), "desk.show", ("desk.",)),
         _BATCHES,
-        Entry(_("预警"), "findings.index", ("findings.",)),
-        Entry(_("召回"), "recalls.scope", ("recalls.",)),
+        MenuEntry(_("预警"), "findings.index", ("findings.",)),
+        MenuEntry(_("召回"), "recalls.scope", ("recalls.",)),
         _SHIPMENTS,
         _FEEDBACK,
     ],
     [
-        Entry(_("投入品追查"), "stock.trace_input", ("stock.", "inputs.")),
+        MenuEntry(_("投入品追查"), "stock.trace_input", ("stock.", "inputs.")),
         _CERTIFICATES,
         _SCANS,
-        Entry(_("标准数据"), "reference.show", ("reference.", "suggestions."), {"table_name": "limits"}),
+        MenuEntry(_("标准数据"), "reference.show", ("reference.", "suggestions."), {"table_name": "limits"}),
         _NOTICES,
         _ACCOUNT,
     ],
 )
 _BUYER = Menu(
     [
-        Entry(_("发货和收货"), "shipments.index", ("shipments.",)),
-        Entry(_("召回任务"), "recall_tasks.index", ("recall_tasks.",)),
+        MenuEntry(_("发货和收货"), "shipments.index", ("shipments.",)),
+        MenuEntry(_("召回任务"), "recall_tasks.index", ("recall_tasks.",)),
         _NOTICES,
         _ACCOUNT,
     ],
     [],
 )
-_LABORATORY = Menu([Entry(_("检测"), "laboratory.start", ("laboratory.",)), _NOTICES, _ACCOUNT], [])
-_ORGANISATIONS = Entry(
+_LABORATORY = Menu([MenuEntry(_("检测"), "laboratory.start", ("laboratory.",)), _NOTICES, _ACCOUNT], [])
+_ORGANISATIONS = MenuEntry(
     _("单位与用户"),
     "accounts.organisations",
     ("accounts.organisation", "accounts.new", "accounts.user", "accounts.edit"),
 )
-_KINDS = Entry(_("品类管理"), "catalogue.kinds", ("catalogue.kinds",))
+_KINDS = MenuEntry(_("品类管理"), "catalogue.kinds", ("catalogue.kinds",))
 
 
 def menu_of(user: User) -> Menu:
@@ -120,6 +120,6 @@ def menu_of(user: User) -> Menu:
     }[user.role]
 
 
-def current_of(entries: Sequence[Entry]) -> Entry | None:
+def current_of(entries: Sequence[MenuEntry]) -> MenuEntry | None:
     """The entry whose page is shown."""
     return next((entry for entry in entries if entry.is_current(request.endpoint)), None)

@@ -92,7 +92,7 @@ def test_a_packer_prints_items_and_a_case_and_packs_by_scanning(chromium: Browse
         page.goto(batch + "/labels")
         page.get_by_label("张数").fill(str(count))
         page.get_by_label("文件格式").select_option("tspl")
-        page.locator("summary").first.click()
+        page.locator("main summary").first.click()
         page.get_by_label("贴在哪里").select_option(level)
         if level == "case":
             page.get_by_label("每箱（托）装多少件").fill("3")

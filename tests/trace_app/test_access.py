@@ -26,7 +26,7 @@ from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.shipments.models import LotLoss
 from trace_app.labels.models import LabelLayout, LabelRun, PrintJob
 from trace_app.laboratory.models import TestOrder, TestReport
-from trace_app.media.service import keep_pdf
+from trace_app.media.service import keep_document
 from trace_app.suggestions.models import Suggestion
 from trace_app.workbooks.models import Import
 
@@ -178,7 +178,7 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
         loss = LotLoss(batch_id=lot, holder_id=actor.organisation_id, quantity=1, reason="干耗", created_by_id=user)
         said = Feedback(ticket=f"access{number}", kind=FeedbackKind.FAKE, code=code, batch_id=lot, text="假的")
         layout = LabelLayout(producer_id=actor.organisation_id, name="版", plain=_a_layout(run), created_by_id=user)
-        document = keep_pdf(_user(user), "a.pdf", pdf())
+        document = keep_document(_user(user), "a.pdf", pdf(), "pdf")
         document.kind = "xlsx"
         imported = Import(
             organisation_id=actor.organisation_id,

@@ -19,6 +19,7 @@ TABLES = {one.table: one for one in APPEND_ONLY}
 FIT: dict[str, dict[str, Any]] = {
     "lot_moves": dict.fromkeys(("link_id", "line_id", "receipt_id", "loss_id", "report_id", "undoes_id")),
     "password_slips": {"expires_at": datetime(2026, 1, 2, tzinfo=UTC)},
+    "recall_filings": {"filed_by_id": None},
     "records": {"type": "care", "stage_code": None, "site_id": None, "season_until": None},
     "test_reports": {"site_id": None},
 }

@@ -98,7 +98,7 @@ def test_a_single_label_comes_as_png_and_svg(world: World) -> None:
     ("change", "said"),
     [
         ({"count": "0"}, "须在 1 到 1048575 之间"),
-        ({"count": "x"}, "请填写整数"),
+        ({"count": "x"}, "“x”不是数字"),
         ({"count": "1048576"}, "须在 1 到 1048575 之间"),
         ({"stock": "napkin"}, "没有“napkin”这一项"),
         ({"format": "docx"}, "没有“docx”这一项"),
