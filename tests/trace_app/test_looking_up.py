@@ -87,6 +87,13 @@ def test_either_box_of_the_check_takes_either_number(world: World, box: str) -> 
     assert consumer.get("/recalls/check", query_string={"code": "7KQ2M0XR9T4V"}).status_code == 422
 
 
+def test_a_check_sent_empty_says_what_to_fill_in(world: World) -> None:
+    assert world.client().get("/recalls/check").status_code == 200
+    answer = world.client().get("/recalls/check", query_string={"code": " ", "lot": ""})
+    assert answer.status_code == 422
+    assert "请填写追溯码或批次号" in answer.text
+
+
 def test_a_lot_that_is_not_recalled_is_found_in_small_letters(world: World) -> None:
     world.released(world.producer(), lot_number="OK-2026-01")
     page = world.client().get("/find?code=批次号：ok-2026-01", follow_redirects=True).text

@@ -297,6 +297,8 @@ def recall_check() -> ResponseReturnValue:
     # Either box takes either number: who holds recalled goods has typed the right thing.
     if (label := _label_typed(code) or _label_typed(lot)) is not None:
         return redirect(url_for("public.trace", code=label))
+    if not code and not lot and {"code", "lot"} & request.args.keys():
+        form.refuse("code", str(_("请填写追溯码或批次号。")))
     if code and not lot:
         lot = code
     found = lots_with_number(lot) if lot else []
