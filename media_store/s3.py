@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -14,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from media_store.store import BeyondTheEnd, MediaNotFound, StoreUnavailable, checked_key
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 
@@ -65,7 +67,7 @@ class S3Store:
     def open(self, key: str) -> BinaryIO:
         with _failures(key):
             body = self._client.get_object(Bucket=self.bucket, Key=checked_key(key))["Body"]
-        return cast(BinaryIO, body)
+        return cast(BinaryIO, _Body(key, body))
 
     def open_range(self, key: str, start: int, length: int) -> BinaryIO:
         if start < 0 or length < 1:
@@ -73,7 +75,7 @@ class S3Store:
         with _failures(key):
             span = f"bytes={start}-{start + length - 1}"
             body = self._client.get_object(Bucket=self.bucket, Key=checked_key(key), Range=span)["Body"]
-        return cast(BinaryIO, body)
+        return cast(BinaryIO, _Body(key, body))
 
     def size(self, key: str) -> int:
         with _failures(key):
@@ -82,6 +84,24 @@ class S3Store:
     def delete(self, key: str) -> None:
         with _failures(key):
             self._client.delete_object(Bucket=self.bucket, Key=checked_key(key))
+
+
+class _Body(io.RawIOBase):
+    """The content as it comes in; where it breaks off the store is unavailable, as everywhere."""
+
+    def __init__(self, key: str, body: StreamingBody) -> None:
+        self._key, self._body = key, body
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        with _failures(self._key):
+            return self._body.read(None if size < 0 else size)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -179,3 +180,28 @@ def test_an_endpoint_that_does_not_answer_is_unavailable() -> None:
     store = S3Store("media", endpoint_url="http://127.0.0.1:9", region="us-east-1", access_key=KEY, secret_key=SECRET)
     with pytest.raises(StoreUnavailable):
         store.open("photos/any.webp")
+
+
+@pytest.fixture
+def endpoint_that_breaks_off() -> Iterator[str]:
+    """An endpoint that promises a thousand bytes, sends five and closes the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nfirst")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+def test_an_endpoint_that_breaks_off_is_unavailable(endpoint_that_breaks_off: str) -> None:
+    store = S3Store(
+        "media", endpoint_url=endpoint_that_breaks_off, region="us-east-1", access_key=KEY, secret_key=SECRET
+    )
+    with store.open("photos/any.webp") as file, pytest.raises(StoreUnavailable):
+        file.read()
