@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from media_store.store import MediaNotFound, StoreUnavailable, checked_key
+from media_store.store import BeyondTheEnd, MediaNotFound, StoreUnavailable, checked_key
 
 
 class LocalStore:
@@ -42,6 +43,14 @@ class LocalStore:
         except OSError as error:
             raise StoreUnavailable(str(error)) from error
 
+    def open_range(self, key: str, start: int, length: int) -> BinaryIO:
+        file = self.open(key)
+        if length < 1 or not 0 <= start < os.fstat(file.fileno()).st_size:
+            file.close()
+            raise BeyondTheEnd(f"{start} + {length} of {key}")
+        file.seek(start)
+        return cast(BinaryIO, _Range(file, length))
+
     def size(self, key: str) -> int:
         path = self._path(key)
         if not path.is_file():
@@ -56,3 +65,22 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         return self.root / checked_key(key)
+
+
+class _Range(io.RawIOBase):
+    """So many bytes of a file from where it stands."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        self._file, self._left = file, length
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from media_store.store import MediaNotFound, StoreUnavailable, checked_key
+from media_store.store import BeyondTheEnd, MediaNotFound, StoreUnavailable, checked_key
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
+
+
+PARTS_AT_ONCE = 4
+"""How many parts of 8 MB of one upload are in memory and on their way."""
+_TRANSFER = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20, max_concurrency=PARTS_AT_ONCE)
+_TRANSFER.max_in_memory_upload_chunks = PARTS_AT_ONCE
 
 
 class S3Store:
@@ -51,12 +60,22 @@ class S3Store:
 
     def put(self, key: str, content: BinaryIO, content_type: str) -> None:
         with _failures(key):
-            self._client.upload_fileobj(content, self.bucket, checked_key(key), ExtraArgs={"ContentType": content_type})
+            self._client.upload_fileobj(
+                content, self.bucket, checked_key(key), ExtraArgs={"ContentType": content_type}, Config=_TRANSFER
+            )
 
     def open(self, key: str) -> BinaryIO:
         with _failures(key):
             body = self._client.get_object(Bucket=self.bucket, Key=checked_key(key))["Body"]
-        return cast(BinaryIO, body)
+        return cast(BinaryIO, _Body(key, body))
+
+    def open_range(self, key: str, start: int, length: int) -> BinaryIO:
+        if start < 0 or length < 1:
+            raise BeyondTheEnd(f"{start} + {length} of {key}")
+        with _failures(key):
+            span = f"bytes={start}-{start + length - 1}"
+            body = self._client.get_object(Bucket=self.bucket, Key=checked_key(key), Range=span)["Body"]
+        return cast(BinaryIO, _Body(key, body))
 
     def size(self, key: str) -> int:
         with _failures(key):
@@ -67,6 +86,24 @@ class S3Store:
             self._client.delete_object(Bucket=self.bucket, Key=checked_key(key))
 
 
+class _Body(io.RawIOBase):
+    """The content as it comes in; where it breaks off the store is unavailable, as everywhere."""
+
+    def __init__(self, key: str, body: StreamingBody) -> None:
+        self._key, self._body = key, body
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        with _failures(self._key):
+            return self._body.read(None if size < 0 else size)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
 @contextmanager
 def _failures(key: str) -> Iterator[None]:
     """Turn boto3's errors to the store's own."""
@@ -75,6 +112,8 @@ def _failures(key: str) -> Iterator[None]:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") in {"NoSuchKey", "404", "NotFound"}:
             raise MediaNotFound(key) from error
+        if error.response.get("Error", {}).get("Code") in {"InvalidRange", "416"}:
+            raise BeyondTheEnd(key) from error
         raise StoreUnavailable(str(error)) from error
     except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
         raise StoreUnavailable(str(error)) from error

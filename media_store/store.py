@@ -16,6 +16,10 @@ class MediaNotFound(LookupError):
     """Nothing is stored under the key."""
 
 
+class BeyondTheEnd(ValueError):
+    """A range begins where the content has ended, or is of no bytes."""
+
+
 class StoreUnavailable(RuntimeError):
     """The store did not answer or refused; nothing was stored."""
 
@@ -24,11 +28,18 @@ class MediaStore(Protocol):
     """A place for files by key. All methods raise `InvalidKey` and `StoreUnavailable`."""
 
     def put(self, key: str, content: BinaryIO, content_type: str) -> None:
-        """Store all of ``content``, replacing what was there. Whole or not at all."""
+        """Store all of ``content``, replacing what was there. Whole or not at all, and never all of it in memory."""
         ...
 
     def open(self, key: str) -> BinaryIO:
         """The content from its beginning; the caller closes it. Raises `MediaNotFound`."""
+        ...
+
+    def open_range(self, key: str, start: int, length: int) -> BinaryIO:
+        """So many bytes of the content from ``start`` on, fewer where it ends before; the caller closes it.
+
+        Raises `MediaNotFound` and `BeyondTheEnd`.
+        """
         ...
 
     def size(self, key: str) -> int:

@@ -1,9 +1,10 @@
 """Commands: ``flask setup``, ``serve``, ``jobs``, ``demo``, ``organisations``, ``users``, ``tokens``, ``kinds``,
-``keys``.
+``keys``, ``media``.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -13,6 +14,7 @@ import flask_migrate
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
+from media_store import StoreUnavailable
 from qr.keys import KeyFileError
 from trace_app.accounts import service as accounts
 from trace_app.accounts.forms import OrganisationForm, UserForm
@@ -27,12 +29,13 @@ from trace_app.errors import Problem
 from trace_app.extensions import jobs
 from trace_app.labels.keys import key_file, register_keys
 from trace_app.labels.service import NEARLY_FULL, runs_used, used_share
+from trace_app.media.check import FileState, checked_files
 from trace_app.reference.service import load_built_in as load_reference_tables
 from trace_app.settings import address_of, settings
 
 
 def init_app(app: Flask) -> None:
-    for command in (setup, demo, serve, run_jobs, organisations, users, tokens, kinds, keys):
+    for command in (setup, demo, serve, run_jobs, organisations, users, tokens, kinds, keys, media):
         app.cli.add_command(command)
 
 
@@ -110,6 +113,7 @@ users = AppGroup("users", help="People who sign in.")
 tokens = AppGroup("tokens", help="Bearer tokens for the API.")
 kinds = AppGroup("kinds", help="Product kinds.")
 keys = AppGroup("keys", help="The keys of label codes.")
+media = AppGroup("media", help="Photos and documents.")
 
 
 @organisations.command("create")
@@ -230,3 +234,21 @@ def rotate_key() -> None:
         load_reference_tables()
         register_keys()
     click.echo(f"Key {number} makes new codes from the next start on. Back up {settings().label_keys} now.")
+
+
+@media.command("check")
+@plainly
+def check_media() -> None:
+    """Read all photos and documents, and name those that are missing or were altered; it ends with 1 if any are."""
+    states: Counter[FileState] = Counter()
+    try:
+        for key, state in checked_files():
+            states[state] += 1
+            if state is not FileState.WHOLE:
+                click.echo(f"{state.value:<7}  {key}")
+    except StoreUnavailable as error:
+        raise click.ClickException(f"The media store does not answer, the check is not complete: {error}") from error
+    missing, altered = states[FileState.MISSING], states[FileState.ALTERED]
+    click.echo(f"{states.total():,} files: {missing:,} missing, {altered:,} altered.")
+    if missing or altered:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,67 @@
+"""Whether the media store still has what was put into it, unchanged."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from media_store import MediaNotFound, MediaStore
+from trace_app.extensions import db
+from trace_app.media.models import Document, Photo
+from trace_app.media.service import media_store
+
+ROWS = 500
+"""How many rows are read at a time: no transaction stays open while their files are."""
+PIECE = 1 << 20
+
+
+class FileState(enum.StrEnum):
+    WHOLE = "whole"
+    MISSING = "missing"
+    ALTERED = "altered"
+
+
+class CheckedFile(NamedTuple):
+    """A file of the store, by its key, and what has become of it."""
+
+    key: str
+    state: FileState
+
+
+def checked_files() -> Iterator[CheckedFile]:
+    """Read all photos and documents and compare them with the hashes that were taken of them on receipt.
+
+    Of a thumbnail, which is made of its photo, it is only told whether it is there.
+
+    :raises StoreUnavailable: where the store does not answer; that says nothing of the files.
+    """
+    store = media_store()
+    for key, sha256 in _files_kept():
+        yield CheckedFile(key, _state_of(store, key, sha256))
+
+
+def _files_kept() -> Iterator[tuple[str, str | None]]:
+    """The keys of all files, with their hashes where they have any."""
+    for model in (Photo, Document):
+        last = 0
+        while rows := list(db.session.scalars(db.select(model).where(model.id > last).order_by(model.id).limit(ROWS))):
+            last = rows[-1].id
+            files: list[tuple[str, str | None]] = [(row.key, row.sha256) for row in rows]
+            files += [(row.thumbnail_key, None) for row in rows if isinstance(row, Photo)]
+            db.session.rollback()
+            yield from files
+
+
+def _state_of(store: MediaStore, key: str, sha256: str | None) -> FileState:
+    try:
+        if sha256 is None:
+            return FileState.WHOLE if store.size(key) else FileState.ALTERED
+        found = hashlib.sha256()
+        with store.open(key) as file:
+            while piece := file.read(PIECE):
+                found.update(piece)
+    except MediaNotFound:
+        return FileState.MISSING
+    return FileState.WHOLE if found.hexdigest() == sha256 else FileState.ALTERED
