@@ -111,6 +111,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     jobs.init_app(app, settings)
     cli.init_app(app)
+    logs.init_app(app)
     _answer_scans(app, settings)
     return app
 

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_babel import ngettext
 from flask_wtf.csrf import CSRFError
+from markupsafe import escape
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
@@ -18,6 +19,7 @@ from media_store import StoreUnavailable
 from trace_app.db.session import was_broken_off
 from trace_app.errors import InvalidInput, Problem
 from trace_app.extensions import limiter
+from trace_app.logs import route
 from trace_app.values import JsonObject
 
 MEANINGS = {
@@ -36,6 +38,9 @@ MEANINGS = {
 }
 TOO_OLD = _("还没有收到：这一页放得太久，或已退出登录。请返回上一页（填写的内容一般还在），刷新或重新登录后再提交。")
 
+PLAIN = '<!doctype html><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
+"""The page of an error where not even that of errors can be made."""
+
 log = structlog.get_logger()
 
 
@@ -51,7 +56,7 @@ def init_app(app: Flask) -> None:
 
 def _problem(problem: Problem) -> Response:
     if problem.status >= 500:
-        log.error("problem", code=problem.code, path=request.path, **{k: str(v) for k, v in problem.facts.items()})
+        log.error("problem", code=problem.code, route=route())
     errors = problem.errors if isinstance(problem, InvalidInput) else None
     return answer(problem.status, problem.message, code=problem.code, errors=errors)
 
@@ -84,27 +89,26 @@ def _wait() -> str:
 
 
 def _store_unavailable(error: StoreUnavailable) -> Response:
-    log.error("media store unavailable", path=request.path, error=str(error))
+    log.error("media store unavailable", route=route(), exc_info=error)
     return answer(503, str(MEANINGS[503]))
 
 
 def _database_unavailable(error: OperationalError) -> Response:
     if was_broken_off(error):
-        log.warning("broken off by the database, again and again", path=request.path, method=request.method)
+        log.warning("broken off by the database, again and again", route=route(), method=request.method)
         return answer(409, str(MEANINGS[409]))
-    log.exception("database unavailable", path=request.path, method=request.method)
-    g.user_unknown = True
+    log.exception("database unavailable", route=route(), method=request.method)
     return answer(503, str(MEANINGS[503]))
 
 
 def _beyond_all_measure(error: Exception) -> Response:
     """A number that no column or date holds, or JSON within JSON without end."""
-    log.warning("beyond all measure", path=request.path, method=request.method, error=type(error).__name__)
+    log.warning("beyond all measure", route=route(), method=request.method, error=type(error).__name__)
     return answer(400, str(_("有一个数字或日期大得离谱，或内容套了太多层。请检查后再提交。")))
 
 
 def _unexpected(error: Exception) -> Response:
-    log.exception("unexpected error", path=request.path, method=request.method)
+    log.exception("unexpected error", route=route(), method=request.method)
     return answer(500, str(MEANINGS[500]))
 
 
@@ -117,8 +121,15 @@ def answer(
     """
     if request.path.startswith("/api/"):
         return problem_document(status, message, code=code, errors=errors)
-    # Not by `render_template`: for that the user is always asked for, with whom the trouble may lie.
-    page = current_app.jinja_env.get_template("error.html").render(status=status, message=message)
+    if status >= 500:
+        # With the user the trouble may lie.
+        g.user_unknown = True
+    try:
+        # Not by `render_template`, for that asks for the user always.
+        page = current_app.jinja_env.get_template("error.html").render(status=status, message=message)
+    except Exception:
+        log.exception("the page of an error can't be made", route=route())
+        page = PLAIN.format(title=escape(message))
     response = Response(page, mimetype="text/html")
     response.status_code = status
     return response

