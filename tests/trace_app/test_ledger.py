@@ -196,7 +196,9 @@ class TestHands:
         assert _left(world, lot, grower) == 79
         with world.app.app_context():
             loss = db.session.scalars(sa.select(LotLoss.id).order_by(LotLoss.id)).first()
-        assert "请填写原因" in client.post(f"/losses/{loss}/withdraw", follow_redirects=True).text
+        empty = client.post(f"/losses/{loss}/withdraw")
+        assert empty.status_code == 422
+        assert "<details open>" in empty.text
         said = client.post(f"/losses/{loss}/withdraw", data={"reason": "多写一位"}, follow_redirects=True).text
         assert "已撤销这条损耗" in said
         assert client.post(f"/losses/{loss}/withdraw", data={"reason": "又来"}).status_code == 404
