@@ -102,7 +102,7 @@ class TestLinking:
         assert "还剩 30" in self._post(client, two, source_id=str(source), quantity="31").text
         with world.app.app_context():
             link = db.session.scalars(db.select(LotLink.id)).one()
-        assert client.post(f"/genealogy/{link}/withdraw", data={"reason": ""}).status_code == 302
+        assert client.post(f"/genealogy/{link}/withdraw", data={"reason": ""}).status_code == 422
         assert client.post(f"/genealogy/{link}/withdraw", data={"reason": "选错"}).status_code == 302
         assert self._post(client, two, source_id=str(source), quantity="100").status_code == 302
         assert client.post(f"/genealogy/{link}/withdraw", data={"reason": "再来"}).status_code == 404
