@@ -50,6 +50,7 @@ from trace_app.release.rules import check
 from trace_app.release.service import load_lot
 from trace_app.spreadsheets import read_tables
 from trace_app.stock.forms import StockForm
+from trace_app.stock.service import receive
 from trace_app.workbooks.dry_run import read_records
 from trace_app.workbooks.template import kind_template
 
@@ -135,7 +136,7 @@ def _people_and_lot() -> None:
     }
     form = InputRowForm.parse(label)
     known: InputProduct = inputs.add_product(user, form.product_facts, form.use_facts)
-    stock = {
+    lot = {
         "product_id": known.id,
         "lot_number": "N20260803",
         "supplier": "店",
@@ -143,7 +144,7 @@ def _people_and_lot() -> None:
         "quantity": 100_000,
         "unit": "kg",
     }
-    stock.receive(user, StockForm.parse(stock, products=[known]).facts)
+    receive(user, StockForm.parse(lot, products=[known]).facts)
 
 
 def _the_user() -> User:
