@@ -118,11 +118,13 @@ class Jobs:
         """
         try:
             self.hand_over(function, *arguments)
-        except _away() as error:
+        except away() as error:
             log.warning("the queue is away: a job waits for the look of the next minute", exc_info=error)
 
     def hand_over(self, function: Job, *arguments: object) -> None:
-        """Have a consumer run ``function(*arguments)`` soon, or raise what kept it from the queue."""
+        """Have a consumer run ``function(*arguments)`` soon, or raise what kept it from the queue: for what no look of
+        each minute would find.
+        """
         current_app.extensions["jobs"]().tasks[function](*arguments, request=request_number())
 
     def try_again(self, seconds: int) -> NoReturn:
@@ -185,7 +187,7 @@ class Jobs:
             _in_context(app, function)()
 
 
-def _away() -> tuple[type[Exception], ...]:
+def away() -> tuple[type[Exception], ...]:
     """What a queue raises that can't be reached, or that can't be written to."""
     from redis.exceptions import RedisError
 

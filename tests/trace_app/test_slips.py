@@ -299,3 +299,27 @@ class TestForgotten:
         answer = mailed.client().post("/slips", data={"identity": ""})
         assert answer.status_code == 422
         assert "请填写此项" in answer.text
+
+    def test_where_a_letter_cant_be_put_into_the_queue_who_asked_is_told(
+        self,
+        tmp_path: Path,
+        mailbox: tuple[Mailbox, int],  # noqa: F811
+    ) -> None:
+        """Nothing looks for letters later, so none is promised."""
+        values = {"smtp_host": "127.0.0.1", "smtp_port": mailbox[1], "smtp_tls": False}
+        nowhere = f"unix://{tmp_path}/no-redis"
+        app = app_for(settings_for(tmp_path / "data", redis_url=nowhere, **values), JOBS_IMMEDIATE=False)
+        set_up(app)
+        world = World(app)
+        grower, admin = world.producer(), world.client(world.administrator())
+        asked = world.client().post("/slips", data={"identity": grower.username})
+        assert asked.status_code == 422
+        assert "现在寄不出邮件" in asked.text
+        assert f'value="{grower.username}"' in asked.text
+        made = admin.post(f"/admin/organisations/{grower.organisation_id}/users/new", data=NEW)
+        assert "现在寄不出邮件" in made.text
+        assert "已同时寄往" not in made.text
+        # The paper is as good as the letter.
+        own_password(world, slip_in(made))
+        with app.app_context():
+            empty()

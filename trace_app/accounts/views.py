@@ -25,9 +25,8 @@ from trace_app.accounts.models import RoleName, TokenScope
 from trace_app.accounts.service import AUDIT_ACTIONS
 from trace_app.accounts.slips import service as slips
 from trace_app.db.session import transaction
-from trace_app.extensions import jobs
 from trace_app.messages.delivery import mail_is_set
-from trace_app.messages.slip_letters import post_slip
+from trace_app.messages.slip_letters import is_on_its_way, post_slip
 from trace_app.paper import dark_modules
 from trace_app.settings import address_of
 from trace_app.templating import register_words, status_of
@@ -248,9 +247,8 @@ def remove_factor(user_id: int) -> ResponseReturnValue:
 
 def _show_slip(handed_out: slips.HandedOut) -> ResponseReturnValue:
     """The page of a slip, this once, for printing; and by mail, where its owner has an address."""
-    mailed = mail_is_set() and bool(handed_out.slip.user.email)
-    if mailed:
-        jobs.enqueue(post_slip, handed_out.slip.id, handed_out.word)
+    may_be_mailed = mail_is_set() and bool(handed_out.slip.user.email)
+    mailed = may_be_mailed and is_on_its_way(post_slip, handed_out.slip.id, handed_out.word)
     link = address_of("slips.use", word=handed_out.word)
     page = render_template(
         "accounts/slip.html",
@@ -259,6 +257,7 @@ def _show_slip(handed_out: slips.HandedOut) -> ResponseReturnValue:
         link=link,
         symbol=dark_modules(link),
         mailed=mailed,
+        unsent=may_be_mailed and not mailed,
     )
     answer = make_response(page)
     answer.headers["Cache-Control"] = "no-store"

@@ -7,6 +7,7 @@ sending takes.
 from __future__ import annotations
 
 import smtplib
+from collections.abc import Callable
 
 import structlog
 from flask_babel import force_locale
@@ -17,12 +18,23 @@ from trace_app.accounts.slips import service as slips
 from trace_app.clock import local
 from trace_app.db.session import transaction
 from trace_app.extensions import db, jobs
+from trace_app.jobs import away
 from trace_app.messages.delivery import is_for_good, send_letter
 from trace_app.settings import address_of
 
 AGAIN_AFTER_S = 300
 
 log = structlog.get_logger()
+
+
+def is_on_its_way(letter: Callable[..., None], *arguments: object) -> bool:
+    """Have one of these letters written and sent. Nothing finds it later where the queue is away: who asked is told."""
+    try:
+        jobs.hand_over(letter, *arguments)
+    except away() as error:
+        log.warning("the queue is away: a letter is not sent", exc_info=error)
+        return False
+    return True
 
 
 @jobs.task(queue="mail")
@@ -32,7 +44,7 @@ def answer_forgotten(identity: str) -> None:
         handed_out = slips.ask_by_mail(identity)
         known = (handed_out.slip.id, handed_out.word) if handed_out else None
     if known:
-        jobs.enqueue(post_slip, *known)
+        jobs.hand_over(post_slip, *known)
 
 
 @jobs.task(queue="mail")

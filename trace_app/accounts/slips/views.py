@@ -12,9 +12,9 @@ from trace_app.accounts.forms import FirstPasswordForm
 from trace_app.accounts.slips import service
 from trace_app.accounts.slips.forms import ForgottenForm
 from trace_app.db.session import transaction
-from trace_app.extensions import jobs, limiter
+from trace_app.extensions import limiter
 from trace_app.messages.delivery import mail_is_set
-from trace_app.messages.slip_letters import answer_forgotten
+from trace_app.messages.slip_letters import answer_forgotten, is_on_its_way
 from trace_app.templating import status_of
 
 views = Blueprint("slips", __name__)
@@ -33,8 +33,9 @@ def ask() -> ResponseReturnValue:
     """The answer is the same whoever is named. Looked up is the name by a job, so that it takes as long, too."""
     form = ForgottenForm()
     asked = form.validate()
-    if asked and mail_is_set():
-        jobs.enqueue(answer_forgotten, form.identity.data)
+    if asked and mail_is_set() and not is_on_its_way(answer_forgotten, form.identity.data):
+        asked = False
+        form.form_errors = [str(_("现在寄不出邮件，还没有提交。请过一会儿再试，或请县里的平台管理员重设。"))]
     page = render_template("accounts/forgotten.html", form=form, mail=mail_is_set(), asked=asked)
     return page, status_of(form)
 
