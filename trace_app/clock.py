@@ -14,6 +14,11 @@ def today() -> date:
     return datetime.now(SHANGHAI).date()
 
 
+def is_past(day: date | None) -> bool:
+    """Whether a day, where there is one, lies behind us."""
+    return day is not None and day < today()
+
+
 def local(moment: datetime) -> datetime:
     """A moment as the clocks in Qujing show it."""
     return moment.astimezone(SHANGHAI)

@@ -150,7 +150,17 @@ class TextField(TextAreaField):
             self.data = without_unseen(self.data.replace("\r\n", "\n")).strip()
 
 
-class _AmountField(Field):
+class _ToldOnce:
+    """A field of which what can't be read is told, and not also that something is missing."""
+
+    process_errors: Any
+
+    def pre_validate(self, form: BaseForm) -> None:
+        if self.process_errors:
+            raise StopValidation
+
+
+class _AmountField(_ToldOnce, Field):
     """A number as people write it, in the unit that the field has.
 
     :ivar became: what the number became where it was not typed as it is kept, such as ``150 公斤`` for ``300斤``.
@@ -189,9 +199,7 @@ class _AmountField(Field):
 
     def pre_validate(self, form: BaseForm) -> None:
         """Count the number over to the field's unit, which another field may choose."""
-        if self.process_errors:
-            # One fault is told once.
-            raise StopValidation
+        super().pre_validate(form)
         if self._amount is None:
             return
         unit = self.unit or (form[self.unit_of].data if self.unit_of else None)
@@ -226,7 +234,7 @@ class IntegerField(_AmountField):
         self.data = int(self.data)
 
 
-class DateField(WtDateField):
+class DateField(_ToldOnce, WtDateField):
     """A day, read as `trace_app.dates` tells."""
 
     data: Any
@@ -236,12 +244,8 @@ class DateField(WtDateField):
             return
         self.data = read_day(valuelist[0]) if valuelist[0].strip() else None
 
-    def pre_validate(self, form: BaseForm) -> None:
-        if self.process_errors:
-            raise StopValidation
 
-
-class MomentField(WtDateTimeLocalField):
+class MomentField(_ToldOnce, WtDateTimeLocalField):
     """A moment on the clocks of Qujing, as ``2026-09-15T14:30``. The value is aware, in UTC."""
 
     data: Any
@@ -250,10 +254,6 @@ class MomentField(WtDateTimeLocalField):
         if not valuelist:
             return
         self.data = read_moment(valuelist[0]).astimezone(UTC) if valuelist[0].strip() else None
-
-    def pre_validate(self, form: BaseForm) -> None:
-        if self.process_errors:
-            raise StopValidation
 
     def _value(self) -> str:
         if self.raw_data:

@@ -214,13 +214,18 @@ class WrongPassword(Unprocessable):
     title = _("现在的密码不对，请重新输入。")
 
 
+def check_password(user: User, password: str) -> None:
+    """:raises WrongPassword:"""
+    if not user.password or not verify_password(password, user.password):
+        raise WrongPassword
+
+
 def change_password(user: User, current: str, new: str) -> None:
     """Change the user's own password; all other sessions end.
 
     :raises WrongPassword:
     """
-    if not user.password or not verify_password(current, user.password):
-        raise WrongPassword
+    check_password(user, current)
     set_password(user, new)
 
 
@@ -306,8 +311,7 @@ def divisions() -> list[Division]:
 
 def made_or_opened_by(user: User, other: User) -> bool:
     """Whether a user's account was made or activated by another, or another has had a slip by which its password could
-    be set, or has taken its second factor away: such a one
-    is no independent second officer."""
+    be set, or has taken its second factor away: such a one is no independent second officer."""
     query = db.select(AuditEvent.id).filter_by(actor_id=other.id, subject_type=User.__tablename__, subject_id=user.id)
     deeds = AuditEvent.action.in_(("create", "activate", "set-password", "invite", "reset", "remove-factor"))
     return db.session.scalar(query.where(deeds).limit(1)) is not None

@@ -7,7 +7,6 @@ not used: who wants to stay has a session that lasts.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from datetime import timedelta
@@ -22,6 +21,7 @@ from flask_security import user_authenticated
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, NotFound
+from trace_app.accounts.digests import digest_of
 from trace_app.accounts.models import User, UserSession
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
@@ -104,7 +104,9 @@ def this_session() -> UserSession | None:
     word = session.get(WORD) if has_request_context() else None
     if not isinstance(word, str):
         return None
-    found: UserSession | None = db.session.scalar(db.select(UserSession).filter_by(digest=_digest(word), ended_at=None))
+    found: UserSession | None = db.session.scalar(
+        db.select(UserSession).filter_by(digest=digest_of(word), ended_at=None)
+    )
     return found
 
 
@@ -115,7 +117,7 @@ def _begin(_app: Flask, user: User, **_named: Any) -> None:
     word = secrets.token_urlsafe(32)
     session[WORD], session.permanent = word, lasting and user.role not in SUPERVISORS
     row = UserSession(
-        user_id=user.id, digest=_digest(word), device=_device(), lasting=session.permanent, began_at=utc_now()
+        user_id=user.id, digest=digest_of(word), device=_device(), lasting=session.permanent, began_at=utc_now()
     )
     row.seen_at = row.began_at
     if user.tf_primary_method is not None:
@@ -158,10 +160,6 @@ def end_sessions(user: User, *, but: UserSession | None = None) -> None:
     if but is not None:
         ended = ended.where(UserSession.id != but.id)
     db.session.execute(ended.values(ended_at=utc_now()))
-
-
-def _digest(word: str) -> str:
-    return hashlib.sha256(word.encode()).hexdigest()
 
 
 def _device() -> str:

@@ -6,7 +6,6 @@ one, and a mistyped one is told without asking the database.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import zlib
 from collections.abc import Collection
@@ -14,6 +13,7 @@ from datetime import timedelta
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound
+from trace_app.accounts.digests import digest_of
 from trace_app.accounts.models import ApiToken, RoleName, TokenScope, User
 from trace_app.accounts.service import must_administer
 from trace_app.db.base import utc_now
@@ -46,7 +46,7 @@ def create_token(
         user=user,
         name=name,
         prefix=text[:12],
-        digest=_digest(text),
+        digest=digest_of(text),
         created_at=now,
         expires_at=now + timedelta(days=days),
         **{f"for_{scope.value}": scope in scopes for scope in TokenScope},
@@ -75,7 +75,7 @@ def valid_token(text: str) -> ApiToken | None:
     """The token of this text, as long as it is in force and its user active."""
     if text.startswith(PREFIX) and _checksum(text[:-_CHECKSUM_CHARACTERS]) != text[-_CHECKSUM_CHARACTERS:]:
         return None
-    token: ApiToken | None = db.session.scalar(db.select(ApiToken).filter_by(digest=_digest(text), revoked_at=None))
+    token: ApiToken | None = db.session.scalar(db.select(ApiToken).filter_by(digest=digest_of(text), revoked_at=None))
     if token is None or not token.user.active or token.has_expired:
         return None
     now = utc_now()
@@ -111,7 +111,3 @@ def _checksum(text: str) -> str:
         number, digit = divmod(number, len(_DIGITS))
         digits.append(_DIGITS[digit])
     return "".join(reversed(digits))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.catalogue.models import Product, Site
+from trace_app.clock import is_past
 from trace_app.db.base import Id, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.values import StoredJson
@@ -151,6 +152,11 @@ class Batch(Model):
     def stopped(self) -> bool:
         """Whether nothing of it may be sold, sent or used."""
         return self.recalled or self.held
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its best-before date is over."""
+        return is_past(self.best_before)
 
     @property
     def state(self) -> BatchState:

@@ -17,8 +17,7 @@ from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.ledger.models import LotHolding, LotMove, MoveCause
 from trace_app.flow.ledger.service import left_of, too_much
 from trace_app.flow.shipments.models import Receipt, ReceiptLine, Shipment, ShipmentLine
-
-IN_KG = {"kg": Decimal(1), "g": Decimal("0.001"), "t": Decimal(1000)}
+from trace_app.units import converted
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +175,8 @@ def intake_of(batch: Batch) -> SourceTotals:
         .having(gone_in > 0)
     )
     amounts: dict[str, Decimal] = {row[0]: row[1] for row in db.session.execute(query)}
-    share = None
-    if amounts and batch.unit in IN_KG and amounts.keys() <= IN_KG.keys():
-        mass = sum(amount * IN_KG[unit] for unit, amount in amounts.items())
-        share = batch.quantity * IN_KG[batch.unit] / mass
+    made = converted(batch.quantity, batch.unit, "kg")
+    masses = [converted(amount, unit, "kg") for unit, amount in amounts.items()]
+    gone = sum(mass for mass in masses if mass is not None)
+    share = made / gone if made is not None and masses and None not in masses else None
     return SourceTotals(amounts, share)

@@ -14,15 +14,10 @@ from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.labels.models import LabelLevel, LabelRun
 from trace_app.labels.service import voided_count
+from trace_app.units import WORDS, converted
 
 MORE_THAN_ENOUGH = Decimal("1.1")
 """How many labels for one's goods need no word: some are spoiled."""
-IN_GRAMS = {
-    **dict.fromkeys(("g", "克"), Decimal(1)),
-    **dict.fromkeys(("kg", "公斤", "千克"), Decimal(1000)),
-    **dict.fromkeys(("斤", "市斤"), Decimal(500)),
-    **dict.fromkeys(("t", "吨"), Decimal(1_000_000)),
-}
 PIECES = {"leg", "piece", "box", "bottle", "head", "colony"}
 """Units of lots that are counted: each piece has a label."""
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)(kg|g|t|公斤|千克|市斤|斤|克|吨)(?![a-z])")
@@ -56,8 +51,8 @@ def grams_of(net_content: str | None) -> Decimal | None:
     found = _AMOUNT.findall(plain)
     if len(found) != 1 or len(re.findall(r"\d+(?:\.\d+)?", plain)) != 1:
         return None
-    amount = Decimal(found[0][0]) * IN_GRAMS[found[0][1]]
-    return amount or None
+    amount, word = found[0]
+    return converted(Decimal(amount), WORDS[word], "g") or None
 
 
 def room_for(batch: Batch, net_content: str | None) -> int | None:
@@ -65,9 +60,8 @@ def room_for(batch: Batch, net_content: str | None) -> int | None:
     if batch.unit in PIECES:
         return int(batch.quantity)
     grams = grams_of(net_content)
-    if grams is None or batch.unit not in IN_GRAMS:
-        return None
-    return int(batch.quantity * IN_GRAMS[batch.unit] / grams)
+    goods = converted(batch.quantity, batch.unit, "g")
+    return int(goods / grams) if goods is not None and grams is not None else None
 
 
 def items_printed(batch: Batch) -> int:

@@ -194,8 +194,8 @@ def _enter(subject: TestSubject, tested: Callable[[], Tested]) -> ResponseReturn
         by_laboratory=the_user().role is RoleName.LABORATORY,
         data={"sample_number": found.order.sample_number, "kind": found.order.kind} if found.order else None,
     )
+    # Looked at once more are results that fail, and those that can't be held against their limit.
     failed: list[TestResult] = []
-    """What is looked at once more: results that fail, and those that can't be held against their limit."""
     if form.is_submitted():
         # All that is wrong is said at once, in the fields as well as in the results.
         form.validate()

@@ -17,7 +17,7 @@ from trace_app.batches.models import Batch, BatchState
 from trace_app.catalogue.models import Product, ProductKind
 from trace_app.certificates.models import Certificate
 from trace_app.certificates.service import certificates_shown
-from trace_app.clock import local, today
+from trace_app.clock import local
 from trace_app.extensions import db
 from trace_app.findings.models import Finding, Waiver
 from trace_app.findings.service import waivers_of
@@ -91,11 +91,6 @@ class Trace:
     def failed(self) -> bool:
         """Whether a test of it found what the standards don't allow: then nothing above that is green."""
         return any(report.verdict is Verdict.FAIL for report in self.tests)
-
-    @cached_property
-    def is_over(self) -> bool:
-        """Whether its best-before date is over: then nothing above it is green either."""
-        return self.batch.best_before is not None and self.batch.best_before < today()
 
     @cached_property
     def words(self) -> dict[str, str]:

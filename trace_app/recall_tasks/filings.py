@@ -9,10 +9,8 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts import audit
 from trace_app.accounts.models import Author, User
-from trace_app.db.base import utc_now
 from trace_app.errors import Unprocessable
 from trace_app.extensions import db
-from trace_app.media.models import Document
 from trace_app.media.service import keep_document
 from trace_app.messages.service import tell
 from trace_app.recall_tasks.models import FilingKind, RecallFiling, RecallTask
@@ -50,9 +48,7 @@ def file_by_party(
     if recall.status not in (RecallStatus.ACTIVE, RecallStatus.COMPLETED):
         raise RecallOver(number=recall.number)
     author = Author(None, task.organisation_id or recall.authority_id)
-    row = _file(recall, kind, text, name, author, pdf)
-    row.task_id = task.id
-    db.session.flush()
+    row = _file(author, pdf, recall_id=recall.id, task_id=task.id, kind=kind, text=text, filed_by_name=name)
     message = message_of(recall, None) | {"subject": f"[{FILINGS[kind]}] {recall.number} {party_name(task)}"}
     tell(recall.authority, message)
     return row
@@ -63,26 +59,17 @@ def conclude(user: User, recall: Recall, text: str, pdf: tuple[str, bytes] | Non
 
     :raises NothingFiled:
     """
-    row = _file(recall, FilingKind.CONCLUSION, text, user.full_name, Author.of(user), pdf)
-    row.filed_by_id = user.id
-    db.session.flush()
+    facts = {"recall_id": recall.id, "kind": FilingKind.CONCLUSION, "text": text}
+    row = _file(Author.of(user), pdf, filed_by_name=user.full_name, filed_by_id=user.id, **facts)
     audit.note(user, "conclude", recall, number=recall.number)
     return row
 
 
-def _file(
-    recall: Recall, kind: FilingKind, text: str, name: str, author: Author, pdf: tuple[str, bytes] | None
-) -> RecallFiling:
-    if not text and pdf is None:
+def _file(author: Author, pdf: tuple[str, bytes] | None, **facts: object) -> RecallFiling:
+    if not facts["text"] and pdf is None:
         raise NothingFiled
-    document: Document | None = keep_document(author, *pdf, "pdf") if pdf is not None else None
-    row = RecallFiling(
-        recall_id=recall.id,
-        kind=kind,
-        text=text,
-        document_id=document.id if document is not None else None,
-        filed_by_name=name,
-        filed_at=utc_now(),
-    )
+    document = keep_document(author, *pdf, "pdf") if pdf is not None else None
+    row = RecallFiling(document=document, **facts)
     db.session.add(row)
+    db.session.flush()
     return row

@@ -539,6 +539,8 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
         shown = {"decide_form"}
     else:
         shown = {"narrow_form", "end_form", "correct_form"} if recall.status is RecallStatus.ACTIVE else set()
+    if recall.status in (RecallStatus.ACTIVE, RecallStatus.COMPLETED):
+        shown |= {"conclusion_form"}
     # What a form says that came back too late, and is not offered any more, stands above all.
     late = [error for name, form in forms.items() if name not in shown for error in form.form_errors]
     problems = list(dict.fromkeys([*(problems or []), *late]))

@@ -19,7 +19,8 @@ from trace_app.laboratory.models import TestReport
 from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.reference.models import GiArea, ProhibitedSubstance
-from trace_app.stock.service import StockBalance, convert
+from trace_app.stock.service import StockBalance
+from trace_app.units import converted
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ class Lot:
     def total(self, quantity: str, unit: str) -> tuple[Decimal | None, list[Record]]:
         """A sum over the lot's records, see `trace_app.catalogue.kinds.Balance`; None where nothing says."""
         if quantity == "batch":
-            return convert(self.batch.quantity, self.batch.unit, unit), []
+            return converted(self.batch.quantity, self.batch.unit, unit), []
         if quantity.startswith("ingredient:"):
             name = quantity.removeprefix("ingredient:")
             used = [r for r in self.by_type[RecordType.INGREDIENT] if name in (r.product_name or "")]
-            amounts = [convert(r.dose or Decimal(0), r.dose_unit or "", unit) for r in used]
+            amounts = [converted(r.dose or Decimal(0), r.dose_unit or "", unit) for r in used]
             known = [amount for amount in amounts if amount is not None]
             return (sum(known, Decimal(0)), used) if len(known) == len(used) and used else (None, used)
         stage, _, code = quantity.partition(".")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from trace_app.batches.models import Batch, notices_on
-from trace_app.clock import local_day
+from trace_app.clock import is_past
 from trace_app.db.base import Id
 from trace_app.db.prepared import PreparedSelect
 from trace_app.labels.models import LabelLevel, LabelRun
@@ -159,5 +158,5 @@ def _state(row: Sequence[Any]) -> RunState | None:
     if status == "draft" or level in CONTAINERS:
         return None
     key = PageKey(batch_id, sys.intern(level), has_pin)
-    is_over = best_before is not None and best_before < local_day(int(time.time()))
+    is_over = is_past(date.fromisoformat(best_before) if best_before else None)
     return RunState(run_id, count, voided, key, (*version, is_over), level == LabelLevel.ITEM, version[1])

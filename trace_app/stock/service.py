@@ -22,13 +22,8 @@ from trace_app.inputs.models import StockLot, StockOut, StockOutReason
 from trace_app.inputs.service import product_for
 from trace_app.records.coverage import coverage, not_replaced
 from trace_app.records.models import Record
+from trace_app.units import converted
 from trace_app.values import Facts
-
-_MASS = {"g": Decimal(1), "kg": Decimal(1000), "t": Decimal(1_000_000)}
-
-
-_VOLUME = {"mL": Decimal(1), "L": Decimal(1000)}
-
 
 _PER_AREA = {"g_per_mu": "g", "kg_per_mu": "kg", "mL_per_mu": "mL"}
 
@@ -47,21 +42,13 @@ class StockBalance:
     """Records whose use can't be told as an amount, such as a dilution."""
 
 
-def convert(amount: Decimal, unit: str, wanted: str) -> Decimal | None:
-    """An amount in another unit of the same sort."""
-    for sort in (_MASS, _VOLUME):
-        if unit in sort and wanted in sort:
-            return amount * sort[unit] / sort[wanted]
-    return amount if unit == wanted else None
-
-
 def used_by(record: Record, unit: str) -> Decimal | None:
     """How much of an input a record used, in a unit; None where that can't be told."""
     if record.dose is None or record.dose_unit is None:
         return None
     if record.dose_unit in _PER_AREA:
-        return convert(record.dose * record.area_mu, _PER_AREA[record.dose_unit], unit) if record.area_mu else None
-    return convert(record.dose, record.dose_unit, unit)
+        return converted(record.dose * record.area_mu, _PER_AREA[record.dose_unit], unit) if record.area_mu else None
+    return converted(record.dose, record.dose_unit, unit)
 
 
 def balances(stock: Sequence[StockLot]) -> dict[int, StockBalance]:

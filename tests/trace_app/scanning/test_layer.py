@@ -13,10 +13,9 @@ from sqlalchemy.exc import OperationalError
 
 from tests.trace_app.scanning.asking import ask, layer_of
 from tests.world import World
+from trace_app import clock
 from trace_app.accounts.models import Organisation
 from trace_app.extensions import db
-from trace_app.public import trace
-from trace_app.scanning import reading
 from trace_app.scanning.pages import KeptPage, PageKey, PageStore
 
 
@@ -91,8 +90,7 @@ def test_goods_past_their_best_before_date_are_not_shown_green(world: World, mon
     _lot, code = world.labelled(actor, produced_on="2025-11-06", best_before="2026-11-30")
 
     def on(day: str) -> str:
-        monkeypatch.setattr(reading, "local_day", lambda _unix: day)
-        monkeypatch.setattr(trace, "today", lambda: date.fromisoformat(day))
+        monkeypatch.setattr(clock, "today", lambda: date.fromisoformat(day))
         return ask(world.app.wsgi_app, code)[2].decode()
 
     assert "来源可查" in on("2026-11-30")

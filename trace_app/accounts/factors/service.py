@@ -9,13 +9,12 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from flask_security import verify_password
 from flask_security.utils import check_and_get_token_status
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS
 from trace_app.accounts.models import AuditEvent, User
-from trace_app.accounts.service import WrongPassword, hold, must_administer, must_be_anothers
+from trace_app.accounts.service import hold, must_administer, must_be_anothers
 from trace_app.accounts.sessions import end_sessions, this_session
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem, Unprocessable
@@ -91,12 +90,6 @@ def _secret_in(state: str) -> str:
     if expired or invalid or not isinstance(said, dict):
         raise SetupIsOver
     return str(said["totp_secret"])
-
-
-def check_password(user: User, password: str) -> None:
-    """:raises WrongPassword:"""
-    if not user.password or not verify_password(password, user.password):
-        raise WrongPassword
 
 
 def set_up(user: User, state: str, code: str) -> list[str]:

@@ -10,7 +10,7 @@ from trace_app.accounts.access import signed_in, the_user
 from trace_app.accounts.factors import service
 from trace_app.accounts.factors.forms import BeginForm, FirstCodeForm
 from trace_app.accounts.factors.freshness import fresh_factor
-from trace_app.accounts.service import WrongPassword
+from trace_app.accounts.service import WrongPassword, check_password
 from trace_app.db.session import transaction
 from trace_app.extensions import limiter
 from trace_app.paper import dark_modules
@@ -46,7 +46,7 @@ def begin() -> ResponseReturnValue:
     form = BeginForm()
     if form.validate():
         with form.refusals(current=WrongPassword):
-            service.check_password(the_user(), form.current.data or "")
+            check_password(the_user(), form.current.data or "")
     if form.errors:
         return _page(form)
     first = FirstCodeForm(formdata=None)

@@ -6,7 +6,6 @@ kept is only the SHA-256 of the word.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from datetime import timedelta
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from flask_babel import lazy_gettext as _
 from itsdangerous import BadSignature, Signer
 
 from trace_app.accounts import audit
+from trace_app.accounts.digests import digest_of
 from trace_app.accounts.models import Organisation, PasswordSlip, RoleName, SlipPurpose, User
 from trace_app.accounts.service import create_user, hold, set_password, take_password, user_by_identity
 from trace_app.db.base import utc_now
@@ -90,7 +90,7 @@ def _hand_out(actor: User | None, user: User, purpose: SlipPurpose) -> HandedOut
     slip = PasswordSlip(
         user=user,
         purpose=purpose,
-        digest=_digest(word),
+        digest=digest_of(word),
         created_at=now,
         created_by_id=actor.id if actor else None,
         expires_at=now + GOOD_FOR[purpose],
@@ -122,7 +122,7 @@ def slip_of(word: str) -> PasswordSlip:
         sa.select(PasswordSlip)
         .join(PasswordSlip.user)
         .where(
-            PasswordSlip.digest == _digest(known),
+            PasswordSlip.digest == digest_of(known),
             PasswordSlip.ended_at.is_(None),
             PasswordSlip.expires_at > utc_now(),
             User.active,
@@ -155,7 +155,3 @@ def is_good(slip_id: int) -> bool:
 
 def _signer() -> Signer:
     return Signer(settings().signing_key, salt="password slip")
-
-
-def _digest(word: str) -> str:
-    return hashlib.sha256(word.encode()).hexdigest()
