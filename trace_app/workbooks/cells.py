@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
 from flask_babel import lazy_gettext as _
 from wtforms import Field
@@ -36,25 +37,45 @@ def filled_down(sheet: Sheet) -> Sequence[Sequence[Cell]]:
     return rows
 
 
-def read_cell(sheet: Sheet, row: int, column: int, cell: Cell, name: str, form_field: Field | None) -> tuple[str, str]:
+class Look(NamedTuple):
+    """How a cell looks on its sheet, beside what it holds.
+
+    :ivar shown: how it shows more than it holds, see `Sheet.formats`.
+    :ivar known: whether the kind of file tells that.
+    """
+
+    is_formula: bool
+    shown: str | None
+    known: bool
+
+
+_PLAIN = {known: Look(is_formula=False, shown=None, known=known) for known in (False, True)}
+
+
+def look_of(sheet: Sheet, row: int, column: int) -> Look:
+    """:param row: from 1 on, and ``column`` from 0 on."""
+    formats = sheet.formats
+    if not formats and not sheet.formulas:
+        return _PLAIN[formats is not None]
+    place = (row, column + 1)
+    return Look(place in sheet.formulas, formats.get(place) if formats else None, formats is not None)
+
+
+def read_cell(cell: Cell, look: Look, name: str, form_field: Field | None) -> tuple[str, str]:
     """What would be typed for a cell, and what is wrong with it: empty text where nothing is.
 
-    :param row: its number, from 1 on.
-    :param column: its number, from 0 on.
     :param name: of the field, or `LOT`.
     """
     if type(cell) is int:
         cell = float(cell)
-    place = (row, column + 1)
-    shown = sheet.formats.get(place) if sheet.formats is not None else None
-    if place in sheet.formulas:
+    if look.is_formula:
         return cell_text(cell), str(FORMULA)
     if name in _IDENTIFIERS:
-        return _identifier(cell, shown)
+        return _identifier(cell, look.shown)
     if isinstance(form_field, DecimalField | IntegerField):
-        return _number(cell, shown, form_field, known=sheet.formats is not None)
+        return _number(cell, look.shown, form_field, known=look.known)
     if isinstance(form_field, DateField) and isinstance(cell, float):
-        return _day(cell, known=sheet.formats is not None)
+        return _day(cell, known=look.known)
     return cell_text(cell), ""
 
 

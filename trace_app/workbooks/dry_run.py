@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
@@ -29,7 +30,7 @@ from trace_app.records.models import RecordType
 from trace_app.records.service import open_lot_numbers
 from trace_app.spreadsheets import cell_text, column_letters
 from trace_app.values import Facts, JsonObject
-from trace_app.workbooks.cells import LOT, filled_down, read_cell
+from trace_app.workbooks.cells import LOT, Look, filled_down, look_of, read_cell
 from trace_app.workbooks.plan import (
     EXAMPLE,
     IGNORED_SHEETS,
@@ -113,6 +114,15 @@ class DryRun:
             self.became.append(Trouble(sheet, row, column, str(_("记为 %(became)s", became=became)), content[:SHOWN]))
 
 
+class Reading(NamedTuple):
+    """A cell as it would be typed, the parsed value, what is wrong with it, and what it became."""
+
+    text: str
+    data: object
+    fault: str | None
+    became: str
+
+
 class SheetColumn:
     """A column with what its distinct values mean."""
 
@@ -126,19 +136,26 @@ class SheetColumn:
         self.unit_of: str | None = getattr(self.field, "unit_of", None)
         self._form = form
         self._parse = parse
-        self._known: dict[tuple[str, object], tuple[object, str | None, str]] = {}
+        self._known: dict[tuple[object, ...], Reading] = {}
 
-    def read(self, text: str, unit: object) -> tuple[object, str | None, str]:
-        """The parsed value, what is wrong with it, and what it became.
+    def read(self, cell: Cell, look: Look, unit: object) -> Reading:
+        """What the cell means. Alike cells are read once.
 
         :param unit: what the row's own column of units says, where the field has its unit from there.
         """
-        found = self._known.get((text, unit))
+        key = (type(cell), cell, look, unit)
+        found = self._known.get(key)
         if found is None:
-            if self.unit_of:
-                self._form[self.unit_of].data = unit
-            found = self._known[text, unit] = (*self._parse(text), getattr(self.field, "became", ""))
+            found = self._known[key] = self._read(cell, look, unit)
         return found
+
+    def _read(self, cell: Cell, look: Look, unit: object) -> Reading:
+        text, wrong = read_cell(cell, look, self.name, self.field)
+        if wrong:
+            return Reading(text, None, wrong, "")
+        if self.unit_of:
+            self._form[self.unit_of].data = unit
+        return Reading(text, *self._parse(text), getattr(self.field, "became", ""))
 
 
 def _values_by_label(form_field: Field) -> dict[str, str]:
@@ -260,11 +277,11 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
         chosen: tuple[str, ...] = ()
         for column in columns:
             cell = row[column.index] if column.index < len(row) else ""
-            text, wrong = read_cell(sheet, number, column.index, cell, column.name, column.field)
-            data, fault, became = column.read(text, values.get(column.unit_of or ""))
-            if wrong or fault is not None:
+            look = look_of(sheet, number, column.index)
+            text, data, fault, became = column.read(cell, look, values.get(column.unit_of or ""))
+            if fault is not None:
                 right = False
-                run.trouble(sheet.name, number, column.place, wrong or fault, text)
+                run.trouble(sheet.name, number, column.place, fault, text)
                 continue
             run.note(sheet.name, number, column.place, became, text)
             if isinstance(data, tuple):
@@ -433,7 +450,8 @@ def _forms_rows(sheet: Sheet, fields: list[Field], run: DryRun) -> Iterator[tupl
         run.rows += 1
         values, right = {}, True
         for name, (index, place) in columns.items():
-            text, wrong = read_cell(sheet, number, index, row[index] if index < len(row) else "", name, by_name[name])
+            cell = row[index] if index < len(row) else ""
+            text, wrong = read_cell(cell, look_of(sheet, number, index), name, by_name[name])
             chosen = labels[name].get(text, text)
             if not wrong and labels[name] and text and chosen == text and text not in labels[name].values():
                 wrong = _none_such(text, labels[name])
