@@ -39,7 +39,7 @@ def test_a_form_outlives_its_session_another_account_and_a_lost_network(
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     _signs_in(other, "neighbour")
     save.click()
-    expect(page.get_by_role("alert")).to_contain_text("请换回 grower 登录")
+    expect(page.get_by_role("alert")).to_contain_text("另一个账号：neighbour。")
     other.get_by_role("banner").get_by_role("button", name="退出").click()
     _signs_in(other, "grower")
     page.context.set_offline(True)

@@ -82,7 +82,7 @@ def home() -> ResponseReturnValue:
 @signed_in
 def session() -> ResponseReturnValue:
     """Who is signed in, with a token to send entries with."""
-    return jsonify(user=the_user().username, csrf_token=generate_csrf())
+    return jsonify(user=the_user().username, user_id=the_user().id, csrf_token=generate_csrf())
 
 
 @views.get("/field/sw.js")

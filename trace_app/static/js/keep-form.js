@@ -17,14 +17,15 @@ async function whoIsSignedIn() {
   const answer = await fetch(words.dataset.url, { cache: "no-store" }).catch(() => null);
   if (!answer || answer.status >= 500) return null;
   const isJson = (answer.headers.get("Content-Type") || "").startsWith("application/json");
-  return answer.ok && isJson ? answer.json() : { user: "" };
+  return answer.ok && isJson ? answer.json() : {};
 }
 
-function say(form, name) {
+function say(form, name, user) {
   const before = form.querySelector(".not-sent");
   if (before) before.remove();
   const line = words.content.querySelector(`[data-name="${name}"]`).cloneNode(true);
   line.classList.add("not-sent");
+  if (user) line.querySelector("b").textContent = user;
   form.prepend(line);
   line.scrollIntoView({ block: "center" });
 }
@@ -32,7 +33,8 @@ function say(form, name) {
 async function send(form, button) {
   const session = await whoIsSignedIn();
   if (!session) return say(form, "away");
-  if (session.user !== words.dataset.user) return say(form, session.user ? "other" : "out");
+  if (!session.user_id) return say(form, "out");
+  if (String(session.user_id) !== words.dataset.user) return say(form, "other", session.user);
   for (const token of form.querySelectorAll("input[name=csrf_token]")) token.value = session.csrf_token;
   passed.add(form);
   // Older browsers know no requestSubmit: they send without what the button says, as the Enter key does.
