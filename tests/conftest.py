@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,14 @@ KEPT = {
 # How long an example takes says something of the machine, not of the product.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """The modules and the tests live to the end: the garbage collector, a seventh of the time, need not look at them
+    again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
 
 QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
 
@@ -122,12 +131,23 @@ def set_up(app: Flask) -> None:
 
 
 def empty() -> None:
+    """Leave the tables as ``set_up`` left them, and let their numbers begin anew."""
     db.session.rollback()
     tables = [table for table in reversed(db.metadata.sorted_tables) if table.name not in KEPT]
-    with lifted(db.session.connection()):
-        if db.engine.dialect.name == "postgresql":
-            db.session.execute(db.text(f"TRUNCATE {', '.join(table.name for table in tables)} RESTART IDENTITY"))
-        else:
+    connection = db.session.connection()
+    if db.engine.dialect.name == "postgresql":
+        # TRUNCATE makes a new file for each table and index: a fifth of a second, after each of two thousand tests.
+        deleted = " ".join(f"DELETE FROM {table.name};" for table in tables)
+        numbered = [(table.name, table.autoincrement_column) for table in tables]
+        begun = " ".join(
+            f"PERFORM setval(pg_get_serial_sequence('{name}', '{column.name}'), 1, false);"
+            for name, column in numbered
+            if column is not None
+        )
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(f"DO $$ BEGIN {deleted} {begun} END $$")
+    else:
+        with lifted(connection):
             for table in tables:
                 db.session.execute(table.delete())
     db.session.commit()

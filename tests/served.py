@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -38,32 +39,37 @@ class Platform:
         return result.stdout
 
 
-def database(postgresql_url: str, name: str) -> str:
+def database(postgresql_url: str, name: str, *, template: str = "template0") -> str:
     """The URL of a database of this name, made anew on a PostgreSQL server."""
     server = sa.engine.make_url(postgresql_url).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'"))
     engine.dispose()
     return server.set(database=name).render_as_string(hide_password=False)
 
 
-def prepared(folder: Path, database_url: str, *, workers: int) -> Platform:
-    """A platform that is set up and not served yet."""
+def prepared(folder: Path, postgresql: tuple[str, str] | None, *, workers: int) -> Platform:
+    """A platform that is set up and not served yet: on SQLite, or in a database of the name on a PostgreSQL server.
+
+    The command is run once for each database; who comes after gets a copy of what it made.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     environment = dict(os.environ) | {
-        "DATA_DIR": str(folder),
         "BIND": address,
         "PUBLIC_URL": f"http://{address}",
-        "DATABASE_URL": database_url,
         "WEB_WORKERS": str(workers),
     }
-    platform = Platform(f"http://{address}", environment)
-    platform.command("setup")
-    return platform
+    first = folder.parent / ("set-up-on-postgresql" if postgresql else "set-up-on-sqlite")
+    if not first.exists():
+        url = database(postgresql[0], "set_up") if postgresql else ""
+        Platform("", environment | {"DATA_DIR": str(first), "DATABASE_URL": url}).command("setup")
+    shutil.copytree(first, folder, dirs_exist_ok=True)
+    url = database(*postgresql, template="set_up") if postgresql else ""
+    return Platform(f"http://{address}", environment | {"DATA_DIR": str(folder), "DATABASE_URL": url})
 
 
 def _wait_for(platform: Platform) -> None:

@@ -22,7 +22,7 @@ FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    platform = prepared(tmp_path_factory.mktemp("bodies"), "", workers=1)
+    platform = prepared(tmp_path_factory.mktemp("bodies"), None, workers=1)
     with serving(platform):
         yield platform
 

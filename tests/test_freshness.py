@@ -19,7 +19,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import app_for, settings_for
-from tests.served import Platform, database, prepared, serving
+from tests.served import Platform, prepared, serving
 from tests.world import RECALL, World
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
@@ -149,8 +149,8 @@ def app(platform: Platform) -> Iterator[Flask]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Platform:
-    url = database(request.getfixturevalue("postgresql_url"), "fresh") if request.param == "postgresql" else ""
-    return prepared(tmp_path, url, workers=WORKERS)
+    server = (request.getfixturevalue("postgresql_url"), "fresh") if request.param == "postgresql" else None
+    return prepared(tmp_path, server, workers=WORKERS)
 
 
 def test_no_page_is_stale_around_a_hundred_thousand_requests(platform: Platform, app: Flask) -> None:

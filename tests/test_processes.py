@@ -51,7 +51,7 @@ def _answers(url: str) -> bool:
 
 
 def test_processes_that_are_killed_come_again_and_end_with_the_platform(tmp_path: Path) -> None:
-    platform = prepared(tmp_path, "", workers=2)
+    platform = prepared(tmp_path, None, workers=2)
     server = subprocess.Popen(SERVE, cwd=ROOT, env=platform.environment, stderr=subprocess.DEVNULL)
     all_of_them = ["jobs", "worker", "worker"]
     try:
@@ -85,7 +85,7 @@ def _scan(platform: Platform, code: str, times: int) -> None:
 
 
 def test_a_stop_is_clean_and_loses_no_scan_and_a_killed_worker_at_most_its_last_second(tmp_path: Path) -> None:
-    platform = prepared(tmp_path, "", workers=1)
+    platform = prepared(tmp_path, None, workers=1)
     app = app_for(settings_for(tmp_path, secret_key=None), JOBS_IMMEDIATE=False)
     world = World(app)
     lot, code = world.labelled(world.producer())

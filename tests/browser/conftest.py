@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.conftest import app_for, settings_for
-from tests.served import Platform, database, prepared, serving
+from tests.served import Platform, prepared, serving
 from trace_app.accounts import service as accounts
 from trace_app.accounts.models import OrganisationKind
 from trace_app.db.session import transaction
@@ -50,8 +50,8 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
     Anew for each file of tests, whatever others the process has run.
     """
-    url = database(request.getfixturevalue("postgresql_url"), "browser") if request.param == "postgresql" else ""
-    platform = prepared(tmp_path_factory.mktemp("platform"), url, workers=1)
+    server = (request.getfixturevalue("postgresql_url"), "browser") if request.param == "postgresql" else None
+    platform = prepared(tmp_path_factory.mktemp("platform"), server, workers=1)
     _people(platform)
     with serving(platform):
         yield platform

@@ -2,9 +2,14 @@
 holds recalled goods reads that there are none."""
 
 import pytest
+import sqlalchemy as sa
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.trace_app.test_shipping import _orders
 from tests.world import RECALL, Actor, World
+from trace_app.batches.models import Batch
 from trace_app.extensions import db
 from trace_app.feedback.models import Feedback
 from trace_app.flow.shipments.models import Shipment
@@ -60,6 +65,31 @@ def test_a_recalled_lot_is_found_in_every_spelling_and_everywhere(world: World, 
         assert "正在召回" in page.text
         assert "没有" not in page.text
     assert LOT in desk.get("/desk", query_string={"q": typed}).text
+
+
+@pytest.mark.parametrize("typed", SPELT)
+def test_a_lot_that_is_not_recalled_is_found_in_every_spelling_too(world: World, typed: str) -> None:
+    grower = world.producer()
+    world.released(grower, lot_number=LOT)
+    world.recall(world.regulator(), world.released(grower, lot_number="QT-2026-7"))
+    page = world.client().get("/recalls/check", query_string={"lot": typed}).text
+    assert LOT in page
+    assert "没有被召回" in page
+    assert LOT in world.client(grower).get("/batches", query_string={"q": typed}).text
+
+
+NUMBERS = st.text(st.sampled_from(r"AbIiLlOo019-_. /\·"), min_size=1, max_size=12)
+
+
+@given(numbers=st.lists(NUMBERS, min_size=1, max_size=30))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_database_folds_as_the_platform_does(app: Flask, numbers: list[str]) -> None:
+    computed = Batch.__table__.c.lot_fold.computed
+    kept = sa.values(sa.column("lot_number", sa.String)).data([(number,) for number in numbers]).cte("kept")
+    with app.app_context():
+        found = db.session.execute(sa.select(kept.c.lot_number, computed.sqltext).select_from(kept)).all()
+        db.session.remove()
+    assert dict(found) == {number: fold(number) for number in numbers}
 
 
 @pytest.mark.parametrize("typed", ["YR-2026-110", "YR-2026-11011", "YR-2026-1107", "XR-2026-1101"])
