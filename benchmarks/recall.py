@@ -51,7 +51,7 @@ ROUNDS = 5
 def fill(lots: int) -> None:
     """Lots in layers; each is made of two of the layer before, mostly near its own place."""
     sample = db.session.scalars(db.select(Batch)).one()
-    columns = {c.name: getattr(sample, c.key) for c in Batch.__table__.columns}
+    columns = {c.name: getattr(sample, c.key) for c in Batch.__table__.columns if c.computed is None}
     first = sample.id + 1
     names = [name for name in columns if name not in {"id", "lot_number"}]
     rows = [{"id": first + n, "lot_number": f"G-{n}", **{name: columns[name] for name in names}} for n in range(lots)]

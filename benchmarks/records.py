@@ -241,7 +241,9 @@ def save_ratio() -> tuple[float, float, float]:
     with transaction():
         sample_id = add_record(author, scope, entry)
     sample = db.session.get_one(Record, sample_id)
-    columns = {c.name: getattr(sample, c.key) for c in Record.__table__.columns if c.name != "id"}
+    columns = {
+        c.name: getattr(sample, c.key) for c in Record.__table__.columns if c.name != "id" and c.computed is None
+    }
     insert = sa.insert(Record.__table__)
     db.session.remove()
     bare, saved = [], []

@@ -137,7 +137,8 @@ def fill(environment: dict[str, str], lots: int, hot_lots: int, labels: int, fol
         with db.engine.begin() as connection:
 
             def copies(table: Any, source: str, where: str, **new: str) -> None:
-                names = [column.name for column in table.columns if column.name not in new and column.name != "id"]
+                given = {"id", *new}
+                names = [c.name for c in table.columns if c.name not in given and c.computed is None]
                 quoted = ", ".join(f'"{name}"' for name in [*new, *names])
                 values = ", ".join([*new.values(), *(f't."{name}"' for name in names)])
                 connection.execute(

@@ -21,12 +21,6 @@ NEAR = 0.85
 """How alike two numbers are, at least, of which one may be meant by the other."""
 
 
-def spellings(text: str) -> list[str]:
-    """A number as it was typed, and as it is most likely written: to look for where there is no time to fold all."""
-    plain = _plain(text)
-    return list(dict.fromkeys((text, plain, plain.replace(" ", ""), plain.replace(" ", "-"))))
-
-
 def fold(text: str) -> str:
     """A number without case, width, dashes, spaces, signs around it, a caption (批次号：) or an address before it.
 
@@ -86,9 +80,9 @@ def _last_part(link: str) -> str:
     return lots[0] if lots else unquote(address.path.rstrip("/").rpartition("/")[2])
 
 
-def fold_column(column: sa.SQLColumnExpression[str] | sa.SQLColumnExpression[str | None]) -> sa.ColumnElement[str]:
-    """`fold` of a column that holds numbers as forms let them in, on either database."""
-    folded: sa.ColumnElement[str] = sa.func.upper(column)
+def folded(column: str) -> sa.Computed:
+    """A column that the database itself keeps: `fold` of another that holds numbers as forms let them in."""
+    expression: sa.ColumnElement[str] = sa.func.upper(sa.column(column))
     for sign, instead in [*((sign, "") for sign in _SIGNS), *zip(*CONFUSED, strict=True)]:
-        folded = sa.func.replace(folded, sign, instead)
-    return folded
+        expression = sa.func.replace(expression, sa.literal_column(f"'{sign}'"), sa.literal_column(f"'{instead}'"))
+    return sa.Computed(expression, persisted=True)

@@ -14,6 +14,7 @@ from trace_app.catalogue.models import Product, Site
 from trace_app.clock import is_past
 from trace_app.db.base import Id, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.folding import folded
 from trace_app.values import StoredJson
 
 BatchState = Literal["draft", "released", "closed", "held", "recalled"]
@@ -91,6 +92,7 @@ class Batch(Model):
         sa.CheckConstraint("(status = 'draft') = (released_at IS NULL)", "released_at"),
         sa.Index("ix_batches_division_code_created_at", "division_code", "created_at"),
         sa.Index("ix_batches_lot_number", "lot_number", postgresql_ops={"lot_number": "text_pattern_ops"}),
+        sa.Index("ix_batches_lot_fold", "lot_fold", postgresql_ops={"lot_fold": "text_pattern_ops"}),
         sa.Index("ix_batches_producer_id_created_at", "producer_id", "created_at"),
     )
 
@@ -101,6 +103,8 @@ class Batch(Model):
     division_code: Mapped[str] = mapped_column(sa.ForeignKey("divisions.code"))
     """The site's, kept here because every list of a regulator asks for it."""
     lot_number: Mapped[str] = mapped_column(sa.String(40))
+    lot_fold: Mapped[str] = mapped_column(sa.String(40), folded("lot_number"), deferred=True)
+    """The number as it is looked for, however it is typed."""
     quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
     unit: Mapped[str] = mapped_column(sa.String(10))
     started_on: Mapped[date]

@@ -20,7 +20,7 @@ from trace_app.catalogue.models import Product, Site
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.folding import without_spaces
+from trace_app.folding import fold, without_spaces
 
 PER_PAGE = 20
 _USE_LOCK = 5_303_002
@@ -377,10 +377,11 @@ def find_batches(
     if search:
         query = query.where(
             sa.or_(
+                has_number(search),
                 *(
                     column.icontains(search, autoescape=True)
-                    for column in (Batch.lot_number, Product.name, Product.name_en, Organisation.name)
-                )
+                    for column in (Product.name, Product.name_en, Organisation.name)
+                ),
             )
         )
     if state == "recalled":
@@ -406,6 +407,13 @@ def lot_alike(producer_id: int, lot_number: str, *, besides: int | None = None) 
     if besides is not None:
         query = query.where(Batch.id != besides)
     return db.session.scalar(query.limit(1))
+
+
+def has_number(text: str) -> sa.ColumnElement[bool]:
+    """Whether a text is in a lot's number: as it is written, or from four characters on however it is typed."""
+    as_written = Batch.lot_number.icontains(text, autoescape=True)
+    plain = fold(text)
+    return sa.or_(as_written, Batch.lot_fold.contains(plain, autoescape=True)) if len(plain) > 3 else as_written
 
 
 def lot_numbers_alike(producer_id: int) -> dict[str, str]:

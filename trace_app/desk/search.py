@@ -26,7 +26,7 @@ from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import Consignee, Shipment
 from trace_app.flow.shipments.service import is_seen_by, ways_seen_by
-from trace_app.folding import fold, fold_column
+from trace_app.folding import fold
 from trace_app.inputs.models import InputProduct
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
@@ -106,7 +106,7 @@ def _lots(user: User, text: str) -> list[Hit]:
     )
     lots = list(db.session.scalars(query.where(begins_with(Batch.lot_number, text))))
     if not lots and (folded := fold(text)):
-        lots = list(db.session.scalars(query.where(fold_column(Batch.lot_number).startswith(folded, autoescape=True))))
+        lots = list(db.session.scalars(query.where(begins_with(Batch.lot_fold, folded))))
     return [
         Hit(lot.lot_number, f"{named(lot.product)} · {named(lot.producer)}", url_for("batches.show", batch_id=lot.id))
         # Sorted here: the database would sort all that begin so before it gave the first.
@@ -189,7 +189,7 @@ def _registrations(text: str) -> list[Hit]:
         return []
     query = (
         db.select(InputProduct)
-        .where(fold_column(InputProduct.registration_number).startswith(fold(text), autoescape=True))
+        .where(begins_with(InputProduct.registration_fold, fold(text)))
         .order_by(InputProduct.registration_number)
         .limit(EACH)
     )

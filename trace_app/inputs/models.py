@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.accounts.models import Organisation
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.folding import folded
 
 
 class InputType(enum.StrEnum):
@@ -27,7 +28,14 @@ class InputProduct(Model):
     """
 
     __tablename__ = "input_products"
-    __table_args__ = (sa.UniqueConstraint("owner_id", "type", "name", "registration_number"),)
+    __table_args__ = (
+        sa.UniqueConstraint("owner_id", "type", "name", "registration_number"),
+        sa.Index(
+            "ix_input_products_registration_fold",
+            "registration_fold",
+            postgresql_ops={"registration_fold": "text_pattern_ops"},
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
@@ -35,6 +43,7 @@ class InputProduct(Model):
     name: Mapped[str] = mapped_column(sa.String(80), index=True)
     registration_number: Mapped[str] = mapped_column(sa.String(40), default="")
     """PD, LS or WP of a pesticide, 兽药字 of a veterinary drug, 准字 of a fertiliser; empty where none is needed."""
+    registration_fold: Mapped[str] = mapped_column(sa.String(40), folded("registration_number"), deferred=True)
     maker: Mapped[str] = mapped_column(sa.String(80), default="")
     ingredients: Mapped[list[dict[str, str]]] = mapped_column(sa.JSON, default=list)
     """Active ingredients: ``name`` and ``content`` as printed."""

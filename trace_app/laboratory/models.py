@@ -43,7 +43,12 @@ class TestReport(Model):
     """A laboratory's report on a lot, or on a site's soil or water. A correction is a new report that names the old."""
 
     __tablename__ = "test_reports"
-    __table_args__ = (sa.CheckConstraint("(batch_id IS NULL) = (site_id IS NOT NULL)", "place"),)
+    __table_args__ = (
+        sa.CheckConstraint("(batch_id IS NULL) = (site_id IS NOT NULL)", "place"),
+        sa.Index(
+            "ix_test_reports_report_number", "report_number", postgresql_ops={"report_number": "text_pattern_ops"}
+        ),
+    )
     __test__ = False
 
     id: Mapped[int] = mapped_column(primary_key=True)

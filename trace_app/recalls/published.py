@@ -16,7 +16,7 @@ from trace_app.batches.service import tells_who_stopped
 from trace_app.catalogue.models import Product
 from trace_app.clock import SHANGHAI
 from trace_app.extensions import db
-from trace_app.folding import fold, fold_column, near, spellings
+from trace_app.folding import fold, near
 from trace_app.language import named
 from trace_app.recalls.models import PUBLISHED, Recall, RecallKind, RecallMember, RecallNotice, RecallStatus
 
@@ -130,8 +130,8 @@ def lots_taken_out(recalls: Sequence[Recall]) -> dict[tuple[int, int], list[str]
 def lots_with_number(number: str) -> list[Batch]:
     """Lots that ever left their producer and have this number, whoever made them; at most twenty.
 
-    Of lots that are or were recalled the number may be typed in any case, with other dashes or spaces, with a caption,
-    or with O for 0: nobody who holds recalled goods reads that there are none.
+    It may be typed in any case, with other dashes or spaces, with a caption, or with O for 0: nobody who holds recalled
+    goods reads that there are none.
     """
     query = (
         db.select(Batch)
@@ -141,13 +141,9 @@ def lots_with_number(number: str) -> list[Batch]:
         .limit(20)
     )
     exact = list(db.session.scalars(query.where(Batch.lot_number == number)))
-    if exact:
+    if exact or not fold(number):
         return exact
-    spelt = list(db.session.scalars(query.where(Batch.lot_number.in_(spellings(number)))))
-    recalled = sa.select(RecallMember.batch_id).join(Recall).where(_PUBLIC)
-    folded = fold_column(Batch.lot_number) == fold(number)
-    found = {lot.id: lot for lot in [*db.session.scalars(query.where(Batch.id.in_(recalled), folded)), *spelt]}
-    return list(found.values())
+    return list(db.session.scalars(query.where(Batch.lot_fold == fold(number))))
 
 
 def recalled_lots_near(number: str) -> list[str]:

@@ -33,7 +33,7 @@ from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.genealogy.service import reached_from
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
-from trace_app.folding import fold, fold_column
+from trace_app.folding import fold
 from trace_app.labels.models import LabelRun
 from trace_app.laboratory.models import TestReport, TestResult, Verdict
 from trace_app.laboratory.reports import not_corrected
@@ -122,7 +122,7 @@ def causes(user: User, scope: RecallScope) -> sa.Select[int]:
         raise ScopeTooWide
     query = sa.select(Batch.id).where(visible_to(user, Batch.producer_id, Batch.division_code))
     if numbers := _words(scope.lots):
-        query = query.where(Batch.lot_number.in_(_as_written(Batch.lot_number, numbers, query)))
+        query = query.where(Batch.lot_number.in_(_as_written(Batch.lot_number, Batch.lot_fold, numbers, query)))
     if scope.producer:
         query = query.where(Batch.producer.has(Organisation.name.icontains(scope.producer, autoescape=True)))
     if scope.site:
@@ -145,14 +145,17 @@ def causes(user: User, scope: RecallScope) -> sa.Select[int]:
 
 
 def _as_written(
-    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], typed: list[str], rows: sa.Select[int]
+    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    folded: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
+    typed: list[str],
+    rows: sa.Select[int],
 ) -> list[str]:
     """Numbers as rows have them: as they were typed, or where there is none, all that are alike (`folding.fold`)."""
     exact = set(db.session.scalars(rows.with_only_columns(column).where(column.in_(typed)).distinct()))
     rest = [fold(number) for number in typed if number not in exact]
     if not rest:
         return typed
-    alike = rows.with_only_columns(column).where(fold_column(column).in_(rest)).distinct()
+    alike = rows.with_only_columns(column).where(folded.in_(rest)).distinct()
     return [*typed, *(number for number in db.session.scalars(alike) if number is not None)]
 
 
@@ -236,7 +239,9 @@ def _touched(scope: RecallScope) -> sa.Select[int]:
     conditions: list[sa.ColumnElement[bool]] = [not_replaced()]
     if scope.input_lot:
         used = sa.select(Record.id).where(not_replaced())
-        conditions.append(Record.input_lot.in_(_as_written(Record.input_lot, [scope.input_lot], used)))
+        conditions.append(
+            Record.input_lot.in_(_as_written(Record.input_lot, Record.input_lot_fold, [scope.input_lot], used))
+        )
     for column, text in (
         (Record.product_name, scope.input_name),
         (Record.active_ingredient, scope.ingredient),

@@ -12,6 +12,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import ProductKind, Site
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
+from trace_app.folding import folded
 from trace_app.inputs.models import StockLot
 from trace_app.media.models import Document, Photo
 from trace_app.values import StoredJson
@@ -61,6 +62,7 @@ class Record(Model):
         sa.Index("ix_records_batch_id_happened_on", "batch_id", "happened_on"),
         sa.Index("ix_records_site_id_happened_on", "site_id", "happened_on"),
         sa.Index("ix_records_input_lot", "input_lot", postgresql_ops={"input_lot": "text_pattern_ops"}),
+        sa.Index("ix_records_input_lot_fold", "input_lot_fold", postgresql_ops={"input_lot_fold": "text_pattern_ops"}),
         sa.CheckConstraint("(type = 'stage') = (stage_code IS NOT NULL)", "stage_code"),
         sa.CheckConstraint(
             "(batch_id IS NULL) = (site_id IS NOT NULL) AND (site_id IS NULL) = (season_until IS NULL)", "scope"
@@ -93,6 +95,7 @@ class Record(Model):
     source: Mapped[str | None] = mapped_column(sa.String(80))
     """Who supplied an input."""
     input_lot: Mapped[str | None] = mapped_column(sa.String(40))
+    input_lot_fold: Mapped[str | None] = mapped_column(sa.String(40), folded("input_lot"), deferred=True)
     stock_id: Mapped[int | None] = mapped_column(sa.ForeignKey("stock_lots.id"), index=True)
     """The stock lot it was taken from, where the producer keeps stock."""
     dose: Mapped[Decimal | None] = mapped_column(sa.Numeric(12, 3))

@@ -208,7 +208,7 @@ def _alike(kept: object, sent: object) -> bool:
 _NOTHING: dict[str, object] = {
     column.name: column.default.arg if column.default is not None and not column.default.is_callable else None
     for column in Record.__table__.columns
-    if column.name not in {"id", "created_at"}
+    if column.name not in {"id", "created_at"} and column.computed is None
 }
 _KNOWN = sa.select(Record.id).where(
     Record.producer_id == sa.bindparam("producer_id"), Record.entry_key == sa.bindparam("entry_key")

@@ -489,9 +489,7 @@ def find_shipments(user: User, *, search: str = "", direction: str = "", page: i
     """
     query = _whole(db.select(Shipment).where(seen_by(user))).order_by(Shipment.departed_at.desc(), Shipment.id.desc())
     if search:
-        lots = (
-            sa.select(ShipmentLine.shipment_id).join(Batch).where(Batch.lot_number.icontains(search, autoescape=True))
-        )
+        lots = sa.select(ShipmentLine.shipment_id).join(Batch).where(batches.has_number(search))
         query = query.where(
             sa.or_(
                 *(

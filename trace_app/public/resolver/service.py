@@ -17,7 +17,7 @@ from qr.codes import InvalidCode
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, Site
 from trace_app.extensions import db
-from trace_app.folding import fold, fold_column
+from trace_app.folding import fold
 from trace_app.labels.service import ScannedLabel, code_of_sscc, label_of_code, opens_by_link
 from trace_app.language import named
 from trace_app.public.resolver.digital_link import DigitalLink
@@ -159,7 +159,7 @@ def lot_by_link(gtin: str, lot: str) -> Batch:
     )
     batch: Batch | None = db.session.scalar(query.where(Batch.lot_number == lot))
     if batch is None:
-        batch = db.session.scalar(query.where(fold_column(Batch.lot_number) == fold(lot)))
+        batch = db.session.scalar(query.where(Batch.lot_fold == fold(lot)))
     if batch is None:
         raise Unknown
     return batch
