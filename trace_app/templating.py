@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import rcssmin
 from flask import Blueprint, Flask, Response, abort, current_app, request, url_for
@@ -20,6 +21,7 @@ from jinja2 import pass_context
 from jinja2.ext import Extension
 from jinja2.runtime import Context
 from markupsafe import Markup
+from werkzeug.exceptions import HTTPException
 
 from qr.codes import format_code
 from trace_app.accounts.access import acting_user, public
@@ -167,9 +169,20 @@ def status_of(form: Form) -> int:
 
 
 def other_language_url() -> str:
-    """This page in the other language."""
-    query = request.args.to_dict() | {"lang": "en" if language() == "zh" else "zh"}
-    return url_for(request.endpoint or "public.home", **{**(request.view_args or {}), **query})
+    """This page in the other language; of a page that only a form leads to, the page with that form."""
+    wished = "en" if language() == "zh" else "zh"
+    for address in (urlsplit(request.url), urlsplit(request.referrer or "")):
+        if address.netloc == request.host and _can_be_opened(address.path):
+            return f"{address.path}?{urlencode({**dict(parse_qsl(address.query)), 'lang': wished})}"
+    return url_for("public.home", lang=wished)
+
+
+def _can_be_opened(path: str) -> bool:
+    try:
+        current_app.create_url_adapter(request).match(path, method="GET")  # type: ignore[union-attr]
+    except HTTPException:
+        return False
+    return True
 
 
 @cache

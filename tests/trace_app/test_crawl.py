@@ -164,7 +164,7 @@ class Crawl:
             data = {name: values for name, values in data.items() if name == "csrf_token"}
         if form.method == "POST":
             kind = "multipart/form-data" if form.multipart else "application/x-www-form-urlencoded"
-            answer = self._client.post(action, data=data, content_type=kind)
+            answer = self._client.post(action, data=data, content_type=kind, headers={"Referer": HERE + address})
         else:
             answer = self._client.get(urlsplit(action).path, query_string=data)
         where = f"{address}: the form to {action}, {state}"
@@ -176,10 +176,19 @@ class Crawl:
                 self.faults.append(f"{where}: leads to {to}, which is none")
         elif answer.status_code in KNOWN_REFUSALS:
             page = Page(answer.text) if answer.mimetype == "text/html" else None
+            if page and not self._speaks_both(page):
+                self.faults.append(f"{where}: the other language leads nowhere")
             if page and not page.reasons and (page.forms or page.title.strip() in map(str, MEANINGS.values())):
                 self.faults.append(f"{where}: refused without a reason, {page.alerts}, {sorted(page.marked)}")
         elif answer.status_code != 200:
             self.faults.append(f"{where}: gives {answer.status_code} {Page(answer.text).title.strip()}")
+
+    def _speaks_both(self, page: Page) -> bool:
+        """Whether a page that a form came back on has its link to the other language, and it leads to a page."""
+        switches = [link for link in page.links if "lang=" in link]
+        answers = [self._client.get(link, follow_redirects=True).status_code for link in switches]
+        self._client.delete_cookie("lang")
+        return bool(switches) and {200, *KNOWN_REFUSALS}.issuperset(answers)
 
 
 @pytest.mark.parametrize("role", ROLES)
