@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib.resources
 import io
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fontTools.ttLib import TTFont
+    from uharfbuzz import Face
 
 REGULAR = 400
 BOLD = 700
@@ -42,22 +43,20 @@ class LabelFont:
 
     def __init__(self, characters: Iterable[str], weight: int) -> None:
         # Here: a web server has no need of them until someone prints.
-        from fontTools import subset
+        import uharfbuzz as harfbuzz
         from fontTools.ttLib import TTFont
-        from fontTools.varLib import instancer
 
-        font = TTFont(io.BytesIO(_FILE.read_bytes()), lazy=True)
-        known = font.getBestCmap()
+        face = _face()
         self.characters = frozenset(characters)
-        for character in sorted(self.characters):
-            if ord(character) not in known:
-                raise MissingGlyph(character)
-        options = subset.Options(hinting=False, layout_features=[], notdef_outline=True)
-        options.drop_tables += _DROPPED_TABLES
-        subsetter = subset.Subsetter(options)
-        subsetter.populate(unicodes=[ord(character) for character in self.characters])
-        subsetter.subset(font)
-        self._font = instancer.instantiateVariableFont(font, {"wght": BOLD if weight == CODE else weight})
+        codes = {ord(character) for character in self.characters}
+        if lacking := codes - set(face.unicodes):
+            raise MissingGlyph(chr(min(lacking)))
+        asked = harfbuzz.SubsetInput()
+        asked.sets(harfbuzz.SubsetInputSets.UNICODE).set(codes)
+        asked.sets(harfbuzz.SubsetInputSets.DROP_TABLE_TAG).update(map(_tag, _DROPPED_TABLES))
+        asked.flags = harfbuzz.SubsetFlags.NO_HINTING | harfbuzz.SubsetFlags.NOTDEF_OUTLINE
+        asked.pin_axis_location(face, "wght", BOLD if weight == CODE else weight)
+        self._font = TTFont(io.BytesIO(harfbuzz.subset(face, asked).blob.data))
         if weight == CODE:
             _set_in_cells(self._font)
         out = io.BytesIO()
@@ -103,6 +102,19 @@ class LabelFont:
             glyphs[name].draw(TransformPen(pen, (scale, 0, 0, -scale, x, y)))
             x += self._metrics[name][0] * scale
         return str(pen.getCommands())
+
+
+@cache
+def _face() -> Face:
+    """The whole font, which the system reads from its file where it is needed."""
+    import uharfbuzz as harfbuzz
+
+    return harfbuzz.Face(harfbuzz.Blob.from_file_path(str(_FILE)))
+
+
+def _tag(name: str) -> int:
+    """A table's name as the number that OpenType takes it for."""
+    return int.from_bytes(name.encode(), "big")
 
 
 def _set_in_cells(font: TTFont) -> None:
