@@ -72,6 +72,7 @@ clean: ## Delete the virtual environment and caches; data in var/ stays
 	@mkdir -p trace_app/static/vendor
 	@cp trace_app/web/node_modules/zxing-wasm/dist/iife/reader/index.js trace_app/static/vendor/zxing-reader.js
 	@cp trace_app/web/node_modules/zxing-wasm/dist/reader/zxing_reader.wasm trace_app/static/vendor/zxing-reader.wasm
+	@cp trace_app/web/node_modules/tus-js-client/dist/tus.min.js trace_app/static/vendor/tus.js
 	@touch $@
 
 .venv/.node: .venv/.dev tests/node/package-lock.json tests/node/install.py bin/npm.py

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 HEAD = 12
-"""As many bytes of its beginning tell whether a file may be a clip at all."""
+"""So many bytes of its beginning tell whether a file may be a clip at all."""
 EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _DOCTYPE = b"\x42\x82"
