@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from media_store import LocalStore, StoreUnavailable
+from media_store import LocalStore, MediaNotFound, StoreUnavailable
 from media_store.clips import MAX_BYTES
+from media_store.s3 import S3Store
 from tests.films import h264
+from tests.media_store.test_stores import KEY, SECRET, s3_endpoint
 from tests.trace_app.clipping import TUS, UPLOADS, begin, clips, metadata, offset_of, only_clip, patch, send
 from tests.world import Actor, World, at_once
 from trace_app.clips.models import ClipPart, ClipUpload
@@ -22,6 +24,9 @@ from trace_app.clips.uploads import MAX_CLIPS, MOST_UNFINISHED, PART_MB, look_af
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.media.models import ClipVerdict
+
+__all__ = ["s3_endpoint"]
+
 
 FILM = h264()
 
@@ -437,6 +442,35 @@ def test_a_browser_without_scripts_sends_a_clip_by_the_form(world: World, folder
     with world.app.app_context():
         assert db.session.scalar(sa.select(sa.func.count()).select_from(ClipPart)) == 0
         assert db.session.scalar(sa.select(sa.func.count()).select_from(ClipUpload).filter_by(clip_id=None)) == 0
+
+
+def test_a_bucket_keeps_clips_as_a_folder_does(world: World, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = S3Store("media", endpoint_url=s3_endpoint, region="us-east-1", access_key=KEY, secret_key=SECRET)
+    monkeypatch.setitem(world.app.extensions, "media_store", store)
+    actor, _batch_id, record_id = _record(world)
+    client = world.client(actor)
+    place = begin(client, record_id, len(FILM)).location
+    patch(client, place, 0, FILM[:20_000])
+    with world.app.app_context():
+        [part] = [row.key for row in db.session.scalars(sa.select(ClipPart))]
+    assert store.size(part) == 20_000
+    patch(client, place, 20_000, FILM[20_000:])
+    clip = only_clip(world)
+    assert clip.sha256 == hashlib.sha256(FILM).hexdigest()
+    with pytest.raises(MediaNotFound):
+        store.size(part)
+    path = f"/clips/{clip.name}"
+    assert client.get(f"{path}/original").data == FILM
+    assert client.get(f"{path}/original", headers={"Range": "bytes=30000-30099"}).data == FILM[30_000:30_100]
+    assert client.get(f"{path}.mp4", headers={"Range": "bytes=0-"}).status_code == 206
+    assert client.get(f"{path}-poster.webp").mimetype == "image/webp"
+    place = begin(client, record_id, len(FILM)).location
+    patch(client, place, 0, FILM[:20_000])
+    with world.app.app_context():
+        [part] = [row.key for row in db.session.scalars(sa.select(ClipPart))]
+    client.post(f"{place}/give-up")
+    with pytest.raises(MediaNotFound):
+        store.size(part)
 
 
 def test_names_of_files_are_shown_as_text(world: World, folder: Path) -> None:

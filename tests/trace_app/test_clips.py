@@ -194,7 +194,8 @@ def test_a_clip_that_is_none_is_told_to_its_producer_alone(
     page = filmed.client.get(f"/records/{filmed.record_id}/clips").text
     assert "视频“坏的.mp4”没有收下" in page
     assert words in page
-    assert "坏的" in filmed.client.get(f"/batches/{filmed.batch_id}").text
+    assert "坏的" in filmed.client.get(f"/records/{filmed.record_id}").text
+    assert "坏的" not in filmed.client.get(f"/batches/{filmed.batch_id}").text
     public = world.client().get(f"/{filmed.code}").text
     assert "坏的" not in public
     assert clip.name not in public

@@ -29,7 +29,7 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
-from trace_app.media.models import Clip, ClipVerdict
+from trace_app.media.models import Clip
 from trace_app.media.service import media_store
 from trace_app.plain_text import without_unseen
 from trace_app.records.models import Record
@@ -270,7 +270,7 @@ def _held(record: Record) -> Record:
 
 def has_room(record: Record, under_way: int = 0) -> bool:
     """Whether one more clip may be added to a record."""
-    return sum(clip.verdict in {None, ClipVerdict.READY} for clip in record.clips) + under_way < MAX_CLIPS
+    return len(record.clips_standing) + under_way < MAX_CLIPS
 
 
 def _must_have_room(record: Record, under_way: int = 0) -> None:

@@ -141,6 +141,11 @@ class Record(Model):
         return [clip for clip in self.clips if clip.is_ready]
 
     @property
+    def clips_standing(self) -> list[Clip]:
+        """The clips that can be shown, and those that are still to be looked at."""
+        return [clip for clip in self.clips if clip.is_ready or clip.verdict is None]
+
+    @property
     def label_days(self) -> int | None:
         """The interval that the label of the input asks for, where the producer keeps stock of it."""
         use = self.stock.product.use_on(self.kind_code) if self.stock is not None else None
