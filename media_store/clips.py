@@ -80,12 +80,12 @@ def look_at_clip(path: str) -> ClipSeen:
         if milliseconds > (MAX_SECONDS + SECONDS_OVER) * 1000:
             raise NotAClip(Refusal.TOO_LONG)
         codec = int(clip.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("ascii", "replace").strip("\0 ")
-        frames = _frames_of(clip, path)
+        size, frames = _frames_of(clip, path)
     finally:
         clip.release()
     if not frames:
         raise NotAClip(Refusal.NO_PICTURE)
-    height, width = frames[0].shape[:2]
+    height, width = size
     poster = next((frame for frame in frames if frame.std() > FLAT), frames[0])
     return ClipSeen(width, height, milliseconds, codec, _poster(poster), _sheet(frames))
 
@@ -107,18 +107,22 @@ def _length_of(clip: cv2.VideoCapture) -> int:
     return round(last)
 
 
-def _frames_of(clip: cv2.VideoCapture, path: str) -> list[MatLike]:
-    """Frames from all over a clip, made small; at least its first where one can be decoded at all."""
+def _frames_of(clip: cv2.VideoCapture, path: str) -> tuple[tuple[int, int], list[MatLike]]:
+    """Height and width of a clip's frames, and some from all over it, made small at once; at least its first where one
+    can be decoded at all.
+    """
     import cv2
 
     frames: list[MatLike] = []
+    size = (0, 0)
     count, end = int(clip.get(cv2.CAP_PROP_FRAME_COUNT)), time.monotonic() + ENOUGH_S
     places = sorted({int((number + 0.5) / FRAMES * count) for number in range(FRAMES)}) if count > 0 else []
     for place in places:
         clip.set(cv2.CAP_PROP_POS_FRAMES, place)
         read, frame = clip.read()
         if read:
-            frames.append(frame)
+            size = size if frames else frame.shape[:2]
+            frames.append(_small(frame, POSTER_SIDE))
         if time.monotonic() > end:
             break
     if not frames:
@@ -126,8 +130,9 @@ def _frames_of(clip: cv2.VideoCapture, path: str) -> list[MatLike]:
         again = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
         read, frame = again.read()
         again.release()
-        frames = [frame] if read else []
-    return frames
+        if read:
+            size, frames = frame.shape[:2], [_small(frame, POSTER_SIDE)]
+    return size, frames
 
 
 def _small(frame: MatLike, side: int) -> MatLike:

@@ -38,12 +38,12 @@ def checked_files() -> Iterator[CheckedFile]:
     :raises StoreUnavailable: where the store does not answer; that says nothing of the files.
     """
     store = media_store()
-    for key, sha256 in _files_kept():
+    for key, sha256 in kept_files():
         yield CheckedFile(key, _state_of(store, key, sha256))
 
 
-def _files_kept() -> Iterator[tuple[str, str | None]]:
-    """The keys of all files, with their hashes where they have any."""
+def kept_files() -> Iterator[tuple[str, str | None]]:
+    """The keys of all photos, documents and clips, with their hashes where they have any."""
     for model in (Photo, Document, Clip):
         last = 0
         while rows := list(db.session.scalars(db.select(model).where(model.id > last).order_by(model.id).limit(ROWS))):
