@@ -112,7 +112,7 @@ def test_a_clip_goes_from_a_phone_to_a_page_where_it_plays(grower: Grower, film:
     video = phone.locator("video")
     assert video.evaluate("(v) => v.networkState === 3 || v.buffered.length") == 0
     # The digest that the platform shows is the file's.
-    phone.get_by_text("看 12 个画面").click()
+    phone.get_by_text("看从头到尾的画面").click()
     expect(phone.get_by_text(hashlib.sha256(FILM).hexdigest())).to_be_visible()
     with phone.expect_response(lambda answer: answer.url.endswith(".mp4") and answer.status == 206):
         video.evaluate("(v) => { v.muted = true; return v.play(); }")

@@ -17,9 +17,9 @@ from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.catalogue.models import Product, Site
-from trace_app.clips.models import ClipPart
 from trace_app.certificates.models import CertificateType
 from trace_app.certificates.reminders import check_due_certificates
+from trace_app.clips.models import ClipPart
 from trace_app.clock import SHANGHAI, today
 from trace_app.db.append_only import lifted
 from trace_app.db.base import utc_now
