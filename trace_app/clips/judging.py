@@ -13,12 +13,14 @@ from media_store.clips import seen_in_clip
 from media_store.confined import TookTooMuch
 from media_store.containers import NotAClip, Refusal, container_of
 from media_store.photos import CONTENT_TYPE
+from trace_app.batches.freshness import hold_in_order
 from trace_app.clips.models import ClipPart, ClipUpload
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.extensions import db, jobs
 from trace_app.media.models import Clip, ClipKind, ClipVerdict
 from trace_app.media.service import CLIP_TYPES, media_store
+from trace_app.records.filmed import lots_of_clip
 from trace_app.settings import settings
 from trace_app.values import Facts
 
@@ -50,6 +52,8 @@ def judge_clip(clip_id: int) -> None:
         except NotAClip as error:
             facts = {"verdict": ClipVerdict(error.refusal.value)}
     with transaction():
+        # Its verdict is on the pages of these.
+        hold_in_order(db.session.connection(), lots_of_clip(clip_id))
         clip = db.session.get_one(Clip, clip_id)
         if clip.verdict is None:
             for column, value in facts.items():

@@ -31,7 +31,8 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.media.models import Clip
 from trace_app.media.service import clip_by_name, media_store
-from trace_app.records.service import batches_of, latest, own_record, record_for, record_of_clip
+from trace_app.records.filmed import record_of_clip
+from trace_app.records.service import batches_of, latest, own_record, record_for
 from trace_app.templating import STATIC, register_words, status_of
 
 views = Blueprint("clips", __name__)

@@ -26,10 +26,9 @@ from trace_app.db.session import insert_into
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.models import InputProduct, LabelUse, StockLot
-from trace_app.media.models import Clip
 from trace_app.media.service import keep_photos
 from trace_app.records.coverage import covered_lots, records_covering
-from trace_app.records.models import Record, RecordType, record_batches, record_clips
+from trace_app.records.models import Record, RecordType, record_batches
 from trace_app.records.series import LoggerFile, copy_of, keep_series
 from trace_app.values import Facts
 
@@ -39,12 +38,6 @@ def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
 
 
 shown_on_trace_pages(Record, lambda record: covered_lots(Record.id.in_([record.id, record.replaces_id])))
-shown_on_trace_pages(
-    Clip,
-    lambda clip: covered_lots(
-        Record.id.in_(sa.select(record_clips.c.record_id).where(record_clips.c.clip_id == clip.id))
-    ),
-)
 judged_by_rules(LabelUse, lambda use: _with_stock_of(use.product_id))
 judged_by_rules(InputProduct, lambda product: _with_stock_of(product.id))
 judged_by_rules(StockLot, lambda stock: covered_lots(Record.stock_id == stock.id))
@@ -497,19 +490,6 @@ def record_for(user: User, record_id: int) -> Record:
     if place is None or not may_see(user, record.producer_id, place.division_code):
         raise NotFound
     return record
-
-
-def record_of_clip(clip: Clip) -> int:
-    """The id of a record that carries a clip.
-
-    :raises NotFound: where there is none.
-    """
-    record_id: int | None = db.session.scalar(
-        sa.select(record_clips.c.record_id).where(record_clips.c.clip_id == clip.id).order_by(record_clips.c.record_id)
-    )
-    if record_id is None:
-        raise NotFound
-    return record_id
 
 
 def own_record(user: User, record_id: int) -> Record:
