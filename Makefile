@@ -43,6 +43,7 @@ bench: .venv/.node ## Measure, against peers in the same run
 	$(BIN)/python benchmarks/labels.py
 	$(BIN)/python benchmarks/records.py
 	$(BIN)/python benchmarks/recall.py
+	$(BIN)/python benchmarks/clips.py
 	$(BIN)/python benchmarks/scan.py
 
 lock: ## Pin the dependencies anew, with hashes (needs uv)
@@ -72,6 +73,7 @@ clean: ## Delete the virtual environment and caches; data in var/ stays
 	@mkdir -p trace_app/static/vendor
 	@cp trace_app/web/node_modules/zxing-wasm/dist/iife/reader/index.js trace_app/static/vendor/zxing-reader.js
 	@cp trace_app/web/node_modules/zxing-wasm/dist/reader/zxing_reader.wasm trace_app/static/vendor/zxing-reader.wasm
+	@cp trace_app/web/node_modules/tus-js-client/dist/tus.min.js trace_app/static/vendor/tus.js
 	@touch $@
 
 .venv/.node: .venv/.dev tests/node/package-lock.json tests/node/install.py bin/npm.py

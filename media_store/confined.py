@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +30,13 @@ MEMORY_MB = 256
 SECONDS = 20
 GRACE_S = 5
 """Seconds of the clock that a decoder has beyond those of the processor."""
-_ROOT = Path(__file__).parents[1]
+_ENVIRONMENT = {
+    "PYTHONPATH": str(Path(__file__).parents[1]),
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    # Each thread would reserve 64 MB of addresses, of which memory is counted.
+    "MALLOC_ARENA_MAX": "2",
+}
 _turns = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -44,7 +51,8 @@ class NoTurn(RuntimeError):
 def confined(decode: Callable[P, R], *, memory_mb: int = MEMORY_MB, seconds: int = SECONDS) -> Callable[P, R]:
     """The same function, run in a process of its own each time.
 
-    Its arguments, its value and what it raises are pickled. Its module should load little.
+    Its arguments, its value and what it raises are pickled. Its module should load little. The process stands in an
+    empty folder.
 
     :param decode: a function that stands in a module.
     :param memory_mb: what it may take, beside its modules.
@@ -56,15 +64,16 @@ def confined(decode: Callable[P, R], *, memory_mb: int = MEMORY_MB, seconds: int
         if not _turns.acquire(timeout=PATIENCE_S):
             raise NoTurn
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", "media_store.confined"],
-                input=task,
-                capture_output=True,
-                cwd=_ROOT,
-                env={"PATH": os.environ.get("PATH", ""), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                timeout=seconds + GRACE_S,
-                check=False,
-            )
+            with tempfile.TemporaryDirectory(prefix="confined-") as nothing:
+                done = subprocess.run(
+                    [sys.executable, "-m", "media_store.confined"],
+                    input=task,
+                    capture_output=True,
+                    cwd=nothing,
+                    env=_ENVIRONMENT | {"PATH": os.environ.get("PATH", "")},
+                    timeout=seconds + GRACE_S,
+                    check=False,
+                )
         except subprocess.TimeoutExpired as error:
             raise TookTooMuch(f"not decoded after {seconds} s") from error
         finally:

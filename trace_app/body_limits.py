@@ -30,6 +30,16 @@ def takes_uploads(view: View) -> View:
     return view
 
 
+def takes_bytes(most: int) -> Callable[[View], View]:
+    """A body of so many bytes may be sent to the view, which reads it as it comes."""
+
+    def mark(view: View) -> View:
+        view.takes_bytes = most  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 def init_app(app: Flask) -> None:
     """Set the limits up: before what reads the body, such as the CSRF check, and behind what refuses a visitor."""
     app.config["MAX_CONTENT_LENGTH"] = WITHOUT_FILES
@@ -37,8 +47,11 @@ def init_app(app: Flask) -> None:
 
 
 def _limit() -> None:
+    view = current_app.view_functions.get(request.endpoint or "")
     if _takes_uploads():
         request.max_content_length = settings().max_upload_mb * 1024 * 1024
+    elif most := getattr(view, "takes_bytes", 0):
+        request.max_content_length = most
 
 
 def _takes_uploads() -> bool:

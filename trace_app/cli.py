@@ -113,7 +113,7 @@ users = AppGroup("users", help="People who sign in.")
 tokens = AppGroup("tokens", help="Bearer tokens for the API.")
 kinds = AppGroup("kinds", help="Product kinds.")
 keys = AppGroup("keys", help="The keys of label codes.")
-media = AppGroup("media", help="Photos and documents.")
+media = AppGroup("media", help="Photos, documents and clips.")
 
 
 @organisations.command("create")
@@ -239,7 +239,7 @@ def rotate_key() -> None:
 @media.command("check")
 @plainly
 def check_media() -> None:
-    """Read all photos and documents, and name those that are missing or were altered; it ends with 1 if any are."""
+    """Read all photos, documents and clips, and name what is missing or was altered; it ends with 1 if anything is."""
     states: Counter[FileState] = Counter()
     try:
         for key, state in checked_files():

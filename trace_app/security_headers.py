@@ -7,8 +7,9 @@ from flask import Flask, Response, g
 from config import Settings
 
 _POLICY = (
-    "default-src 'none'; script-src {script}; style-src {style}; img-src 'self' data:; font-src 'self';"
-    " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+    "default-src 'none'; script-src {script}; style-src {style}; img-src 'self' data:; media-src 'self';"
+    " font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none';"
+    " manifest-src 'self'"
 )
 
 

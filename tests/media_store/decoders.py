@@ -44,3 +44,7 @@ def talk() -> str:
 def write_a_file(path: str) -> None:
     with open(path, "wb") as out:
         out.write(b"x")
+
+
+def what_is_here() -> list[str]:
+    return os.listdir()

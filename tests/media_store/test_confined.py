@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -23,6 +25,7 @@ from tests.media_store.decoders import (
     never_end,
     sleep_on,
     talk,
+    what_is_here,
     whose_process,
     write_a_file,
 )
@@ -58,6 +61,16 @@ def test_who_only_waits_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_written_to_a_disk(tmp_path: object) -> None:
     with pytest.raises((TookTooMuch, OSError)):
         confined(write_a_file)(f"{tmp_path}/x")
+
+
+def test_the_process_stands_in_an_empty_folder_which_goes_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert confined(what_is_here)() == []
+    with pytest.raises(TookTooMuch):
+        confined(be_killed, seconds=1)()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_secret_of_the_platform_is_in_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ AUDIT_ACTIONS = {
     "edit": _("修改了"),
     "release": _("放行了"),
     "correct": _("更正了"),
+    "add-clip": _("给一条记录加了视频"),
     "correct-record": _("更正了一条记录"),
     "close": _("结束了"),
     "recall": _("召回了"),

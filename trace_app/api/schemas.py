@@ -132,6 +132,18 @@ class RecordIn(Body):
     values: dict[str, str | int | float] = Field({}, description="The stage's own fields by code.")
 
 
+class RecordClip(BaseModel):
+    """A clip that a record carries."""
+
+    sha256: str
+    milliseconds: int
+    received_at: datetime
+    poster: str
+    film: str | None = Field(
+        description="Where every browser plays it; null where its format is kept as evidence alone."
+    )
+
+
 class RecordOut(BaseModel):
     id: int
     type: str
@@ -155,6 +167,7 @@ class RecordOut(BaseModel):
     values: dict[str, Any]
     replaces_id: int | None
     photos: list[str]
+    clips: list[RecordClip]
 
 
 class RecordHeader(BaseModel):

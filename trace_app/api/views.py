@@ -325,7 +325,17 @@ def _batch(row: Batch) -> schemas.BatchOut:
 
 def _record(row: Record) -> schemas.RecordOut:
     photos = [address_of("public.photo", name=photo.name) for photo in row.photos]
-    return _read(schemas.RecordOut, row, stage=row.stage_code, title=record_title(row), photos=photos)
+    clips = [
+        schemas.RecordClip(
+            sha256=clip.sha256 or "",
+            milliseconds=clip.milliseconds or 0,
+            received_at=clip.created_at,
+            poster=address_of("clips.picture", name=clip.name, picture="poster"),
+            film=address_of("clips.film", name=clip.name) if clip.plays else None,
+        )
+        for clip in row.clips_ready
+    ]
+    return _read(schemas.RecordOut, row, stage=row.stage_code, title=record_title(row), photos=photos, clips=clips)
 
 
 def _traced(row: Record, interval: Interval | None) -> schemas.TraceRecord:

@@ -19,6 +19,7 @@ from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.catalogue.models import Product, Site
 from trace_app.certificates.models import CertificateType
 from trace_app.certificates.reminders import check_due_certificates
+from trace_app.clips.models import ClipPart
 from trace_app.clock import SHANGHAI, today
 from trace_app.db.append_only import lifted
 from trace_app.db.base import utc_now
@@ -32,7 +33,7 @@ from trace_app.flow.genealogy.service import link_lots
 from trace_app.labels import packing, printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
-from trace_app.media.models import Document, Photo
+from trace_app.media.check import kept_files
 from trace_app.media.service import media_store
 from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls.forms import NoticeForm
@@ -190,13 +191,10 @@ def overview() -> str:
 
 
 def _clear() -> None:
-    for photo in db.session.scalars(db.select(Photo)):
-        media_store().delete(photo.key)
-        media_store().delete(photo.thumbnail_key)
-    for key in db.session.scalars(db.select(PrintVolume.file_key)):
+    parts = [part.key for part in db.session.scalars(db.select(ClipPart))]
+    kept = [key for key, _sha256 in kept_files()]
+    for key in [*parts, *kept, *db.session.scalars(db.select(PrintVolume.file_key))]:
         media_store().delete(key)
-    for document in db.session.scalars(db.select(Document)):
-        media_store().delete(document.key)
     with transaction(), lifted(db.session.connection()):
         for table in reversed(db.metadata.sorted_tables):
             if table.name not in KEPT:

@@ -223,6 +223,8 @@ def _wants_json() -> bool:
 
 def _kept(record: Record) -> ResponseReturnValue:
     place = url_for("batches.show", batch_id=record.batch_id) if record.batch_id else url_for("field.home")
+    if record.type is RecordType.VIDEO and not record.video_url and not record.replaces_id:
+        place = url_for("clips.of_record", record_id=record.id)
     # Who sends what was entered earlier is not going to a page that could tell of it.
     if not _wants_json() or request.headers.get("X-Watched"):
         flash(_("更正已记下，原记录保留。") if record.replaces_id else _("已记下。"))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from media_store import MediaNotFound, MediaStore
 from trace_app.extensions import db
-from trace_app.media.models import Document, Photo
+from trace_app.media.models import Clip, Document, Photo
 from trace_app.media.service import media_store
 
 ROWS = 500
@@ -31,25 +31,28 @@ class CheckedFile(NamedTuple):
 
 
 def checked_files() -> Iterator[CheckedFile]:
-    """Read all photos and documents and compare them with the hashes that were taken of them on receipt.
+    """Read all photos, documents and clips and compare them with the hashes that were taken of them on receipt.
 
-    Of a thumbnail, which is made of its photo, it is only told whether it is there.
+    Of a thumbnail or poster, which is made of its photo or clip, it is only told whether it is there.
 
     :raises StoreUnavailable: where the store does not answer; that says nothing of the files.
     """
     store = media_store()
-    for key, sha256 in _files_kept():
+    for key, sha256 in kept_files():
         yield CheckedFile(key, _state_of(store, key, sha256))
 
 
-def _files_kept() -> Iterator[tuple[str, str | None]]:
-    """The keys of all files, with their hashes where they have any."""
-    for model in (Photo, Document):
+def kept_files() -> Iterator[tuple[str, str | None]]:
+    """The keys of all photos, documents and clips, with their hashes where they have any."""
+    for model in (Photo, Document, Clip):
         last = 0
         while rows := list(db.session.scalars(db.select(model).where(model.id > last).order_by(model.id).limit(ROWS))):
             last = rows[-1].id
+            # Of a clip that was refused, or still waits, nothing is kept.
+            rows = [row for row in rows if not isinstance(row, Clip) or row.is_ready]
             files: list[tuple[str, str | None]] = [(row.key, row.sha256) for row in rows]
             files += [(row.thumbnail_key, None) for row in rows if isinstance(row, Photo)]
+            files += [(key, None) for row in rows if isinstance(row, Clip) for key in (row.poster_key, row.sheet_key)]
             db.session.rollback()
             yield from files
 

@@ -1,12 +1,103 @@
 from __future__ import annotations
 
+import enum
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trace_app.db.base import UtcDateTime, utc_now
+from media_store.clips import MAX_BYTES, MAX_SECONDS, SECONDS_OVER
+from media_store.containers import Hidden, Refusal
+from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+
+
+class ClipVerdict(enum.StrEnum):
+    """What became of a clip that was looked at; all but the first are why it isn't kept."""
+
+    READY = "ready"
+    NO_CLIP = Refusal.NO_CLIP.value
+    CUT_OFF = Refusal.CUT_OFF.value
+    NO_PICTURE = Refusal.NO_PICTURE.value
+    TOO_LONG = Refusal.TOO_LONG.value
+    TOO_LARGE = Refusal.TOO_LARGE.value
+
+
+class ClipKind(enum.StrEnum):
+    """What the file of a clip is, whatever its name says: MP4 and its kin, or WebM and Matroska."""
+
+    MP4 = "mp4"
+    WEBM = "webm"
+
+
+class Clip(Model):
+    """A piece of film as it was received, byte by byte. It is looked at once, by a job, which says what it is."""
+
+    __tablename__ = "clips"
+    __table_args__ = (
+        sa.CheckConstraint(f"bytes BETWEEN 1 AND {MAX_BYTES}", "bytes"),
+        sa.CheckConstraint(f"milliseconds BETWEEN 0 AND {(MAX_SECONDS + SECONDS_OVER) * 1000}", "milliseconds"),
+        sa.CheckConstraint("width > 0 AND height > 0", "size"),
+        sa.CheckConstraint(
+            "(verdict IS NULL) = (judged_at IS NULL) AND (verdict IS NULL) = (sha256 IS NULL)", "judged"
+        ),
+        sa.CheckConstraint(
+            " AND ".join(
+                f"(verdict IS NOT NULL AND verdict = 'ready') = ({column} IS NOT NULL)"
+                for column in ("ending", "plays", "hidden", "codec", "width", "height", "milliseconds")
+            ),
+            "seen",
+        ),
+        sa.Index(
+            "ix_clips_waiting",
+            "id",
+            sqlite_where=sa.text("verdict IS NULL"),
+            postgresql_where=sa.text("verdict IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    """Random: the clip's part in its web address and its keys in the store."""
+    organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
+    file_name: Mapped[str] = mapped_column(sa.String(120))
+    """The file's name where it came from."""
+    bytes: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    """When all of it had come in."""
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+    verdict: Mapped[ClipVerdict | None] = mapped_column(one_of(ClipVerdict, "verdict"))
+    judged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sha256: Mapped[str | None] = mapped_column(sa.String(64))
+    ending: Mapped[ClipKind | None] = mapped_column(one_of(ClipKind, "ending"))
+    plays: Mapped[bool | None]
+    """Whether every browser plays it; others are kept as evidence."""
+    hidden: Mapped[str | None] = mapped_column(sa.String(2000))
+    """Boxes of the file that the public doesn't get, as numbers with colons."""
+    codec: Mapped[str | None] = mapped_column(sa.String(8))
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    milliseconds: Mapped[int | None]
+
+    @property
+    def key(self) -> str:
+        return f"clips/{self.name[:2]}/{self.name}.{self.ending}"
+
+    @property
+    def poster_key(self) -> str:
+        return f"clips/{self.name[:2]}/{self.name}-poster.webp"
+
+    @property
+    def sheet_key(self) -> str:
+        return f"clips/{self.name[:2]}/{self.name}-sheet.webp"
+
+    @property
+    def is_ready(self) -> bool:
+        return self.verdict is ClipVerdict.READY
+
+    @property
+    def hidden_boxes(self) -> tuple[Hidden, ...]:
+        return tuple(Hidden(*map(int, box.split(":"))) for box in (self.hidden or "").split())
 
 
 class Document(Model):

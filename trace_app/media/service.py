@@ -1,4 +1,4 @@
-"""Photos in and out of the media store."""
+"""Photos, documents and clips in and out of the media store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from media_store.photos import CONTENT_TYPE, CleanedPhoto, NotAPhoto, PhotoTooLa
 from trace_app.accounts.models import Author, User
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
-from trace_app.media.models import Document, Photo
+from trace_app.media.models import Clip, ClipKind, Document, Photo
 
 MAX_PHOTOS = 12
 """Photos that one record or product may have."""
@@ -116,6 +116,7 @@ DOCUMENT_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 MAX_DOCUMENT_MB = 20
+CLIP_TYPES = {ClipKind.MP4: "video/mp4", ClipKind.WEBM: "video/webm"}
 
 
 class NotAPdf(Unprocessable):
@@ -185,6 +186,11 @@ def own_document(user: User, name: str) -> Document | None:
 def photo_by_name(name: str) -> Photo | None:
     photo: Photo | None = db.session.scalar(db.select(Photo).filter_by(name=name))
     return photo
+
+
+def clip_by_name(name: str) -> Clip | None:
+    clip: Clip | None = db.session.scalar(db.select(Clip).filter_by(name=name))
+    return clip
 
 
 def open_photo(photo: Photo, *, thumbnail: bool) -> BinaryIO:

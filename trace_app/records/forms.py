@@ -318,7 +318,11 @@ class VideoForm(RecordForm):
     note = StringField(  # type: ignore[assignment]  # one line here
         _("标题"), [required(), at_most(80)], description=_("如 第二次培土")
     )
-    video_url = StringField(_("视频网址"), [required(), at_most(500), public_https], description=_("以 https:// 开头"))
+    video_url = StringField(
+        _("视频网址"),
+        [optional(), at_most(500), public_https],
+        description=_("以 https:// 开头。手机里的视频这里空着，保存后就能传"),
+    )
 
 
 FORMS: dict[RecordType, type[RecordForm]] = {

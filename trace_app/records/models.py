@@ -14,7 +14,7 @@ from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
 from trace_app.folding import folded
 from trace_app.inputs.models import StockLot
-from trace_app.media.models import Document, Photo
+from trace_app.media.models import Clip, Document, Photo
 from trace_app.values import StoredJson
 
 
@@ -39,6 +39,14 @@ record_photos = sa.Table(
     db.metadata,
     sa.Column("record_id", sa.ForeignKey("records.id", ondelete="RESTRICT"), primary_key=True),
     sa.Column("photo_id", sa.ForeignKey("photos.id", ondelete="RESTRICT"), primary_key=True),
+)
+
+
+record_clips = sa.Table(
+    "record_clips",
+    db.metadata,
+    sa.Column("record_id", sa.ForeignKey("records.id", ondelete="RESTRICT"), primary_key=True),
+    sa.Column("clip_id", sa.ForeignKey("clips.id", ondelete="RESTRICT"), primary_key=True, index=True),
 )
 
 
@@ -127,7 +135,18 @@ class Record(Model):
     replaces: Mapped[Record | None] = relationship(remote_side=[id], back_populates="replaced_by")
     replaced_by: Mapped[Record | None] = relationship(back_populates="replaces", uselist=False)
     photos: Mapped[list[Photo]] = relationship(secondary=record_photos, order_by=Photo.id, lazy="selectin")
+    clips: Mapped[list[Clip]] = relationship(secondary=record_clips, order_by=Clip.id, lazy="selectin")
     created_by: Mapped[User | None] = relationship()
+
+    @property
+    def clips_ready(self) -> list[Clip]:
+        """The clips that can be shown."""
+        return [clip for clip in self.clips if clip.is_ready]
+
+    @property
+    def clips_standing(self) -> list[Clip]:
+        """The clips that can be shown, and those that are still to be looked at."""
+        return [clip for clip in self.clips if clip.is_ready or clip.verdict is None]
 
     @property
     def label_days(self) -> int | None:

@@ -294,7 +294,7 @@ def correct_record(
     series: LoggerFile | None = None,
     entry_key: str | None = None,
 ) -> Record:
-    """Add a record that takes another's place, for the same lots. The old one stays; photos and readings carry over.
+    """Add a record that takes another's place, for the same lots. The old one stays; what came with it carries over.
 
     :raises AlreadyCorrected, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
     """
@@ -323,6 +323,7 @@ def correct_record(
     )
     record.further_batches = list(old.further_batches)
     record.photos = [*old.photos, *keep_photos(user, photos, already=len(old.photos))]
+    record.clips = list(old.clips)
     record.series = keep_series(user, series) if series else [copy_of(one) for one in old.series]
     db.session.add(record)
     db.session.flush()

@@ -14,6 +14,7 @@ from trace_app.batches.models import Batch
 from trace_app.certificates.commitments import commitments_of
 from trace_app.certificates.service import certificates_shown
 from trace_app.certificates.texts import certificate_label
+from trace_app.clips.texts import clip_length
 from trace_app.clock import local
 from trace_app.findings.forms import SEVERITIES
 from trace_app.findings.rules import RULES, message_of
@@ -63,7 +64,7 @@ def facts_of(batch: Batch) -> list[tuple[str, str]]:
 
 def tables_of(batch: Batch) -> list[Table]:
     """All that is on record of a lot, those records too that others replaced."""
-    return [_records(batch), _tests(batch), _certificates(batch), _findings(batch)]
+    return [_records(batch), _clips(batch), _tests(batch), _certificates(batch), _findings(batch)]
 
 
 def _records(batch: Batch) -> Table:
@@ -97,6 +98,25 @@ def _records(batch: Batch) -> Table:
     ]
     head = [_("日期"), _("类别"), _("名称"), _("内容"), _("操作人"), _("备注"), _("说明")]
     return Table(str(_("生产记录")), [str(h) for h in head], rows, [1.1, 1, 1.6, 3, 0.9, 1.7, 1.3])
+
+
+def _clips(batch: Batch) -> Table:
+    """The clips of the records in force: a record that was corrected shares its clips with what took its place."""
+    rows = [
+        [
+            record.happened_on.isoformat(),
+            record_title(record),
+            clip.file_name,
+            clip_length(clip),
+            f"{clip.width}×{clip.height} {clip.codec}",
+            f"{local(clip.created_at):%Y-%m-%d %H:%M}",
+            clip.sha256 or "",
+        ]
+        for record in reversed(in_force(records_of(batch)))
+        for clip in record.clips_ready
+    ]
+    head = [_("日期"), _("类别"), _("文件名"), _("时长"), _("画面"), _("收到时间"), "SHA-256"]
+    return Table(str(_("视频")), [str(h) for h in head], rows, [1, 0.9, 1.6, 0.6, 1.2, 1.2, 2.6])
 
 
 def _tests(batch: Batch) -> Table:

@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _
 ACTIONS = {
     "activate": _("启用了"),
     "add": _("添加了"),
+    "add-clip": _("给一条记录加了视频"),
     "add-photos": _("添加了照片"),
     "add-use": _("添加了用法"),
     "answer": _("答复了"),

@@ -1,6 +1,8 @@
 // Scans with the phone's camera; typing and hand scanners work without it. Where the browser has no reader of its own,
 // one is loaded when it is asked for (zxing-cpp as WebAssembly), if the page names it.
 // One code is sent at once; a list takes one in each line.
+import { load } from "./load-script.js";
+
 const button = document.getElementById("camera");
 const view = document.getElementById("view");
 const field = document.querySelector(".scan");
@@ -24,16 +26,6 @@ function take(code) {
   field.value = code;
   field.form.requestSubmit();
   return true;
-}
-
-function load(address) {
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = address;
-    script.onload = resolve;
-    script.onerror = reject;
-    document.head.append(script);
-  });
 }
 
 const textOf = (found, name) => (found.length ? found[0][name] : undefined);

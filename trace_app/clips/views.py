@@ -1,0 +1,254 @@
+"""Adding clips to records, by tus 1.0 or a plain form; clips and their pictures as pages show them.
+
+Of tus there is the core with creation, termination and checksum (https://tus.io/protocols/resumable-upload). What goes
+wrong is said in plain text, which the page shows.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
+
+from media_store import MediaNotFound
+from media_store.clips import MAX_BYTES
+from media_store.photos import CONTENT_TYPE
+from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, the_user
+from trace_app.accounts.models import RoleName
+from trace_app.body_limits import takes_bytes, takes_uploads
+from trace_app.clips import uploads
+from trace_app.clips.forms import ClipForm
+from trace_app.clips.sending import CLIP_AGE, clip_answer
+from trace_app.clips.texts import REFUSALS, clip_length, megabytes
+from trace_app.db.session import transaction
+from trace_app.errors import Problem
+from trace_app.media.models import Clip
+from trace_app.media.service import clip_by_name, media_store
+from trace_app.records.filmed import record_of_clip
+from trace_app.records.service import batches_of, latest, own_record, record_for
+from trace_app.templating import STATIC, register_words, status_of
+
+views = Blueprint("clips", __name__)
+
+P = ParamSpec("P")
+VERSION = "1.0.0"
+EXTENSIONS = "creation,termination,checksum"
+PART_TYPE = "application/offset+octet-stream"
+DIGESTS = {"sha1", "sha256"}
+
+register_words(views, clip_refusal=REFUSALS)
+
+
+views.add_app_template_filter(clip_length)
+
+
+views.add_app_template_filter(megabytes)
+
+
+# ---- pages
+
+
+@views.route("/records/<int:record_id>/clips", methods=["GET", "POST"])
+@allow(RoleName.PRODUCER)
+@takes_uploads
+def of_record(record_id: int) -> ResponseReturnValue:
+    """A record's clips, what is under way, and a place to add one."""
+    record = latest(own_record(the_user(), record_id))
+    form = ClipForm()
+    if form.validate_on_submit():
+        file = form.clip.data
+        length = file.stream.seek(0, io.SEEK_END)
+        file.stream.seek(0)
+        with form.refusals():
+            uploads.receive_whole(the_user(), record.id, file.filename, length, file.stream)
+        if not form.errors:
+            flash(_("视频已收到，正在检查。"))
+            return redirect(url_for("clips.of_record", record_id=record_id))
+        record = latest(own_record(the_user(), record_id))
+    unfinished = uploads.unfinished_uploads(the_user())
+    page = render_template(
+        "clips/of_record.html",
+        record=record,
+        lots=batches_of(record),
+        form=form,
+        unfinished=unfinished,
+        has_room=uploads.has_room(record),
+        most_mb=MAX_BYTES >> 20,
+        library=(STATIC / "vendor" / "tus.js").exists(),
+        days_kept=uploads.DAYS_KEPT,
+    )
+    return page, status_of(form)
+
+
+@views.post("/clips/uploads/<string(length=32):name>/give-up")
+@allow(RoleName.PRODUCER)
+def give_up(name: str) -> ResponseReturnValue:
+    record_id = uploads.own_upload(the_user(), name).record_id
+    uploads.give_up(the_user(), name)
+    flash(_("已放弃这段没有传完的视频。"))
+    return redirect(url_for("clips.of_record", record_id=record_id))
+
+
+# ---- tus
+
+
+def _tus(view: Callable[P, Response]) -> Callable[P, Response]:
+    """Speak this version of the protocol and no other, and say in plain text what is wrong."""
+
+    @wraps(view)
+    def answer(*arguments: P.args, **named: P.kwargs) -> Response:
+        if request.headers.get("Tus-Resumable") != VERSION:
+            response = Response(status=412, headers={"Tus-Version": VERSION})
+        else:
+            try:
+                response = view(*arguments, **named)
+            except Problem as problem:
+                response = Response(problem.message, status=problem.status, mimetype="text/plain")
+        response.headers |= {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
+        return response
+
+    return answer
+
+
+@views.route("/clips/uploads", methods=["OPTIONS"])
+@allow(RoleName.PRODUCER)
+def what_is_taken() -> Response:
+    """What the server knows of the protocol."""
+    return Response(
+        status=204,
+        headers={
+            "Tus-Resumable": VERSION,
+            "Tus-Version": VERSION,
+            "Tus-Extension": EXTENSIONS,
+            "Tus-Max-Size": str(MAX_BYTES),
+            "Tus-Checksum-Algorithm": ",".join(sorted(DIGESTS)),
+        },
+    )
+
+
+@views.post("/clips/uploads")
+@allow(RoleName.PRODUCER)
+@_tus
+def begin() -> Response:
+    """Make room for a clip, whose parts come later."""
+    length, told = _number("Upload-Length"), _metadata()
+    record_id = told.get("record", "")
+    if length is None or not (record_id.isascii() and record_id.isdigit() and len(record_id) < 10):
+        return Response(status=400)
+    with transaction():
+        upload = uploads.begin_upload(the_user(), int(record_id), told.get("filename", ""), length)
+        place = url_for("clips.part", name=upload.name)
+    return Response(status=201, headers={"Location": place})
+
+
+@views.route("/clips/uploads/<string(length=32):name>", methods=["HEAD"])
+@allow(RoleName.PRODUCER)
+@_tus
+def how_far(name: str) -> Response:
+    """How much of a clip has come."""
+    upload = uploads.own_upload(the_user(), name)
+    headers = {"Upload-Offset": str(upload.received), "Upload-Length": str(upload.bytes)}
+    return Response(status=200, headers=headers)
+
+
+@views.route("/clips/uploads/<string(length=32):name>", methods=["PATCH"])
+@allow(RoleName.PRODUCER)
+@takes_bytes(uploads.PART_MB << 20)
+@_tus
+def part(name: str) -> Response:
+    """The next part of a clip."""
+    if request.mimetype != PART_TYPE:
+        return Response(status=415)
+    offset = _number("Upload-Offset")
+    if offset is None:
+        return Response(status=400)
+    is_right: Callable[[bytes], bool] = uploads.anything
+    if checksum := request.headers.get("Upload-Checksum"):
+        algorithm, _space, digest = checksum.partition(" ")
+        if algorithm not in DIGESTS:
+            return Response(status=400)
+        is_right = uploads.digest_is(algorithm, _decoded(digest) or b"")
+    # A stream of the request, and not what Flask may have kept of it.
+    received = uploads.receive_part(the_user(), name, offset, request.stream, is_right)
+    return Response(status=204, headers={"Upload-Offset": str(received)})
+
+
+@views.delete("/clips/uploads/<string(length=32):name>")
+@allow(RoleName.PRODUCER)
+@_tus
+def terminate(name: str) -> Response:
+    uploads.give_up(the_user(), name)
+    return Response(status=204)
+
+
+def _number(header: str) -> int | None:
+    text = request.headers.get(header, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _metadata() -> dict[str, str]:
+    """What the sender says of a file: pairs of a key and a value in Base64."""
+    told = {}
+    for pair in request.headers.get("Upload-Metadata", "").split(","):
+        key, _space, value = pair.strip().partition(" ")
+        told[key] = (_decoded(value) or b"").decode("utf-8", "ignore")
+    return told
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return None
+
+
+# ---- what pages show
+
+
+def _ready(name: str) -> Clip:
+    clip = clip_by_name(name)
+    if clip is None or not clip.is_ready:
+        raise NotFound
+    return clip
+
+
+@views.get("/clips/<string(length=32):name>.mp4")
+@public
+def film(name: str) -> ResponseReturnValue:
+    """A clip that every browser plays, a range at a time."""
+    clip = _ready(name)
+    if not clip.plays:
+        raise NotFound
+    return clip_answer(clip)
+
+
+@views.get("/clips/<string(length=32):name>-<any(poster, sheet):picture>.webp")
+@public
+def picture(name: str, picture: str) -> ResponseReturnValue:
+    clip = _ready(name)
+    try:
+        file = media_store().open(clip.poster_key if picture == "poster" else clip.sheet_key)
+    except MediaNotFound as error:
+        raise NotFound from error
+    response = send_file(file, mimetype=CONTENT_TYPE, max_age=CLIP_AGE)
+    response.headers["Cache-Control"] = f"public, max-age={CLIP_AGE}, immutable"
+    return response
+
+
+@views.get("/clips/<string(length=32):name>/original")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def original(name: str) -> ResponseReturnValue:
+    """A clip's file as it was received, for its producer and who watches over it."""
+    clip = _ready(name)
+    record_for(the_user(), record_of_clip(clip))
+    response = clip_answer(clip, is_original=True)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.set("Content-Disposition", "attachment", filename=f"{clip.name}.{clip.ending}")
+    return response
