@@ -8,8 +8,8 @@ from alembic import op
 from trace_app.db.append_only import AppendOnly, keep, let_go
 from trace_app.db.base import UtcDateTime
 
-revision = "0036"
-down_revision = "0035"
+revision = "0037"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
