@@ -76,7 +76,7 @@ class Farm:
         return client.post(f"/receive/{code}", data=data)
 
     def certificate(self, client: FlaskClient) -> TestResponse:
-        data = {"quantity": "1", "bases": ["own_word"]}
+        data = {"quantity": "1", "bases": ["own_control"]}
         return client.post(f"/batches/{random.choice(self.lots)}/commitments", data=data)
 
     def labels(self, client: FlaskClient) -> TestResponse:

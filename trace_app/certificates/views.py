@@ -11,19 +11,25 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
-from trace_app.batches import service as batches
 from trace_app.body_limits import takes_uploads
 from trace_app.catalogue.service import products_of
 from trace_app.certificates import commitments, service
-from trace_app.certificates.forms import BASES, CertificateForm, CommitmentForm, WithdrawCommitmentForm
+from trace_app.certificates.forms import CertificateForm, CommitmentForm, WithdrawCommitmentForm
 from trace_app.certificates.reminders import REMINDERS
+from trace_app.certificates.tested import untested
 from trace_app.certificates.texts import certificate_label
 from trace_app.clock import today
 from trace_app.db.session import transaction
-from trace_app.templating import register_words, status_of
+from trace_app.errors import Problem
+from trace_app.forms import plain_decimal
+from trace_app.templating import status_of
 
 views = Blueprint("certificates", __name__)
-register_words(views, commitment_base=BASES)
+ISSUERS = (RoleName.PRODUCER, RoleName.BUYER)
+_REFUSALS: dict[str, tuple[type[Problem], ...]] = {
+    "quantity": (commitments.MoreThanTheLot, commitments.MustBeTheWholeLot),
+    "bases": (commitments.NotABasis, commitments.NoTestBehindIt, commitments.NotAllTested),
+}
 views.add_app_template_filter(certificate_label)
 
 
@@ -61,25 +67,21 @@ def withdraw(certificate_id: int) -> ResponseReturnValue:
 
 
 @views.route("/batches/<int:batch_id>/commitments", methods=["GET", "POST"])
-@allow(RoleName.PRODUCER)
+@allow(*ISSUERS)
 def commit(batch_id: int) -> ResponseReturnValue:
-    """Give out a commitment certificate for a lot or a shipment of it."""
-    batches.own_batch(the_user(), batch_id)
-    form = CommitmentForm()
+    """Give out a commitment certificate for a lot or a part of it."""
+    batch = commitments.lot_to_certify(the_user(), batch_id)
+    offer = commitments.offer_for(the_user().organisation, batch)
+    whole = plain_decimal(offer.left) if offer.per_batch and offer.left else None
+    form = CommitmentForm(sample=offer.sample, data={"quantity": whole})
     if form.validate_on_submit():
-        with (
-            form.refusals(
-                quantity=commitments.MoreThanTheLot, bases=(commitments.NoTestBehindIt, commitments.NotAllTested)
-            ),
-            transaction(),
-        ):
+        with form.refusals(**_REFUSALS), transaction():
             row = commitments.issue_commitment(
                 the_user(),
-                batches.own_batch(the_user(), batch_id),
+                commitments.lot_to_certify(the_user(), batch_id),
                 quantity=form.quantity.data,
                 bases=form.bases.data or [],
                 consignee=form.consignee.data or "",
-                though_not_tested=form.though_not_tested.data,
             )
         if not form.errors:
             flash(_("合格证 %(number)s 已开具，可以下载打印。", number=row.number))
@@ -91,20 +93,22 @@ def _commitments(
     batch_id: int, form: CommitmentForm, refused: WithdrawCommitmentForm | None = None
 ) -> ResponseReturnValue:
     """:param refused: the form that would have withdrawn one of them."""
-    batch = batches.own_batch(the_user(), batch_id)
+    batch = commitments.lot_to_certify(the_user(), batch_id)
     page = render_template(
         "certificates/commitments.html",
         form=form,
         batch=batch,
-        rows=commitments.commitments_of(batch),
-        not_tested=commitments.not_tested(batch),
+        own=batch.producer_id == the_user().organisation_id,
+        rows=commitments.commitments_of(batch, the_user().organisation_id),
+        offer=commitments.offer_for(the_user().organisation, batch),
+        untested=untested(batch),
         refused=refused,
     )
     return page, status_of(refused or form)
 
 
 @views.get("/commitments/<int:commitment_id>.pdf")
-@allow(RoleName.PRODUCER, *SUPERVISORS)
+@allow(*ISSUERS, *SUPERVISORS)
 def commitment(commitment_id: int) -> ResponseReturnValue:
     from trace_app.certificates.commitment_pdf import commitment_pdf
 
@@ -113,7 +117,7 @@ def commitment(commitment_id: int) -> ResponseReturnValue:
 
 
 @views.post("/commitments/<int:commitment_id>/withdraw")
-@allow(RoleName.PRODUCER)
+@allow(*ISSUERS)
 def withdraw_commitment(commitment_id: int) -> ResponseReturnValue:
     form = WithdrawCommitmentForm()
     row = commitments.commitment_for(the_user(), commitment_id)
@@ -124,4 +128,6 @@ def withdraw_commitment(commitment_id: int) -> ResponseReturnValue:
         if not form.errors:
             flash(_("合格证 %(number)s 已作废。", number=row.number))
             return redirect(url_for("certificates.commit", batch_id=row.batch_id))
-    return _commitments(row.batch_id, CommitmentForm(formdata=None), form.apart(f"row-{commitment_id}"))
+    offer = commitments.offer_for(the_user().organisation, row.batch)
+    blank = CommitmentForm(formdata=None, sample=offer.sample)
+    return _commitments(row.batch_id, blank, form.apart(f"row-{commitment_id}"))

@@ -87,6 +87,7 @@ def rebuild() -> None:
         printing.make_files(job.id)
     _pack_a_case(_showcases()[DEMO_CASE_OF])
     with transaction():
+        movements.certify(_finished_lots(*SEASONS))
         movements.send_out(_finished_lots(*SEASONS), Random(530301))  # noqa: S311
     with transaction():
         quality.failed_report_on(accounts.user_by_name("lab"), _recalled_one(), FAILED_REPORT)

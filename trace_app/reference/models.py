@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import enum
 from datetime import date
 from decimal import Decimal
 
@@ -66,3 +67,57 @@ class GiArea(Model):
     valid_from: Mapped[date]
     valid_until: Mapped[date | None]
     source: Mapped[str] = mapped_column(sa.String(80), default="")
+
+
+class CommitmentSubject(enum.StrEnum):
+    """Who issues a commitment certificate, in the words of the rules."""
+
+    ENTERPRISE = "企业"
+    COOPERATIVE = "农民专业合作社"
+    HOUSEHOLD = "农户"
+    BUYER = "收购者"
+
+
+class CommitmentRule(Model):
+    """What the rule of some days has a commitment certificate (承诺达标合格证) say, for one sort of who issues it.
+
+    Words stand here as they are printed; those of several promises are apart by a bar. A basis without words is none.
+    """
+
+    __tablename__ = "commitment_rules"
+    __table_args__ = (
+        sa.UniqueConstraint("sample", "valid_from"),
+        sa.CheckConstraint("sample IN ('producer', 'buyer')", "sample"),
+        sa.CheckConstraint("valid_until IS NULL OR valid_until >= valid_from", "valid"),
+        sa.CheckConstraint("opening != '' AND promises != '' AND source != ''", "words"),
+        sa.CheckConstraint("own_control != '' OR own_test != '' OR commissioned_test != '' OR own_word != ''", "bases"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sample: Mapped[str] = mapped_column(sa.String(10))
+    """``producer``, or ``buyer``, who sells what others made."""
+    valid_from: Mapped[date]
+    valid_until: Mapped[date | None]
+    opening: Mapped[str] = mapped_column(sa.String(60))
+    opening_en: Mapped[str] = mapped_column(sa.String(120), default="")
+    promises: Mapped[str] = mapped_column(sa.String(300))
+    promises_en: Mapped[str] = mapped_column(sa.String(500), default="")
+    own_control: Mapped[str] = mapped_column(sa.String(30), default="")
+    own_control_en: Mapped[str] = mapped_column(sa.String(60), default="")
+    own_test: Mapped[str] = mapped_column(sa.String(30), default="")
+    own_test_en: Mapped[str] = mapped_column(sa.String(60), default="")
+    commissioned_test: Mapped[str] = mapped_column(sa.String(30), default="")
+    commissioned_test_en: Mapped[str] = mapped_column(sa.String(60), default="")
+    own_word: Mapped[str] = mapped_column(sa.String(30), default="")
+    own_word_en: Mapped[str] = mapped_column(sa.String(60), default="")
+    subject_word: Mapped[str] = mapped_column(sa.String(20))
+    """What who commits itself is called."""
+    code_words: Mapped[str] = mapped_column(sa.String(30))
+    """The words beside the code of the paper."""
+    label_words: Mapped[str] = mapped_column(sa.String(20), default="")
+    """The words beside the code of a label that is the certificate as well; empty where none may be."""
+    per_batch: Mapped[str] = mapped_column(sa.String(60), default="")
+    """Who has to issue one for each production batch, in the names of `CommitmentSubject`; empty where nobody has."""
+    source: Mapped[str] = mapped_column(sa.String(120))
+    confidence: Mapped[str] = mapped_column(sa.String(60), default="")
+    """How sure it is that the row says what the rule says, in plain words."""

@@ -14,6 +14,7 @@ from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
+from trace_app.certificates.owed import without_one
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
@@ -98,20 +99,30 @@ def new() -> ResponseReturnValue:
                 shipment = _ship(form, quantities)
             if not form.errors:
                 flash(_("已登记发货。请打印发货单随货同行，收货方扫码或凭收货码确认。"))
+                _tell_of_missing_certificates(shipment)
                 return redirect(url_for("shipments.show", shipment_id=shipment.id))
     lots = shipping.lots_at_hand(the_user())
+    uncertified = {lot.id for lot in without_one(lots, the_user().organisation_id)}
     wanted = request.args.get("batch", type=row_number)
     page = render_template(
         "shipments/ship.html",
         form=form,
         lots=sorted(lots, key=lambda lot: lot.id != wanted),
         faults=faults,
+        uncertified=uncertified,
         typed=request.form,
         wanted=wanted,
         consignees=shipping.consignees_of(the_user()),
         most_photos=MAX_PHOTOS,
     )
     return page, 422 if faults else status_of(form)
+
+
+def _tell_of_missing_certificates(shipment: Shipment) -> None:
+    lots = without_one([line.batch for line in shipment.lines], the_user().organisation_id)
+    if lots:
+        numbers = "、".join(lot.lot_number for lot in lots)
+        flash(_("批次 %(lots)s 没有有效的承诺达标合格证。请开具后随货附上，或补给收货方。", lots=numbers))
 
 
 def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:
