@@ -100,6 +100,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("sample", "valid_from", name=op.f("uq_commitment_rules_sample_valid_from")),
     )
     _keep_samples()
+    with op.batch_alter_table("print_jobs") as batch_op:
+        batch_op.add_column(sa.Column("as_certificate", sa.Boolean(), server_default=sa.false(), nullable=False))
 
 
 def _keep_samples() -> None:
@@ -128,6 +130,8 @@ def _keep_samples() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("print_jobs") as batch_op:
+        batch_op.drop_column("as_certificate")
     let_go(op.get_bind(), STAYS)
     op.drop_index("uq_commitment_certificates_whole_lot", "commitment_certificates")
     with op.batch_alter_table("commitment_certificates") as batch_op:

@@ -48,6 +48,7 @@ TABLE = {
     "GET /recalls/<number>": ANYONE,
     "GET /recalls/<number>/<sequence>.pdf": ANYONE,
     "GET /recalls/<number>/poster.pdf": ANYONE,
+    "GET /commitments/<number>": ANYONE,
     "GET /recalls.atom": ANYONE,
     "GET /recalls.json": ANYONE,
     "GET /recalls/check": ANYONE,

@@ -36,6 +36,7 @@ from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import balance_of, was_sent
 from trace_app.forms import plain_decimal
+from trace_app.labels.certified import tells_words
 from trace_app.labels.keys import code_book
 from trace_app.labels.models import LabelRun
 from trace_app.labels.service import is_void, run_of_documents, url_of, void_labels
@@ -43,6 +44,13 @@ from trace_app.reference.models import CommitmentSubject
 from trace_app.units import UNITS
 
 shown_on_trace_pages(CommitmentCertificate, lambda row: Batch.id == row.batch_id)
+
+
+@tells_words
+def label_words(batch: Batch) -> str | None:
+    """The words of labels that are the lot's certificate: of the newest that is in force; None where none is."""
+    newest = next((row for row in commitments_of(batch) if row.withdrawn_at is None), None)
+    return newest.wording.label_words if newest is not None else None
 
 
 class MoreThanTheLot(Unprocessable):
@@ -249,6 +257,31 @@ def commitments_of(batch: Batch, issuer_id: int | None = None) -> list[Commitmen
         .order_by(CommitmentCertificate.id.desc())
     )
     return list(db.session.scalars(query))
+
+
+def commitments_shown(batch: Batch) -> list[CommitmentCertificate]:
+    """What a lot's trace page shows: the producer's certificates in force, the latest first; where there is none, the
+    latest that was withdrawn, as labels or papers may still bear it."""
+    rows = commitments_of(batch)
+    return [row for row in rows if row.withdrawn_at is None] or rows[:1]
+
+
+def commitment_numbered(number: str) -> CommitmentCertificate:
+    """A certificate by its number, for whoever has it.
+
+    :raises NotFound:
+    """
+    row: CommitmentCertificate | None = db.session.scalar(db.select(CommitmentCertificate).filter_by(number=number))
+    if row is None:
+        raise NotFound
+    return row
+
+
+def commitment_of_code(run_id: int, index: int) -> CommitmentCertificate | None:
+    """The certificate whose own code it is; None of a label's."""
+    query = db.select(CommitmentCertificate).filter_by(run_id=run_id, index=index)
+    row: CommitmentCertificate | None = db.session.scalar(query)
+    return row
 
 
 def commitment_for(user: User, commitment_id: int) -> CommitmentCertificate:

@@ -48,7 +48,7 @@ from trace_app.settings import settings
 PASSWORD = "qujing-demo"  # noqa: S105
 KEPT = {
     "alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances",
-    "limits", "gi_areas", "holidays",
+    "limits", "gi_areas", "holidays", "commitment_rules",
 }  # fmt: skip
 LABELS_EACH = 48
 READY_DAYS = 12
