@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from trace_app.db.append_only import AppendOnly, keep, let_go
+from trace_app.db.base import UtcDateTime
 
 revision = "0037"
 down_revision = "0035"
@@ -13,6 +14,7 @@ branch_labels = None
 depends_on = None
 
 STAYS = (
+    AppendOnly("reference_checks"),
     AppendOnly(
         "commitment_certificates",
         fixed=(
@@ -22,6 +24,16 @@ STAYS = (
         once=("withdrawn_at",),
     ),
 )  # fmt: skip
+SUGGESTIONS = (
+    AppendOnly(
+        "suggestions",
+        fixed=("organisation_id", "catalogue", "content", "basis", "document_id", "created_at", "created_by_id"),
+        once=("accepted", "answer", "answered_at", "answered_by_id"),
+    ),
+)
+CATALOGUES = ("inputs", "kinds", "prohibited", "limits", "gi_areas", "holidays")
+NEW = "commitment_rules"
+SUGGESTED = "a county suggested a change of the certificate rules, which the version before can't say"
 CERTIFICATES = sa.table(
     "commitment_certificates",
     sa.column("batch_id", sa.Integer()),
@@ -99,7 +111,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_commitment_rules")),
         sa.UniqueConstraint("sample", "valid_from", name=op.f("uq_commitment_rules_sample_valid_from")),
     )
+    op.create_table(
+        "reference_checks",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("table_name", sa.String(30), nullable=False),
+        sa.Column("replaced", sa.Boolean(), nullable=False),
+        sa.Column("against", sa.String(8), nullable=True),
+        sa.Column("source", sa.String(200), nullable=False),
+        sa.Column("note", sa.String(300), nullable=False),
+        sa.Column("authority_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("created_by_id", sa.Integer(), nullable=False),
+        sa.CheckConstraint("against IN ('original', 'summary')", name=op.f("ck_reference_checks_against")),
+        sa.CheckConstraint(
+            "replaced OR (against IS NOT NULL AND source != '')", name=op.f("ck_reference_checks_checked")
+        ),
+        sa.ForeignKeyConstraint(["authority_id"], ["organisations.id"], name=op.f("fk_reference_checks_authority_id")),
+        sa.ForeignKeyConstraint(["created_by_id"], ["users.id"], name=op.f("fk_reference_checks_created_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_reference_checks")),
+    )
+    op.create_index("ix_reference_checks_table_name", "reference_checks", ["table_name", "id"])
     _keep_samples()
+    keep(op.get_bind(), STAYS)
+    _suggest((*CATALOGUES, NEW), 10, len(NEW))
     with op.batch_alter_table("print_jobs") as batch_op:
         batch_op.add_column(sa.Column("as_certificate", sa.Boolean(), server_default=sa.false(), nullable=False))
 
@@ -126,10 +160,27 @@ def _keep_samples() -> None:
         sqlite_where=sa.text(WHOLE_LOT),
         postgresql_where=sa.text(WHOLE_LOT),
     )
-    keep(op.get_bind(), STAYS)
+
+
+def _suggest(catalogues: tuple[str, ...], length: int, wanted: int) -> None:
+    """Have suggestions be of these catalogues."""
+    let_go(op.get_bind(), SUGGESTIONS)
+    with op.batch_alter_table("suggestions") as batch_op:
+        batch_op.drop_constraint(op.f("ck_suggestions_catalogue"), type_="check")
+        batch_op.alter_column(
+            "catalogue", existing_type=sa.String(length), type_=sa.String(wanted), existing_nullable=False
+        )
+        names = ", ".join(f"'{name}'" for name in catalogues)
+        batch_op.create_check_constraint(op.f("ck_suggestions_catalogue"), f"catalogue IN ({names})")
+    keep(op.get_bind(), SUGGESTIONS)
 
 
 def downgrade() -> None:
+    """Refuses where a county suggested a change of what the version before doesn't have."""
+    query = sa.text("SELECT count(*) FROM suggestions WHERE catalogue = :new")
+    if op.get_bind().execute(query, {"new": NEW}).scalar():
+        raise RuntimeError(SUGGESTED)
+    _suggest(CATALOGUES, len(NEW), 10)
     with op.batch_alter_table("print_jobs") as batch_op:
         batch_op.drop_column("as_certificate")
     let_go(op.get_bind(), STAYS)
@@ -138,4 +189,5 @@ def downgrade() -> None:
         batch_op.drop_constraint(op.f("fk_commitment_certificates_issuer_id"), type_="foreignkey")
         for column in ("sample", "per_batch", "issuer_id"):
             batch_op.drop_column(column)
+    op.drop_table("reference_checks")
     op.drop_table("commitment_rules")

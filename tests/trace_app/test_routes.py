@@ -286,6 +286,7 @@ TABLE = {
     "POST /recalls/<number>/proposals/<proposal_id>/take-back": REGULATORS,
     "POST /findings/<finding_id>/waive": REGULATORS,
     "POST /findings/<finding_id>/handle": REGULATORS,
+    "POST /reference/<table_name>/checks": REGULATORS,
     "GET /reference/<table_name>": REGULATORS,
     "GET /reference/<table_name>.csv": REGULATORS,
     "POST /reference/<table_name>": ADMINISTRATOR,

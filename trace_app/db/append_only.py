@@ -73,6 +73,7 @@ APPEND_ONLY = (
     AppendOnly("recall_reports"),
     AppendOnly("recall_task_lots"),
     AppendOnly("receipt_lines"),
+    AppendOnly("reference_checks"),
     AppendOnly("receipts"),
     AppendOnly("record_batches"),
     AppendOnly("record_photos"),

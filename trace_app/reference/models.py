@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import enum
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from trace_app.accounts.models import Organisation, User
+from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 
 
@@ -121,3 +123,33 @@ class CommitmentRule(Model):
     source: Mapped[str] = mapped_column(sa.String(120))
     confidence: Mapped[str] = mapped_column(sa.String(60), default="")
     """How sure it is that the row says what the rule says, in plain words."""
+
+
+class CheckedAgainst(enum.StrEnum):
+    ORIGINAL = "original"
+    SUMMARY = "summary"
+
+
+class ReferenceCheck(Model):
+    """That an officer held a reference table against its source, or that its rows were replaced. Never changed."""
+
+    __tablename__ = "reference_checks"
+    __table_args__ = (
+        sa.CheckConstraint("replaced OR (against IS NOT NULL AND source != '')", "checked"),
+        sa.Index("ix_reference_checks_table_name", "table_name", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    table_name: Mapped[str] = mapped_column(sa.String(30))
+    replaced: Mapped[bool]
+    """Whether the rows were replaced; else they were checked."""
+    against: Mapped[CheckedAgainst | None] = mapped_column(one_of(CheckedAgainst, "against"))
+    source: Mapped[str] = mapped_column(sa.String(200), default="")
+    """What it was held against."""
+    note: Mapped[str] = mapped_column(sa.String(300), default="")
+    authority_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+
+    authority: Mapped[Organisation] = relationship()
+    created_by: Mapped[User] = relationship()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,18 @@ from trace_app.forms import (
     required,
 )
 from trace_app.records.forms import METHODS
+from trace_app.reference.checks import note_replaced
 from trace_app.reference.models import CommitmentRule, CommitmentSubject, GiArea, Limit, ProhibitedSubstance
 from trace_app.spreadsheets import cell_text, csv_text, read_tables
 from trace_app.values import Facts
 
 BUILT_IN = Path(__file__).parent / "data"
+LIMIT_CONFIDENCE = {
+    "high": _("把握大"),
+    "medium": _("把握一般，用前请核对"),
+    "low": _("把握小，用前务必核对"),
+}
+"""How sure a limit is, in plain words."""
 TOLD = 50
 """Faults that a refusal lists."""
 
@@ -174,6 +182,8 @@ def subjects_named(text: str) -> set[str]:
 class ReferenceTable:
     """``key`` names the columns that no two rows may share.
 
+    :ivar source: where the rows that the project ships come from, as of ``as_of``.
+    :ivar confidence: how sure they are, in plain words.
     :ivar folder: where the project ships its rows.
     :ivar judges_lots: whether the rules on lots go by it.
     """
@@ -183,6 +193,9 @@ class ReferenceTable:
     model: type[Any]
     form: type[RowForm]
     key: tuple[str, ...]
+    source: LazyString
+    as_of: date
+    confidence: LazyString
     folder: Path = BUILT_IN
     judges_lots: bool = True
 
@@ -203,13 +216,39 @@ TABLES = {
             ProhibitedSubstance,
             ProhibitedForm,
             ("input_type", "name", "scope", "effective_from"),
+            _("各行所列的公告"),
+            date(2026, 11, 25),
+            _("按公开资料整理，用前请核对公告原文"),
         ),
-        ReferenceTable("limits", _("检测限量"), Limit, LimitForm, ("kind_code", "analyte", "valid_from")),
         ReferenceTable(
-            "gi_areas", _("地理标志保护范围"), GiArea, GiAreaForm, ("kind_code", "division_code", "valid_from")
+            "limits",
+            _("检测限量"),
+            Limit,
+            LimitForm,
+            ("kind_code", "analyte", "valid_from"),
+            _("各行所列的国家标准和行业标准"),
+            date(2026, 11, 28),
+            _("每行注明把握大小，用前请核对标准原文"),
         ),
         ReferenceTable(
-            "commitment_rules", _("合格证规定"), CommitmentRule, CommitmentRuleForm, ("sample", "valid_from")
+            "gi_areas",
+            _("地理标志保护范围"),
+            GiArea,
+            GiAreaForm,
+            ("kind_code", "division_code", "valid_from"),
+            _("国家标准和农产品地理标志登记"),
+            date(2026, 11, 25),
+            _("按公开资料整理，范围以公告为准"),
+        ),
+        ReferenceTable(
+            "commitment_rules",
+            _("合格证规定"),
+            CommitmentRule,
+            CommitmentRuleForm,
+            ("sample", "valid_from"),
+            _("农业农村部令2025年第4号，和 2021 年的基本样式"),
+            date(2026, 11, 30),
+            _("来自摘要：用前请核对原文"),
         ),
     )
 }
@@ -246,6 +285,7 @@ def replace(user: User, table: ReferenceTable, file_name: str, data: bytes) -> i
     _put(table, rows)
     if table.judges_lots:
         db.session.execute(sa.update(Batch).values(checked_on=None))
+    note_replaced(user, table.name)
     # A table has no id of its own; the event says which it was.
     audit.note(user, "replace-reference", user.organisation, table=table.name, rows=len(rows))
     return len(rows)

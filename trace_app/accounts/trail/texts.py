@@ -57,6 +57,7 @@ ACTIONS = {
     "replace-reference": _("更新了标准数据"),
     "request": _("申请了"),
     "reset": _("重设了密码，发了新链接"),
+    "check-reference": _("核对了标准数据"),
     "retry": _("重做了"),
     "revoke": _("作废了"),
     "set-factor": _("开启了两步验证"),
