@@ -44,8 +44,9 @@ def _drawn(row: CommitmentCertificate, fonts: Fonts) -> bytes:
     draw_symbol(canvas, row.facts["url"], 104, 20, 38)
     canvas.setFont(fonts.bold, 8.5)
     canvas.drawCentredString(123 * mm, 17 * mm, fonts.printable(format_code(code_of(row.run, row.index))))
+    canvas.setFont(fonts.bold, 9)
+    canvas.drawCentredString(123 * mm, 12.6 * mm, fonts.printable(sample.code_words))
     canvas.setFont(fonts.regular, 7.5)
-    canvas.drawCentredString(123 * mm, 13 * mm, fonts.printable(sample.code_words))
     canvas.drawRightString((WIDTH_MM - 7) * mm, 98 * mm - 1, fonts.printable(f"编号 {row.number}"))
     if names:
         # Certificates of before said so; now what was used has to be tested for.

@@ -47,12 +47,16 @@ from trace_app.spreadsheets import cell_text, csv_text, read_tables
 from trace_app.values import Facts
 
 BUILT_IN = Path(__file__).parent / "data"
-LIMIT_CONFIDENCE = {
+READ_AS = {
+    "producer": _("生产者"),
+    "buyer": _("收购者"),
     "high": _("把握大"),
     "medium": _("把握一般，用前请核对"),
     "low": _("把握小，用前务必核对"),
 }
-"""How sure a limit is, in plain words."""
+"""What stands in a table as a code, as people read it: whose sample it is, and how sure a limit is."""
+MOST_COLUMNS = 12
+"""With more, each row is a card of its own."""
 TOLD = 50
 """Faults that a refusal lists."""
 

@@ -14,7 +14,7 @@ from trace_app.db.session import transaction
 from trace_app.reference import checks
 from trace_app.reference.forms import ReferenceCheckForm, TableForm
 from trace_app.reference.models import CheckedAgainst
-from trace_app.reference.service import LIMIT_CONFIDENCE, TABLES, BadReferenceTable, as_csv, replace, table_named
+from trace_app.reference.service import MOST_COLUMNS, READ_AS, TABLES, BadReferenceTable, as_csv, replace, table_named
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("reference", __name__)
@@ -96,7 +96,8 @@ def _page(
         checking=checking or ReferenceCheckForm(formdata=None),
         may_check=keeps_shared_tables(the_user()),
         care=checks.care_of(table_name),
-        confidences=LIMIT_CONFIDENCE,
+        read_as=READ_AS,
+        as_cards=len(table.columns) > MOST_COLUMNS,
         wanting=checks.wanting_of(TABLES),
         may_change=the_user().role is RoleName.ADMINISTRATOR and keeps_shared_tables(the_user()),
         headings={name: field.label.text for name, field in table.form(formdata=None)._fields.items()},
