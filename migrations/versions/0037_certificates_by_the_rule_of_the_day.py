@@ -14,6 +14,7 @@ branch_labels = None
 depends_on = None
 
 STAYS = (
+    AppendOnly("collected_commitments"),
     AppendOnly("reference_checks"),
     AppendOnly(
         "commitment_certificates",
@@ -132,6 +133,31 @@ def upgrade() -> None:
     )
     op.create_index("ix_reference_checks_table_name", "reference_checks", ["table_name", "id"])
     _keep_samples()
+    op.create_table(
+        "collected_commitments",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("line_id", sa.Integer(), nullable=False),
+        sa.Column("commitment_id", sa.Integer(), nullable=True),
+        sa.Column("number", sa.String(60), nullable=False),
+        sa.Column("issuer", sa.String(100), nullable=False),
+        sa.Column("issued_on", sa.Date(), nullable=False),
+        sa.Column("photo_id", sa.Integer(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("created_by_id", sa.Integer(), nullable=False),
+        sa.CheckConstraint("number != '' AND issuer != ''", name=op.f("ck_collected_commitments_named")),
+        sa.CheckConstraint(
+            "(commitment_id IS NULL) = (photo_id IS NOT NULL)", name=op.f("ck_collected_commitments_seen")
+        ),
+        sa.ForeignKeyConstraint(["line_id"], ["shipment_lines.id"], name=op.f("fk_collected_commitments_line_id")),
+        sa.ForeignKeyConstraint(
+            ["commitment_id"], ["commitment_certificates.id"], name=op.f("fk_collected_commitments_commitment_id")
+        ),
+        sa.ForeignKeyConstraint(["photo_id"], ["photos.id"], name=op.f("fk_collected_commitments_photo_id")),
+        sa.ForeignKeyConstraint(["created_by_id"], ["users.id"], name=op.f("fk_collected_commitments_created_by_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_collected_commitments")),
+        sa.UniqueConstraint("line_id", "number", name=op.f("uq_collected_commitments_line_id_number")),
+    )
+    op.create_index("ix_collected_commitments_commitment_id", "collected_commitments", ["commitment_id"])
     keep(op.get_bind(), STAYS)
     _suggest((*CATALOGUES, NEW), 10, len(NEW))
     with op.batch_alter_table("print_jobs") as batch_op:
@@ -184,6 +210,7 @@ def downgrade() -> None:
     with op.batch_alter_table("print_jobs") as batch_op:
         batch_op.drop_column("as_certificate")
     let_go(op.get_bind(), STAYS)
+    op.drop_table("collected_commitments")
     op.drop_index("uq_commitment_certificates_whole_lot", "commitment_certificates")
     with op.batch_alter_table("commitment_certificates") as batch_op:
         batch_op.drop_constraint(op.f("fk_commitment_certificates_issuer_id"), type_="foreignkey")

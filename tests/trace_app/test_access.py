@@ -102,6 +102,8 @@ OTHERWISE: dict[str, Callable[[str, Owned], bool]] = {
 NAMES_NOTHING = {"kind_code", "record_type", "stage_code", "what", "table_name", "stock"}
 """Names in routes that stand for what everyone shares."""
 NEEDS_MORE = {
+    "POST /shipments/<shipment_id>/commitments",
+    "POST /shipments/<shipment_id>/commitments/foreign",
     "POST /labels/pack/<code>/<packing_id>/remove",
     "GET /records/<record_id>/readings",
     "GET /labels/<run_id>/<index>.<form>",

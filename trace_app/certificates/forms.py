@@ -23,12 +23,13 @@ from trace_app.forms import (
     at_most,
     between,
     choices,
+    not_future,
     number_or_none,
     optional,
     required,
 )
 from trace_app.language import named
-from trace_app.media.forms import PdfField
+from trace_app.media.forms import PdfField, PhotosField
 from trace_app.values import Facts
 
 
@@ -79,6 +80,30 @@ class CommitmentForm(Form):
     def validate_bases(self, field: Field) -> None:
         if not field.data:
             raise ValidationError(_("请至少选一项承诺依据。"))
+
+
+class CollectForm(Form):
+    """A certificate of the platform's."""
+
+    text = StringField(_("扫合格证上的码，或输入编号"), [required(), at_most(300)])
+
+
+class CollectForeignForm(Form):
+    """A certificate that was made elsewhere."""
+
+    line_id = SelectField(_("批次"), [required()], coerce=int)
+    number = StringField(_("合格证编号"), [required(), at_most(60)], description=_("没有编号的填“无”"))
+    issuer = StringField(_("开具者"), [required(), at_most(100)])
+    issued_on = DateField(_("开具日期"), [required(), not_future])
+    photos = PhotosField(_("合格证照片"))
+
+    def __init__(self, *args: object, lines: Sequence[tuple[int, str]], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.line_id.choices = choices(lines)
+
+    def validate_photos(self, field: Field) -> None:
+        if not self.photos.cleaned:
+            raise ValidationError(_("请拍一张合格证的照片。"))
 
 
 class WithdrawCommitmentForm(Form):

@@ -14,7 +14,7 @@ from trace_app.certificates.samples import Sample
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.labels.models import LabelRun
-from trace_app.media.models import Document
+from trace_app.media.models import Document, Photo
 from trace_app.values import StoredJson
 
 
@@ -140,3 +140,29 @@ class CommitmentRun(Model):
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"), unique=True)
 
     run: Mapped[LabelRun] = relationship()
+
+
+class CollectedCommitment(Model):
+    """That who was sent goods keeps the commitment certificate that came with them. Rows are only ever added."""
+
+    __tablename__ = "collected_commitments"
+    __table_args__ = (
+        sa.UniqueConstraint("line_id", "number"),
+        sa.CheckConstraint("number != '' AND issuer != ''", "named"),
+        sa.CheckConstraint("(commitment_id IS NULL) = (photo_id IS NOT NULL)", "seen"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    line_id: Mapped[int] = mapped_column(sa.ForeignKey("shipment_lines.id"))
+    commitment_id: Mapped[int | None] = mapped_column(sa.ForeignKey("commitment_certificates.id"), index=True)
+    """The certificate, where it was issued on the platform."""
+    number: Mapped[str] = mapped_column(sa.String(60))
+    issuer: Mapped[str] = mapped_column(sa.String(100))
+    issued_on: Mapped[date]
+    photo_id: Mapped[int | None] = mapped_column(sa.ForeignKey("photos.id"))
+    """A picture of one that was made elsewhere."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+
+    commitment: Mapped[CommitmentCertificate | None] = relationship()
+    photo: Mapped[Photo | None] = relationship()

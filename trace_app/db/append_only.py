@@ -36,6 +36,7 @@ class AppendOnly:
 APPEND_ONLY = (
     AppendOnly("audit_events"),
     AppendOnly("batch_revisions"),
+    AppendOnly("collected_commitments"),
     AppendOnly(
         "commitment_certificates",
         fixed=(

@@ -56,7 +56,7 @@ READ_AS = {
 }
 """What stands in a table as a code, as people read it: whose sample it is, and how sure a limit is."""
 MOST_COLUMNS = 12
-"""With more, each row is a card of its own."""
+"""The columns that stand side by side at most; rows with more are cards."""
 TOLD = 50
 """Faults that a refusal lists."""
 

@@ -65,10 +65,10 @@ def upload(table_name: str) -> ResponseReturnValue:
 @allow(*SUPERVISORS)
 def check(table_name: str) -> ResponseReturnValue:
     """Note that a table was held against its source."""
-    must_keep_shared_tables(the_user())
     table = table_named(table_name)
     form = ReferenceCheckForm()
     if form.validate():
+        must_keep_shared_tables(the_user())
         with form.refusals(), transaction():
             against = CheckedAgainst(form.against.data)
             checks.check(the_user(), table.name, against, form.source.data, form.note.data or "")

@@ -14,6 +14,7 @@ from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
+from trace_app.certificates.collecting import collected_of
 from trace_app.certificates.owed import without_one
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
@@ -67,6 +68,11 @@ class ShipmentPage:
     @property
     def to_me(self) -> bool:
         return self.viewer.organisation_id == self.shipment.consignee_organisation_id
+
+    @property
+    def lots_without(self) -> list[str]:
+        """The lots of which who was sent them keeps no certificate, and ought to."""
+        return [one.line.batch.lot_number for one in collected_of(self.shipment) if one.wanting]
 
     @property
     def may_note(self) -> bool:
