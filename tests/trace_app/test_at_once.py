@@ -39,7 +39,7 @@ class Farm:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.grower = world.producer(gs1_prefix="6901234")
+        self.grower = world.household(gs1_prefix="6901234")
         self.site = world.site(self.grower)
         facts = {"site_id": self.site, "product_id": world.product(self.grower)}
         self.lots = [world.released(self.grower, lot_number=f"AT-{n}", **facts) for n in range(2)]
