@@ -46,6 +46,8 @@ class LabelText:
     """What invites to scan."""
     pin_call: str = ""
     """What invites to lift the scratch film."""
+    certificate: str = ""
+    """The words that make a label a certificate as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from qr.symbol import QUIET_ZONE_MODULES, Mask, SymbolForm
 
 CONSTANT_FIELDS = (
     "product", "net_content", "lot", "produced", "best_before", "origin", "producer", "marks", "level", "call",
-    "pin_call",
+    "pin_call", "certificate",
 )  # fmt: skip
 """Texts that are the same on all labels of a run."""
 VARIABLE_FIELDS = {"code": PRINTED_LENGTH, "serial": 7, "pin": PIN_DIGITS, "sscc": 18}

@@ -32,6 +32,7 @@ KEPT = {
     "limits",
     "gi_areas",
     "holidays",
+    "commitment_rules",
 }
 # How long an example takes says something of the machine, not of the product.
 hypothesis.settings.register_profile("house", deadline=None)

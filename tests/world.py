@@ -190,6 +190,11 @@ class World:
         facts.setdefault("credit_code", body + check_character(body))
         return self.actor(OrganisationKind.PRODUCER, RoleName.PRODUCER, division, **facts)
 
+    def household(self, **facts: Any) -> Actor:
+        """A producer that is no enterprise or cooperative, by its credit code."""
+        body = f"92530324MA6T{next(self._numbers):04d}X"
+        return self.producer(credit_code=body + check_character(body), **facts)
+
     def regulator(self, jurisdiction: str = "530324") -> Actor:
         return self.actor(OrganisationKind.REGULATOR, RoleName.REGULATOR, "530324", jurisdiction_code=jurisdiction)
 

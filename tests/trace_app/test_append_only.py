@@ -17,6 +17,7 @@ from trace_app.extensions import db
 
 TABLES = {one.table: one for one in APPEND_ONLY}
 FIT: dict[str, dict[str, Any]] = {
+    "collected_commitments": {"photo_id": None},
     "lot_moves": dict.fromkeys(("link_id", "line_id", "receipt_id", "loss_id", "report_id", "undoes_id")),
     "password_slips": {"expires_at": datetime(2026, 1, 2, tzinfo=UTC)},
     "recall_filings": {"filed_by_id": None},

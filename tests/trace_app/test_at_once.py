@@ -39,7 +39,7 @@ class Farm:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.grower = world.producer(gs1_prefix="6901234")
+        self.grower = world.household(gs1_prefix="6901234")
         self.site = world.site(self.grower)
         facts = {"site_id": self.site, "product_id": world.product(self.grower)}
         self.lots = [world.released(self.grower, lot_number=f"AT-{n}", **facts) for n in range(2)]
@@ -76,7 +76,7 @@ class Farm:
         return client.post(f"/receive/{code}", data=data)
 
     def certificate(self, client: FlaskClient) -> TestResponse:
-        data = {"quantity": "1", "bases": ["own_word"]}
+        data = {"quantity": "1", "bases": ["own_control"]}
         return client.post(f"/batches/{random.choice(self.lots)}/commitments", data=data)
 
     def labels(self, client: FlaskClient) -> TestResponse:

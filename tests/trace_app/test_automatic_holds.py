@@ -62,7 +62,7 @@ class TestAFailedTest:
         form = {"count": "3", "layout": "roll-60x40", "level": "item", "format": "pdf"}
         refused = [
             client.post(f"/batches/{batch_id}/labels", data=form),
-            client.post(f"/batches/{batch_id}/commitments", data={"quantity": "10", "bases": "own_word"}),
+            client.post(f"/batches/{batch_id}/commitments", data={"quantity": "8600", "bases": "own_control"}),
             client.post(f"/batches/{batch_id}/close"),
             client.post("/shipments/new", data=SHIPPED | {f"q-{batch_id}": "10"}),
         ]

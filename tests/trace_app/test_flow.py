@@ -438,7 +438,7 @@ def test_a_refused_form_of_a_lots_goods_comes_back_with_what_was_typed(world: Wo
                 assert client.post(f"/batches/{made}/genealogy", data=linked).status_code == 302
                 path = f"/genealogy/{db.session.scalar(sa.select(LotLink.id))}/withdraw"
             else:
-                given = {"quantity": "5", "bases": ["own_word"]}
+                given = {"quantity": "100", "bases": ["own_control"]}
                 assert client.post(f"/batches/{lot}/commitments", data=given).status_code == 302
                 path = f"/commitments/{db.session.scalar(sa.select(CommitmentCertificate.id))}/withdraw"
         answer = client.post(path, data={"reason": why})

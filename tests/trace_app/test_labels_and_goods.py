@@ -119,7 +119,7 @@ class TestWhatIsPrintedStays:
         actor = world.producer()
         lot = world.released(actor, lot_number="V-1")
         client = world.client(actor)
-        issued = client.post(f"/batches/{lot}/commitments", data={"quantity": "10", "bases": ["own_word"]})
+        issued = client.post(f"/batches/{lot}/commitments", data={"quantity": "8600", "bases": ["own_control"]})
         assert issued.status_code == 302
         refused = client.post(f"/batches/{lot}/correct", data=self._form(world, lot, lot_number="V-2"))
         assert "已印在标签或合格证上" in refused.text

@@ -11,6 +11,8 @@ from flask import Flask
 
 from tests.conftest import app_for, settings_for
 from trace_app.batches.models import Batch
+from trace_app.certificates.models import CommitmentCertificate
+from trace_app.db.append_only import lifted
 from trace_app.db.base import is_of_the_models
 from trace_app.extensions import db
 from trace_app.findings.models import Waiver
@@ -224,6 +226,39 @@ def test_certificates_that_were_withdrawn_before_are_void(bare: Flask) -> None:
             assert [tuple(row) for row in voided] == [(7, "0-0"), (8, "")]
             told = connection.execute(sa.text("SELECT run_id, first, last, reason FROM voided_labels")).all()
             assert [tuple(row) for row in told] == [(7, 0, 0, "开错")]
+        db.engine.dispose()
+
+
+def test_certificates_of_before_keep_the_sample_of_2021_and_are_their_producers(bare: Flask) -> None:
+    certificates = "SELECT number, issuer_id, per_batch FROM commitment_certificates ORDER BY id"
+    suggested = """INSERT INTO suggestions (id, organisation_id, catalogue, content, basis, created_at, created_by_id)
+        VALUES (1, 1, 'commitment_rules', '改', '令', '2026-11-30 00:00:00', 1)"""
+    with bare.app_context():
+        flask_migrate.upgrade(revision="0001")
+        _execute(BEFORE_THE_PRINT_ROOM)
+        flask_migrate.upgrade(revision="0011")
+        _execute(WITHDRAWN)
+        flask_migrate.upgrade()
+        with db.engine.connect() as connection:
+            rows = connection.execute(sa.text(certificates)).all()
+        assert [(row.number, row.issuer_id, bool(row.per_batch)) for row in rows] == [("a", 1, False), ("b", 1, False)]
+        with db.engine.connect() as connection:
+            samples = connection.scalars(sa.select(CommitmentCertificate.sample)).all()
+        assert [sample["bases"]["own_word"]["zh"] for sample in samples] == ["自我承诺", "自我承诺"]
+        with pytest.raises(sa.exc.IntegrityError):
+            _execute("UPDATE commitment_certificates SET quantity = 2")
+        _execute(suggested)
+        with pytest.raises(SystemExit):
+            flask_migrate.downgrade(revision="0035")
+        with db.engine.begin() as connection, lifted(connection):
+            connection.execute(sa.text("DELETE FROM suggestions"))
+        flask_migrate.downgrade(revision="0035")
+        with db.engine.connect() as connection:
+            assert connection.scalars(sa.text("SELECT number FROM commitment_certificates ORDER BY id")).all() == [
+                "a",
+                "b",
+            ]
+        flask_migrate.upgrade()
         db.engine.dispose()
 
 

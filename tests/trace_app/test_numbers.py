@@ -47,7 +47,7 @@ def _newest_key(world: World) -> int:
 def _certify(world: World, grower: Actor, lot: int, times: int = 1) -> list[CommitmentCertificate]:
     client = world.client(grower)
     for _ in range(times):
-        data = {"quantity": "1", "bases": ["own_word"]}
+        data = {"quantity": "1", "bases": ["own_control"]}
         assert client.post(f"/batches/{lot}/commitments", data=data).status_code == 302
     with world.app.app_context():
         return list(db.session.scalars(db.select(CommitmentCertificate).order_by(CommitmentCertificate.id)))
@@ -130,7 +130,7 @@ class TestRuns:
 
 class TestCertificates:
     def test_the_ten_thousandth_of_a_year_and_the_next_are_given_out(self, world: World) -> None:
-        grower = world.producer()
+        grower = world.household()
         lot = world.released(grower, lot_number="MANY")
         _set(world, "certificate", grower.organisation_id, today().year, 9_998)
         rows = _certify(world, grower, lot, times=3)
@@ -141,7 +141,7 @@ class TestCertificates:
             assert "MANY" in world.client().get(_path(row)).text
 
     def test_each_leads_to_its_own_lot_and_is_withdrawn_alone(self, world: World) -> None:
-        grower = world.producer()
+        grower = world.household()
         first, second = (world.released(grower, lot_number=name) for name in ("ONE", "TWO"))
         _certify(world, grower, first)
         rows = _certify(world, grower, second)
@@ -154,18 +154,18 @@ class TestCertificates:
         assert "召回" in visitor.get(_path(rows[1])).text
 
     def test_a_code_of_a_certificate_that_was_never_given_out_is_unknown(self, world: World) -> None:
-        grower = world.producer()
+        grower = world.household()
         [row] = _certify(world, grower, world.released(grower))
         assert world.client().get(f"/{world.unmade(row.run_id, 1)}").status_code == 404
 
     def test_two_producers_have_counters_and_runs_of_their_own(self, world: World) -> None:
-        for grower in (world.producer(), world.producer()):
+        for grower in (world.household(), world.household()):
             rows = _certify(world, grower, world.released(grower))
         assert [row.index for row in rows] == [0, 0]
         assert rows[0].number != rows[1].number
 
     def test_one_with_a_run_of_its_own_from_before_keeps_its_code(self, world: World) -> None:
-        grower = world.producer()
+        grower = world.household()
         lot = world.released(grower, lot_number="BEFORE")
         run = world.run(grower, lot, 1, level="batch")
         [row] = _certify(world, grower, lot)

@@ -390,7 +390,7 @@ class TestCommitments:
         return client.post(f"/batches/{batch_id}/commitments", data=data)
 
     def test_one_is_numbered_printed_and_leads_to_the_lot(self, world: World) -> None:
-        actor = world.producer(phone="0874-1234567")
+        actor = world.household(phone="0874-1234567")
         batch_id = world.released(actor, lot_number="CC-1")
         client = world.client(actor)
         assert self._issue(client, batch_id).status_code == 302
@@ -411,20 +411,20 @@ class TestCommitments:
             [url] = read_symbols(np.asarray(document[0].render(scale=4).to_pil().convert("L")))
         for part in (
             "承诺达标合格证",
-            "不使用禁用农药兽药",
+            "未使用禁用农药、兽药及其他化合物",
             "100 公斤",
             "CC-1",
             "0874-1234567",
             "昆明山货行",
             numbers[0],
-            "内部质量控制",
+            "质量安全控制符合要求",
         ):
             assert part in text
         trace = world.client().get("/" + url.rsplit("/", 1)[1])
         assert "CC-1" in trace.text
 
     def test_its_code_is_no_print_run_and_disturbs_none(self, world: World) -> None:
-        actor = world.producer()
+        actor = world.household()
         batch_id = world.released(actor)
         client = world.client(actor)
         self._issue(client, batch_id)
@@ -436,7 +436,7 @@ class TestCommitments:
         assert client.get("/labels").status_code == 200
 
     def test_together_they_are_not_for_more_than_the_lot(self, world: World) -> None:
-        actor = world.producer()
+        actor = world.household()
         batch_id = world.released(actor)
         client = world.client(actor)
         assert self._issue(client, batch_id, "8000").status_code == 302
@@ -447,7 +447,7 @@ class TestCommitments:
             assert "作废" in document[0].get_textpage().get_text_bounded()
 
     def test_who_scans_one_that_was_withdrawn_is_told(self, world: World) -> None:
-        actor = world.producer()
+        actor = world.household()
         client = world.client(actor)
         self._issue(client, world.released(actor))
         with world.app.app_context():
@@ -459,22 +459,22 @@ class TestCommitments:
         assert "此标签已作废" in world.client().get(scanned).text
 
     def test_a_basis_in_tests_needs_a_test(self, world: World) -> None:
-        actor = world.producer()
+        actor = world.household()
         batch_id = world.released(actor)
         client = world.client(actor)
-        assert "没有合格的检测报告" in self._issue(client, batch_id, bases=("commissioned_test",)).text
+        assert "没有这类合格的检测报告" in self._issue(client, batch_id, bases=("commissioned_test",)).text
         client.post(f"/batches/{batch_id}/tests/new", data=REPORT | _lines(("镉", "0.02", "mg/kg")))
         assert self._issue(client, batch_id, bases=("commissioned_test", "own_control")).status_code == 302
 
     @pytest.mark.parametrize("change", [{"quantity": "0"}, {"quantity": "x"}, {"bases": []}, {"bases": ["magic"]}])
     def test_a_wrong_one_is_refused(self, world: World, change: dict) -> None:
-        actor = world.producer()
+        actor = world.household()
         batch_id = world.released(actor)
-        data = {"quantity": "1", "bases": ["own_word"]} | change
+        data = {"quantity": "1", "bases": ["own_control"]} | change
         assert world.client(actor).post(f"/batches/{batch_id}/commitments", data=data).status_code == 422
 
     def test_only_for_released_lots_of_ones_own(self, world: World) -> None:
-        actor = world.producer()
+        actor = world.household()
         assert self._issue(world.client(actor), world.batch(actor)).status_code == 422
         assert self._issue(world.client(world.producer()), world.released(actor)).status_code == 404
 

@@ -76,7 +76,7 @@ def test_a_completed_recall_stops_its_lots_for_ever(world: World) -> None:
         (f"/batches/{lot}/close", {}),
         ("/shipments/new", ship),
         (f"/batches/{other}/genealogy", source),
-        (f"/batches/{lot}/commitments", {"quantity": "1", "bases": "own_word"}),
+        (f"/batches/{lot}/commitments", {"quantity": "8600", "bases": "own_control"}),
         (f"/batches/{lot}/lose", {"kind": "lost", "quantity": "1", "reason": "干耗"}),
     ):
         said = client.post(path, data=data, follow_redirects=True).text

@@ -260,6 +260,9 @@ class RunIn(Body):
         description="What the labels leave off (net content, dates, contents of a case) stands on the pack already. "
         "Without this, such labels are refused with 422, and `title` names what is missing.",
     )
+    as_certificate: bool = Field(
+        False, description="The labels are the lot's commitment certificate as well, and say so beside the code."
+    )
     excess_reason: str = Field("", description="Why more labels are needed than the lot has goods for.")
     per_volume: Literal[5000, 20000, 50000] | None = Field(None, description="Labels of one file; all in one if null.")
 

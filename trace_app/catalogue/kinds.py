@@ -118,6 +118,8 @@ class KindRules(_Part):
     """Stages and types of record that a lot must have before its release."""
     balances: list[YieldRule] = []
     plausible: list[Plausible] = []
+    commitment: Literal["required", "voluntary"] = "voluntary"
+    """Whether what is sold of it has to have a commitment certificate (承诺达标合格证管理办法, article 3)."""
 
 
 class Words(_Part):

@@ -1,4 +1,4 @@
-"""The commitment certificate on paper, in the customary layout (农业农村部 2021: 承诺达标合格证基本样式)."""
+"""The commitment certificate on paper, in the words of the sample that it was issued by."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
 from qr.codes import format_code
-from trace_app.certificates.forms import BASES
 from trace_app.certificates.models import CommitmentCertificate
+from trace_app.certificates.samples import Sample
 from trace_app.forms import plain_decimal
 from trace_app.labels.service import code_of
-from trace_app.paper import Fonts, draw_symbol, fonts_for
+from trace_app.paper import Fonts, draw_symbol, drawn
 from trace_app.units import unit_name
 
 WIDTH_MM, HEIGHT_MM = 148, 105
 """A6, landscape: four to a sheet of A4, or one on a wide label."""
 TITLE = "承诺达标合格证"
-PROMISE = "我承诺对生产销售的食用农产品："
-PROMISES = ("不使用禁用农药兽药、停用兽药和非法添加物", "常规农药兽药残留不超标", "对承诺的真实性负责")
 BASIS = "承诺依据："
 VOID = "作废"
 
@@ -28,51 +26,36 @@ VOID = "作废"
 def commitment_pdf(row: CommitmentCertificate) -> bytes:
     """The certificate as a PDF of one page with the QR code of its lot. Chinese: the law gives its words."""
     with force_locale("zh_CN"):
-        return _drawn(row)
+        return drawn(lambda fonts: _drawn(row, fonts))
 
 
-def _drawn(row: CommitmentCertificate) -> bytes:
-    code = format_code(code_of(row.run, row.index))
-    rows = _rows(row)
-    number = f"编号 {row.number}"
+def _drawn(row: CommitmentCertificate, fonts: Fonts) -> bytes:
+    sample = row.wording
     names = row.facts.get("not_tested")
-    missing = f"用过未检测：{names}" if names else ""
-    texts = [
-        TITLE,
-        PROMISE,
-        *PROMISES,
-        BASIS,
-        *map(str, BASES.values()),
-        number,
-        code,
-        VOID,
-        "扫码查看生产记录",
-        missing,
-        *(part for pair in rows for part in pair),
-    ]
     out = io.BytesIO()
-    with fonts_for(texts) as fonts:
-        canvas = Canvas(out, pagesize=(WIDTH_MM * mm, HEIGHT_MM * mm), invariant=1)
-        canvas.setTitle(f"{TITLE} {row.number}")
-        canvas.setFont(fonts.bold, 17)
-        canvas.drawCentredString(WIDTH_MM * mm / 2, 91 * mm, TITLE)
-        canvas.setLineWidth(0.8)
-        canvas.rect(4 * mm, 4 * mm, (WIDTH_MM - 8) * mm, (HEIGHT_MM - 8) * mm)
-        y = _promises(canvas, fonts.regular, row.bases)
-        _facts(canvas, fonts, rows, y - 2)
-        draw_symbol(canvas, row.facts["url"], 104, 20, 38)
-        canvas.setFont(fonts.bold, 8.5)
-        canvas.drawCentredString(123 * mm, 17 * mm, code)
-        canvas.setFont(fonts.regular, 7.5)
-        canvas.drawCentredString(123 * mm, 13 * mm, "扫码查看生产记录")
-        canvas.drawRightString((WIDTH_MM - 7) * mm, 98 * mm - 1, number)
-        if missing:
-            _in_small(canvas, fonts, fonts.printable(missing))
-        if row.withdrawn_at is not None:
-            canvas.setFillGray(0.55)
-            canvas.setFont(fonts.bold, 48)
-            canvas.drawCentredString(52 * mm, 26 * mm, VOID)
-        canvas.save()
+    canvas = Canvas(out, pagesize=(WIDTH_MM * mm, HEIGHT_MM * mm), invariant=1)
+    canvas.setTitle(f"{TITLE} {row.number}")
+    canvas.setFont(fonts.bold, 17)
+    canvas.drawCentredString(WIDTH_MM * mm / 2, 91 * mm, fonts.printable(TITLE))
+    canvas.setLineWidth(0.8)
+    canvas.rect(4 * mm, 4 * mm, (WIDTH_MM - 8) * mm, (HEIGHT_MM - 8) * mm)
+    y = _promises(canvas, fonts, sample, row.bases)
+    _facts(canvas, fonts, _rows(row, sample), y - 2)
+    draw_symbol(canvas, row.facts["url"], 104, 20, 38)
+    canvas.setFont(fonts.bold, 8.5)
+    canvas.drawCentredString(123 * mm, 17 * mm, fonts.printable(format_code(code_of(row.run, row.index))))
+    canvas.setFont(fonts.bold, 9)
+    canvas.drawCentredString(123 * mm, 12.6 * mm, fonts.printable(sample.code_words))
+    canvas.setFont(fonts.regular, 7.5)
+    canvas.drawRightString((WIDTH_MM - 7) * mm, 98 * mm - 1, fonts.printable(f"编号 {row.number}"))
+    if names:
+        # Certificates of before said so; now what was used has to be tested for.
+        _in_small(canvas, fonts, fonts.printable(f"用过未检测：{names}"))
+    if row.withdrawn_at is not None:
+        canvas.setFillGray(0.55)
+        canvas.setFont(fonts.bold, 48)
+        canvas.drawCentredString(52 * mm, 26 * mm, fonts.printable(VOID))
+    canvas.save()
     return out.getvalue()
 
 
@@ -85,7 +68,7 @@ def _in_small(canvas: Canvas, fonts: Fonts, text: str) -> None:
     canvas.drawCentredString(123 * mm, 8.5 * mm, text)
 
 
-def _rows(row: CommitmentCertificate) -> list[tuple[str, str]]:
+def _rows(row: CommitmentCertificate, sample: Sample) -> list[tuple[str, str]]:
     facts = row.facts
     amount = f"{plain_decimal(row.quantity)} {unit_name(row.unit)}"
     pairs = [
@@ -93,33 +76,42 @@ def _rows(row: CommitmentCertificate) -> list[tuple[str, str]]:
         ("数量（重量）", amount),
         ("批次号", facts["lot_number"]),
         ("产地", facts["origin"]),
-        ("生产者", facts["producer"]),
+        (sample.subject_word, facts["producer"]),
         ("信用代码", facts["credit_code"]),
         ("联系方式", facts["phone"] or facts["address"]),
         ("开具日期", f"{row.issued_on:%Y年%m月%d日}"),
     ]
     if row.consignee:
         pairs.insert(4, ("收货方", row.consignee))
-    return pairs
+    return [(label, text) for label, text in pairs if text]
 
 
-def _promises(canvas: Canvas, font: str, bases: list[str]) -> float:
+def _promises(canvas: Canvas, fonts: Fonts, sample: Sample, bases: list[str]) -> float:
     """The commitment and what it rests on, with boxes ticked; returns where the next line may stand."""
-    canvas.setFont(font, 9.5)
-    canvas.drawString(8 * mm, 84 * mm, PROMISE)
+    canvas.setFont(fonts.regular, 9.5)
+    canvas.drawString(8 * mm, 84 * mm, fonts.printable(sample.opening_read))
     top = 79.0
-    for line in PROMISES:
+    for line in sample.promises_read:
         _box(canvas, 11, top, ticked=True)
-        canvas.drawString(16 * mm, top * mm, line)
+        _fitting(canvas, fonts, fonts.printable(line), 16, top, WIDTH_MM - 22)
         top -= 5
-    canvas.drawString(8 * mm, top * mm, BASIS)
+    canvas.setFont(fonts.regular, 9.5)
+    canvas.drawString(8 * mm, top * mm, fonts.printable(BASIS))
     left = 27.0
-    for base, word in BASES.items():
-        name = str(word)
+    for base in sample.bases:
+        name = fonts.printable(sample.base_words(base))
         _box(canvas, left, top, ticked=base in bases)
         canvas.drawString((left + 4.5) * mm, top * mm, name)
-        left += 9 + canvas.stringWidth(name, font, 9.5) / mm
+        left += 9 + canvas.stringWidth(name, fonts.regular, 9.5) / mm
     return top - 5
+
+
+def _fitting(canvas: Canvas, fonts: Fonts, text: str, x_mm: float, y_mm: float, room_mm: float) -> None:
+    size = 9.5
+    while canvas.stringWidth(text, fonts.regular, size) > room_mm * mm and size > 5:
+        size -= 0.5
+    canvas.setFont(fonts.regular, size)
+    canvas.drawString(x_mm * mm, y_mm * mm, text)
 
 
 def _box(canvas: Canvas, x_mm: float, y_mm: float, *, ticked: bool) -> None:
@@ -139,7 +131,7 @@ def _facts(canvas: Canvas, fonts: Fonts, rows: list[tuple[str, str]], top_mm: fl
     room = 70 * mm
     for label, text in rows:
         canvas.setFont(fonts.regular, 9)
-        canvas.drawString(8 * mm, top_mm * mm, f"{label}：")
+        canvas.drawString(8 * mm, top_mm * mm, fonts.printable(f"{label}："))
         printable = fonts.printable(text)
         size = 9.0
         while canvas.stringWidth(printable, fonts.bold, size) > room and size > 5:

@@ -2,131 +2,126 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
+from flask_babel import LazyString
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
 from qr.codes import MAX_INDEX
 from trace_app.accounts import audit
-from trace_app.accounts.access import NotFound, may_see
+from trace_app.accounts.access import NotFound, within_jurisdiction
 from trace_app.accounts.models import Organisation, User
 from trace_app.accounts.service import place_name
 from trace_app.batches import service as batches
+from trace_app.batches.freshness import hold_in_order, shown_on_trace_pages
 from trace_app.batches.models import Batch
 from trace_app.certificates.models import CommitmentCertificate, CommitmentRun
+from trace_app.certificates.samples import (
+    BASE_NAMES,
+    SUBJECT_NAMES,
+    TESTED,
+    Sample,
+    find_sample,
+    sample_on,
+    subject_of,
+)
+from trace_app.certificates.tested import has_passed, untested
 from trace_app.clock import today
 from trace_app.db import counters
 from trace_app.db.base import utc_now
 from trace_app.errors import Unprocessable
 from trace_app.extensions import db
+from trace_app.flow.balance import balance_of, was_sent
 from trace_app.forms import plain_decimal
+from trace_app.labels.certified import tells_words
 from trace_app.labels.keys import code_book
 from trace_app.labels.models import LabelRun
 from trace_app.labels.service import is_void, run_of_documents, url_of, void_labels
-from trace_app.laboratory.models import TestSubject, Verdict
-from trace_app.laboratory.reports import tests_of
-from trace_app.laboratory.verdicts import analyte_key
-from trace_app.records.models import Record, RecordType
-from trace_app.records.service import in_force, records_of
+from trace_app.reference.models import CommitmentSubject
 from trace_app.units import UNITS
 
-_BETWEEN = re.compile(r"[、，,;；+＋/·\s]+")
-TESTED = frozenset({"commissioned_test", "own_test"})
-"""Bases that stand on a test report."""
+shown_on_trace_pages(CommitmentCertificate, lambda row: Batch.id == row.batch_id)
+
+
+@tells_words
+def label_words(batch: Batch) -> str | None:
+    """The words of labels that are the lot's certificate: of the newest that is in force; None where none is."""
+    newest = next((row for row in commitments_of(batch) if row.withdrawn_at is None), None)
+    return newest.wording.label_words if newest is not None else None
 
 
 class MoreThanTheLot(Unprocessable):
     title = _("本批 %(quantity)s %(unit)s，已开具 %(issued)s %(unit)s，最多还能开具 %(left)s %(unit)s。")
 
 
+class MustBeTheWholeLot(Unprocessable):
+    """Who issues by production batch states all of it."""
+
+    title = _("%(subject)s按生产批次开具合格证，一批一张：请填写本批的全部数量 %(left)s %(unit)s。")
+
+
+class HasOne(Unprocessable):
+    """Who issues by production batch gives out one that is in force."""
+
+    title = _("本批已有合格证 %(number)s。%(subject)s按生产批次开具，一批一张；内容有误的，请先作废它再开。")
+
+
+class NotABasis(Unprocessable):
+    title = _("“%(base)s”不是 %(day)s 适用的样式里的承诺依据，请改选：%(bases)s。")
+
+
 class NoTestBehindIt(Unprocessable):
-    title = _("承诺依据选了检测，但本批没有合格的检测报告。请先录入报告，或改选其他依据。")
+    title = _("承诺依据选了“%(base)s”，但本批没有这类合格的检测报告。请先录入报告，或改选其他依据。")
 
 
 class NotAllTested(Unprocessable):
-    """What was used and not tested for must be known to who issues a certificate that rests on a test."""
+    """What was used has to be tested for where a certificate rests on a test."""
 
-    title = _("用过的 %(names)s 没有检测。请补检，或改选其他依据；仍要开具的，请勾选下面的确认，会写在合格证上。")
-
-
-def not_tested(batch: Batch) -> list[str]:
-    """The active ingredients of a lot's records that none of its test reports has a result of: 用什么药、检什么药."""
-    tested = {
-        analyte_key(name)
-        for report in tests_of(batch)
-        if report.subject is TestSubject.PRODUCT and not report.denied
-        for result in report.results
-        if not result.undecided
-        for name in (result.analyte, result.analyte_en)
-    }
-    used: dict[str, str] = {}
-    for record in in_force(records_of(batch)):
-        if record.type in (RecordType.PESTICIDE, RecordType.VETERINARY):
-            for name in _ingredients(record):
-                used.setdefault(analyte_key(name), name)
-    return [name for key, name in used.items() if key not in tested]
-
-
-def _ingredients(record: Record) -> list[str]:
-    """The active ingredients that a record names, or the label of what was used."""
-    named = [one["name"] for one in record.stock.product.ingredients] if record.stock is not None else []
-    return [name for name in (*named, *_BETWEEN.split(record.active_ingredient or "")) if name]
+    title = _("用过的 %(names)s 没有检测。用什么药、检什么药：请补检，或改选其他依据。")
 
 
 def issue_commitment(
-    user: User,
-    batch: Batch,
-    *,
-    quantity: Decimal,
-    bases: list[str],
-    consignee: str = "",
-    though_not_tested: bool = False,
+    user: User, batch: Batch, *, quantity: Decimal, bases: list[str], consignee: str = ""
 ) -> CommitmentCertificate:
-    """Give out a numbered certificate with a code of its own.
+    """Give out a numbered certificate with a code of its own, by the rule of today.
 
     Agricultural Product Quality and Safety Law (2022), article 39.
 
+    :param batch: the user's own, or one that its organisation was sent some of: see `lot_to_certify`.
     :param quantity: in the lot's unit.
-    :param bases: of `CommitmentCertificate.bases`.
-    :param though_not_tested: whether it is known that not all that was used was tested for; the certificate says so.
-    :raises MoreThanTheLot, NoTestBehindIt, NotAllTested, NotReleased, UnderRecall, AlreadyClosed:
+    :param bases: of the day's sample.
+    :raises NoSample, NotABasis, MoreThanTheLot, MustBeTheWholeLot, HasOne, NoTestBehindIt, NotAllTested:
+    :raises NotReleased, UnderRecall, AlreadyClosed:
     """
-    producer, day = batch.producer, today()
-    sequence = counters.take("certificate", producer.id, day.year)
-    batches.must_be_on_sale(batch)
-    issued = sum((row.quantity for row in commitments_of(batch) if row.withdrawn_at is None), Decimal(0))
-    if issued + quantity > batch.quantity:
-        raise MoreThanTheLot(
-            quantity=plain_decimal(batch.quantity),
-            issued=plain_decimal(issued),
-            left=plain_decimal(max(batch.quantity - issued, Decimal(0))),
-            unit=UNITS.get(batch.unit, batch.unit),
-        )
-    passed = any(
-        report.subject is TestSubject.PRODUCT
-        and report.verdict is not Verdict.FAIL
-        and not report.denied
-        and not all(result.undecided for result in report.results)
-        for report in tests_of(batch)
-    )
-    if TESTED & set(bases) and not passed:
-        raise NoTestBehindIt
-    missing = "、".join(not_tested(batch)) if TESTED & set(bases) else ""
-    if missing and not though_not_tested:
-        raise NotAllTested(names=missing)
+    issuer, day = user.organisation, today()
+    subject = subject_of(issuer, batch)
+    sample = sample_on(day, subject)
+    _must_be_bases(sample, bases, day)
+    sequence = counters.take("certificate", issuer.id, day.year)
+    if subject is CommitmentSubject.BUYER:
+        batches.must_not_be_stopped(batch)
+    else:
+        batches.must_be_on_sale(batch)
+    per_batch = subject in sample.per_batch
+    _must_fit(batch, issuer, quantity, SUBJECT_NAMES[subject] if per_batch else None)
+    _must_be_tested(batch, sample, bases)
     part, index = divmod(sequence, MAX_INDEX + 1)
-    run = _run_for(user, producer, day.year, part)
+    run = _run_for(user, issuer, day.year, part)
     row = CommitmentCertificate(
-        number=_number(producer, day.year, sequence),
+        number=_number(issuer, day.year, sequence),
         batch_id=batch.id,
+        issuer_id=issuer.id,
+        per_batch=per_batch,
         quantity=quantity,
         unit=batch.unit,
         consignee=consignee,
         bases=bases,
         issued_on=day,
-        facts=_facts(batch) | {"url": url_of(run, index), "not_tested": missing},
+        sample=sample.model_dump(mode="json"),
+        facts=_facts(batch, issuer) | {"url": url_of(run, index)},
         run_id=run.id,
         index=index,
         created_by_id=user.id,
@@ -137,30 +132,113 @@ def issue_commitment(
     return row
 
 
-def _facts(batch: Batch) -> dict[str, str]:
-    producer = batch.producer
+def _must_be_bases(sample: Sample, bases: list[str], day: date) -> None:
+    for base in bases:
+        if base not in sample.bases:
+            others = "、".join(map(sample.base_words, sample.bases))
+            raise NotABasis(base=BASE_NAMES.get(base, base), day=day, bases=others)
+
+
+def _must_fit(batch: Batch, issuer: Organisation, quantity: Decimal, whole_for: LazyString | None) -> None:
+    """:param whole_for: what who issues by production batch is called; None where parts of a lot may have their own.
+    :raises MoreThanTheLot, MustBeTheWholeLot, HasOne:
+    """
+    unit = UNITS.get(batch.unit, batch.unit)
+    there, issued = _amounts(batch, issuer.id)
+    left = max(there - issued, Decimal(0))
+    if whole_for is not None and (other := _one_in_force(batch, issuer.id)) is not None:
+        raise HasOne(number=other.number, subject=whole_for)
+    if quantity > left:
+        raise MoreThanTheLot(
+            quantity=plain_decimal(there), issued=plain_decimal(issued), left=plain_decimal(left), unit=unit
+        )
+    if whole_for is not None and quantity != left:
+        raise MustBeTheWholeLot(subject=whole_for, left=plain_decimal(left), unit=unit)
+
+
+def _amounts(batch: Batch, issuer_id: int) -> tuple[Decimal, Decimal]:
+    """How much of a lot someone has made or been sent, and for how much of it certificates of theirs are in force."""
+    there = batch.quantity if issuer_id == batch.producer_id else balance_of(batch, issuer_id).came
+    issued = (row.quantity for row in commitments_of(batch, issuer_id) if row.withdrawn_at is None)
+    return there, sum(issued, Decimal(0))
+
+
+def _one_in_force(batch: Batch, issuer_id: int) -> CommitmentCertificate | None:
+    """The certificate of the whole lot that is in force."""
+    rows = commitments_of(batch, issuer_id)
+    return next((row for row in rows if row.per_batch and row.withdrawn_at is None), None)
+
+
+def _must_be_tested(batch: Batch, sample: Sample, bases: list[str]) -> None:
+    """:raises NoTestBehindIt, NotAllTested:"""
+    tested = [base for base in bases if base in TESTED]
+    for base in tested:
+        if not has_passed(batch, base):
+            raise NoTestBehindIt(base=sample.base_words(base))
+    if tested and (missing := untested(batch, tested)):
+        raise NotAllTested(names="、".join(missing))
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentOffer:
+    """What someone may issue for a lot today.
+
+    :ivar left: how much has no certificate of theirs.
+    :ivar in_force: the one of the whole lot, which has to be withdrawn first.
+    """
+
+    day: date
+    sample: Sample | None
+    subject: LazyString
+    per_batch: bool
+    left: Decimal
+    in_force: CommitmentCertificate | None
+
+
+def offer_for(issuer: Organisation, batch: Batch) -> CommitmentOffer:
+    """What an organisation may issue for a lot today."""
+    day, subject = today(), subject_of(issuer, batch)
+    sample = find_sample(day, subject)
+    per_batch = sample is not None and subject in sample.per_batch
+    there, issued = _amounts(batch, issuer.id)
+    in_force = _one_in_force(batch, issuer.id) if per_batch else None
+    return CommitmentOffer(day, sample, SUBJECT_NAMES[subject], per_batch, max(there - issued, Decimal(0)), in_force)
+
+
+def lot_to_certify(user: User, batch_id: int) -> Batch:
+    """A lot that a producer or buyer may issue certificates of: its own, or one that it was sent some of.
+
+    :raises NotFound:
+    """
+    batch = db.session.get(Batch, batch_id, options=[joinedload(Batch.product), joinedload(Batch.producer)])
+    if batch is None or not (batch.producer_id == user.organisation_id or was_sent(batch, user.organisation_id)):
+        raise NotFound
+    return batch
+
+
+def _facts(batch: Batch, issuer: Organisation) -> dict[str, str]:
     return {
         "product": batch.product.name,
         "lot_number": batch.lot_number,
         "origin": place_name(batch.division, "zh"),
-        "producer": producer.name,
-        "credit_code": producer.credit_code or "",
-        "phone": producer.phone,
-        "address": producer.address,
+        "producer": issuer.name,
+        "credit_code": issuer.credit_code or "",
+        "phone": issuer.phone,
+        "address": issuer.address,
     }
 
 
-def _number(producer: Organisation, year: int, sequence: int) -> str:
-    """County, year, and what tells nothing of the producer or how many it gave out: 530324-2026-7KQ2-M0XR-9T4V."""
-    return f"{producer.division_code[:6]}-{year}-{counters.public_number('certificate', producer.id, year, sequence)}"
+def _number(issuer: Organisation, year: int, sequence: int) -> str:
+    """County, year, and what tells nothing of the issuer or how many it gave out: 530324-2026-7KQ2-M0XR-9T4V."""
+    return f"{issuer.division_code[:6]}-{year}-{counters.public_number('certificate', issuer.id, year, sequence)}"
 
 
-def _run_for(user: User, producer: Organisation, year: int, part: int) -> LabelRun:
-    """The run of a producer's certificates of a year, begun with the first under each key.
+def _run_for(user: User, issuer: Organisation, year: int, part: int) -> LabelRun:
+    """The run of someone's certificates of a year, begun with the first under each key.
 
     Whoever gives out one holds the year's counter, so none is begun twice.
     """
-    key = (producer.id, year, code_book().newest, part)
+    key = (issuer.id, year, code_book().newest, part)
     if known := db.session.get(CommitmentRun, key):
         return known.run
     run = run_of_documents(user)
@@ -168,25 +246,59 @@ def _run_for(user: User, producer: Organisation, year: int, part: int) -> LabelR
     return run
 
 
-def commitments_of(batch: Batch) -> list[CommitmentCertificate]:
-    """A lot's certificates, the latest first, with those taken back."""
-    query = db.select(CommitmentCertificate).filter_by(batch_id=batch.id).order_by(CommitmentCertificate.id.desc())
+def commitments_of(batch: Batch, issuer_id: int | None = None) -> list[CommitmentCertificate]:
+    """A lot's certificates by one issuer, the latest first, with those taken back.
+
+    :param issuer_id: the producer where not given.
+    """
+    query = (
+        db.select(CommitmentCertificate)
+        .filter_by(batch_id=batch.id, issuer_id=issuer_id or batch.producer_id)
+        .order_by(CommitmentCertificate.id.desc())
+    )
     return list(db.session.scalars(query))
 
 
+def commitments_shown(batch: Batch) -> list[CommitmentCertificate]:
+    """What a lot's trace page shows: the producer's certificates in force, the latest first; where there is none, the
+    latest that was withdrawn, as labels or papers may still bear it."""
+    rows = commitments_of(batch)
+    return [row for row in rows if row.withdrawn_at is None] or rows[:1]
+
+
+def commitment_numbered(number: str) -> CommitmentCertificate:
+    """A certificate by its number, for whoever has it.
+
+    :raises NotFound:
+    """
+    row: CommitmentCertificate | None = db.session.scalar(db.select(CommitmentCertificate).filter_by(number=number))
+    if row is None:
+        raise NotFound
+    return row
+
+
+def commitment_of_code(run_id: int, index: int) -> CommitmentCertificate | None:
+    """The certificate whose own code it is; None of a label's."""
+    query = db.select(CommitmentCertificate).filter_by(run_id=run_id, index=index)
+    row: CommitmentCertificate | None = db.session.scalar(query)
+    return row
+
+
 def commitment_for(user: User, commitment_id: int) -> CommitmentCertificate:
-    """A certificate of a lot that the user may see.
+    """A certificate that the user's organisation issued, or of a lot in its jurisdiction.
 
     :raises NotFound:
     """
     row = db.session.get(CommitmentCertificate, commitment_id, options=[joinedload(CommitmentCertificate.batch)])
-    if row is None or not may_see(user, row.batch.producer_id, row.batch.division_code):
+    if row is None or not (row.issuer_id == user.organisation_id or within_jurisdiction(user, row.batch.division_code)):
         raise NotFound
     return row
 
 
 def withdraw_commitment(user: User, row: CommitmentCertificate, reason: str) -> None:
     """Take a certificate back, after a mistake: who scans its code is told. It stays; its quantity is free."""
+    hold_in_order(db.session.connection(), Batch.id == row.batch_id)
+    db.session.refresh(row, with_for_update={"of": CommitmentCertificate, "key_share": True})
     if row.withdrawn_at is None:
         if not is_void(row.run.voided, row.index):
             void_labels(user, row.run, row.index, row.index, reason)

@@ -26,8 +26,10 @@ class AppendOnly:
 
     def changes(self) -> str:
         """The condition, in SQL of both databases, that an UPDATE changes what stays; empty where all does."""
-        fixed = [f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in self.fixed]
-        once = [f"(OLD.{column} IS NOT NULL AND OLD.{column} IS DISTINCT FROM NEW.{column})" for column in self.once]
+        # As texts: JSON has no equality of its own on PostgreSQL.
+        differs = "CAST(OLD.{0} AS TEXT) IS DISTINCT FROM CAST(NEW.{0} AS TEXT)".format
+        fixed = [differs(column) for column in self.fixed]
+        once = [f"(OLD.{column} IS NOT NULL AND {differs(column)})" for column in self.once]
         return " OR ".join(fixed + once)
 
 
@@ -50,6 +52,24 @@ APPEND_ONLY = (
             "milliseconds",
         ),
     ),
+    AppendOnly("collected_commitments"),
+    AppendOnly(
+        "commitment_certificates",
+        fixed=(
+            "number",
+            "batch_id",
+            "issuer_id",
+            "per_batch",
+            "quantity",
+            "unit",
+            "consignee",
+            "bases",
+            "issued_on",
+            "sample",
+            "facts",
+        ),
+        once=("withdrawn_at",),
+    ),
     AppendOnly("feedback_replies"),
     AppendOnly("laboratory_answers"),
     AppendOnly("lot_moves"),
@@ -70,6 +90,7 @@ APPEND_ONLY = (
     AppendOnly("recall_reports"),
     AppendOnly("recall_task_lots"),
     AppendOnly("receipt_lines"),
+    AppendOnly("reference_checks"),
     AppendOnly("receipts"),
     AppendOnly("record_batches"),
     AppendOnly("record_clips"),

@@ -49,7 +49,7 @@ from trace_app.settings import settings
 PASSWORD = "qujing-demo"  # noqa: S105
 KEPT = {
     "alembic_version", "divisions", "product_kinds", "product_stages", "label_keys", "roles", "prohibited_substances",
-    "limits", "gi_areas", "holidays",
+    "limits", "gi_areas", "holidays", "commitment_rules",
 }  # fmt: skip
 LABELS_EACH = 48
 READY_DAYS = 12
@@ -88,6 +88,7 @@ def rebuild() -> None:
         printing.make_files(job.id)
     _pack_a_case(_showcases()[DEMO_CASE_OF])
     with transaction():
+        movements.certify(_finished_lots(*SEASONS))
         movements.send_out(_finished_lots(*SEASONS), Random(530301))  # noqa: S311
     with transaction():
         quality.failed_report_on(accounts.user_by_name("lab"), _recalled_one(), FAILED_REPORT)

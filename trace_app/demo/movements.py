@@ -10,6 +10,8 @@ from media_store.photos import clean_photo
 from trace_app.accounts import service as accounts
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
+from trace_app.certificates.commitments import issue_commitment
+from trace_app.certificates.owed import needs_one
 from trace_app.clock import SHANGHAI, local, today
 from trace_app.db.base import utc_now
 from trace_app.demo.pictures import draw
@@ -38,6 +40,12 @@ DRIVERS = (
 )
 COLD = {"ginger": (10.0, 16.0)}
 """Degrees Celsius that goods of a kind are carried at."""
+
+
+def certify(lots: list[Batch]) -> None:
+    """A commitment certificate for the whole of each lot whose kind must have one; the last of them is left out."""
+    for lot in [lot for lot in lots if needs_one(lot.product.kind)][:-1]:
+        issue_commitment(lot.producer.users[0], lot, quantity=lot.quantity, bases=["own_control"])
 
 
 def send_out(lots: list[Batch], chance: Random) -> None:

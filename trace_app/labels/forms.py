@@ -91,6 +91,7 @@ class RunForm(Form):
         [optional(), between(1, MAX_LABELS)],
         description=_("箱和托盘标签上会印内装件数和公斤数"),
     )
+    as_certificate = BooleanField(_("标签兼作承诺达标合格证（码旁印合格证字样）"))
     marked_elsewhere = BooleanField(_("包装上已另有标注，标签上可以不印"))
     excess_reason = StringField(
         _("多印的原因"), [optional(), at_most(300)], description=_("标签多于货物时必填，主管部门看得到")
@@ -112,6 +113,7 @@ class RunForm(Form):
             "link": self.link.data,
             "per_volume": int(self.per_volume.data) if self.per_volume.data else None,
             "items_each": self.items_each.data,
+            "as_certificate": self.as_certificate.data,
             "marked_elsewhere": self.marked_elsewhere.data,
             "excess_reason": self.excess_reason.data or "",
         }

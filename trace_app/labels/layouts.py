@@ -40,6 +40,7 @@ FIELD_NAMES = {
     "level": _("包装级别"),
     "call": _("扫码提示"),
     "pin_call": _("刮开提示"),
+    "certificate": _("合格证字样"),
     "code": _("追溯码"),
     "serial": _("序号"),
     "pin": _("验真码（刮开涂层）"),
@@ -59,7 +60,8 @@ FAULTS = {
     "text-too-small": _("“%(field)s”的字只有 %(size)s 毫米，看不清。"),
 }
 STANDARD_FIELDS = (
-    "product", "level", "net_content", "lot", "produced", "best_before", "origin", "producer", "marks", "call",
+    "product", "certificate", "level", "net_content", "lot", "produced", "best_before", "origin", "producer", "marks",
+    "call",
 )  # fmt: skip
 STANDARD_FIELDS_OF_ITEMS = ("product", "net_content", "lot", "produced", "best_before", "origin", "producer", "call")
 LEFT_OUT_FIRST = ("marks", "best_before", "net_content")
@@ -196,10 +198,13 @@ def art_of(text: LabelText, layout: Layout, form: SymbolForm) -> LabelArt:
         return compose(text, layout, form)
 
 
-def label_text(batch: Batch, level: LabelLevel = LabelLevel.ITEM, items_each: int | None = None) -> LabelText:
+def label_text(
+    batch: Batch, level: LabelLevel = LabelLevel.ITEM, items_each: int | None = None, certificate: str = ""
+) -> LabelText:
     """What a batch's labels say, in Chinese: the labels are printed here.
 
     :param items_each: how many single items are in a case or on a pallet.
+    :param certificate: the words of labels that are the lot's certificate, see `certified`.
     """
     with force_locale("zh_CN"):
         words = batch.product.kind.words["zh"]
@@ -215,6 +220,7 @@ def label_text(batch: Batch, level: LabelLevel = LabelLevel.ITEM, items_each: in
             level={LabelLevel.CASE: gettext("整箱"), LabelLevel.PALLET: gettext("托盘")}.get(level, ""),
             call=gettext("扫码溯源"),
             pin_call=gettext("刮开验真"),
+            certificate=certificate,
         )
 
 
@@ -260,6 +266,7 @@ def sample_text() -> LabelText:
             level=gettext("整箱"),
             call=gettext("扫码溯源"),
             pin_call=gettext("刮开验真"),
+            certificate="承诺达标合格证",
         )
 
 

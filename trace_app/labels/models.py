@@ -152,6 +152,8 @@ class PrintJob(Model):
     per_volume: Mapped[int]
     items_each: Mapped[int | None]
     """Single items in each case or on each pallet, as its labels say; None where nobody said."""
+    as_certificate: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether the labels are the lot's commitment certificate as well, and say so."""
     reason: Mapped[str] = mapped_column(sa.String(300), default="")
     """Why labels are printed again."""
     status: Mapped[PrintStatus] = mapped_column(one_of(PrintStatus, "status"), default=PrintStatus.WAITING)

@@ -38,6 +38,7 @@ from trace_app.db.session import count_written, transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.labels.amounts import TooManyLabels, label_room
+from trace_app.labels.certified import certificate_words, certified_text, must_show_words, text_of_job
 from trace_app.labels.contents import items_each_of
 from trace_app.labels.layouts import (
     art_of,
@@ -122,6 +123,7 @@ def order_labels(
     link: bool = False,
     per_volume: int | None = None,
     items_each: int | None = None,
+    as_certificate: bool = False,
     marked_elsewhere: bool = False,
     excess_reason: str = "",
 ) -> PrintJob:
@@ -129,10 +131,11 @@ def order_labels(
 
     :param layout: see `layout_for_run`.
     :param items_each: how many single items each case or pallet holds.
+    :param as_certificate: whether the labels are the lot's commitment certificate as well.
     :param marked_elsewhere: whether what the layout leaves off stands on the pack already.
     :param excess_reason: why more labels are needed than the lot has goods for.
-    :raises Problem: of `request_run`, `layout_for_run`, `TooManyLabels`, `LeavesOff` and `FormatNeedsRoll`; nothing is
-        kept then.
+    :raises Problem: of `request_run`, `layout_for_run`, `certified`, `TooManyLabels`, `LeavesOff` and
+        `FormatNeedsRoll`; nothing is kept then.
     """
     if not 1 <= count <= MAX_LABELS:
         raise CountOutOfRange(most=MAX_LABELS)
@@ -140,13 +143,17 @@ def order_labels(
     if level is LabelLevel.ITEM:
         _must_fit_the_goods(batch, run, excess_reason)
     items_each = items_each if level in CONTAINERS else None
-    text = label_text(batch, level, items_each)
+    text = certified_text(batch, level, items_each, as_certificate=as_certificate)
     name, chosen = layout_for_run(user, run, layout, text, pin=pin)
+    if as_certificate:
+        must_show_words(chosen, format_name)
     # Who is given a table of codes prints labels of its own.
     if format_name != "csv" and not marked_elsewhere:
         must_say_all(chosen, text, level)
     run.has_pin = shows_pin(chosen)
-    return _add_job(user, run, name, chosen, 0, count, format_name, per_volume, items_each)
+    job = _add_job(user, run, name, chosen, 0, count, format_name, per_volume, items_each)
+    job.as_certificate = as_certificate
+    return job
 
 
 def _must_fit_the_goods(batch: Batch, run: LabelRun, reason: str) -> None:
@@ -167,6 +174,7 @@ def print_again(user: User, run: LabelRun, job: PrintJob, first: int, last: int,
 
     :param job: whose layout and format are taken.
     :raises NotReleased, UnderRecall, AlreadyClosed, RangeOutOfRun, ContentsDiffer, TextDoesNotFit:
+    :raises NoCertificateBehindThem, CertificateStaysApart: of labels that were the lot's certificate.
     """
     batches.must_be_on_sale(run.batch)
     copies = run.level is LabelLevel.BATCH
@@ -176,11 +184,13 @@ def print_again(user: User, run: LabelRun, job: PrintJob, first: int, last: int,
     layout = layout_of_job(job)
     first_index, count = 0 if copies else first, last - first + 1
     items_each = items_each_of(run, first_index, count, job.items_each)
+    text = text_of_job(job, items_each)
     if items_each != job.items_each:
-        art_of(label_text(run.batch, run.level, items_each), layout, family_of(run, layout.symbol.mask).form)
+        art_of(text, layout, family_of(run, layout.symbol.mask).form)
     again = _add_job(
         user, run, job.layout_name, layout, first_index, count, job.format, job.per_volume, items_each, reason
     )
+    again.as_certificate = job.as_certificate
     audit.note(user, "print-again", run, first=first, last=last, reason=reason)
     return again
 
@@ -312,7 +322,7 @@ def _write_volumes(job_id: int, worker: str) -> None:
     job = db.session.get_one(PrintJob, job_id)
     run = job.run
     layout = layout_of_job(job)
-    text = label_text(run.batch, run.level, job.items_each)
+    text = text_of_job(job, job.items_each)
     art = art_of(text, layout, family_of(run, layout.symbol.mask).form)
     copies = run.level is LabelLevel.BATCH
     ready = {volume.number for volume in job.volumes}
@@ -462,9 +472,12 @@ def volume_for(user: User, job_id: int, number: int) -> PrintVolume:
     """A finished file of a job whose labels may be printed now.
 
     :raises NotFound, FileNotReady, UnderRecall, AlreadyClosed:
+    :raises NoCertificateBehindThem, CertificateStaysApart: where they are a certificate that is in force no longer.
     """
     job = job_for(user, job_id)
     batches.must_be_on_sale(job.run.batch)
+    if job.as_certificate:
+        certificate_words(job.run.batch)
     if not 1 <= number <= job.volume_count:
         raise NotFound
     if job.status is not PrintStatus.READY:
@@ -490,7 +503,8 @@ def preview(user: User, layout: Layout) -> tuple[str, list[str]]:
         .limit(1)
     )
     batch = db.session.scalar(query)
-    text = replace(label_text(batch), level=sample_text().level) if batch else sample_text()
+    sample = sample_text()
+    text = replace(label_text(batch), level=sample.level, certificate=sample.certificate) if batch else sample
     family = symbol_family(symbol_prefix(""), CODE_LENGTH, layout.symbol.mask)
     faults = [fault_message(fault) for fault in layout.faults(family.form)]
     art = art_of(text, layout, family.form)
@@ -513,7 +527,7 @@ def picture_of(run: LabelRun, index: int, form: str) -> bytes:
     if not 0 <= index < run.count or not run.jobs:
         raise NotFound
     layout = layout_of_job(run.jobs[0])
-    text = label_text(run.batch, run.level, items_each_of(run, index, 1, run.jobs[0].items_each))
+    text = text_of_job(run.jobs[0], items_each_of(run, index, 1, run.jobs[0].items_each))
     art = art_of(text, layout, family_of(run, layout.symbol.mask).form)
     labels = labels_of(run, index, 1, layout.symbol.mask)
     return render_png(art, labels, index) if form == "png" else render_svg(art, labels, index).encode()

@@ -18,7 +18,7 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.extensions import limiter
 from trace_app.forms import choices
-from trace_app.labels import advice, layouts, packing, printing, service
+from trace_app.labels import advice, certified, layouts, packing, printing, service
 from trace_app.labels.amounts import TooManyLabels, label_room
 from trace_app.labels.contents import ContentsDiffer
 from trace_app.labels.downloads import volume_response
@@ -70,6 +70,12 @@ def of_batch(batch_id: int) -> ResponseReturnValue:
             pin=layouts.PinNeedsItems,
             format=printing.FormatNeedsRoll,
             link=(service.NoGtin, service.LotNotForGs1),
+            as_certificate=(
+                certified.NoCertificateBehindThem,
+                certified.CertificateStaysApart,
+                certified.NoPlaceForTheWords,
+                certified.TableHasNoWords,
+            ),
             marked_elsewhere=layouts.LeavesOff,
             excess_reason=TooManyLabels,
         ):
@@ -86,6 +92,7 @@ def of_batch(batch_id: int) -> ResponseReturnValue:
         runs=service.runs_of(batch),
         printable=service.is_printable(batch),
         room=label_room(batch),
+        certifiable=certified.may_be_certificate(batch),
     )
     return page, status_of(form)
 

@@ -13,12 +13,15 @@ from markupsafe import Markup
 
 from qr.codes import characters_missing, format_code
 from trace_app.accounts.access import acting_user
+from trace_app.batches.models import Batch
 from trace_app.catalogue.county_map import CountyMap, map_of
-from trace_app.extensions import limiter
+from trace_app.certificates.commitments import commitment_of_code
+from trace_app.certificates.models import CommitmentCertificate
+from trace_app.extensions import db, limiter
 from trace_app.labels.models import LabelLevel
 from trace_app.labels.packing import Content, contents_of
 from trace_app.labels.pins import PinAnswer
-from trace_app.labels.service import CONTAINERS, ScannedLabel, never_made
+from trace_app.labels.service import CONTAINERS, ScannedLabel, code_of, never_made
 from trace_app.language import language
 from trace_app.public.json_ld import accepted_media, json_text, product_document
 from trace_app.public.resolver.service import linkset_of_label
@@ -67,6 +70,8 @@ class LabelShown:
     quiet: str = ""
     """What hides the word on unusual scans."""
     has_pin: bool = False
+    commitment: CommitmentCertificate | None = None
+    """The certificate whose own code it is."""
     level: LazyString | None = None
     contents: Sequence[Content] = ()
     pin: PinAsked = field(default_factory=PinAsked)
@@ -121,6 +126,17 @@ def _void_page(label: ScannedLabel, trace: Trace) -> Response:
     return Response(page, 410, mimetype="text/html", headers={"Cache-Control": NEVER_SHARED})
 
 
+def commitment_page(row: CommitmentCertificate) -> ResponseReturnValue:
+    """A commitment certificate as it was issued, and whether it still counts."""
+    style, digest = inline_style("public.css")
+    allow_inline_style(digest)
+    batch = db.session.get_one(Batch, row.batch_id)
+    page = render_template(
+        "public/commitment.html", row=row, batch=batch, code=code_of(row.run, row.index), style=style
+    )
+    return _varied(Response(page, 200 if row.withdrawn_at is None else 410, mimetype="text/html"))
+
+
 def _label_by_itself(label: ScannedLabel, pin: PinAsked) -> LabelShown:
     item = scanned_item(label.run_id, label.index) if label.level is LabelLevel.ITEM else None
     first_at, scans = (item.first_at, item.scans) if item else (None, 0)
@@ -132,6 +148,7 @@ def _label_by_itself(label: ScannedLabel, pin: PinAsked) -> LabelShown:
         item=item_line(first_at, scans, language()).decode() if label.level is LabelLevel.ITEM else "",
         quiet=(SHOWN if unusual else HIDDEN).decode(),
         has_pin=label.has_pin,
+        commitment=commitment_of_code(label.run_id, label.index),
         level=LEVELS_OF_LABELS.get(label.level),
         contents=contents_of(label) if label.level in CONTAINERS else [],
         pin=pin,

@@ -15,7 +15,8 @@ from sqlalchemy.orm import joinedload
 from trace_app.accounts.models import Division
 from trace_app.batches.models import Batch, BatchState
 from trace_app.catalogue.models import Product, ProductKind
-from trace_app.certificates.models import Certificate
+from trace_app.certificates.commitments import commitments_shown
+from trace_app.certificates.models import Certificate, CommitmentCertificate
 from trace_app.certificates.service import certificates_shown
 from trace_app.clock import local
 from trace_app.extensions import db
@@ -67,6 +68,8 @@ class Trace:
     intervals: dict[int, Interval]
     tests: list[TestReport]
     certificates: list[Certificate]
+    commitments: list[CommitmentCertificate]
+    """Commitment certificates by its producer, see `commitments_shown`."""
     waivers: list[Waiver]
     sources: list[LotLink]
     sent: list[Sending]
@@ -224,6 +227,7 @@ def trace_of_batch(batch_id: int) -> Trace:
         intervals(batch, records),
         [report for report in tests_of(batch) if not report.denied] if row.tests else [],
         certificates_shown(batch) if row.certificates else [],
+        commitments_shown(batch) if row.commitments else [],
         waivers_of(batch) if row.waivers else [],
         sources_shown(batch) if row.sources else [],
         places_sent_to(batch) if row.sent else [],
@@ -252,6 +256,7 @@ def _there_is() -> list[sa.Label[bool]]:
         "recalls": sa.exists().where(RecallMember.batch_id == Batch.id),
         "tests": sa.exists().where(sa.or_(TestReport.batch_id == Batch.id, TestReport.site_id == Batch.site_id)),
         "certificates": sa.exists().where(Certificate.producer_id == Batch.producer_id),
+        "commitments": sa.exists().where(CommitmentCertificate.batch_id == Batch.id),
         "waivers": sa.exists().where(Finding.batch_id == Batch.id, Waiver.finding_id == Finding.id),
         "sources": sa.exists().where(LotLink.target_id == Batch.id, LotLink.withdrawn_at.is_(None)),
         "sent": sa.exists().where(ShipmentLine.batch_id == Batch.id),

@@ -16,6 +16,7 @@ from trace_app.accounts.access import NotFound, public
 from trace_app.attachments import attachment
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
+from trace_app.certificates.commitments import commitment_numbered
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, db, limiter
 from trace_app.feedback.service import ticket_called
@@ -27,7 +28,7 @@ from trace_app.labels.pictures import codes_in_picture
 from trace_app.labels.pins import check_pin
 from trace_app.labels.service import ScannedLabel, label_of_code
 from trace_app.media.service import DOCUMENT_TYPES, document_by_name, open_document, open_photo, photo_by_name
-from trace_app.public.pages import PinAsked, trace_page, unknown_page
+from trace_app.public.pages import PinAsked, commitment_page, trace_page, unknown_page
 from trace_app.public.resolver.answers import answer_link
 from trace_app.public.resolver.digital_link import BadLink, decompress
 from trace_app.recall_tasks.turnings import open_text
@@ -267,6 +268,14 @@ def _pdf(data: bytes, name: str) -> Response:
     response = attachment(data, f"{name}.pdf", "application/pdf")
     response.headers["Cache-Control"] = "no-cache"
     return response
+
+
+@views.get("/commitments/<string:number>")
+@public
+@limiter.limit("60/minute")
+def commitment(number: str) -> ResponseReturnValue:
+    """A commitment certificate, for whoever scanned its code or has its number."""
+    return commitment_page(commitment_numbered(number))
 
 
 @views.get("/recalls.atom")

@@ -32,7 +32,16 @@ class HolidayForm(RowForm):
 
 register(
     ReferenceTable(
-        "holidays", _("节假日"), Holiday, HolidayForm, ("day",), Path(__file__).parent / "reference", judges_lots=False
+        "holidays",
+        _("节假日"),
+        Holiday,
+        HolidayForm,
+        ("day",),
+        _("国务院办公厅各年的放假安排"),
+        date(2026, 11, 28),
+        _("2026 年以前照通知录入；还没有公布的年份没有调休，公布后请补上"),
+        Path(__file__).parent / "reference",
+        judges_lots=False,
     )
 )
 

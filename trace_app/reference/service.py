@@ -1,4 +1,5 @@
-"""The tables that the rules go by, as editable data: prohibited substances, limits, areas of geographical indications.
+"""The tables that the rules go by, as editable data: prohibited substances, limits, areas of geographical indications,
+rules of commitment certificates.
 
 Each is a CSV file with the columns of its form; an upload takes the place of the whole table.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,11 +41,22 @@ from trace_app.forms import (
     required,
 )
 from trace_app.records.forms import METHODS
-from trace_app.reference.models import GiArea, Limit, ProhibitedSubstance
+from trace_app.reference.checks import note_replaced
+from trace_app.reference.models import CommitmentRule, CommitmentSubject, GiArea, Limit, ProhibitedSubstance
 from trace_app.spreadsheets import cell_text, csv_text, read_tables
 from trace_app.values import Facts
 
 BUILT_IN = Path(__file__).parent / "data"
+READ_AS = {
+    "producer": _("生产者"),
+    "buyer": _("收购者"),
+    "high": _("把握大"),
+    "medium": _("把握一般，用前请核对"),
+    "low": _("把握小，用前务必核对"),
+}
+"""What stands in a table as a code, as people read it: whose sample it is, and how sure a limit is."""
+MOST_COLUMNS = 12
+"""The columns that stand side by side at most; rows with more are cards."""
 TOLD = 50
 """Faults that a refusal lists."""
 
@@ -117,10 +130,64 @@ class GiAreaForm(RowForm):
             raise ValidationError(_("没有这个区划代码。"))
 
 
+class CommitmentRuleForm(RowForm):
+    sample = SelectField(_("样式"), [required()], choices=choices({"producer": "", "buyer": ""}.items()))
+    valid_from = DateField(_("自何日起"), [required()])
+    valid_until = DateField(_("至何日止"), [optional()])
+    opening = StringField(_("承诺开头"), [required(), at_most(60)])
+    opening_en = StringField(_("承诺开头（英文）"), [optional(), at_most(120)])
+    promises = StringField(_("承诺事项（用 | 分开）"), [required(), at_most(300)])
+    promises_en = StringField(_("承诺事项（英文）"), [optional(), at_most(500)])
+    own_control = StringField(_("依据：质量控制"), [optional(), at_most(30)])
+    own_control_en = StringField(_("依据：质量控制（英文）"), [optional(), at_most(60)])
+    own_test = StringField(_("依据：自行检测"), [optional(), at_most(30)])
+    own_test_en = StringField(_("依据：自行检测（英文）"), [optional(), at_most(60)])
+    commissioned_test = StringField(_("依据：委托检测"), [optional(), at_most(30)])
+    commissioned_test_en = StringField(_("依据：委托检测（英文）"), [optional(), at_most(60)])
+    own_word = StringField(_("依据：自我承诺"), [optional(), at_most(30)])
+    own_word_en = StringField(_("依据：自我承诺（英文）"), [optional(), at_most(60)])
+    subject_word = StringField(_("主体的称呼"), [required(), at_most(20)])
+    code_words = StringField(_("合格证二维码旁的字样"), [required(), at_most(30)])
+    label_words = StringField(_("标签二维码旁的字样"), [optional(), at_most(20)])
+    per_batch = StringField(_("须按生产批次开具的主体"), [optional(), at_most(60)])
+    source = StringField(_("依据"), [required(), at_most(120)])
+    confidence = StringField(_("可信度"), [optional(), at_most(60)])
+
+    def validate_valid_until(self, field: Field) -> None:
+        if field.data and self.valid_from.data and field.data < self.valid_from.data:
+            raise ValidationError(_("不能早于开始日期。"))
+
+    def validate_promises(self, field: Field) -> None:
+        """One basis at least: a field that is empty is not asked itself."""
+        if not any(self[base].data for base in COMMITMENT_BASES):
+            raise ValidationError(_("请至少填写一项承诺依据。"))
+
+    def validate_per_batch(self, field: Field) -> None:
+        if unknown := subjects_named(field.data or "") - set(CommitmentSubject):
+            raise ValidationError(
+                _(
+                    "没有“%(name)s”这种主体，请从这些里选，用顿号分开：%(names)s。",
+                    name="、".join(sorted(unknown)),
+                    names="、".join(CommitmentSubject),
+                )
+            )
+
+
+COMMITMENT_BASES = ("own_control", "own_test", "commissioned_test", "own_word")
+"""What a commitment may rest on: the columns with its words."""
+
+
+def subjects_named(text: str) -> set[str]:
+    """The names in a cell, apart by the comma of lists."""
+    return {name.strip() for name in text.split("、") if name.strip()}
+
+
 @dataclass(frozen=True, slots=True)
 class ReferenceTable:
     """``key`` names the columns that no two rows may share.
 
+    :ivar source: where the rows that the project ships come from, as of ``as_of``.
+    :ivar confidence: how sure they are, in plain words.
     :ivar folder: where the project ships its rows.
     :ivar judges_lots: whether the rules on lots go by it.
     """
@@ -130,6 +197,9 @@ class ReferenceTable:
     model: type[Any]
     form: type[RowForm]
     key: tuple[str, ...]
+    source: LazyString
+    as_of: date
+    confidence: LazyString
     folder: Path = BUILT_IN
     judges_lots: bool = True
 
@@ -150,10 +220,39 @@ TABLES = {
             ProhibitedSubstance,
             ProhibitedForm,
             ("input_type", "name", "scope", "effective_from"),
+            _("各行所列的公告"),
+            date(2026, 11, 25),
+            _("按公开资料整理，用前请核对公告原文"),
         ),
-        ReferenceTable("limits", _("检测限量"), Limit, LimitForm, ("kind_code", "analyte", "valid_from")),
         ReferenceTable(
-            "gi_areas", _("地理标志保护范围"), GiArea, GiAreaForm, ("kind_code", "division_code", "valid_from")
+            "limits",
+            _("检测限量"),
+            Limit,
+            LimitForm,
+            ("kind_code", "analyte", "valid_from"),
+            _("各行所列的国家标准和行业标准"),
+            date(2026, 11, 28),
+            _("每行注明把握大小，用前请核对标准原文"),
+        ),
+        ReferenceTable(
+            "gi_areas",
+            _("地理标志保护范围"),
+            GiArea,
+            GiAreaForm,
+            ("kind_code", "division_code", "valid_from"),
+            _("国家标准和农产品地理标志登记"),
+            date(2026, 11, 25),
+            _("按公开资料整理，范围以公告为准"),
+        ),
+        ReferenceTable(
+            "commitment_rules",
+            _("合格证规定"),
+            CommitmentRule,
+            CommitmentRuleForm,
+            ("sample", "valid_from"),
+            _("农业农村部令2025年第4号，和 2021 年的基本样式"),
+            date(2026, 11, 30),
+            _("来自摘要：用前请核对原文"),
         ),
     )
 }
@@ -190,6 +289,7 @@ def replace(user: User, table: ReferenceTable, file_name: str, data: bytes) -> i
     _put(table, rows)
     if table.judges_lots:
         db.session.execute(sa.update(Batch).values(checked_on=None))
+    note_replaced(user, table.name)
     # A table has no id of its own; the event says which it was.
     audit.note(user, "replace-reference", user.organisation, table=table.name, rows=len(rows))
     return len(rows)

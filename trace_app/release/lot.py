@@ -13,6 +13,7 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import KindRules, StageRules
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.certificates.models import Certificate
+from trace_app.certificates.owed import SentWithout
 from trace_app.findings.models import Finding
 from trace_app.inputs.models import LabelUse, StockLot
 from trace_app.laboratory.models import TestReport
@@ -42,6 +43,8 @@ class Lot:
     """All that stopped the lot or stops it."""
     labels: int = 0
     """Labels of single items that were printed, but for those that are void."""
+    sent_without: list[SentWithout] = field(default_factory=list)
+    """Shipments that ought to have had a commitment certificate."""
 
     @cached_property
     def kind(self) -> ProductKind:

@@ -15,6 +15,7 @@ CATALOGUES = {
     SharedCatalogue.LIMITS: _("检测限量"),
     SharedCatalogue.GI_AREAS: _("地理标志保护范围"),
     SharedCatalogue.HOLIDAYS: _("节假日"),
+    SharedCatalogue.COMMITMENT_RULES: _("合格证规定"),
 }
 ANSWERS = {"done": _("已照办"), "refused": _("不采纳")}
 

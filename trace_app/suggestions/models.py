@@ -21,6 +21,7 @@ class SharedCatalogue(enum.StrEnum):
     LIMITS = "limits"
     GI_AREAS = "gi_areas"
     HOLIDAYS = "holidays"
+    COMMITMENT_RULES = "commitment_rules"
 
 
 class Suggestion(Model):

@@ -95,6 +95,20 @@ def test_a_new_record_is_on_consumers_pages_within_two_seconds(leased: tuple[Wor
         asked = time.monotonic()
 
 
+def test_a_withdrawn_certificate_is_on_the_pages_of_its_lots_labels_at_once(leased: tuple[World, StopLease]) -> None:
+    world, lease = leased
+    grower = world.producer()
+    lot, code = world.labelled(grower)
+    client = world.client(grower)
+    data = {"quantity": "8600", "bases": ["own_control"]}
+    assert client.post(f"/batches/{lot}/commitments", data=data).status_code == 302
+    ask(world.app.wsgi_app, code)
+    until_leased(lease)
+    assert "已作废" not in ask(world.app.wsgi_app, code)[2].decode()
+    assert client.post("/commitments/1/withdraw", data={"reason": "开错"}).status_code == 302
+    assert "已作废" in ask(world.app.wsgi_app, code)[2].decode()
+
+
 def test_what_is_in_use_is_read_again_beside_the_scans(
     leased: tuple[World, StopLease], monkeypatch: pytest.MonkeyPatch
 ) -> None:

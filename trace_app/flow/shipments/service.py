@@ -620,7 +620,11 @@ def _at_hand(user: User) -> sa.Select[Batch]:
 
 def lots_at_hand(user: User, most: int = 100) -> list[Batch]:
     """The newest lots that can be sent."""
-    query = _at_hand(user).options(joinedload(Batch.product), joinedload(Batch.producer)).limit(most)
+    query = (
+        _at_hand(user)
+        .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer))
+        .limit(most)
+    )
     return list(db.session.scalars(query))
 
 

@@ -14,6 +14,8 @@ from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
+from trace_app.certificates.collecting import collected_of
+from trace_app.certificates.owed import without_one
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
@@ -68,6 +70,11 @@ class ShipmentPage:
         return self.viewer.organisation_id == self.shipment.consignee_organisation_id
 
     @property
+    def lots_without(self) -> list[str]:
+        """The lots of which who was sent them keeps no certificate, and ought to."""
+        return [one.line.batch.lot_number for one in collected_of(self.shipment) if one.wanting]
+
+    @property
     def may_note(self) -> bool:
         """Whether the viewer may note temperatures and withdraw."""
         return self.viewer.role in PARTIES
@@ -98,20 +105,30 @@ def new() -> ResponseReturnValue:
                 shipment = _ship(form, quantities)
             if not form.errors:
                 flash(_("已登记发货。请打印发货单随货同行，收货方扫码或凭收货码确认。"))
+                _tell_of_missing_certificates(shipment)
                 return redirect(url_for("shipments.show", shipment_id=shipment.id))
     lots = shipping.lots_at_hand(the_user())
+    uncertified = {lot.id for lot in without_one(lots, the_user().organisation_id)}
     wanted = request.args.get("batch", type=row_number)
     page = render_template(
         "shipments/ship.html",
         form=form,
         lots=sorted(lots, key=lambda lot: lot.id != wanted),
         faults=faults,
+        uncertified=uncertified,
         typed=request.form,
         wanted=wanted,
         consignees=shipping.consignees_of(the_user()),
         most_photos=MAX_PHOTOS,
     )
     return page, 422 if faults else status_of(form)
+
+
+def _tell_of_missing_certificates(shipment: Shipment) -> None:
+    lots = without_one([line.batch for line in shipment.lines], the_user().organisation_id)
+    if lots:
+        numbers = "、".join(lot.lot_number for lot in lots)
+        flash(_("批次 %(lots)s 没有有效的承诺达标合格证。请开具后随货附上，或补给收货方。", lots=numbers))
 
 
 def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:

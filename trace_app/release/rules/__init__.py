@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from trace_app.findings.rules import Found
 from trace_app.release.lot import Lot
-from trace_app.release.rules import claims, corrections, inputs, quantities, stages
+from trace_app.release.rules import claims, commitments, corrections, inputs, quantities, stages
 
 CHECKS: tuple[Callable[[Lot], Iterator[Found]], ...] = (
     inputs.prohibited_ingredients,
@@ -20,6 +20,7 @@ CHECKS: tuple[Callable[[Lot], Iterator[Found]], ...] = (
     claims.geographical_indication,
     claims.marks_with_certificates,
     claims.tests_passed,
+    commitments.sent_with_a_certificate,
     corrections.corrected_after_block,
     quantities.balances,
     quantities.labels_for_the_goods,

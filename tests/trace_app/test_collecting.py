@@ -1,0 +1,174 @@
+"""Collecting certificates: who was sent goods keeps the certificate that came with them, and is told where none did."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from tests.trace_app.test_commitments import BUYER, _issue, _newest, _producer
+from tests.world import Actor, World, photo
+from trace_app.accounts.models import OrganisationKind, RoleName
+from trace_app.certificates.models import CollectedCommitment
+from trace_app.extensions import db
+
+TOLD = "还没有收存合格证"
+
+
+def _kept(world: World) -> list[tuple[str, str]]:
+    with world.app.app_context():
+        rows = db.session.scalars(db.select(CollectedCommitment).order_by(CollectedCommitment.id))
+        return [(row.number, row.issuer) for row in rows]
+
+
+class Delivery:
+    """Goods on their way from an enterprise to a buyer of the platform."""
+
+    def __init__(self, world: World, *kinds: str, certified: bool = True) -> None:
+        self.world, self.maker = world, _producer(world, "企业")
+        self.lots = [
+            world.released(self.maker, kind, lot_number=f"DE-{n}") for n, kind in enumerate(kinds or ("ginger",))
+        ]
+        self.seller = world.client(self.maker)
+        if certified:
+            for lot in self.lots:
+                assert _issue(self.seller, lot, "own_control").status_code == 302
+        self.buyer: Actor = world.actor(OrganisationKind.BUYER, RoleName.BUYER, "530302", name=BUYER)
+        self.client: FlaskClient = world.client(self.buyer)
+        self.page = self.send("2026-11-05")
+        self.path = f"{self.page}/commitments"
+
+    def send(self, day: str) -> str:
+        """The address of a shipment of a hundred of each lot."""
+        sent = {"consignee": BUYER, "organisation": BUYER, "departed_at": f"{day}T08:30"}
+        made = self.seller.post("/shipments/new", data=sent | {f"q-{lot}": "100" for lot in self.lots})
+        assert made.status_code == 302
+        return str(made.location)
+
+    def collect(self, text: str) -> Any:
+        return self.client.post(self.path, data={"text": text})
+
+    def foreign(self, **changes: Any) -> Any:
+        [line] = re.findall(r'<option value="(\d+)">DE-0', self.client.get(self.path).text)
+        data = {"line_id": line, "number": "手 12", "issuer": "板桥姜农", "issued_on": "2026-11-04"}
+        data |= {"photos": (io.BytesIO(photo()), "证.jpg")} | changes
+        return self.client.post(f"{self.path}/foreign", data={k: v for k, v in data.items() if v is not None})
+
+
+class TestOurs:
+    @pytest.mark.parametrize("by", ["number", "small letters", "address of its page", "its code", "its link", "label"])
+    def test_is_kept_by_number_code_or_label(self, world: World, by: str) -> None:
+        delivery = Delivery(world)
+        row = _newest(world)
+        run = world.run(delivery.maker, delivery.lots[0], 1)
+        text = {
+            "number": row.number,
+            "small letters": f" {row.number.lower()} ",
+            "address of its page": f"http://127.0.0.1:8000/commitments/{row.number}",
+            "its code": row.facts["url"].rsplit("/", 1)[1],
+            "its link": row.facts["url"],
+            "label": world.code(run),
+        }[by]
+        assert TOLD in delivery.client.get(delivery.page).text
+        assert delivery.collect(text).status_code == 302
+        assert TOLD not in delivery.client.get(delivery.page).text
+        assert row.number in delivery.client.get(delivery.path).text
+        assert [number for number, _issuer in _kept(world)] == [row.number]
+
+    def test_is_offered_where_the_supplier_issued_it_here(self, world: World) -> None:
+        delivery = Delivery(world)
+        row = _newest(world)
+        assert f"供货方在本平台开具了 {row.number}" in delivery.client.get(delivery.path).text
+        assert delivery.collect(row.number).status_code == 302
+        assert "供货方在本平台开具了" not in delivery.client.get(delivery.path).text
+
+    def test_of_another_lot_withdrawn_unknown_or_kept_before_is_refused_with_what_was_typed(self, world: World) -> None:
+        delivery = Delivery(world)
+        row = _newest(world)
+        other = world.released(delivery.maker, lot_number="OTHER-1")
+        assert _issue(delivery.seller, other, "own_control").status_code == 302
+        strange = _newest(world)
+        assert f"合格证 {strange.number} 是批次 OTHER-1 的" in delivery.collect(strange.number).text
+        unknown = delivery.collect("手写 7 号")
+        assert unknown.status_code == 422
+        assert "没有“手写 7 号”这张合格证" in unknown.text
+        assert 'value="手写 7 号"' in unknown.text
+        assert delivery.collect("").status_code == 422
+        assert delivery.collect(row.number).status_code == 302
+        assert f"合格证 {row.number} 已经收存过" in delivery.collect(row.number).text
+        assert delivery.seller.post(f"/commitments/{row.id}/withdraw", data={"reason": "开错"}).status_code == 302
+        page = delivery.client.get(delivery.path).text
+        assert "已作废" in page
+        again = delivery.send("2026-11-06")
+        refused = delivery.client.post(f"{again}/commitments", data={"text": row.number})
+        assert f"合格证 {row.number} 已作废，不能收" in refused.text
+        assert len(_kept(world)) == 1
+
+
+class TestForeign:
+    def test_is_kept_with_number_issuer_day_and_photo(self, world: World) -> None:
+        delivery = Delivery(world, certified=False)
+        assert delivery.foreign().status_code == 302
+        page = delivery.client.get(delivery.path).text
+        for part in ("手 12", "板桥姜农", "2026年11月4日", "<img"):
+            assert part in page
+        assert TOLD not in delivery.client.get(delivery.page).text
+        assert _kept(world) == [("手 12", "板桥姜农")]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"number": ""},
+            {"issuer": ""},
+            {"issued_on": ""},
+            {"issued_on": "2999-01-01"},
+            {"photos": None},
+            {"line_id": "9"},
+        ],
+    )
+    def test_is_refused_where_something_is_missing_and_nothing_typed_is_lost(
+        self, world: World, change: dict[str, Any]
+    ) -> None:
+        delivery = Delivery(world, certified=False)
+        refused = delivery.foreign(**change)
+        assert refused.status_code == 422
+        assert '<p class="error"' in refused.text
+        for name, value in {"number": "手 12", "issuer": "板桥姜农"}.items():
+            if name not in change:
+                assert f'value="{value}"' in refused.text
+        assert _kept(world) == []
+
+
+def test_only_kinds_that_must_have_one_are_told_of(world: World) -> None:
+    delivery = Delivery(world, "ginger", "coix", certified=False)
+    page = delivery.client.get(delivery.page).text
+    assert "批次 DE-0 还没有收存合格证" in page
+    assert "DE-1 还没有" not in page
+    assert TOLD not in delivery.seller.get(delivery.page).text
+
+
+def test_only_who_was_sent_the_goods_collects_and_others_concerned_may_look(world: World) -> None:
+    delivery = Delivery(world)
+    row, stranger = _newest(world), world.client(world.buyer())
+    assert delivery.collect(row.number).status_code == 302
+    assert delivery.seller.post(delivery.path, data={"text": row.number}).status_code == 404
+    assert stranger.post(delivery.path, data={"text": row.number}).status_code == 404
+    assert stranger.get(delivery.path).status_code == 404
+    for client in (delivery.seller, world.client(world.regulator())):
+        page = client.get(delivery.path)
+        assert page.status_code == 200
+        assert row.number in page.text
+        assert "/foreign" not in page.text
+    assert len(_kept(world)) == 1
+
+
+def test_the_database_keeps_what_was_collected(world: World) -> None:
+    delivery = Delivery(world)
+    assert delivery.collect(_newest(world).number).status_code == 302
+    for statement in ("DELETE FROM collected_commitments", "UPDATE collected_commitments SET number = 'x'"):
+        with world.app.app_context(), pytest.raises(sa.exc.IntegrityError), db.engine.begin() as connection:
+            connection.execute(sa.text(statement))
