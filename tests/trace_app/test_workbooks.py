@@ -357,7 +357,7 @@ class TestLotFile:
         actor, batch_id = self._full(world)
         data = world.client(actor).get(f"/batches/{batch_id}/file.xlsx").data
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        assert book.sheet_names == ["批次", "生产记录", "检测", "证书", "合规检查"]
+        assert book.sheet_names == ["批次", "生产记录", "视频", "检测", "证书", "合规检查"]
         records = book.get_sheet_by_name("生产记录").to_python()
         assert len(records) == 4
         assert any("=1+1" in str(cell) for row in records for cell in row)
