@@ -100,18 +100,22 @@ def test_a_consumer_leaves_nothing_open_that_keeps_the_write_ahead_log_from_begi
     other.close()
 
 
-def test_a_run_that_fails_says_so_and_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_store_can_not_be_written_to_waits_until_it_can(tmp_path: Path) -> None:
     app = app_for(settings_for(tmp_path))
     set_up(app)
     world = World(app)
     actor = world.producer()
     batch_id = world.released(actor)
-    (tmp_path / "media").write_text("a file where the store's folder should be")
+    in_the_way = tmp_path / "media"
+    in_the_way.write_text("a file where the store's folder should be")
     client = world.client(actor)
     made = client.post(f"/batches/{batch_id}/labels", data=ORDER)
-    assert "没有生成成功" in client.get(made.location).text
+    assert "存储暂时不可用" in client.get(made.location).text
     with app.app_context():
-        assert db.session.scalars(db.select(PrintJob)).one().status is PrintStatus.FAILED
+        assert db.session.scalars(db.select(PrintJob)).one().status is PrintStatus.WAITING
+        in_the_way.unlink()
+        resume_jobs()
+    assert "下载 PDF" in client.get(made.location).text
 
 
 def test_label_files_and_photos_go_to_s3_where_a_bucket_is_named(tmp_path: Path, s3_endpoint: str) -> None:
