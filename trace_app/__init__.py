@@ -9,7 +9,7 @@ from flask import Flask
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from config import Settings
+from config import Settings, SettingsFault, read_settings
 from trace_app import (
     body_limits,
     cli,
@@ -36,6 +36,7 @@ from trace_app.scanning.lease import StopLease
 from trace_app.scanning.log import ScanLog
 from trace_app.scanning.pages import PageStore
 from trace_app.scanning.reading import LabelReader
+from trace_app.scanning.regions import BadRegionTable
 
 COMPRESSIBLE = [
     "text/html",
@@ -60,8 +61,9 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
 
     :param settings: from the environment where not given.
     :param config: Flask's own configuration, over all else.
+    :raises SettingsFault: where a setting is missing or wrong.
     """
-    settings = settings or Settings()
+    settings = settings or read_settings()
     logs.configure(settings)
     app = OpenAPI(__name__, **document.OPTIONS)
     secure = settings.public_url.scheme == "https"
@@ -119,7 +121,10 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
 def _answer_scans(app: Flask, settings: Settings) -> None:
     """Put the way of a scan in front of Flask, and in front of it whose proxies are believed."""
     flask = refuse_malformed(app.wsgi_app, settings.hosts)
-    scans = app.extensions["scan_log"] = ScanLog(app, settings)
+    try:
+        scans = app.extensions["scan_log"] = ScanLog(app, settings)
+    except BadRegionTable as error:
+        raise SettingsFault([f"IP_REGIONS: {error}"]) from error
     with app.app_context():
         reader, lease = LabelReader(db.engine), StopLease(db.engine, settings.scan_lease_ms)
         app.extensions["label_reader"] = reader

@@ -125,7 +125,8 @@ class Jobs:
         """Have a consumer run ``function(*arguments)`` soon, or raise what kept it from the queue: for what no look of
         each minute would find.
         """
-        current_app.extensions["jobs"]().tasks[function](*arguments, request=request_number())
+        put = current_app.extensions["jobs"]().tasks[function]
+        put(*arguments, request=request_number(), put_at=time.time())
 
     def try_again(self, seconds: int) -> NoReturn:
         """End the job that calls this, and have it run again after some seconds."""
@@ -141,6 +142,16 @@ class Jobs:
         """How many jobs wait in a queue, with those that are to run again."""
         queue = self.queue(current_app._get_current_object(), name)  # type: ignore[attr-defined]
         return int(queue.pending_count() + queue.scheduled_count())
+
+    def oldest(self, name: str) -> float:
+        """Seconds since the job that comes next in a queue was put there; 0 where none waits."""
+        queue = self.queue(current_app._get_current_object(), name)  # type: ignore[attr-defined]
+        put_at = [float(task.kwargs.get("put_at", 0)) for task in queue.pending(limit=1)]
+        return max(0.0, time.time() - put_at[0]) if put_at and put_at[0] else 0.0
+
+    def names(self) -> list[str]:
+        """All queues."""
+        return sorted({QUEUE, *self._queues.values()})
 
     def queue(self, app: Flask, name: str = QUEUE) -> Huey:
         found: _Queues = app.extensions["jobs"]()
@@ -199,7 +210,7 @@ def _name(function: Callable[..., None]) -> str:
 
 
 def _in_context(app: Flask, function: Callable[..., None]) -> Callable[..., None]:
-    def run(*arguments: object, request: str = "") -> None:
+    def run(*arguments: object, request: str = "", put_at: float = 0) -> None:
         # Not taken back at the end: huey tells of an error after it.
         structlog.contextvars.bind_contextvars(job=_name(function), request=request or secrets.token_hex(8))
         # Loaded late: the session stands on the extensions, of which this is one.
