@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import ipaddress
 import math
 import os
 import re
@@ -106,6 +107,10 @@ class Settings(BaseSettings):
     pg_bin: Path | None = None
     """The folder of pg_dump and pg_restore, of the server's version or newer; they are looked for on PATH where it is
     not given."""
+    metrics_allow: list[str] = ["127.0.0.0/8", "::1/128"]
+    """Networks from which ``/metrics`` may be read, as a JSON list; this machine alone where not given."""
+    metrics_token: SecretStr | None = None
+    """Who brings it (``Authorization: Bearer …``) reads ``/metrics`` from anywhere."""
     log_format: Literal["console", "json"] = "console"
     bind: str = "127.0.0.1:8000"
     web_workers: int = Field(default=2, ge=1)
@@ -135,6 +140,16 @@ class Settings(BaseSettings):
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
             raise ValueError("must be an address and a port, such as 127.0.0.1:8000")
         return bind
+
+    @field_validator("metrics_allow")
+    @classmethod
+    def _networks(cls, names: list[str]) -> list[str]:
+        for name in names:
+            try:
+                ipaddress.ip_network(name)
+            except ValueError:
+                raise ValueError(f"{name[:50]} is no network, such as 10.0.0.0/8") from None
+        return names
 
     @field_validator("ip_regions", "pg_bin")
     @classmethod
@@ -208,6 +223,10 @@ class Settings(BaseSettings):
     def hosts(self) -> list[str]:
         """The hosts that requests may name: that of ``public_url``, ``trusted_hosts``, and this machine's own."""
         return [self.public_url.host or "", *self.trusted_hosts, "localhost", "127.0.0.1"]
+
+    @cached_property
+    def metrics_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        return [ipaddress.ip_network(name) for name in self.metrics_allow]
 
     @cached_property
     def signing_key(self) -> str:

@@ -31,6 +31,7 @@ from trace_app.db.base import is_of_the_models
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
+from trace_app.monitoring import service as monitoring
 from trace_app.scanning.layer import ScanLayer
 from trace_app.scanning.lease import StopLease
 from trace_app.scanning.log import ScanLog
@@ -112,6 +113,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     # Flask-Security has put its own JSON provider in place by now.
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     jobs.init_app(app, settings)
+    monitoring.init_app(app)
     cli.init_app(app)
     logs.init_app(app)
     _answer_scans(app, settings)

@@ -18,6 +18,7 @@ import structlog
 from flask import Flask, current_app
 
 from config import Settings
+from trace_app import metrics
 from trace_app.logs import request_number
 
 if TYPE_CHECKING:
@@ -216,8 +217,14 @@ def _in_context(app: Flask, function: Callable[..., None]) -> Callable[..., None
         # Loaded late: the session stands on the extensions, of which this is one.
         from trace_app.db.session import repeated
 
-        with app.app_context():
-            repeated(lambda: function(*arguments))
+        begun, outcome = time.monotonic(), "failed"
+        waited = time.time() - put_at if put_at else None
+        try:
+            with app.app_context():
+                repeated(lambda: function(*arguments))
+            outcome = "done"
+        finally:
+            metrics.note_job(_name(function), outcome, time.monotonic() - begun, waited)
 
     run.__name__ = function.__name__
     run.__qualname__ = function.__qualname__

@@ -369,11 +369,3 @@ def favicon() -> ResponseReturnValue:
 @public
 def robots() -> ResponseReturnValue:
     return Response("User-agent: *\nAllow: /$\nAllow: /recalls\nDisallow: /\n", mimetype="text/plain")
-
-
-@views.get("/healthz")
-@public
-def health() -> ResponseReturnValue:
-    """Whether the database answers, for a load balancer."""
-    db.session.execute(db.text("SELECT 1"))
-    return {"status": "ok"}
