@@ -29,6 +29,7 @@ from trace_app.api import document
 from trace_app.api.bearer import read_bearer
 from trace_app.db.base import is_of_the_models
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
+from trace_app.jobs import patience
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
 from trace_app.monitoring import service as monitoring
@@ -51,6 +52,9 @@ COMPRESSIBLE = [
 ]
 
 
+COUNT_S = 1.0
+"""Seconds that Redis may take to count a request. Then they are counted in memory, and Redis is asked again after 1, 2,
+4 seconds and so on."""
 CONNECTIONS = 20
 """Connections to the database that a process keeps, and as many more when all are in use: each thread has one for
 what scans read and one for what Flask does.
@@ -83,6 +87,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
         RATELIMIT_ENABLED=settings.rate_limits,
         RATELIMIT_STORAGE_URI=_counts_at(settings.redis_url),
+        RATELIMIT_STORAGE_OPTIONS=patience(COUNT_S) if settings.redis_url else {},
         COMPRESS_MIMETYPES=COMPRESSIBLE,
         COMPRESS_ALGORITHM=["br", "gzip"],
         **sign_in.OPTIONS,

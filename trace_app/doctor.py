@@ -26,7 +26,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from dotenv import dotenv_values
 from flask import current_app
-from redis.exceptions import RedisError
 
 from config import Settings
 from media_store import StoreUnavailable
@@ -36,6 +35,7 @@ from trace_app.db.base import utc_now
 from trace_app.deadlines import TooLate, within
 from trace_app.errors import Problem
 from trace_app.extensions import db, jobs
+from trace_app.jobs import away
 from trace_app.labels.keys import code_book, key_file
 from trace_app.labels.service import NEARLY_FULL, runs_used, used_share
 from trace_app.media.service import media_store
@@ -180,7 +180,7 @@ def _queue() -> Findings:
     try:
         waiting = {name: jobs.waiting(name) for name in jobs.names()}
         oldest = max((jobs.oldest(name) for name in jobs.names()), default=0.0)
-    except RedisError:
+    except away():
         yield State.WRONG, "Redis does not answer: look at REDIS_URL and whether it is up; limits are counted by worker"
         return
     said = f"{where}: {sum(waiting.values())} jobs wait"

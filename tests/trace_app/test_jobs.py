@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from huey.serializer import SignedSerializer
 
 from tests.conftest import app_for, set_up, settings_for
 from tests.media_store.test_stores import s3_endpoint
-from tests.world import World
+from tests.silent import silent_server
+from tests.world import World, at_once
 from trace_app.extensions import db, jobs
+from trace_app.jobs import QueueAway
 from trace_app.labels.models import PrintJob, PrintStatus
-from trace_app.labels.printing import resume_jobs
+from trace_app.labels.printing import make_files, resume_jobs
 
 __all__ = ["s3_endpoint"]
 
@@ -186,8 +190,9 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def test_with_redis_away_everything_goes_on_and_jobs_are_found_by_the_look_of_each_minute(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(import_module("trace_app.jobs"), "AWAY_S", 0.0)
     place = tempfile.mkdtemp()
     request.addfinalizer(lambda: shutil.rmtree(place))
     server = _redis_at(f"{place}/redis")
@@ -229,3 +234,50 @@ def test_with_redis_away_everything_goes_on_and_jobs_are_found_by_the_look_of_ea
         assert "下载 PDF" in client.get(made.location).text
     finally:
         _end(server)
+
+
+def test_a_redis_that_accepts_and_never_answers_holds_nobody(tmp_path: Path) -> None:
+    with silent_server() as silent:
+        settings = settings_for(tmp_path, redis_url=f"redis://{silent.address}")
+        app = app_for(settings, JOBS_IMMEDIATE=False)
+        set_up(app)
+        world = World(app)
+        actor = world.producer()
+        batch = world.released(actor)
+        headers = world.token(actor)
+        visitors = [world.client() for _ in range(8)]
+        # All find out at the same moment that nobody counts.
+        calls: list[Callable[[], int]] = [lambda who=who: who.get("/find?code=x").status_code for who in visitors]
+        assert max(at_once(calls)) < 500
+        client = world.client(actor)
+        for _ in range(3):
+            assert client.get("/api/v1/recalls", headers=headers).status_code == 200
+            assert client.get("/recalls/check?lot=x").status_code == 200
+        orders = [client.post(f"/batches/{batch}/labels", data=ORDER | {"excess_reason": "试机"}) for _ in range(2)]
+        assert [order.status_code for order in orders] == [302, 302]
+        assert "正在生成" in client.get(orders[-1].location).text
+
+        # By now the queue is left alone: one in a while asks, and the scan log does not wait for it.
+        before = silent.taken
+        for _ in range(12):
+            with app.app_context():
+                jobs.enqueue(make_files, 1)
+        assert silent.taken - before <= 2
+
+
+def test_a_queue_that_comes_back_is_used_again(tmp_path: Path) -> None:
+    place = tempfile.mkdtemp()
+    app = app_for(settings_for(tmp_path, redis_url=f"unix://{place}/redis"), JOBS_IMMEDIATE=False)
+    with app.app_context():
+        jobs.enqueue(make_files, 1)
+        server = _redis_at(f"{place}/redis")
+        try:
+            # It is known to be away for a while.
+            with pytest.raises(QueueAway):
+                jobs.waiting("trace")
+            app.extensions["jobs"]().again_at = 0.1
+            jobs.enqueue(make_files, 2)
+            assert jobs.waiting("trace") == 1
+        finally:
+            _end(server)
+            shutil.rmtree(place)
