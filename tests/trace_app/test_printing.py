@@ -366,6 +366,7 @@ def test_a_job_whose_store_is_away_waits_and_goes_on_by_itself(world: World, mon
             assert (_job(world, job_id).status, len(_job(world, job_id).volumes)) == (PrintStatus.WAITING, 1)
             page = client.get(f"/labels/{run}").text
             assert "存储暂时不可用，恢复后会自动接着生成" in page
+            assert "10 / 20" in page
             assert "重新生成</button>" not in page
             printing.resume_jobs()
         first = _job(world, job_id).volumes[0].file_key

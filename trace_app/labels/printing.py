@@ -238,7 +238,8 @@ def make_files(job_id: int) -> None:
     except StoreUnavailable as error:
         # What is whole already stays; the look of each minute has it gone on with.
         log.warning("a print job waits for the store", job=job_id, exc_info=error)
-        _set(job_id, worker, status=PrintStatus.WAITING, failure=str(_("存储暂时不可用")))
+        ready = _labels_ready(job_id).scalar_subquery()
+        _set(job_id, worker, status=PrintStatus.WAITING, failure=str(_("存储暂时不可用")), done=ready)
     except Exception as error:
         log.exception("print job failed", job=job_id)
         _set(job_id, worker, status=PrintStatus.FAILED, failure=_why(error), done=0)
@@ -263,8 +264,7 @@ def _claim(job_id: int, worker: str) -> bool:
         sa.and_(PrintJob.status == PrintStatus.WORKING, PrintJob.alive_at < now - DEAD_AFTER),
     )
     with transaction():
-        there = sa.select(sa.func.coalesce(sa.func.sum(PrintVolume.count), 0)).where(PrintVolume.job_id == job_id)
-        ready = db.session.scalar(there) or 0
+        ready = db.session.scalar(_labels_ready(job_id)) or 0
         claim = (
             sa.update(PrintJob)
             .where(PrintJob.id == job_id, free)
@@ -279,6 +279,11 @@ def _claim(job_id: int, worker: str) -> bool:
             )
         )
         return bool(count_written(claim))
+
+
+def _labels_ready(job_id: int) -> sa.Select[int]:
+    """How many labels are in volumes that are whole."""
+    return sa.select(sa.func.coalesce(sa.func.sum(PrintVolume.count), 0)).where(PrintVolume.job_id == job_id)
 
 
 def _set(job_id: int, worker: str, **values: object) -> bool:
