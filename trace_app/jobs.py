@@ -49,7 +49,7 @@ class _Queues:
     tasks: dict[Job, Callable[..., object]]
     """What puts a call of each function into its queue."""
     again_at: float = 0.0
-    """From when on queues are asked again that did not answer; 0 where they did."""
+    """The moment from which queues that did not answer are asked again; 0 where they did."""
 
 
 class QueueAway(RuntimeError):
