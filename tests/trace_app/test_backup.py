@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import flask_migrate
 import pytest
 import sqlalchemy as sa
 from flask import Flask
@@ -326,3 +327,29 @@ def test_what_is_wanting_is_said_in_one_line(places: list[Place], tmp_path: Path
     if url:
         assert "PG_BIN" in _refused(Place(app_for(nowhere), first.folder, url), "backup", tmp_path / "to")
     assert not list(tmp_path.glob("to/2*"))
+
+
+def test_a_backup_of_an_older_release_is_restored_and_brought_up_to_this_one(
+    places: list[Place], tmp_path: Path
+) -> None:
+    first, second = places
+    filled = _fill(first)
+    with first.app.app_context():
+        flask_migrate.downgrade()
+        older = db.session.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one()
+        db.session.remove()
+    assert _run(first, "backup", tmp_path / "to")[0] == 0
+    status, output = _run(second, "restore", tmp_path / "to")
+    assert status == 0, output
+    assert f"the schema is {older} as it was" in output
+    assert _run(second, "setup")[0] == 0
+    assert _run(second, "media", "check")[0] == 0
+    assert _shown(second, filled.code) == filled.page
+
+
+def test_a_backup_of_a_newer_release_is_refused(places: list[Place], tmp_path: Path) -> None:
+    first, second = places
+    assert _run(first, "backup", tmp_path / "to")[0] == 0
+    (about,) = (tmp_path / "to").glob("*/backup.json")
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"revision": "9999"}))
+    assert "newer release" in _refused(second, "restore", tmp_path / "to")

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -44,16 +44,21 @@ def restore(path: Path) -> None:
 
 
 def is_empty() -> bool:
-    return not sa.inspect(db.engine).get_table_names()
+    return not _tables()
 
 
-def rows_now() -> Rows:
-    """How many rows each table has at present."""
+def rows_now(tables: Iterable[str]) -> Rows:
+    """How many rows these tables have at present: an older schema has others than the release."""
     with db.engine.connect() as connection:
-        return _count(lambda statement: connection.exec_driver_sql(statement).scalar_one())
+        return _count(tables, lambda statement: connection.exec_driver_sql(statement).scalar_one())
+
+
+def _tables() -> list[str]:
+    return sa.inspect(db.engine).get_table_names()
 
 
 def _dump_sqlite(path: Path) -> tuple[Rows, str]:
+    tables = _tables()
     with closing(sqlite3.connect(_sqlite_file())) as source, closing(sqlite3.connect(path)) as copy:
         source.backup(copy)
         # One file, without a write-ahead log beside it.
@@ -64,11 +69,12 @@ def _dump_sqlite(path: Path) -> tuple[Rows, str]:
         def one(statement: str) -> object:
             return copy.execute(statement).fetchone()[0]
 
-        return _count(one), _revision(one)
+        return _count(tables, one), _revision(one)
 
 
 def _dump_postgresql(path: Path) -> tuple[Rows, str]:
     """pg_dump sees the moment that our transaction sees, so the numbers of rows are those of the file."""
+    tables = _tables()
     with db.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         moment = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
         options = ["--format=custom", "--no-owner", "--no-privileges", f"--snapshot={moment}"]
@@ -77,11 +83,11 @@ def _dump_postgresql(path: Path) -> tuple[Rows, str]:
         def one(statement: str) -> object:
             return connection.exec_driver_sql(statement).scalar_one()
 
-        return _count(one), _revision(one)
+        return _count(tables, one), _revision(one)
 
 
-def _count(one: Callable[[str], object]) -> Rows:
-    return {name: int(str(one(f'SELECT count(*) FROM "{name}"'))) for name in sorted(db.metadata.tables)}  # noqa: S608
+def _count(tables: Iterable[str], one: Callable[[str], object]) -> Rows:
+    return {name: int(str(one(f'SELECT count(*) FROM "{name}"'))) for name in sorted(tables)}  # noqa: S608
 
 
 def _revision(one: Callable[[str], object]) -> str:
