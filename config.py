@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import ipaddress
 import math
 import os
+import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +16,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 LEAST_KEY = 32
 """Characters that the key which signs sessions has at least in production."""
@@ -25,6 +30,14 @@ LEAST_BITS = 96
 def _bits(text: str) -> float:
     counts = Counter(text).values()
     return -sum(count * math.log2(count / len(text)) for count in counts)
+
+
+class SettingsFault(RuntimeError):
+    """Settings that are missing or wrong: a line for each, which begins with the setting's name and says what to do."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(["The settings are not right:", *(f"  {line}" for line in lines)]))
+        self.lines = lines
 
 
 class Settings(BaseSettings):
@@ -89,6 +102,15 @@ class Settings(BaseSettings):
     """Hours after which the other officers of an authority are reminded of a recall of level I that waits for one."""
     approval_raised_h: int = Field(default=4, ge=1)
     """Hours after which the next office up is told that it still waits."""
+    backup_passphrase: SecretStr | None = None
+    """Seals the keys in backups; ``flask backup`` and ``flask restore`` ask for it where it is not given."""
+    pg_bin: Path | None = None
+    """The folder of pg_dump and pg_restore, of the server's version or newer; they are looked for on PATH where it is
+    not given."""
+    metrics_allow: list[str] = ["127.0.0.0/8", "::1/128"]
+    """Networks from which ``/metrics`` may be read, as a JSON list; this machine alone where not given."""
+    metrics_token: SecretStr | None = None
+    """Who brings it (``Authorization: Bearer …``) reads ``/metrics`` from anywhere."""
     log_format: Literal["console", "json"] = "console"
     bind: str = "127.0.0.1:8000"
     web_workers: int = Field(default=2, ge=1)
@@ -99,13 +121,47 @@ class Settings(BaseSettings):
     def _with_driver(cls, url: str) -> str:
         for scheme in ("postgres://", "postgresql://"):
             if url.startswith(scheme):
-                return "postgresql+psycopg://" + url.removeprefix(scheme)
+                url = "postgresql+psycopg://" + url.removeprefix(scheme)
+        if url and not _is_address(url, "postgresql+psycopg"):
+            raise ValueError("must be postgresql://user:password@host/name, or empty for SQLite")
         return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _of_redis(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://, or be empty")
+        return url
+
+    @field_validator("bind")
+    @classmethod
+    def _with_port(cls, bind: str) -> str:
+        host, _, port = bind.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("must be an address and a port, such as 127.0.0.1:8000")
+        return bind
+
+    @field_validator("metrics_allow")
+    @classmethod
+    def _networks(cls, names: list[str]) -> list[str]:
+        for name in names:
+            try:
+                ipaddress.ip_network(name)
+            except ValueError:
+                raise ValueError(f"{name[:50]} is no network, such as 10.0.0.0/8") from None
+        return names
+
+    @field_validator("ip_regions", "pg_bin")
+    @classmethod
+    def _there(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.exists():
+            raise ValueError(f"{path} is not there")
+        return path
 
     @model_validator(mode="after")
     def _fit_for_production(self) -> Settings:
         if self.environment == "production" and (faults := list(self._faults())):
-            raise ValueError("in production: " + "; ".join(faults))
+            raise ValueError("\n".join(faults))
         return self
 
     def _faults(self) -> Iterator[str]:
@@ -133,7 +189,12 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """``data_dir`` as an absolute path, made where missing."""
         folder = self.data_dir.resolve()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        except OSError as error:
+            raise SettingsFault(
+                [f"DATA_DIR: {folder} can't be made: {error.strerror}. Name a folder of ours."]
+            ) from error
         return folder
 
     @property
@@ -164,16 +225,23 @@ class Settings(BaseSettings):
         return [self.public_url.host or "", *self.trusted_hosts, "localhost", "127.0.0.1"]
 
     @cached_property
+    def metrics_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        return [ipaddress.ip_network(name) for name in self.metrics_allow]
+
+    @cached_property
     def signing_key(self) -> str:
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         return self._kept_key("secret-key")
 
     @cached_property
+    def factor_secret(self) -> str:
+        return self.factor_key.get_secret_value() if self.factor_key else self._kept_key("factor-key")
+
+    @cached_property
     def factor_cipher_key(self) -> str:
         """The key of second factors as ciphers take it: 32 bytes in URL-safe Base64."""
-        text = self.factor_key.get_secret_value() if self.factor_key else self._kept_key("factor-key")
-        return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        return base64.urlsafe_b64encode(hashlib.sha256(self.factor_secret.encode()).digest()).decode()
 
     @property
     def officers_need_factor(self) -> bool:
@@ -184,11 +252,56 @@ class Settings(BaseSettings):
     def _kept_key(self, name: str) -> str:
         """A key of this installation, made where it is missing."""
         path = self.folder / "keys" / name
-        path.parent.mkdir(exist_ok=True, mode=0o700)
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(48))
-        except FileExistsError:
-            pass
-        return path.read_text("ascii")
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            if not path.exists():
+                _write_once(path, secrets.token_urlsafe(48))
+            return path.read_text("ascii")
+        except OSError as error:
+            told = f"DATA_DIR: {path} can't be read or made: {error.strerror}. It must belong to the user that runs us."
+            raise SettingsFault([told]) from error
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all; where another process was first, its stays."""
+    fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _is_address(url: str, driver: str) -> bool:
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        return False
+    return found.drivername == driver and bool(found.database)
+
+
+def read_settings() -> Settings:
+    """The settings of the environment and of ``.env``.
+
+    :raises SettingsFault: never with a value in it, which may be a secret.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsFault([line for fault in error.errors() for line in _told(fault["loc"], fault["msg"])]) from None
+    except SettingsError as error:
+        # It names the field in quotes, and what it comes from.
+        found = re.search(r'field "(\w+)"', str(error))
+        name = found[1].upper() if found else "A setting"
+        raise SettingsFault([f'{name}: must be a JSON list, such as ["t.example.org"]']) from None
+
+
+def _told(place: tuple[int | str, ...], message: str) -> list[str]:
+    """A fault's lines: what is wrong with several settings together names them itself."""
+    message = message.removeprefix("Value error, ")
+    if not place:
+        return message.splitlines()
+    return [f"{str(place[0]).upper()}: {message[:1].lower()}{message[1:]}"]

@@ -12,7 +12,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from media_store.store import BeyondTheEnd, MediaNotFound, StoreUnavailable, checked_key
+from media_store.store import BeyondTheEnd, MediaNotFound, StoreRefused, StoreUnavailable, checked_key
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -23,6 +23,10 @@ PARTS_AT_ONCE = 4
 """How many parts of 8 MB of one upload are in memory and on their way."""
 _TRANSFER = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20, max_concurrency=PARTS_AT_ONCE)
 _TRANSFER.max_in_memory_upload_chunks = PARTS_AT_ONCE
+CONNECT_S, READ_S = 2, 5
+"""Seconds that the service may take to take a connection, and be silent on one."""
+ATTEMPTS = 2
+"""How often all in all it is asked: a connection that was kept may have ended meanwhile."""
 
 
 class S3Store:
@@ -49,9 +53,9 @@ class S3Store:
             aws_secret_access_key=secret_key,
             config=Config(
                 signature_version="s3v4",
-                connect_timeout=5,
-                read_timeout=30,
-                retries={"max_attempts": 3, "mode": "standard"},
+                connect_timeout=CONNECT_S,
+                read_timeout=READ_S,
+                retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
                 # Other services than Amazon's do not all know the newer checksum headers.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
@@ -114,6 +118,7 @@ def _failures(key: str) -> Iterator[None]:
             raise MediaNotFound(key) from error
         if error.response.get("Error", {}).get("Code") in {"InvalidRange", "416"}:
             raise BeyondTheEnd(key) from error
-        raise StoreUnavailable(str(error)) from error
+        answered = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        raise (StoreRefused if 400 <= answered < 500 else StoreUnavailable)(str(error)) from error
     except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
         raise StoreUnavailable(str(error)) from error

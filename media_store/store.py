@@ -24,6 +24,10 @@ class StoreUnavailable(RuntimeError):
     """The store did not answer or refused; nothing was stored."""
 
 
+class StoreRefused(StoreUnavailable):
+    """The store answered, and said no: its credentials, its room, its rules."""
+
+
 class MediaStore(Protocol):
     """A place for files by key. All methods raise `InvalidKey` and `StoreUnavailable`."""
 

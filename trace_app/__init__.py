@@ -9,7 +9,7 @@ from flask import Flask
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from config import Settings
+from config import Settings, SettingsFault, read_settings
 from trace_app import (
     body_limits,
     cli,
@@ -29,13 +29,16 @@ from trace_app.api import document
 from trace_app.api.bearer import read_bearer
 from trace_app.db.base import is_of_the_models
 from trace_app.extensions import babel, compress, csrf, db, jobs, limiter, migrate
+from trace_app.jobs import patience
 from trace_app.malformed import refuse_malformed
 from trace_app.media.service import open_store
+from trace_app.monitoring import service as monitoring
 from trace_app.scanning.layer import ScanLayer
 from trace_app.scanning.lease import StopLease
 from trace_app.scanning.log import ScanLog
 from trace_app.scanning.pages import PageStore
 from trace_app.scanning.reading import LabelReader
+from trace_app.scanning.regions import BadRegionTable
 
 COMPRESSIBLE = [
     "text/html",
@@ -49,6 +52,9 @@ COMPRESSIBLE = [
 ]
 
 
+COUNT_S = 1.0
+"""Seconds that Redis may take to count a request. Then they are counted in memory, and Redis is asked again after 1, 2,
+4 seconds and so on."""
 CONNECTIONS = 20
 """Connections to the database that a process keeps, and as many more when all are in use: each thread has one for
 what scans read and one for what Flask does.
@@ -60,8 +66,9 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
 
     :param settings: from the environment where not given.
     :param config: Flask's own configuration, over all else.
+    :raises SettingsFault: where a setting is missing or wrong.
     """
-    settings = settings or Settings()
+    settings = settings or read_settings()
     logs.configure(settings)
     app = OpenAPI(__name__, **document.OPTIONS)
     secure = settings.public_url.scheme == "https"
@@ -80,6 +87,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
         RATELIMIT_ENABLED=settings.rate_limits,
         RATELIMIT_STORAGE_URI=_counts_at(settings.redis_url),
+        RATELIMIT_STORAGE_OPTIONS=patience(COUNT_S) if settings.redis_url else {},
         COMPRESS_MIMETYPES=COMPRESSIBLE,
         COMPRESS_ALGORITHM=["br", "gzip"],
         **sign_in.OPTIONS,
@@ -110,6 +118,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     # Flask-Security has put its own JSON provider in place by now.
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     jobs.init_app(app, settings)
+    monitoring.init_app(app)
     cli.init_app(app)
     logs.init_app(app)
     _answer_scans(app, settings)
@@ -119,7 +128,10 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
 def _answer_scans(app: Flask, settings: Settings) -> None:
     """Put the way of a scan in front of Flask, and in front of it whose proxies are believed."""
     flask = refuse_malformed(app.wsgi_app, settings.hosts)
-    scans = app.extensions["scan_log"] = ScanLog(app, settings)
+    try:
+        scans = app.extensions["scan_log"] = ScanLog(app, settings)
+    except BadRegionTable as error:
+        raise SettingsFault([f"IP_REGIONS: {error}"]) from error
     with app.app_context():
         reader, lease = LabelReader(db.engine), StopLease(db.engine, settings.scan_lease_ms)
         app.extensions["label_reader"] = reader

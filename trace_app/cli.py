@@ -1,18 +1,22 @@
-"""Commands: ``flask setup``, ``serve``, ``jobs``, ``demo``, ``organisations``, ``users``, ``tokens``, ``kinds``,
-``keys``, ``media``.
+"""Commands: ``flask setup``, ``serve``, ``jobs``, ``doctor``, ``demo``, ``backup``, ``restore``, ``organisations``,
+``users``, ``tokens``, ``kinds``, ``keys``, ``media``.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 
 import click
 import flask_migrate
+import structlog
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from media_store import StoreUnavailable
 from qr.keys import KeyFileError
@@ -22,9 +26,13 @@ from trace_app.accounts.models import OrganisationKind, RoleName, TokenScope
 from trace_app.accounts.slips import service as slips
 from trace_app.accounts.tokens import USUAL_DAYS
 from trace_app.accounts.tokens import create_token as make_token
+from trace_app.backup import service as backups
+from trace_app.backup.faults import BackupFault
 from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.kinds import read_kind
+from trace_app.db.alone import alone_in_setting_up
 from trace_app.db.session import transaction
+from trace_app.doctor import State, examine
 from trace_app.errors import Problem
 from trace_app.extensions import jobs
 from trace_app.labels.keys import key_file, register_keys
@@ -33,9 +41,25 @@ from trace_app.media.check import FileState, checked_files
 from trace_app.reference.service import load_built_in as load_reference_tables
 from trace_app.settings import address_of, settings
 
+log = structlog.get_logger()
+
 
 def init_app(app: Flask) -> None:
-    for command in (setup, demo, serve, run_jobs, organisations, users, tokens, kinds, keys, media):
+    for command in (
+        setup,
+        demo,
+        serve,
+        run_jobs,
+        doctor,
+        make_backup,
+        restore_backup,
+        organisations,
+        users,
+        tokens,
+        kinds,
+        keys,
+        media,
+    ):
         app.cli.add_command(command)
 
 
@@ -48,8 +72,11 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except Problem as problem:
             raise click.ClickException(problem.message) from problem
-        except KeyFileError as error:
+        except (KeyFileError, BackupFault) as error:
             raise click.ClickException(str(error)) from error
+        except (OperationalError, ProgrammingError) as error:
+            log.warning("the database does not answer", exc_info=error)
+            raise click.ClickException("The database does not answer, or is not set up: run flask doctor.") from error
 
     return run
 
@@ -59,12 +86,13 @@ def plainly(command: Callable[..., None]) -> Callable[..., None]:
 @plainly
 def setup() -> None:
     """Bring database, reference data and label keys up to date. Safe to run again."""
-    flask_migrate.upgrade()
-    with transaction():
-        catalogue.load_divisions()
-        catalogue.load_built_in_kinds()
-        load_reference_tables()
-        register_keys()
+    with alone_in_setting_up():
+        flask_migrate.upgrade()
+        with transaction():
+            catalogue.load_divisions()
+            catalogue.load_built_in_kinds()
+            load_reference_tables()
+            register_keys()
     click.echo(f"Label keys in {settings().label_keys}: back them up.")
 
 
@@ -103,9 +131,93 @@ def serve() -> None:
 
 @click.command("jobs")
 @with_appcontext
+@plainly
 def run_jobs() -> None:
     """Run background jobs and write down scans until interrupted."""
     jobs.consume(current_app._get_current_object(), settings().job_workers)  # type: ignore[attr-defined]
+
+
+@click.command("doctor")
+@with_appcontext
+def doctor() -> None:
+    """Look at everything the platform stands on, and say what is right or what to do; it ends with 1 if not all is."""
+    states = set()
+    for thing, state, text in examine():
+        states.add(state)
+        click.echo(f"{state.value:<6} {thing:<11} {text}")
+    if State.WRONG in states:
+        raise click.exceptions.Exit(1)
+
+
+_KEYS_FOLDER = click.option(
+    "--keys",
+    "keys_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the sealed keys lie: best on another disk.  [default: DIR/keys]",
+)
+_WITHOUT_KEYS = click.option("--without-keys", is_flag=True, help="Leave the keys alone.")
+
+
+@click.command("backup")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--keep", type=click.IntRange(1), help="How many backups stay in the folder; all if not given.")
+@_KEYS_FOLDER
+@_WITHOUT_KEYS
+@with_appcontext
+@plainly
+def make_backup(folder: Path, keep: int | None, keys_folder: Path | None, without_keys: bool) -> None:
+    """Back up database, photos, documents and label files into a folder, and the keys sealed by a passphrase."""
+    passphrase = None if without_keys else _passphrase(twice=True)
+    with _outside_told():
+        made = backups.make(folder, passphrase=passphrase, keys_folder=keys_folder, keep=keep)
+    click.echo(f"{folder / made.name}: {made.rows:,} rows, {made.files:,} files, {made.new_files:,} of them new.")
+    for key in made.missing:
+        click.echo(f"missing  {key}: the database names it, and the store has it not. Run flask media check.", err=True)
+
+
+@click.command("restore")
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--backup", "name", help="Which one, by its name; the newest if not given.")
+@click.option("--check", "only_check", is_flag=True, help="Only read the backup and compare all hashes.")
+@_KEYS_FOLDER
+@_WITHOUT_KEYS
+@with_appcontext
+@plainly
+def restore_backup(
+    folder: Path, name: str | None, only_check: bool, keys_folder: Path | None, without_keys: bool
+) -> None:
+    """Restore a backup into an empty database, with its files and keys. Then run flask setup."""
+    with _outside_told():
+        if only_check:
+            about = backups.check(folder, name)
+            click.echo(f"{folder / about['made_at']} is whole.")
+            return
+        passphrase = None if without_keys else _passphrase(twice=False)
+        restored = backups.restore(folder, name, passphrase=passphrase, keys_folder=keys_folder)
+    for note in restored.notes:
+        click.echo(note, err=True)
+    click.echo(f"Restored {restored.name}: {restored.rows:,} rows, {restored.files:,} files, all as in the backup.")
+    click.echo("Now run flask setup, and start the servers.")
+
+
+def _passphrase(*, twice: bool) -> str:
+    given = settings().backup_passphrase
+    if given is not None:
+        return given.get_secret_value()
+    if not sys.stdin.isatty():
+        raise BackupFault("Set BACKUP_PASSPHRASE: it seals the keys. --without-keys leaves them out.")
+    return str(click.prompt("Passphrase of the keys", hide_input=True, confirmation_prompt=twice))
+
+
+@contextmanager
+def _outside_told() -> Iterator[None]:
+    """Tell in one line what disks and stores refuse."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise click.ClickException("The media store does not answer. Try again once it does.") from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or 'The disk'}: {error.strerror}.") from error
 
 
 organisations = AppGroup("organisations", help="Producers, regulators, laboratories and buyers.")
@@ -133,6 +245,7 @@ def create_organisation(kind: str, name: str, **options: str) -> None:
 
 
 @organisations.command("list")
+@plainly
 def list_organisations() -> None:
     """All organisations with their numbers."""
     for organisation in accounts.organisations():

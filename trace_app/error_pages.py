@@ -38,6 +38,8 @@ MEANINGS = {
 }
 TOO_OLD = _("还没有收到：这一页放得太久，或已退出登录。请返回上一页（填写的内容一般还在），刷新或重新登录后再提交。")
 
+RETRY_AFTER_S = 10
+"""Seconds after which a browser or program may ask again for what is away."""
 PLAIN = '<!doctype html><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
 """The page of an error where not even that of errors can be made."""
 
@@ -90,7 +92,15 @@ def _wait() -> str:
 
 def _store_unavailable(error: StoreUnavailable) -> Response:
     log.error("media store unavailable", route=route(), exc_info=error)
-    return answer(503, str(MEANINGS[503]))
+    return _later()
+
+
+def _later() -> Response:
+    """The answer where something of ours is away that comes again."""
+    response = answer(503, str(MEANINGS[503]))
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _database_unavailable(error: OperationalError) -> Response:
@@ -98,7 +108,7 @@ def _database_unavailable(error: OperationalError) -> Response:
         log.warning("broken off by the database, again and again", route=route(), method=request.method)
         return answer(409, str(MEANINGS[409]))
     log.exception("database unavailable", route=route(), method=request.method)
-    return answer(503, str(MEANINGS[503]))
+    return _later()
 
 
 def _beyond_all_measure(error: Exception) -> Response:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_babel import Babel
 from flask_compress import Compress
-from flask_limiter import Limiter
+from flask_limiter import Limiter, RateLimitExceeded
 from flask_limiter.util import get_remote_address
 from flask_migrate import Migrate
 from flask_security import Security, Totp
@@ -28,6 +28,22 @@ class CodesOnce(Totp):
         user.tf_last_counter = tmatch.counter
 
 
+class Limits(Limiter):
+    """Limits of requests, counted in memory where Redis is away, whoever was the first to find that out."""
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        try:
+            super()._check_request_limit(callable_name, in_middleware)
+        except RateLimitExceeded:
+            raise
+        except Exception:
+            # The library counts in memory for the request that finds Redis away, and raises for others at that moment.
+            if not self._storage_dead:
+                raise
+            self.context.seen_limits.clear()
+            super()._check_request_limit(callable_name, in_middleware)
+
+
 db = SQLAlchemy(model_class=Base)
 if TYPE_CHECKING:
     # What Flask-SQLAlchemy makes of the base at run time is the base, to a reader of types.
@@ -38,7 +54,6 @@ migrate = Migrate()
 babel = Babel()
 security = Security(totp_cls=CodesOnce)
 csrf = CSRFProtect()
-# Where Redis is away, each worker counts for itself.
-limiter = Limiter(get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True)
+limiter = Limits(get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True)
 compress = Compress()
 jobs = Jobs()

@@ -8,16 +8,18 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from threading import Event
-from typing import TYPE_CHECKING, NoReturn, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 import structlog
 from flask import Flask, current_app
 
 from config import Settings
+from trace_app import metrics
 from trace_app.logs import request_number
 
 if TYPE_CHECKING:
@@ -31,16 +33,27 @@ POLLED_S = 1.0
 AT_END_S = 15.0
 """Seconds that a consumer which is told to stop goes on with what waits."""
 
+QUEUE_S = 2.0
+"""Seconds that Redis may take to answer; more than an idle consumer waits for a job."""
+AWAY_S = 5.0
+"""Seconds that a queue which did not answer is asked by nobody; then by one alone."""
+
 Job = Callable[..., None]
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Queues:
     hueys: dict[str, Huey]
     tasks: dict[Job, Callable[..., object]]
     """What puts a call of each function into its queue."""
+    again_at: float = 0.0
+    """The moment from which queues that did not answer are asked again; 0 where they did."""
+
+
+class QueueAway(RuntimeError):
+    """The queue did not answer lately, and is left alone for a moment."""
 
 
 class Jobs:
@@ -89,6 +102,7 @@ class Jobs:
     def _open(self, app: Flask, settings: Settings) -> _Queues:
         from huey import RedisHuey, SqliteHuey, crontab
         from huey.serializer import SignedSerializer
+        from redis import ConnectionPool
 
         immediate = bool(app.config.get("JOBS_IMMEDIATE"))
         file = str(settings.folder / "jobs.sqlite")
@@ -98,7 +112,8 @@ class Jobs:
 
         def opened(name: str) -> Huey:
             if settings.redis_url:
-                return RedisHuey(name, url=settings.redis_url, immediate=immediate, serializer=signed)
+                pool = ConnectionPool.from_url(settings.redis_url, **patience(QUEUE_S))
+                return RedisHuey(name, connection_pool=pool, immediate=immediate, serializer=signed)
             return SqliteHuey(name, filename=file, immediate=immediate, serializer=signed)
 
         hueys = {name: opened(name) for name in {QUEUE, *self._queues.values()}}
@@ -125,7 +140,9 @@ class Jobs:
         """Have a consumer run ``function(*arguments)`` soon, or raise what kept it from the queue: for what no look of
         each minute would find.
         """
-        current_app.extensions["jobs"]().tasks[function](*arguments, request=request_number())
+        put = current_app.extensions["jobs"]().tasks[function]
+        with self._reached():
+            put(*arguments, request=request_number(), put_at=time.time())
 
     def try_again(self, seconds: int) -> NoReturn:
         """End the job that calls this, and have it run again after some seconds."""
@@ -140,7 +157,39 @@ class Jobs:
     def waiting(self, name: str) -> int:
         """How many jobs wait in a queue, with those that are to run again."""
         queue = self.queue(current_app._get_current_object(), name)  # type: ignore[attr-defined]
-        return int(queue.pending_count() + queue.scheduled_count())
+        with self._reached():
+            return int(queue.pending_count() + queue.scheduled_count())
+
+    def oldest(self, name: str) -> float:
+        """Seconds since the job that comes next in a queue was put there; 0 where none waits."""
+        queue = self.queue(current_app._get_current_object(), name)  # type: ignore[attr-defined]
+        with self._reached():
+            put_at = [float(task.kwargs.get("put_at", 0)) for task in queue.pending(limit=1)]
+        return max(0.0, time.time() - put_at[0]) if put_at and put_at[0] else 0.0
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Leave a queue alone for a while that lately did not answer; then one asks, and the others wait for that.
+
+        :raises QueueAway:
+        """
+        from redis.exceptions import ConnectionError, TimeoutError
+
+        queues: _Queues = current_app.extensions["jobs"]()
+        if time.monotonic() < queues.again_at:
+            raise QueueAway("the queue did not answer lately")
+        if queues.again_at:
+            queues.again_at = time.monotonic() + AWAY_S
+        try:
+            yield
+        except (ConnectionError, TimeoutError):
+            queues.again_at = time.monotonic() + AWAY_S
+            raise
+        queues.again_at = 0.0
+
+    def names(self) -> list[str]:
+        """All queues."""
+        return sorted({QUEUE, *self._queues.values()})
 
     def queue(self, app: Flask, name: str = QUEUE) -> Huey:
         found: _Queues = app.extensions["jobs"]()
@@ -191,7 +240,17 @@ def away() -> tuple[type[Exception], ...]:
     """What a queue raises that can't be reached, or that can't be written to."""
     from redis.exceptions import RedisError
 
-    return (RedisError, sqlite3.OperationalError)
+    return (RedisError, sqlite3.OperationalError, QueueAway)
+
+
+def patience(seconds: float) -> dict[str, Any]:
+    """Options of a connection to Redis that is waited for no longer; what ended meanwhile is opened once anew."""
+    from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError
+    from redis.retry import Retry
+
+    retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
+    return {"socket_connect_timeout": seconds, "socket_timeout": seconds, "retry": retry}
 
 
 def _name(function: Callable[..., None]) -> str:
@@ -199,14 +258,20 @@ def _name(function: Callable[..., None]) -> str:
 
 
 def _in_context(app: Flask, function: Callable[..., None]) -> Callable[..., None]:
-    def run(*arguments: object, request: str = "") -> None:
+    def run(*arguments: object, request: str = "", put_at: float = 0) -> None:
         # Not taken back at the end: huey tells of an error after it.
         structlog.contextvars.bind_contextvars(job=_name(function), request=request or secrets.token_hex(8))
         # Loaded late: the session stands on the extensions, of which this is one.
         from trace_app.db.session import repeated
 
-        with app.app_context():
-            repeated(lambda: function(*arguments))
+        begun, outcome = time.monotonic(), "failed"
+        waited = time.time() - put_at if put_at else None
+        try:
+            with app.app_context():
+                repeated(lambda: function(*arguments))
+            outcome = "done"
+        finally:
+            metrics.note_job(_name(function), outcome, time.monotonic() - begun, waited)
 
     run.__name__ = function.__name__
     run.__qualname__ = function.__qualname__

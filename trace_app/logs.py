@@ -20,6 +20,7 @@ import structlog
 from flask import Flask, request
 
 from config import Settings
+from trace_app import metrics
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -94,14 +95,10 @@ def _each_request(flask: WSGIApplication) -> WSGIApplication:
         try:
             return flask(environ, start)
         finally:
-            method = environ["REQUEST_METHOD"]
-            log.info(
-                "request",
-                method=method if method in METHODS else "other",
-                route=environ.get(ROUTE, "none"),
-                status=status,
-                ms=round((time.monotonic() - begun) * 1000),
-            )
+            method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in METHODS else "other"
+            seconds, found = time.monotonic() - begun, environ.get(ROUTE, "none")
+            log.info("request", method=method, route=found, status=status, ms=round(seconds * 1000))
+            metrics.note_request(method, found, status, seconds)
 
     return answer
 

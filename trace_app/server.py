@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from wsgiref.types import WSGIApplication
 
 import structlog
@@ -16,6 +21,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from config import Settings
+from trace_app import metrics
 
 THREADS = 8
 """Requests that a web worker answers at a time."""
@@ -34,6 +40,11 @@ def serve(settings: Settings) -> None:
 
     :raises OSError: where something else listens on the address.
     """
+    with _shared_figures():
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
     host, _, number = settings.bind.rpartition(":")
     address, port = host.strip("[]"), int(number)
     _look_for_others(address, port)
@@ -55,6 +66,15 @@ def serve(settings: Settings) -> None:
     # The consumer last: it writes down the scans that the workers hand over at their end.
     server.on_shutdown(consumer.stop)
     server.serve(target_loader=_load)
+
+
+@contextmanager
+def _shared_figures() -> Iterator[None]:
+    """A folder in which all processes count what they do; in memory, as a full disk must stop none of them."""
+    memory = Path("/dev/shm")  # noqa: S108
+    with TemporaryDirectory(prefix="trace-figures-", dir=memory if memory.is_dir() else None) as folder:
+        os.environ[metrics.FOLDER] = folder
+        yield
 
 
 def _look_for_others(address: str, port: int) -> None:

@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from huey.serializer import SignedSerializer
 
 from tests.conftest import app_for, set_up, settings_for
 from tests.media_store.test_stores import s3_endpoint
-from tests.world import World
+from tests.silent import silent_server
+from tests.world import World, at_once
 from trace_app.extensions import db, jobs
+from trace_app.jobs import QueueAway
 from trace_app.labels.models import PrintJob, PrintStatus
-from trace_app.labels.printing import resume_jobs
+from trace_app.labels.printing import make_files, resume_jobs
 
 __all__ = ["s3_endpoint"]
 
@@ -100,18 +104,22 @@ def test_a_consumer_leaves_nothing_open_that_keeps_the_write_ahead_log_from_begi
     other.close()
 
 
-def test_a_run_that_fails_says_so_and_is_not_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_store_can_not_be_written_to_waits_until_it_can(tmp_path: Path) -> None:
     app = app_for(settings_for(tmp_path))
     set_up(app)
     world = World(app)
     actor = world.producer()
     batch_id = world.released(actor)
-    (tmp_path / "media").write_text("a file where the store's folder should be")
+    in_the_way = tmp_path / "media"
+    in_the_way.write_text("a file where the store's folder should be")
     client = world.client(actor)
     made = client.post(f"/batches/{batch_id}/labels", data=ORDER)
-    assert "没有生成成功" in client.get(made.location).text
+    assert "存储暂时不可用" in client.get(made.location).text
     with app.app_context():
-        assert db.session.scalars(db.select(PrintJob)).one().status is PrintStatus.FAILED
+        assert db.session.scalars(db.select(PrintJob)).one().status is PrintStatus.WAITING
+        in_the_way.unlink()
+        resume_jobs()
+    assert "下载 PDF" in client.get(made.location).text
 
 
 def test_label_files_and_photos_go_to_s3_where_a_bucket_is_named(tmp_path: Path, s3_endpoint: str) -> None:
@@ -182,8 +190,9 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def test_with_redis_away_everything_goes_on_and_jobs_are_found_by_the_look_of_each_minute(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(import_module("trace_app.jobs"), "AWAY_S", 0.0)
     place = tempfile.mkdtemp()
     request.addfinalizer(lambda: shutil.rmtree(place))
     server = _redis_at(f"{place}/redis")
@@ -225,3 +234,50 @@ def test_with_redis_away_everything_goes_on_and_jobs_are_found_by_the_look_of_ea
         assert "下载 PDF" in client.get(made.location).text
     finally:
         _end(server)
+
+
+def test_a_redis_that_accepts_and_never_answers_holds_nobody(tmp_path: Path) -> None:
+    with silent_server() as silent:
+        settings = settings_for(tmp_path, redis_url=f"redis://{silent.address}")
+        app = app_for(settings, JOBS_IMMEDIATE=False)
+        set_up(app)
+        world = World(app)
+        actor = world.producer()
+        batch = world.released(actor)
+        headers = world.token(actor)
+        visitors = [world.client() for _ in range(8)]
+        # All find out at the same moment that nobody counts.
+        calls: list[Callable[[], int]] = [lambda who=who: who.get("/find?code=x").status_code for who in visitors]
+        assert max(at_once(calls)) < 500
+        client = world.client(actor)
+        for _ in range(3):
+            assert client.get("/api/v1/recalls", headers=headers).status_code == 200
+            assert client.get("/recalls/check?lot=x").status_code == 200
+        orders = [client.post(f"/batches/{batch}/labels", data=ORDER | {"excess_reason": "试机"}) for _ in range(2)]
+        assert [order.status_code for order in orders] == [302, 302]
+        assert "正在生成" in client.get(orders[-1].location).text
+
+        # By now the queue is left alone: one in a while asks, and the scan log does not wait for it.
+        before = silent.taken
+        for _ in range(12):
+            with app.app_context():
+                jobs.enqueue(make_files, 1)
+        assert silent.taken - before <= 2
+
+
+def test_a_queue_that_comes_back_is_used_again(tmp_path: Path) -> None:
+    place = tempfile.mkdtemp()
+    app = app_for(settings_for(tmp_path, redis_url=f"unix://{place}/redis"), JOBS_IMMEDIATE=False)
+    with app.app_context():
+        jobs.enqueue(make_files, 1)
+        server = _redis_at(f"{place}/redis")
+        try:
+            # It is known to be away for a while.
+            with pytest.raises(QueueAway):
+                jobs.waiting("trace")
+            app.extensions["jobs"]().again_at = 0.1
+            jobs.enqueue(make_files, 2)
+            assert jobs.waiting("trace") == 1
+        finally:
+            _end(server)
+            shutil.rmtree(place)

@@ -196,7 +196,7 @@ def test_a_request_has_its_number_on_the_lines_of_its_jobs(tmp_path: Path, capfd
     capfd.readouterr()
     client.post(path, data={"count": "24", "level": "item", "stock": "a4-3x8", "format": "pdf"})
     made = [line for line in _lines("".join(capfd.readouterr()), "json") if line["event"] == "request"]
-    # The store has a file where it wants its folder, so that the job fails.
+    # The store has a file where it wants its folder, so that the job has to wait.
     store = tmp_path / "media"
     if store.exists():
         store.rename(tmp_path / "elsewhere")
@@ -205,8 +205,12 @@ def test_a_request_has_its_number_on_the_lines_of_its_jobs(tmp_path: Path, capfd
     while (task := queue.dequeue()) is not None:
         queue.execute(task)
     logs.configure(settings_for(tmp_path))
-    failed = [line for line in _lines("".join(capfd.readouterr()), "json") if line["event"] == "print job failed"]
-    assert [line["request"] for line in failed] == [made[0]["request"]]
+    waits = [
+        line
+        for line in _lines("".join(capfd.readouterr()), "json")
+        if line["event"] == "a print job waits for the store"
+    ]
+    assert [line["request"] for line in waits] == [made[0]["request"]]
 
 
 @pytest.mark.parametrize("library", ["huey", "werkzeug", "flask_limiter"])

@@ -11,10 +11,11 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
+from media_store import LocalStore, StoreUnavailable
 from tests.conftest import app_for, set_up, settings_for
 from tests.world import Actor, World
 from trace_app.accounts.models import User
@@ -341,3 +342,56 @@ def test_a_consumer_killed_while_it_prints_is_replaced_and_every_code_is_there_o
         files = _files(world, job_id)
         assert sum(file.count(b"PRINT 1,1\r\n") for file in files) == count
         db.engine.dispose()
+
+
+def test_a_job_whose_store_is_away_waits_and_goes_on_by_itself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Away(LocalStore):
+        volumes = 1
+
+        def put(self, key: str, content: BinaryIO, content_type: str) -> None:
+            if not self.volumes:
+                raise StoreUnavailable("connection refused")
+            self.volumes -= 1
+            super().put(key, content, content_type)
+
+    store = Away(world.app.config["SETTINGS"].folder / "away")
+    monkeypatch.setitem(world.app.extensions, "media_store", store)
+    actor = world.producer()
+    job_id = _order(world, actor, world.released(actor), 20, per_volume=10)
+    client = world.client(actor)
+    with world.app.app_context():
+        printing.make_files(job_id)
+        run = _job(world, job_id).run_id
+        for _ in range(2):
+            assert (_job(world, job_id).status, len(_job(world, job_id).volumes)) == (PrintStatus.WAITING, 1)
+            page = client.get(f"/labels/{run}").text
+            assert "存储暂时不可用，恢复后会自动接着生成" in page
+            assert "10 / 20" in page
+            assert "重新生成</button>" not in page
+            printing.resume_jobs()
+        first = _job(world, job_id).volumes[0].file_key
+        store.volumes = 9
+        printing.resume_jobs()
+        job = _job(world, job_id)
+        assert (job.status, job.failure, len(job.volumes)) == (PrintStatus.READY, "", 2)
+        assert job.volumes[0].file_key == first
+        assert _codes(_files(world, job_id)) == [world.code(run, index) for index in range(20)]
+    assert "恢复后会自动接着生成" not in client.get(f"/labels/{run}").text
+
+
+def test_no_file_is_made_in_vain_while_the_store_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(LocalStore):
+        def size(self, key: str) -> int:
+            raise StoreUnavailable("connection refused")
+
+    monkeypatch.setitem(world.app.extensions, "media_store", Silent(world.app.config["SETTINGS"].folder / "silent"))
+    actor = world.producer()
+    job_id = _order(world, actor, world.released(actor), 10)
+    with world.app.app_context():
+        printing.make_files(job_id)
+        job = _job(world, job_id)
+        assert (job.status, job.done) == (PrintStatus.WAITING, 0)
+        printing.cancel(db.session.get_one(User, actor.user_id), job)
+        db.session.commit()
+        printing.resume_jobs()
+        assert _job(world, job_id).status is PrintStatus.CANCELLED

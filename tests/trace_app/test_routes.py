@@ -67,6 +67,9 @@ TABLE = {
     "GET /favicon.ico": ANYONE,
     "GET /robots.txt": ANYONE,
     "GET /healthz": ANYONE,
+    "GET /readyz": ANYONE,
+    # By where one comes from; to others there is no such page.
+    "GET /metrics": ANYONE,
     "GET /static/<name>.css": ANYONE,
     "GET /static/js/<version>/<name>.js": ANYONE,
     "GET /static/<filename>": ANYONE,

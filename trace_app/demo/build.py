@@ -33,7 +33,7 @@ from trace_app.flow.genealogy.service import link_lots
 from trace_app.labels import packing, printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
-from trace_app.media.check import kept_files
+from trace_app.media.check import files_kept
 from trace_app.media.service import media_store
 from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls.forms import NoticeForm
@@ -193,7 +193,7 @@ def overview() -> str:
 
 def _clear() -> None:
     parts = [part.key for part in db.session.scalars(db.select(ClipPart))]
-    kept = [key for key, _sha256 in kept_files()]
+    kept = [key for key, _sha256 in files_kept()]
     for key in [*parts, *kept, *db.session.scalars(db.select(PrintVolume.file_key))]:
         media_store().delete(key)
     with transaction(), lifted(db.session.connection()):

@@ -7,6 +7,7 @@ given twice or left out.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import tempfile
 import time
@@ -19,7 +20,7 @@ import structlog
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import contains_eager
 
-from media_store import StoreUnavailable
+from media_store import MediaNotFound, StoreUnavailable
 from qr.art import LabelArt
 from qr.check import CannotBeRead, check_file
 from qr.codes import CODE_LENGTH, CodeBook
@@ -244,6 +245,11 @@ def make_files(job_id: int) -> None:
         _write_volumes(job_id, worker)
     except _Stopped:
         drop_files(job_id)
+    except StoreUnavailable as error:
+        # What is whole already stays; the look of each minute has it gone on with.
+        log.warning("a print job waits for the store", job=job_id, exc_info=error)
+        ready = _labels_ready(job_id).scalar_subquery()
+        _set(job_id, worker, status=PrintStatus.WAITING, failure=str(_("存储暂时不可用")), done=ready)
     except Exception as error:
         log.exception("print job failed", job=job_id)
         _set(job_id, worker, status=PrintStatus.FAILED, failure=_why(error), done=0)
@@ -257,8 +263,6 @@ def _why(error: Exception) -> str:
         return error.message[:300]
     if isinstance(error, CannotBeRead):
         return str(_("第 %(number)d 张标签识读不出，文件未交付", number=error.position + 1))
-    if isinstance(error, StoreUnavailable):
-        return str(_("存储暂时不可用"))
     return type(error).__name__
 
 
@@ -270,8 +274,7 @@ def _claim(job_id: int, worker: str) -> bool:
         sa.and_(PrintJob.status == PrintStatus.WORKING, PrintJob.alive_at < now - DEAD_AFTER),
     )
     with transaction():
-        there = sa.select(sa.func.coalesce(sa.func.sum(PrintVolume.count), 0)).where(PrintVolume.job_id == job_id)
-        ready = db.session.scalar(there) or 0
+        ready = db.session.scalar(_labels_ready(job_id)) or 0
         claim = (
             sa.update(PrintJob)
             .where(PrintJob.id == job_id, free)
@@ -286,6 +289,11 @@ def _claim(job_id: int, worker: str) -> bool:
             )
         )
         return bool(count_written(claim))
+
+
+def _labels_ready(job_id: int) -> sa.Select[int]:
+    """How many labels are in volumes that are whole."""
+    return sa.select(sa.func.coalesce(sa.func.sum(PrintVolume.count), 0)).where(PrintVolume.job_id == job_id)
 
 
 def _set(job_id: int, worker: str, **values: object) -> bool:
@@ -338,10 +346,20 @@ def _write_volumes(job_id: int, worker: str) -> None:
             _write_volume(job_id, worker, number, done, labels, art, format_name)
 
 
+def _must_have_a_store() -> None:
+    """A file that could not be put down would be made in vain.
+
+    :raises StoreUnavailable:
+    """
+    with contextlib.suppress(MediaNotFound):
+        media_store().size("labels/none")
+
+
 def _write_volume(
     job_id: int, worker: str, number: int, before: int, labels: Labels, art: LabelArt, format_name: str
 ) -> None:
     signs = _SignOfLife(job_id, worker, before)
+    _must_have_a_store()
     key = f"labels/{job_id}-{number}-{secrets.token_hex(8)}.{EXTENSIONS[format_name]}"
     with tempfile.TemporaryFile() as file:
         out = cast(BinaryIO, file)
@@ -384,10 +402,11 @@ def drop_files(job_id: int) -> None:
 
 @jobs.every_minute
 def resume_jobs() -> None:
-    """Put jobs on the queue again whose worker is dead, or which the queue has lost."""
+    """Put jobs on the queue again whose worker is dead, which wait for the store, or which the queue has lost."""
     now = utc_now()
     lost = sa.or_(
         sa.and_(PrintJob.status == PrintStatus.WORKING, PrintJob.alive_at < now - DEAD_AFTER),
+        sa.and_(PrintJob.status == PrintStatus.WAITING, PrintJob.failure != ""),
         sa.and_(PrintJob.status == PrintStatus.WAITING, PrintJob.alive_at < now - LOST_AFTER),
     )
     with transaction():

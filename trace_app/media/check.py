@@ -38,11 +38,11 @@ def checked_files() -> Iterator[CheckedFile]:
     :raises StoreUnavailable: where the store does not answer; that says nothing of the files.
     """
     store = media_store()
-    for key, sha256 in kept_files():
+    for key, sha256 in files_kept():
         yield CheckedFile(key, _state_of(store, key, sha256))
 
 
-def kept_files() -> Iterator[tuple[str, str | None]]:
+def files_kept() -> Iterator[tuple[str, str | None]]:
     """The keys of all photos, documents and clips, with their hashes where they have any."""
     for model in (Photo, Document, Clip):
         last = 0

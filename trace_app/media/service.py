@@ -13,7 +13,7 @@ from flask import current_app
 from flask_babel import lazy_gettext as _
 
 from config import Settings
-from media_store import LocalStore, MediaStore
+from media_store import BoundedStore, LocalStore, MediaStore
 from media_store.confined import NoTurn, TookTooMuch
 from media_store.pdfs import UnreadablePdf, pages_of
 from media_store.photos import CONTENT_TYPE, CleanedPhoto, NotAPhoto, PhotoTooLarge, photo_from
@@ -48,13 +48,14 @@ def open_store(settings: Settings) -> MediaStore:
     # boto3 is large: loaded only where there is a bucket.
     from media_store.s3 import S3Store
 
-    return S3Store(
+    bucket = S3Store(
         settings.s3_bucket,
         endpoint_url=settings.s3_endpoint_url,
         region=settings.s3_region,
         access_key=settings.s3_access_key.get_secret_value() if settings.s3_access_key else None,
         secret_key=settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None,
     )
+    return BoundedStore(bucket)
 
 
 def media_store() -> MediaStore:

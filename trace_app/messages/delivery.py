@@ -8,6 +8,8 @@ import json
 import smtplib
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from email.message import EmailMessage
 
@@ -126,18 +128,28 @@ def send_letter(address: str, subject: str, lines: list[str]) -> None:
 
     :raises NoMailServer, OSError, smtplib.SMTPException:
     """
-    set_to = settings()
     if not mail_is_set():
         raise NoMailServer
     letter = EmailMessage()
-    letter["Subject"], letter["From"], letter["To"] = subject, set_to.mail_from, address
+    letter["Subject"], letter["From"], letter["To"] = subject, settings().mail_from, address
     letter.set_content("\n".join(lines))
-    with smtplib.SMTP(set_to.smtp_host, set_to.smtp_port, timeout=20) as server:
+    with mail_server(20) as server:
+        server.send_message(letter)
+
+
+@contextmanager
+def mail_server(timeout_s: float) -> Iterator[smtplib.SMTP]:
+    """The mail server that the settings name, when it has let us in.
+
+    :raises OSError, smtplib.SMTPException:
+    """
+    set_to = settings()
+    with smtplib.SMTP(set_to.smtp_host, set_to.smtp_port, timeout=timeout_s) as server:
         if set_to.smtp_tls:
             server.starttls(context=ssl.create_default_context())
         if set_to.smtp_user and set_to.smtp_password:
             server.login(set_to.smtp_user, set_to.smtp_password.get_secret_value())
-        server.send_message(letter)
+        yield server
 
 
 def _send_webhook(channel: Channel, content: StoredJson) -> None:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
-from media_store import MediaNotFound
+from media_store import MediaNotFound, StoreUnavailable
 from media_store.photos import CONTENT_TYPE
 from qr.codes import InvalidCode, normalise_code
 from qr.reading import UnreadablePicture
@@ -249,14 +249,14 @@ def recall_poster(number: str) -> ResponseReturnValue:
 
 
 def _photo_of(lots: list[Batch]) -> bytes | None:
-    """The first photo of what is recalled, where there is one and its file is."""
+    """The first photo of what is recalled, where there is one and its file can be had: the poster matters more."""
     photo = next((photo for lot in lots for photo in lot.product.photos), None)
     if photo is None:
         return None
     try:
         with open_photo(photo, thumbnail=False) as file:
             return file.read()
-    except MediaNotFound:
+    except (MediaNotFound, StoreUnavailable):
         return None
 
 
@@ -378,11 +378,3 @@ def favicon() -> ResponseReturnValue:
 @public
 def robots() -> ResponseReturnValue:
     return Response("User-agent: *\nAllow: /$\nAllow: /recalls\nDisallow: /\n", mimetype="text/plain")
-
-
-@views.get("/healthz")
-@public
-def health() -> ResponseReturnValue:
-    """Whether the database answers, for a load balancer."""
-    db.session.execute(db.text("SELECT 1"))
-    return {"status": "ok"}

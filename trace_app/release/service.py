@@ -177,10 +177,23 @@ def release_batch(user: User, batch: Batch) -> None:
     batches.mark_released(user, batch)
 
 
+def _due_by_day() -> sa.ColumnElement[bool]:
+    return sa.and_(Batch.checked_on < today(), Batch.status != BatchStatus.CLOSED)
+
+
+def lots_due() -> tuple[int, int]:
+    """How many lots are due for a check because something has changed, and because a day has gone by."""
+    changed, daily = (
+        db.session.scalar(sa.select(sa.func.count()).select_from(Batch).where(due)) or 0
+        for due in (Batch.checked_on.is_(None), _due_by_day())
+    )
+    return changed, daily
+
+
 @jobs.every_minute
 def check_due() -> None:
     """Check the lots that are due."""
-    due = sa.or_(Batch.checked_on.is_(None), sa.and_(Batch.checked_on < today(), Batch.status != BatchStatus.CLOSED))
+    due = sa.or_(Batch.checked_on.is_(None), _due_by_day())
     for batch_id in db.session.scalars(db.select(Batch.id).where(due).order_by(Batch.id).limit(AT_ONCE)).all():
         _check_apart(batch_id)
 

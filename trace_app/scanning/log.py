@@ -21,6 +21,7 @@ import structlog
 from flask import Flask
 
 from config import Settings
+from trace_app import metrics
 from trace_app.clock import local_day
 from trace_app.extensions import jobs
 from trace_app.scanning.clients import client_of, key_of_day, source_of
@@ -128,6 +129,7 @@ class ScanLog:
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
                 log.error("scans dropped", count=dropped)
+                metrics.note_dropped_scans(dropped)
 
     def _send_some(self) -> None:
         scans = [self._waiting.popleft() for _ in range(min(MOST_IN_MESSAGE, len(self._waiting)))]
@@ -136,6 +138,7 @@ class ScanLog:
         except BaseException:
             self._waiting.extendleft(reversed(scans))
             raise
+        metrics.note_scans(scan.outcome for scan in scans)
 
     def _find_origin(self, address: str, day: str) -> tuple[int, str]:
         return source_of(address, _day_key(self._secret, day)), self._regions.of(address)
