@@ -19,12 +19,12 @@ from trace_app.backup.faults import BackupFault
 from trace_app.extensions import db
 from trace_app.labels.models import PrintVolume
 from trace_app.media.check import PIECE, files_kept
-from trace_app.media.service import DOCUMENT_TYPES, media_store
+from trace_app.media.service import CLIP_TYPES, DOCUMENT_TYPES, media_store
 
 FOLDER = "media"
 LIST = "media.sha256"
 ROWS = 500
-_TYPES = {"webp": CONTENT_TYPE, **DOCUMENT_TYPES}
+_TYPES = {"webp": CONTENT_TYPE, **DOCUMENT_TYPES, **CLIP_TYPES}
 
 
 def keys_named() -> Iterator[str]:
