@@ -60,10 +60,8 @@ def places(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterato
 
 
 def _place(folder: Path, url: str, **values: object) -> Place:
-    settings = settings_for(
-        folder, database_url=url, secret_key=None, pg_bin=PG_BIN, backup_passphrase=PASSPHRASE, **values
-    )
-    return Place(app_for(settings), folder, url)
+    given = {"secret_key": None, "pg_bin": PG_BIN, "backup_passphrase": PASSPHRASE, **values}
+    return Place(app_for(settings_for(folder, database_url=url, **given)), folder, url)
 
 
 def _run(place: Place, *arguments: object) -> tuple[int, str]:
@@ -151,6 +149,7 @@ def test_an_empty_place_becomes_what_was_backed_up(places: list[Place], tmp_path
 
     # A server that is started there goes on as the first would.
     third = _place(second.folder, second.database_url)
+    places.append(third)
     assert _run(third, "setup")[0] == 0
     assert _run(third, "media", "check")[0] == 0
     assert _shown(third, filled.code) == filled.page
@@ -161,10 +160,6 @@ def test_an_empty_place_becomes_what_was_backed_up(places: list[Place], tmp_path
     files = [(io.BytesIO(photo("blue")), "blue.jpg")]
     assert client.post(f"/products/{product}/photos", data={"photos": files}).status_code == 302
     assert world.code(world.run(filled.actor, world.released(filled.actor)), 0) != filled.code
-    with third.app.app_context():
-        third.app.extensions["label_reader"].let_go()
-        db.session.remove()
-        db.engine.dispose()
 
 
 def test_files_are_copied_once_and_what_no_backup_names_goes(places: list[Place], tmp_path: Path) -> None:
@@ -204,11 +199,10 @@ def test_the_keys_lie_apart_and_only_the_passphrase_opens_them(places: list[Plac
     for path in [path for path in tmp_path.rglob("*") if path.is_file() and first.folder not in path.parents]:
         content = path.read_bytes()
         assert not [secret for secret in secrets if secret.encode() in content or secret.encode().hex() in str(content)]
-    other = _place(tmp_path / "third", "")
     assert "--keys" in _refused(second, "restore", tmp_path / "to")
     url = second.database_url
-    settings = settings_for(second.folder, database_url=url, pg_bin=PG_BIN, backup_passphrase="x" * 20)
-    wrong = Place(app_for(settings), second.folder, url)
+    wrong = _place(second.folder, url, backup_passphrase="x" * 20)
+    places.append(wrong)
     assert "does not open" in _refused(wrong, "restore", tmp_path / "to", "--keys", tmp_path / "safe")
     sealed_parts = json.loads(sealed.read_text())
     altered = sealed_parts | {"data": "A" + sealed_parts["data"][1:]}
@@ -219,9 +213,6 @@ def test_the_keys_lie_apart_and_only_the_passphrase_opens_them(places: list[Plac
     assert "other label keys" in _refused(second, "restore", tmp_path / "to", "--without-keys")
     sealed.write_text(json.dumps(sealed_parts))
     assert _run(second, "restore", tmp_path / "to", "--keys", tmp_path / "safe")[0] == 0
-    for app in (other.app, wrong.app):
-        with app.app_context():
-            db.engine.dispose()
 
 
 def test_whatever_was_altered_in_a_backup_is_found_before_anything_is_restored(
@@ -317,15 +308,16 @@ def test_what_the_store_has_lost_is_named_and_the_rest_is_kept(places: list[Plac
 def test_what_is_wanting_is_said_in_one_line(places: list[Place], tmp_path: Path) -> None:
     first = places[0]
     url = first.database_url
-    without = settings_for(first.folder, database_url=url, pg_bin=PG_BIN, backup_passphrase=None)
-    short = settings_for(first.folder, database_url=url, pg_bin=PG_BIN, backup_passphrase="short")
-    nowhere = settings_for(first.folder, database_url=url, pg_bin=tmp_path, backup_passphrase=PASSPHRASE)
-    assert "BACKUP_PASSPHRASE" in _refused(Place(app_for(without), first.folder, url), "backup", tmp_path / "to")
-    assert "12 characters" in _refused(Place(app_for(short), first.folder, url), "backup", tmp_path / "to")
+    without = _place(first.folder, url, backup_passphrase=None)
+    short = _place(first.folder, url, backup_passphrase="short")
+    nowhere = _place(first.folder, url, pg_bin=tmp_path)
+    places += [without, short, nowhere]
+    assert "BACKUP_PASSPHRASE" in _refused(without, "backup", tmp_path / "to")
+    assert "12 characters" in _refused(short, "backup", tmp_path / "to")
     (tmp_path / "file").touch()
     assert "file" in _refused(first, "backup", tmp_path / "file" / "to")
     if url:
-        assert "PG_BIN" in _refused(Place(app_for(nowhere), first.folder, url), "backup", tmp_path / "to")
+        assert "PG_BIN" in _refused(nowhere, "backup", tmp_path / "to")
     assert not list(tmp_path.glob("to/2*"))
 
 
