@@ -24,7 +24,7 @@ from trace_app.media.service import CLIP_TYPES, DOCUMENT_TYPES, media_store
 FOLDER = "media"
 LIST = "media.sha256"
 ROWS = 500
-_TYPES: dict[str, str] = {"webp": CONTENT_TYPE, **DOCUMENT_TYPES, **CLIP_TYPES}
+_TYPES = {"webp": CONTENT_TYPE, **DOCUMENT_TYPES, **{kind.value: type_ for kind, type_ in CLIP_TYPES.items()}}
 
 
 def keys_named() -> Iterator[str]:
