@@ -12,6 +12,7 @@ from trace_app.extensions import db
 from trace_app.media.models import Clip
 
 UPLOADS = "/clips/uploads"
+PART_TYPE = "application/offset+octet-stream"
 TUS = {"Tus-Resumable": "1.0.0", "Accept": "application/json"}
 
 
@@ -27,7 +28,7 @@ def begin(client: FlaskClient, record_id: object, length: object, name: str = "V
 
 def patch(client: FlaskClient, place: str, offset: object, data: bytes = b"", **more: Any) -> Any:
     headers = {**TUS, "X-CSRFToken": client.token(), "Upload-Offset": str(offset), **more.pop("headers", {})}
-    headers.setdefault("Content-Type", "application/offset+octet-stream")
+    headers.setdefault("Content-Type", PART_TYPE)
     return client.patch(place, data=data or None, headers=headers, **more)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tests.films import h264
+from tests.trace_app.clipping import PART_TYPE, TUS, begin, send
 from tests.trace_app.test_inputs import PRODUCT, _stocked
 from tests.trace_app.test_laboratories import NAME, PASSED, _laboratory
 from tests.trace_app.test_quality import REPORT, STRONG, _lines
@@ -26,6 +28,7 @@ from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.shipments.models import LotLoss
 from trace_app.labels.models import LabelLayout, LabelRun, PrintJob
 from trace_app.laboratory.models import TestOrder, TestReport
+from trace_app.media.models import Clip
 from trace_app.media.service import keep_document
 from trace_app.suggestions.models import Suggestion
 from trace_app.workbooks.models import Import
@@ -82,6 +85,8 @@ SORTS: dict[str, Callable[[str, Owned], bool]] = {
     **dict.fromkeys(("certificate_id", "channel_id", "token_id", "session_id", "code"), _own),
     **dict.fromkeys(("number", "suggestion_id"), _watched),
     "report_id": _seen,
+    "clip": _seen,
+    "upload": _own,
     "order_id": _laboratorys,
 }
 """Who reaches a thing of each sort, by the first name in a route that stands for one."""
@@ -143,6 +148,8 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
     lot = world.batch(actor, division=division, lot_number=f"ACCESS-{number}")
     world.complete(actor, lot)
     record = world.record(actor, lot)
+    send(client, record, h264())
+    upload = begin(client, record, 500).location.rsplit("/", 1)[1]
     assert client.post(f"/batches/{lot}/release").status_code == 302
     run, case = world.run(actor, lot), world.run(actor, lot, 1, layout="roll-100x100", level="case")
     code = world.code(run)
@@ -197,6 +204,8 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
         values = {
             "batch_id": lot,
             "record_id": record,
+            "upload": upload,
+            "clip": db.session.scalars(sa.select(Clip.name).filter_by(organisation_id=actor.organisation_id)).one(),
             "run_id": run,
             "job_id": db.session.scalars(sa.select(PrintJob.id).filter_by(run_id=run)).one(),
             "finding_id": db.session.scalars(
@@ -293,18 +302,21 @@ def test_each_role_reaches_what_is_its_own_or_in_its_jurisdiction_and_nothing_el
             reaches = OTHERWISE.get(route, SORTS[sort])
             for name in actors:
                 allowed = roles[name] in TABLE[route] and reaches(name, owned)
-                tries.append((method == "POST", allowed, route, method, path, name))
+                tries.append((method != "GET", allowed, route, method, path, name))
     wrong = []
     # First what is only read, then what must be refused, and last what does change something.
     for _writes, allowed, route, method, path, name in sorted(tries, key=lambda one: one[:2]):
-        if allowed and (route in NEEDS_MORE or method == "POST"):
+        if allowed and (route in NEEDS_MORE or method != "GET"):
             # What it changes would stand in the way of the next.
             continue
         if path.startswith("/api/"):
             body = SENT.get(route, {}) if method == "POST" else None
             answer = clients[name].open(path, method=method, headers=tokens[name], json=body)
         else:
-            answer = clients[name].open(path, method=method, data=SENT.get(route) if method == "POST" else None)
+            client, data = clients[name], SENT.get(route) if method == "POST" else None
+            part = TUS | {"Upload-Offset": "0", "Content-Type": PART_TYPE, "X-CSRFToken": client.token()}
+            headers = part if method in {"PATCH", "DELETE"} else None
+            answer = client.open(path, method=method, data=data, headers=headers)
         refused = answer.status_code in {401, 403, 404} or (answer.location or "").startswith("/login")
         if refused == allowed:
             wrong.append((name, route, path, answer.status_code))

@@ -243,12 +243,12 @@ TABLE = {
     "GET /records/<record_id>/clips": PRODUCER,
     "POST /records/<record_id>/clips": PRODUCER,
     "POST /clips/uploads": PRODUCER,
-    "PATCH /clips/uploads/<name>": PRODUCER,
-    "DELETE /clips/uploads/<name>": PRODUCER,
-    "POST /clips/uploads/<name>/give-up": PRODUCER,
+    "PATCH /clips/uploads/<upload>": PRODUCER,
+    "DELETE /clips/uploads/<upload>": PRODUCER,
+    "POST /clips/uploads/<upload>/give-up": PRODUCER,
     "GET /clips/<name>.mp4": ANYONE,
     "GET /clips/<name>-<picture>.webp": ANYONE,
-    "GET /clips/<name>/original": WITH_BATCHES,
+    "GET /clips/<clip>/original": WITH_BATCHES,
     # For those who enter test reports
     "GET /batches/<batch_id>/tests/new": PRODUCER,
     "POST /batches/<batch_id>/tests/new": PRODUCER,
@@ -328,7 +328,7 @@ TABLE = {
 EXAMPLES = {
     "answer": "confirm",
     "code": "7KQ2M0XR9T4VH", "number": "530324-2026-0001", "name": "0" * 32, "size": "small", "filename": "app.css",
-    "kind_code": "ginger", "record_type": "care", "stage_code": "harvest", "subject": "soil", "what": "ginger", "file_type": "xlsx", "which": "good", "table_name": "limits", "form": "png", "picture": "poster", "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
+    "kind_code": "ginger", "record_type": "care", "stage_code": "harvest", "subject": "soil", "what": "ginger", "file_type": "xlsx", "which": "good", "table_name": "limits", "form": "png", "picture": "poster", "upload": "0" * 32, "clip": "0" * 32, "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
 }  # fmt: skip
 
 

@@ -87,11 +87,11 @@ def of_record(record_id: int) -> ResponseReturnValue:
     return page, status_of(form)
 
 
-@views.post("/clips/uploads/<string(length=32):name>/give-up")
+@views.post("/clips/uploads/<string(length=32):upload>/give-up")
 @allow(RoleName.PRODUCER)
-def give_up(name: str) -> ResponseReturnValue:
-    record_id = uploads.own_upload(the_user(), name).record_id
-    uploads.give_up(the_user(), name)
+def give_up(upload: str) -> ResponseReturnValue:
+    record_id = uploads.own_upload(the_user(), upload).record_id
+    uploads.give_up(the_user(), upload)
     flash(_("已放弃这段没有传完的视频。"))
     return redirect(url_for("clips.of_record", record_id=record_id))
 
@@ -144,25 +144,25 @@ def begin() -> Response:
         return Response(status=400)
     with transaction():
         upload = uploads.begin_upload(the_user(), int(record_id), told.get("filename", ""), length)
-        place = url_for("clips.part", name=upload.name)
+        place = url_for("clips.part", upload=upload.name)
     return Response(status=201, headers={"Location": place})
 
 
-@views.route("/clips/uploads/<string(length=32):name>", methods=["HEAD"])
+@views.route("/clips/uploads/<string(length=32):upload>", methods=["HEAD"])
 @allow(RoleName.PRODUCER)
 @_tus
-def how_far(name: str) -> Response:
+def how_far(upload: str) -> Response:
     """How much of a clip has come."""
-    upload = uploads.own_upload(the_user(), name)
-    headers = {"Upload-Offset": str(upload.received), "Upload-Length": str(upload.bytes)}
+    row = uploads.own_upload(the_user(), upload)
+    headers = {"Upload-Offset": str(row.received), "Upload-Length": str(row.bytes)}
     return Response(status=200, headers=headers)
 
 
-@views.route("/clips/uploads/<string(length=32):name>", methods=["PATCH"])
+@views.route("/clips/uploads/<string(length=32):upload>", methods=["PATCH"])
 @allow(RoleName.PRODUCER)
 @takes_bytes(uploads.PART_MB << 20)
 @_tus
-def part(name: str) -> Response:
+def part(upload: str) -> Response:
     """The next part of a clip."""
     if request.mimetype != PART_TYPE:
         return Response(status=415)
@@ -176,15 +176,15 @@ def part(name: str) -> Response:
             return Response(status=400)
         is_right = uploads.digest_is(algorithm, _decoded(digest) or b"")
     # A stream of the request, and not what Flask may have kept of it.
-    received = uploads.receive_part(the_user(), name, offset, request.stream, is_right)
+    received = uploads.receive_part(the_user(), upload, offset, request.stream, is_right)
     return Response(status=204, headers={"Upload-Offset": str(received)})
 
 
-@views.delete("/clips/uploads/<string(length=32):name>")
+@views.delete("/clips/uploads/<string(length=32):upload>")
 @allow(RoleName.PRODUCER)
 @_tus
-def terminate(name: str) -> Response:
-    uploads.give_up(the_user(), name)
+def terminate(upload: str) -> Response:
+    uploads.give_up(the_user(), upload)
     return Response(status=204)
 
 
@@ -242,13 +242,13 @@ def picture(name: str, picture: str) -> ResponseReturnValue:
     return response
 
 
-@views.get("/clips/<string(length=32):name>/original")
+@views.get("/clips/<string(length=32):clip>/original")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
-def original(name: str) -> ResponseReturnValue:
+def original(clip: str) -> ResponseReturnValue:
     """A clip's file as it was received, for its producer and who watches over it."""
-    clip = _ready(name)
-    record_for(the_user(), record_of_clip(clip))
-    response = clip_answer(clip, is_original=True)
+    row = _ready(clip)
+    record_for(the_user(), record_of_clip(row))
+    response = clip_answer(row, is_original=True)
     response.headers["Cache-Control"] = "private, no-cache"
-    response.headers.set("Content-Disposition", "attachment", filename=f"{clip.name}.{clip.ending}")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{row.name}.{row.ending}")
     return response
