@@ -74,6 +74,17 @@ def test_a_consumer_sees_a_clip_as_soon_as_it_was_looked_at(world: World, filmed
     assert len(page.text) - len(before) < 900
 
 
+def test_a_page_of_many_clips_loads_one_poster_before_anyone_taps(world: World, filmed: Filmed) -> None:
+    other = world.record(filmed.actor, filmed.batch_id, note="第三次培土")
+    for record_id in (filmed.record_id, other, other):
+        send(filmed.client, record_id, FILM)
+    page = world.client().get(f"/{filmed.code}").text
+    assert _films(page) == 3
+    assert page.count('poster="') == 1
+    # The others are behind a line that opens.
+    assert page.count('<details class="films">') == 2
+
+
 def test_what_a_consumer_gets_of_a_clip_tells_nothing_beside_its_picture(world: World, filmed: Filmed) -> None:
     send(filmed.client, filmed.record_id, FILM)
     clip = only_clip(world)
