@@ -23,6 +23,8 @@ from sqlalchemy.exc import ArgumentError
 
 LEAST_KEY = 32
 """Characters that the key which signs sessions has at least in production."""
+LEAST_PASSPHRASE = 12
+"""Characters of what seals the keys in backups."""
 LEAST_BITS = 96
 """Bits of entropy that its characters have at least, by how often each occurs."""
 
@@ -140,6 +142,20 @@ class Settings(BaseSettings):
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
             raise ValueError("must be an address and a port, such as 127.0.0.1:8000")
         return bind
+
+    @field_validator("backup_passphrase")
+    @classmethod
+    def _long_enough(cls, passphrase: SecretStr | None) -> SecretStr | None:
+        if passphrase is not None and len(passphrase.get_secret_value()) < LEAST_PASSPHRASE:
+            raise ValueError(f"must have {LEAST_PASSPHRASE} characters or more")
+        return passphrase
+
+    @field_validator("public_url")
+    @classmethod
+    def _host_alone(cls, url: HttpUrl) -> HttpUrl:
+        if url.path not in {None, "", "/"} or url.query or url.fragment:
+            raise ValueError("must be a host with its scheme alone, such as https://t.example.cn: it is on every label")
+        return url
 
     @field_validator("metrics_allow")
     @classmethod

@@ -178,7 +178,7 @@ def make_backup(folder: Path, keep: int | None, keys_folder: Path | None, withou
 @click.command("restore")
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--backup", "name", help="Which one, by its name; the newest if not given.")
-@click.option("--check", "only_check", is_flag=True, help="Only read the backup and compare all hashes.")
+@click.option("--check", "only_check", is_flag=True, help="Only read the backup, compare all hashes and open the keys.")
 @_KEYS_FOLDER
 @_WITHOUT_KEYS
 @with_appcontext
@@ -190,7 +190,10 @@ def restore_backup(
     with _outside_told():
         if only_check:
             about = backups.check(folder, name)
-            click.echo(f"{folder / about['made_at']} is whole.")
+            if not without_keys:
+                backups.check_keys(folder, about.made_at, _passphrase(twice=False), keys_folder)
+            opened = "its keys were not looked at" if without_keys else "the passphrase opens its keys"
+            click.echo(f"{folder / about.made_at} is whole; {opened}.")
             return
         passphrase = None if without_keys else _passphrase(twice=False)
         restored = backups.restore(folder, name, passphrase=passphrase, keys_folder=keys_folder)

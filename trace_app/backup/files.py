@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from media_store import MediaNotFound
+from media_store import InvalidKey, MediaNotFound
 from media_store.photos import CONTENT_TYPE
+from media_store.store import checked_key
 from trace_app.backup.faults import BackupFault
 from trace_app.extensions import db
 from trace_app.labels.models import PrintVolume
@@ -24,6 +26,7 @@ from trace_app.media.service import CLIP_TYPES, DOCUMENT_TYPES, media_store
 FOLDER = "media"
 LIST = "media.sha256"
 ROWS = 500
+_LINE = re.compile(rf"(?P<sha256>[0-9a-f]{{64}})  {FOLDER}/(?P<key>[^\n]+)\n?")
 _TYPES = {"webp": CONTENT_TYPE, **DOCUMENT_TYPES, **{kind.value: type_ for kind, type_ in CLIP_TYPES.items()}}
 
 
@@ -103,13 +106,26 @@ def digest_of_file(path: Path) -> str:
 
 
 def read_list(path: Path) -> dict[str, str]:
-    """Hashes by key."""
+    """Hashes by key.
+
+    :raises BackupFault: for a line that is none, or names a file elsewhere.
+    """
     listed = {}
-    with path.open(encoding="ascii") as lines:
-        for line in lines:
-            sha256, _, name = line.rstrip("\n").partition("  ")
-            listed[name.removeprefix(f"{FOLDER}/")] = sha256
+    with path.open(encoding="ascii", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            found = _LINE.fullmatch(line)
+            if found is None or not _is_key(found["key"]):
+                raise BackupFault(f"{path}, line {number}: no hash and file of this platform's media.")
+            listed[found["key"]] = found["sha256"]
     return listed
+
+
+def _is_key(text: str) -> bool:
+    try:
+        checked_key(text)
+    except InvalidKey:
+        return False
+    return True
 
 
 def write_list(path: Path, listed: dict[str, str]) -> None:

@@ -12,13 +12,18 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from config import LEAST_PASSPHRASE
 from trace_app.backup.faults import BackupFault
 
-LEAST = 12
-"""Characters of a passphrase at least."""
 _COST, _BLOCK, _LANES = 1 << 16, 8, 1
 """Scrypt's parameters (RFC 7914): 64 MB for each guess."""
 _MARK = b"qujing-trace keys 1"
+
+
+def must_be_long(passphrase: str) -> None:
+    """:raises BackupFault: for a passphrase that is guessed too soon."""
+    if len(passphrase) < LEAST_PASSPHRASE:
+        raise BackupFault(f"The passphrase needs {LEAST_PASSPHRASE} characters or more.")
 
 
 def seal(path: Path, passphrase: str, texts: dict[str, str]) -> None:
@@ -26,8 +31,7 @@ def seal(path: Path, passphrase: str, texts: dict[str, str]) -> None:
 
     :raises BackupFault: for a passphrase that is too short.
     """
-    if len(passphrase) < LEAST:
-        raise BackupFault(f"The passphrase needs {LEAST} characters or more.")
+    must_be_long(passphrase)
     salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
     data = AESGCM(_key(passphrase, salt)).encrypt(nonce, json.dumps(texts).encode(), _MARK)
     parts = {"format": _MARK.decode(), "salt": _text(salt), "nonce": _text(nonce), "data": _text(data)}

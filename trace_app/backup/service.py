@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import fcntl
 import hmac
-import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from trace_app.backup import database, files, sealed
+from trace_app.backup.about import ABOUT, STAMP, About, read_about
 from trace_app.backup.faults import BackupFault
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
@@ -27,9 +28,9 @@ from trace_app.labels.keys import key_file
 from trace_app.media.check import FileState, checked_files
 from trace_app.settings import settings
 
-ABOUT = "backup.json"
-STAMP = "%Y%m%dT%H%M%SZ"
 _LABEL_KEYS = "label-keys.json"
+_BACKUPS = re.compile(rf"\.?[0-9]{{8}}T[0-9]{{6}}Z|{files.FOLDER}|keys|\.lock|lost\+found")
+"""What a folder of backups has in it."""
 _OWN_KEYS = {"secret-key": "SECRET_KEY", "factor-key": "FACTOR_KEY"}
 """The keys beside those of labels, with the settings that may hold them."""
 
@@ -63,7 +64,11 @@ def make(folder: Path, *, passphrase: str | None, keys_folder: Path | None = Non
     :param keep: how many backups stay, this one among them; all where not given.
     :raises BackupFault, StoreUnavailable, OSError: nothing that looks like a backup is left then.
     """
+    if passphrase is not None:
+        sealed.must_be_long(passphrase)
+    _must_be_for_backups(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / files.FOLDER).mkdir(exist_ok=True, mode=0o700)
     with _alone(folder):
         name = utc_now().strftime(STAMP)
         unfinished = folder / f".{name}"
@@ -105,18 +110,18 @@ def _fill(folder: Path, unfinished: Path, name: str) -> Made:
             known.pop(key, None)
         listed[key] = known.get(key) or files.digest_of_file(path)
     files.write_list(unfinished / files.LIST, listed)
-    about = {
-        "format": 1,
-        "made_at": name,
-        "database": kind,
-        "revision": revision,
-        "rows": rows,
-        "sha256": {each.name: files.digest_of_file(each) for each in (dumped, unfinished / files.LIST)},
-        "missing": missing,
-        "label_keys": {str(number): mark for number, mark in key_file().fingerprints().items()},
-    }
+    about = About(
+        format=1,
+        made_at=name,
+        database="postgresql" if kind == "postgresql" else "sqlite",
+        revision=revision,
+        rows=rows,
+        sha256={each.name: files.digest_of_file(each) for each in (dumped, unfinished / files.LIST)},
+        missing=missing,
+        label_keys={str(number): mark for number, mark in key_file().fingerprints().items()},
+    )
     with (unfinished / ABOUT).open("x", encoding="ascii") as file:
-        json.dump(about, file, indent=1)
+        file.write(about.model_dump_json(indent=1, ensure_ascii=True))
         file.flush()
         os.fsync(file.fileno())
     return Made(name, sum(rows.values()), len(listed), new, missing)
@@ -127,25 +132,31 @@ def names(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"[0-9]*T*Z/{ABOUT}"))
 
 
-def check(folder: Path, name: str | None = None) -> dict[str, Any]:
+def check(folder: Path, name: str | None = None) -> About:
     """Read all of a backup, and compare it with the hashes that it was made with. Returns what is said about it.
 
     :param name: the newest where not given.
     :raises BackupFault: where anything is missing or altered.
     """
-    found = names(folder)
+    # A backup that has lost what it says of itself is told of, not passed over.
+    found = sorted(path.name for path in folder.glob("[0-9]*T*Z"))
     if not found or (name or found[-1]) not in found:
         raise BackupFault(f"There is no such backup in {folder}; there are: {', '.join(found) or 'none'}.")
     place = folder / (name or found[-1])
-    try:
-        about: dict[str, Any] = json.loads((place / ABOUT).read_text("ascii"))
-    except (OSError, ValueError) as error:
-        raise BackupFault(f"{place / ABOUT} can't be read.") from error
-    for file, sha256 in about["sha256"].items():
+    about = read_about(place)
+    for file, sha256 in about.sha256.items():
         _must_be(place / file, sha256)
     for key, sha256 in files.read_list(place / files.LIST).items():
         _must_be(folder / files.FOLDER / key, sha256)
     return about
+
+
+def check_keys(folder: Path, name: str, passphrase: str, keys_folder: Path | None = None) -> None:
+    """See whether a backup's keys are there, and whether the passphrase opens them.
+
+    :raises BackupFault:
+    """
+    sealed.unseal((keys_folder or folder / "keys") / f"{name}.sealed", passphrase)
 
 
 def restore(
@@ -159,14 +170,14 @@ def restore(
     :raises BackupFault, StoreUnavailable, OSError:
     """
     about = check(folder, name)
-    name = about["made_at"]
-    if about["database"] != db.engine.dialect.name:
-        raise BackupFault(f"The backup is of {about['database']}: set DATABASE_URL accordingly.")
+    name = about.made_at
+    if about.database != db.engine.dialect.name:
+        raise BackupFault(f"The backup is of {about.database}: set DATABASE_URL accordingly.")
     try:
         schemas = ScriptDirectory(settings().migrations)
-        schemas.get_revision(about["revision"])
+        schemas.get_revision(about.revision)
     except CommandError as error:
-        newer = f"The backup is of a newer release (schema {about['revision']}): install that one."
+        newer = f"The backup is of a newer release (schema {about.revision}): install that one."
         raise BackupFault(newer) from error
     if not database.is_empty():
         raise BackupFault("The database is not empty. A backup is restored into an empty one: nothing is overwritten.")
@@ -174,21 +185,29 @@ def restore(
     if passphrase is not None:
         texts = sealed.unseal((keys_folder or folder / "keys") / f"{name}.sealed", passphrase)
         notes += _put_keys(texts)
-    if {str(number): mark for number, mark in _label_marks().items()} != about["label_keys"]:
+    if {str(number): mark for number, mark in _label_marks().items()} != about.label_keys:
         raise BackupFault(f"{settings().label_keys} holds other label keys than the backup was made with.")
     listed = files.read_list(folder / name / files.LIST)
     for key, sha256 in listed.items():
         files.put_into_store(key, folder / files.FOLDER / key, sha256)
-    database.restore(folder / name / database.FILES[about["database"]])
-    if (rows := database.rows_now(about["rows"])) != about["rows"]:
-        differing = sorted(table for table, count in about["rows"].items() if rows.get(table) != count)
+    database.restore(folder / name / database.FILES[about.database])
+    if (rows := database.rows_now(about.rows)) != about.rows:
+        differing = sorted(table for table, count in about.rows.items() if rows.get(table) != count)
         raise BackupFault(f"These tables have other numbers of rows than in the backup: {', '.join(differing)}.")
-    if about["revision"] == schemas.get_current_head():
+    if about.revision == schemas.get_current_head():
         lost = [key for key, state in checked_files() if state is not FileState.WHOLE]
         notes += [f"missing or altered when the backup was made: {key}" for key in lost]
     else:
-        notes.append(f"the schema is {about['revision']} as it was: flask setup brings it up to this release")
+        notes.append(f"the schema is {about.revision} as it was: flask setup brings it up to this release")
     return Restored(name, sum(rows.values()), len(listed), notes)
+
+
+def _must_be_for_backups(folder: Path) -> None:
+    """:raises BackupFault: where the folder is the platform's own, or another's who keeps other things there."""
+    if folder.resolve().is_relative_to(settings().folder.resolve()):
+        raise BackupFault(f"{folder} lies in DATA_DIR: what befalls the data would befall their backup.")
+    if folder.is_dir() and (others := [path for path in folder.iterdir() if not _BACKUPS.fullmatch(path.name)]):
+        raise BackupFault(f"{folder} has other things in it ({others[0].name}): give backups a folder of their own.")
 
 
 def _must_be(path: Path, sha256: str) -> None:

@@ -99,6 +99,7 @@ def issue_commitment(
     issuer, day = user.organisation, today()
     subject = subject_of(issuer, batch)
     sample = sample_on(day, subject)
+    bases = list(dict.fromkeys(bases))
     _must_be_bases(sample, bases, day)
     sequence = counters.take("certificate", issuer.id, day.year)
     if subject is CommitmentSubject.BUYER:
