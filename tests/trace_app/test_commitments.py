@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from tests.trace_app.test_quality import REPORT, _lines
-from tests.world import SPRAYED, Actor, World
+from tests.world import SPRAYED, Actor, World, photo
 from trace_app.accounts.credit_code import check_character
 from trace_app.accounts.models import Author, OrganisationKind, RoleName, User
 from trace_app.batches.models import Batch
@@ -95,8 +95,19 @@ def _issuer(world: World, subject: str, kind: str) -> tuple[FlaskClient, int]:
         return client, lot
     buyer = world.actor(OrganisationKind.BUYER, RoleName.BUYER, "530302", name=BUYER)
     sent = {"consignee": BUYER, "organisation": BUYER, "departed_at": "2026-01-05T08:30", f"q-{lot}": "8600"}
-    assert client.post("/shipments/new", data=sent).status_code == 302
-    return world.client(buyer), lot
+    made = client.post("/shipments/new", data=sent)
+    assert made.status_code == 302
+    keep = world.client(buyer)
+    assert _keep_foreign(keep, made.location).status_code == 302
+    return keep, lot
+
+
+def _keep_foreign(buyer: FlaskClient, shipment: str) -> Any:
+    """Keep a certificate on paper of the only lot of a shipment."""
+    [line] = re.findall(r'<option value="(\d+)">', buyer.get(f"{shipment}/commitments").text)
+    data = {"line_id": line, "number": "手 12", "issuer": "板桥姜农", "issued_on": "2026-01-04"}
+    files = {"photos": (io.BytesIO(photo()), "证.jpg")}
+    return buyer.post(f"{shipment}/commitments/foreign", data=data | files)
 
 
 @pytest.mark.parametrize("kind", ["ginger", "coix"])
@@ -258,8 +269,9 @@ def test_a_buyer_issues_for_what_it_was_sent_and_for_no_more(world: World) -> No
     lot = world.released(maker)
     buyer = world.actor(OrganisationKind.BUYER, RoleName.BUYER, "530302", name=BUYER)
     sent = {"consignee": BUYER, "organisation": BUYER, "departed_at": "2026-11-05T08:30", f"q-{lot}": "600"}
-    assert world.client(maker).post("/shipments/new", data=sent).status_code == 302
+    made = world.client(maker).post("/shipments/new", data=sent)
     client = world.client(buyer)
+    assert _keep_foreign(client, made.location).status_code == 302
     assert world.client(other).get(f"/batches/{lot}/commitments").status_code == 404
     assert "最多还能开具 600 公斤" in _issue(client, lot, "own_control", quantity="601").text
     assert _issue(client, lot, "own_control", quantity="600").status_code == 302
