@@ -172,3 +172,61 @@ def test_the_database_keeps_what_was_collected(world: World) -> None:
     for statement in ("DELETE FROM collected_commitments", "UPDATE collected_commitments SET number = 'x'"):
         with world.app.app_context(), pytest.raises(sa.exc.IntegrityError), db.engine.begin() as connection:
             connection.execute(sa.text(statement))
+
+
+class TestABuyerCommitsItselfToWhatItKeeps:
+    REFUSED = "这批货还没有收存有效的合格证，不能承诺“已按规定收取并保存”"
+    SAID_BEFORE = "您的合格证要承诺已收取并保存它"
+
+    def _may_issue(self, delivery: Delivery) -> bool:
+        """Whether the buyer's certificate is taken; the page says the same beforehand."""
+        [lot] = delivery.lots
+        page = delivery.client.get(f"/batches/{lot}/commitments").text
+        answer = _issue(delivery.client, lot, "own_control", quantity="10")
+        assert (self.SAID_BEFORE in page) == (answer.status_code == 422)
+        if answer.status_code == 422:
+            assert f'href="{delivery.path}"' in page
+            beside = answer.text.split("承诺依据", 1)[1]
+            assert self.REFUSED in beside
+            assert 'value="10"' in answer.text
+        return bool(answer.status_code == 302)
+
+    @pytest.mark.parametrize("kind", ["ginger", "coix"])
+    def test_nothing_kept(self, world: World, kind: str) -> None:
+        assert not self._may_issue(Delivery(world, kind))
+
+    def test_ours_until_it_is_withdrawn_and_again_with_the_next(self, world: World) -> None:
+        delivery = Delivery(world)
+        row = _newest(world)
+        assert delivery.collect(row.number).status_code == 302
+        assert self._may_issue(delivery)
+        assert delivery.seller.post(f"/commitments/{row.id}/withdraw", data={"reason": "开错"}).status_code == 302
+        assert not self._may_issue(delivery)
+        assert _issue(delivery.seller, delivery.lots[0], "own_control").status_code == 302
+        newest = _newest(world)
+        assert not self._may_issue(delivery)
+        assert delivery.collect(newest.number).status_code == 302
+        assert self._may_issue(delivery)
+
+    def test_one_made_elsewhere(self, world: World) -> None:
+        delivery = Delivery(world, certified=False)
+        assert delivery.foreign().status_code == 302
+        assert self._may_issue(delivery)
+
+    def test_of_another_lot_or_kept_by_another_buyer_does_not_count(self, world: World) -> None:
+        delivery = Delivery(world, "ginger", "ginger")
+        first, second = delivery.lots
+        assert delivery.foreign().status_code == 302
+        assert _issue(delivery.client, first, "own_control", quantity="10").status_code == 302
+        assert self.REFUSED in _issue(delivery.client, second, "own_control", quantity="10").text
+        other = world.client(world.actor(OrganisationKind.BUYER, RoleName.BUYER, "530302", name="曲靖好果行"))
+        sent = {"consignee": "曲靖好果行", "organisation": "曲靖好果行", "departed_at": "2026-11-05T09:30"}
+        assert delivery.seller.post("/shipments/new", data=sent | {f"q-{first}": "100"}).status_code == 302
+        assert self.REFUSED in _issue(other, first, "own_control", quantity="10").text
+
+    def test_with_a_shipment_that_was_withdrawn_does_not_count(self, world: World) -> None:
+        delivery = Delivery(world)
+        assert delivery.collect(_newest(world).number).status_code == 302
+        delivery.send("2026-11-06")
+        assert delivery.seller.post(f"{delivery.page}/withdraw", data={"reason": "填错"}).status_code == 302
+        assert self.REFUSED in _issue(delivery.client, delivery.lots[0], "own_control", quantity="10").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from tests.trace_app.test_quality import REPORT, _lines
-from tests.world import SPRAYED, Actor, World
+from tests.world import SPRAYED, Actor, World, photo
 from trace_app.accounts.credit_code import check_character
 from trace_app.accounts.models import Author, OrganisationKind, RoleName, User
 from trace_app.batches.models import Batch
@@ -95,8 +96,19 @@ def _issuer(world: World, subject: str, kind: str) -> tuple[FlaskClient, int]:
         return client, lot
     buyer = world.actor(OrganisationKind.BUYER, RoleName.BUYER, "530302", name=BUYER)
     sent = {"consignee": BUYER, "organisation": BUYER, "departed_at": "2026-01-05T08:30", f"q-{lot}": "8600"}
-    assert client.post("/shipments/new", data=sent).status_code == 302
-    return world.client(buyer), lot
+    made = client.post("/shipments/new", data=sent)
+    assert made.status_code == 302
+    keep = world.client(buyer)
+    assert _keep_foreign(keep, made.location).status_code == 302
+    return keep, lot
+
+
+def _keep_foreign(buyer: FlaskClient, shipment: str) -> Any:
+    """Keep a certificate on paper of the only lot of a shipment."""
+    [line] = re.findall(r'<option value="(\d+)">', buyer.get(f"{shipment}/commitments").text)
+    data = {"line_id": line, "number": "手 12", "issuer": "板桥姜农", "issued_on": "2026-01-04"}
+    files = {"photos": (io.BytesIO(photo()), "证.jpg")}
+    return buyer.post(f"{shipment}/commitments/foreign", data=data | files)
 
 
 @pytest.mark.parametrize("kind", ["ginger", "coix"])
@@ -222,7 +234,8 @@ def test_the_next_change_of_the_rule_is_a_row(
     coming = (
         new.replace("2026-02-01", "2030-01-01").replace("企业、农民专业合作社", "").replace("自行检测合格", "自检合格")
     )
-    assert _uploaded(rules, "\n".join([head, old, new, buyer, coming])).status_code == 302
+    ending = new.replace("2026-02-01,,", "2026-02-01,2029-12-31,")
+    assert _uploaded(rules, "\n".join([head, old, ending, buyer, coming])).status_code == 302
     _on(monkeypatch, date(2029, 12, 31))
     assert _issue(client, lot, "own_control", quantity="10").status_code == 422
     _on(monkeypatch, date(2030, 1, 1))
@@ -253,13 +266,58 @@ def test_a_rule_that_says_something_impossible_is_not_taken(
     assert told in answer.text
 
 
+class TestTheRulesOfAllDays:
+    """Each sort of issuer has one rule at any time."""
+
+    @pytest.mark.parametrize(
+        ("rows", "told"),
+        [
+            (["producer 2021-01-01 2026-01-31", "producer 2026-02-01", "buyer 2026-02-01"], []),
+            (["buyer 2026-02-01 2029-12-31", "producer 2021-01-01", "buyer 2030-01-01"], []),
+            (
+                ["producer 2021-01-01 2026-02-01", "producer 2026-02-01", "buyer 2026-02-01"],
+                ["第 3 行与第 2 行都管着 2026-02-01（“生产者”）。请让第 2 行最晚到 2026-01-31 为止。"],
+            ),
+            (["producer 2026-02-01", "buyer 2026-02-01", "producer 2021-01-01"], ["第 2 行与第 4 行都管着 2026-02-01"]),
+            (
+                ["producer 2021-01-01", "buyer 2021-01-01 2026-01-29", "buyer 2026-02-01"],
+                ["第 3 行与第 4 行之间，“收购者”从 2026-01-30 到 2026-01-31 没有规定。请补上这几天。"],
+            ),
+            (
+                ["producer 2021-01-01 2025-12-31", "buyer 2026-02-01"],
+                ["“生产者”今天没有适用的规定：最后的第 2 行到 2025-12-31 为止。"],
+            ),
+            (
+                ["producer 2026-02-01", "buyer 2999-01-01"],
+                ["“收购者”今天没有适用的规定：最早的第 3 行从 2999-01-01 才开始。"],
+            ),
+            (["producer 2026-02-01"], ["缺少“收购者”的规定（sample 填 buyer）。"]),
+            (
+                ["buyer 2021-01-01", "buyer 2026-02-01"],
+                ["缺少“生产者”的规定（sample 填 producer）。", "第 3 行与第 2 行都管着 2026-02-01（“收购者”）"],
+            ),
+        ],
+    )
+    def test_are_taken_where_each_day_has_one(self, rules: FlaskClient, rows: list[str], told: list[str]) -> None:
+        before = rules.get("/reference/commitment_rules.csv").text
+        head, _old, new, _buyer = before.lstrip("\ufeff").splitlines()
+        words = new.split(",", 3)[3]
+        table = [",".join([*(row.split() + [""])[:3], words]) for row in rows]
+        answer = _uploaded(rules, "\n".join([head, *table]))
+        assert answer.status_code == (422 if told else 302)
+        for line in told:
+            assert line in html.unescape(answer.text)
+        assert (rules.get("/reference/commitment_rules.csv").text == before) is bool(told)
+
+
 def test_a_buyer_issues_for_what_it_was_sent_and_for_no_more(world: World) -> None:
     maker, other = world.household(), world.buyer()
     lot = world.released(maker)
     buyer = world.actor(OrganisationKind.BUYER, RoleName.BUYER, "530302", name=BUYER)
     sent = {"consignee": BUYER, "organisation": BUYER, "departed_at": "2026-11-05T08:30", f"q-{lot}": "600"}
-    assert world.client(maker).post("/shipments/new", data=sent).status_code == 302
+    made = world.client(maker).post("/shipments/new", data=sent)
     client = world.client(buyer)
+    assert _keep_foreign(client, made.location).status_code == 302
     assert world.client(other).get(f"/batches/{lot}/commitments").status_code == 404
     assert "最多还能开具 600 公斤" in _issue(client, lot, "own_control", quantity="601").text
     assert _issue(client, lot, "own_control", quantity="600").status_code == 302

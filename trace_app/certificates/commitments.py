@@ -18,6 +18,7 @@ from trace_app.accounts.service import place_name
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import hold_in_order, shown_on_trace_pages
 from trace_app.batches.models import Batch
+from trace_app.certificates.kept import keeps_one, shipment_with
 from trace_app.certificates.models import CommitmentCertificate, CommitmentRun
 from trace_app.certificates.samples import (
     BASE_NAMES,
@@ -83,6 +84,12 @@ class NotAllTested(Unprocessable):
     title = _("用过的 %(names)s 没有检测。用什么药、检什么药：请补检，或改选其他依据。")
 
 
+class NoneKept(Unprocessable):
+    """A buyer commits itself to having collected the certificate that came with the goods, and to keeping it."""
+
+    title = _("这批货还没有收存有效的合格证，不能承诺“已按规定收取并保存”。请先收存随货的合格证，再来开具。")
+
+
 def issue_commitment(
     user: User, batch: Batch, *, quantity: Decimal, bases: list[str], consignee: str = ""
 ) -> CommitmentCertificate:
@@ -93,7 +100,7 @@ def issue_commitment(
     :param batch: the user's own, or one that its organisation was sent some of: see `lot_to_certify`.
     :param quantity: in the lot's unit.
     :param bases: of the day's sample.
-    :raises NoSample, NotABasis, MoreThanTheLot, MustBeTheWholeLot, HasOne, NoTestBehindIt, NotAllTested:
+    :raises NoSample, NotABasis, MoreThanTheLot, MustBeTheWholeLot, HasOne, NoneKept, NoTestBehindIt, NotAllTested:
     :raises NotReleased, UnderRecall, AlreadyClosed:
     """
     issuer, day = user.organisation, today()
@@ -103,7 +110,10 @@ def issue_commitment(
     _must_be_bases(sample, bases, day)
     sequence = counters.take("certificate", issuer.id, day.year)
     if subject is CommitmentSubject.BUYER:
+        # It holds the lot, as who withdraws a certificate does: what is kept counts until this is done.
         batches.must_not_be_stopped(batch)
+        if not keeps_one(batch, issuer.id):
+            raise NoneKept
     else:
         batches.must_be_on_sale(batch)
     per_batch = subject in sample.per_batch
@@ -186,6 +196,7 @@ class CommitmentOffer:
 
     :ivar left: how much has no certificate of theirs.
     :ivar in_force: the one of the whole lot, which has to be withdrawn first.
+    :ivar to_collect: the shipment whose certificate a buyer has to keep first; None where nothing is wanting.
     """
 
     day: date
@@ -194,6 +205,7 @@ class CommitmentOffer:
     per_batch: bool
     left: Decimal
     in_force: CommitmentCertificate | None
+    to_collect: int | None
 
 
 def offer_for(issuer: Organisation, batch: Batch) -> CommitmentOffer:
@@ -203,7 +215,10 @@ def offer_for(issuer: Organisation, batch: Batch) -> CommitmentOffer:
     per_batch = sample is not None and subject in sample.per_batch
     there, issued = _amounts(batch, issuer.id)
     in_force = _one_in_force(batch, issuer.id) if per_batch else None
-    return CommitmentOffer(day, sample, SUBJECT_NAMES[subject], per_batch, max(there - issued, Decimal(0)), in_force)
+    wanting = subject is CommitmentSubject.BUYER and not keeps_one(batch, issuer.id)
+    to_collect = shipment_with(batch, issuer.id) if wanting else None
+    left = max(there - issued, Decimal(0))
+    return CommitmentOffer(day, sample, SUBJECT_NAMES[subject], per_batch, left, in_force, to_collect)
 
 
 def lot_to_certify(user: User, batch_id: int) -> Batch:

@@ -42,7 +42,7 @@ _NOT_TAKEN = (
 )
 _REFUSALS: dict[str, tuple[type[Problem], ...]] = {
     "quantity": (commitments.MoreThanTheLot, commitments.MustBeTheWholeLot),
-    "bases": (commitments.NotABasis, commitments.NoTestBehindIt, commitments.NotAllTested),
+    "bases": (commitments.NotABasis, commitments.NoneKept, commitments.NoTestBehindIt, commitments.NotAllTested),
 }
 views.add_app_template_filter(certificate_label)
 

@@ -6,7 +6,7 @@ Each is a CSV file with the columns of its form; an upload takes the place of th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -43,13 +43,12 @@ from trace_app.forms import (
 from trace_app.records.forms import METHODS
 from trace_app.reference.checks import note_replaced
 from trace_app.reference.models import CommitmentRule, CommitmentSubject, GiArea, Limit, ProhibitedSubstance
+from trace_app.reference.periods import SAMPLES, Rows, faults_in_periods
 from trace_app.spreadsheets import cell_text, csv_text, read_tables
 from trace_app.values import Facts
 
 BUILT_IN = Path(__file__).parent / "data"
-READ_AS = {
-    "producer": _("生产者"),
-    "buyer": _("收购者"),
+READ_AS = SAMPLES | {
     "high": _("把握大"),
     "medium": _("把握一般，用前请核对"),
     "low": _("把握小，用前务必核对"),
@@ -190,6 +189,7 @@ class ReferenceTable:
     :ivar confidence: how sure they are, in plain words.
     :ivar folder: where the project ships its rows.
     :ivar judges_lots: whether the rules on lots go by it.
+    :ivar faults_of_all: what is wrong with its rows among each other, when all of them are replaced.
     """
 
     name: str
@@ -202,6 +202,7 @@ class ReferenceTable:
     confidence: LazyString
     folder: Path = BUILT_IN
     judges_lots: bool = True
+    faults_of_all: Callable[[Rows], list[str]] = lambda _rows: []
 
     @property
     def columns(self) -> list[str]:
@@ -253,6 +254,7 @@ TABLES = {
             _("农业农村部令2025年第4号，和 2021 年的基本样式"),
             date(2026, 11, 30),
             _("来自摘要：用前请核对原文"),
+            faults_of_all=faults_in_periods,
         ),
     )
 }
@@ -275,7 +277,7 @@ def load_built_in() -> None:
     for table in TABLES.values():
         if not db.session.scalar(db.select(table.model.id).limit(1)):
             data = (table.folder / f"{table.name}.csv").read_bytes()
-            _put(table, _parsed(table, _lines(table, f"{table.name}.csv", data)))
+            _put(table, [facts for _number, facts in _parsed(table, _lines(table, f"{table.name}.csv", data))])
 
 
 def replace(user: User, table: ReferenceTable, file_name: str, data: bytes) -> int:
@@ -284,7 +286,10 @@ def replace(user: User, table: ReferenceTable, file_name: str, data: bytes) -> i
     :return: how many rows there are now.
     :raises SheetProblem, BadReferenceTable:
     """
-    rows = _parsed(table, _lines(table, file_name, data))
+    parsed = _parsed(table, _lines(table, file_name, data))
+    if faults := table.faults_of_all(parsed):
+        raise BadReferenceTable(faults)
+    rows = [facts for _number, facts in parsed]
     db.session.execute(sa.delete(table.model))
     _put(table, rows)
     if table.judges_lots:
@@ -320,8 +325,8 @@ def _lines(table: ReferenceTable, file_name: str, data: bytes) -> list[tuple[int
     ]
 
 
-def _parsed(table: ReferenceTable, lines: Iterable[tuple[int, dict[str, str]]]) -> list[Facts]:
-    found: list[Facts] = []
+def _parsed(table: ReferenceTable, lines: Iterable[tuple[int, dict[str, str]]]) -> list[tuple[int, Facts]]:
+    found: list[tuple[int, Facts]] = []
     faults: list[str] = []
     seen: dict[tuple[object, ...], int] = {}
     for number, values in lines:
@@ -337,7 +342,7 @@ def _parsed(table: ReferenceTable, lines: Iterable[tuple[int, dict[str, str]]]) 
         if key in seen:
             faults.append(str(_("第 %(row)d 行与第 %(other)d 行重复。", row=number, other=seen[key])))
         seen.setdefault(key, number)
-        found.append(facts)
+        found.append((number, facts))
     if not found and not faults:
         faults.append(str(_("文件里没有数据行。")))
     if faults:
