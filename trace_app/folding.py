@@ -16,7 +16,7 @@ from trace_app.plain_text import half_width
 _SIGNS = "-_. /\\·"
 """What stands between the parts of a number, or does not."""
 _DASHES = re.compile("[‐-―−－~—]")
-_CAPTION = re.compile("^(?:[^:]*:|[\u4e00-\u9fff]+(?=[A-Z0-9]))")
+_CAPTION = re.compile("^(?:[^:]*:|[\u4e00-\u9fff]+\\s*(?=[A-Z0-9]))")
 NEAR = 0.85
 """How alike two numbers are, at least, of which one may be meant by the other."""
 

@@ -1,6 +1,7 @@
 import re
 import sqlite3
 from contextlib import closing
+from itertools import product
 from typing import Any
 from urllib.parse import quote
 
@@ -111,6 +112,27 @@ class TestSignIn:
         assert message in wrong.text
         assert message in unknown.text
         assert f'value="{actor.username}"' in wrong.text
+
+    @pytest.mark.parametrize("language", ["zh", "en"])
+    @pytest.mark.parametrize("typed", list(product(["", " ", "nobody", "known"], ["", " ", "something else"])))
+    def test_whatever_is_empty_or_wrong_is_told_in_the_language_of_the_page(
+        self, world: World, language: str, typed: tuple[str, str]
+    ) -> None:
+        client = world.app.test_client()
+        name, password = typed
+        known = world.producer().username
+        page = client.post(
+            "/login",
+            headers={"Accept-Language": language},
+            data={"email": known if name == "known" else name, "password": password},
+        )
+        told = re.findall(r'<p class="(?:error|alert)"[^>]*>(.*?)</p>', page.text, re.DOTALL)
+        assert told
+        for message in told:
+            assert bool(re.search("[a-z]", message)) is (language == "en"), message
+            assert bool(re.search("[\u4e00-\u9fff]", message)) is (language == "zh"), message
+        beside = {"请填写此项。", "Fill this in."} & set(told)
+        assert bool(beside) is not bool(name and password), told
 
     def test_passwords_are_kept_with_argon2(self, world: World) -> None:
         user = _user(world.app, world.producer().username)

@@ -40,7 +40,8 @@ OPTIONS: dict[str, object] = {
     "SECURITY_POST_LOGOUT_VIEW": "/",
     "SECURITY_UNAUTHORIZED_VIEW": None,
     "SECURITY_FLASH_MESSAGES": False,
-    "SECURITY_RETURN_GENERIC_RESPONSES": True,
+    # The form says itself what gives nothing away, in words of the platform.
+    "SECURITY_RETURN_GENERIC_RESPONSES": False,
     "SECURITY_DEFAULT_REMEMBER_ME": False,
     "SECURITY_STATIC_FOLDER": None,
     "SECURITY_CACHE_CONTROL": None,
