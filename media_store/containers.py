@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 HEAD = 12
@@ -17,9 +17,47 @@ EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _DOCTYPE = b"\x42\x82"
 MOST_BOXES = 20_000
-"""Boxes of a file that are looked at: ten minutes in fragments of a second have 1,200 at its top."""
-_TELLING = frozenset({b"udta", b"meta", b"uuid"})
-"""Boxes in which a phone writes where it was and what it is. No player needs them."""
+"""Boxes of a file, at whatever depth; one that has more is no clip. Ten minutes in fragments of a second have 6,600."""
+MOST_HIDDEN = 60
+"""Places that are hidden of one clip; one that has more is not shown to the public."""
+
+
+def _names(text: str) -> frozenset[bytes]:
+    return frozenset(name.encode("latin-1") for name in text.split())
+
+
+_KEPT = {
+    b"": _names("ftyp styp moov moof mdat sidx mfra"),
+    b"moov": _names("mvhd trak mvex"),
+    b"trak": _names("tkhd tref edts mdia"),
+    b"edts": _names("elst"),
+    b"mdia": _names("mdhd hdlr minf"),
+    b"minf": _names("vmhd smhd nmhd dinf stbl"),
+    b"dinf": _names("dref"),
+    b"stbl": _names("stsd stts ctts cslg stsc stsz stz2 stco co64 stss stps sdtp sbgp sgpd"),
+    b"mvex": _names("mehd trex"),
+    b"moof": _names("mfhd traf"),
+    b"traf": _names("tfhd tfdt trun sdtp sbgp sgpd"),
+    b"mfra": _names("tfra mfro"),
+    b"avc1": _names("avcC colr pasp clap btrt fiel"),
+    b"mp4a": _names("esds wave btrt chan"),
+    b"wave": _names("frma esds"),
+}
+"""Boxes that players need, by what they lie in; in all others a phone may write where it was and what it is."""
+_SPACE = _names("free skip wide \0\0\0\0")
+"""Free space, and what ends a list of boxes."""
+_FIXED = {b"avc1": 78, b"mp4a": 28}
+"""Bytes of a sample entry before the boxes in it."""
+_LONG = 65_536
+"""Bytes of a sample entry that is longer than any phone writes it."""
+_SOUND_MORE = {1: 16, 2: 36}
+"""Bytes that QuickTime's further versions of a sound's entry add to it."""
+_MAKER = slice(42, 74)
+"""Where the entry of a picture names the program that made it."""
+_PLAYED = {b"vide": _names("avc1 avc3"), b"soun": _names("mp4a")}
+"""What every browser plays, by the sort of track."""
+_BESIDE = _names("tmcd mebx mett")
+"""What phones write beside picture and sound, time and how the phone was held. Other tracks may tell where it was."""
 
 
 class Refusal(enum.StrEnum):
@@ -41,7 +79,10 @@ class NotAClip(ValueError):
 
 
 class Hidden(NamedTuple):
-    """A box that is not shown to the public: where it begins, where its content does, and where it ends."""
+    """A box that is not shown to the public: where it begins, where its content does, and where it ends.
+
+    Bytes that are no box of their own begin where their content does.
+    """
 
     start: int
     content: int
@@ -53,8 +94,9 @@ class Container:
     """What the boxes of a file say.
 
     :ivar ending: ``mp4`` or ``webm``: what the file is, whatever its name says.
-    :ivar plays: whether every browser plays it: MP4 with H.264, and AAC or no sound.
-    :ivar hidden: boxes that tell more than the picture does.
+    :ivar plays: whether every browser plays it (MP4 with H.264, and AAC or no sound), and all that tells more than the
+        picture does can be hidden.
+    :ivar hidden: what is not needed to play it.
     """
 
     ending: str
@@ -97,7 +139,8 @@ def veiled(data: bytes, start: int, hidden: tuple[Hidden, ...]) -> bytes:
             out[first - start : last - start] = text[first - place : last - place]
 
     for box in hidden:
-        write(box.start + 4, b"free")
+        if box.start < box.content:
+            write(box.start + 4, b"free")
         # No more zeros than the piece has place for.
         first, last = max(box.content, start), min(box.end, start + len(data))
         write(first, bytes(max(0, last - first)))
@@ -105,76 +148,139 @@ def veiled(data: bytes, start: int, hidden: tuple[Hidden, ...]) -> bytes:
 
 
 def _mp4(file: BinaryIO, size: int) -> Container:
-    hidden: list[Hidden] = []
-    tracks: list[tuple[bytes, bytes]] = []
-    names = set()
-    for box in _boxes(file, 0, size):
-        names.add(box.name)
-        if box.name == b"moov":
-            for inner in _boxes(file, box.content, box.end):
-                if inner.name == b"trak":
-                    hidden += _hidden(_boxes(file, inner.content, inner.end))
-                    tracks.append(_track(file, inner))
-                hidden += _hidden(iter([inner]))
-        hidden += _hidden(iter([box]))
-    if b"moov" not in names:
+    boxes = _Mp4Boxes(file)
+    boxes.go_through(b"", 0, size)
+    if b"moov" not in boxes.names:
         # A recording that was broken off has its samples and no table of them; a picture (HEIC) has neither.
-        raise NotAClip(Refusal.CUT_OFF if b"mdat" in names and b"meta" not in names else Refusal.NO_CLIP)
-    pictures = [entry for handler, entry in tracks if handler == b"vide"]
-    sounds = [entry for handler, entry in tracks if handler == b"soun"]
-    if not pictures:
+        is_broken_off = b"mdat" in boxes.names and b"meta" not in boxes.names
+        raise NotAClip(Refusal.CUT_OFF if is_broken_off else Refusal.NO_CLIP)
+    if not any(track.handler == b"vide" for track in boxes.tracks):
         raise NotAClip(Refusal.NO_PICTURE)
-    plays = {*pictures} <= {b"avc1", b"avc3"} and {*sounds} <= {b"mp4a"}
-    return Container("mp4", plays, tuple(sorted(hidden)))
+    plays = boxes.can_be_shown and all(track.plays for track in boxes.tracks)
+    return Container("mp4", plays, tuple(sorted(boxes.hidden)))
 
 
-def _hidden(boxes: Iterator[_Box]) -> list[Hidden]:
-    return [Hidden(box.start, box.content, box.end) for box in boxes if box.name in _TELLING]
+@dataclass(slots=True)
+class _Track:
+    """A track's sort (``vide``, ``soun``, or else) and the names of its sample entries, which are its codecs."""
+
+    handler: bytes = b""
+    entries: set[bytes] = field(default_factory=set)
+
+    @property
+    def plays(self) -> bool:
+        return bool(self.entries) and self.entries <= _PLAYED.get(self.handler, _BESIDE)
 
 
-def _track(file: BinaryIO, track: _Box) -> tuple[bytes, bytes]:
-    """What a track is (``vide``, ``soun``, or else) and the name of its first sample entry, which is its codec."""
-    handler = entry = b""
-    media = _within(file, track, b"mdia")
-    if media is not None:
-        if (said := _within(file, media, b"hdlr")) is not None:
-            handler = _read(file, said.content + 8, 4)
-        table: _Box | None = media
-        for name in (b"minf", b"stbl", b"stsd"):
-            table = _within(file, table, name) if table is not None else None
-        if table is not None:
-            entry = _read(file, table.content + 12, 4)
-    return handler, entry
+class _Mp4Boxes:
+    """The boxes of one MP4: what its tracks are, and what of it is hidden. It takes little memory, whatever the file.
 
-
-def _within(file: BinaryIO, box: _Box, name: bytes) -> _Box | None:
-    return next((inner for inner in _boxes(file, box.content, box.end) if inner.name == name), None)
-
-
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[_Box]:
-    """The boxes that lie one after the other.
-
-    :raises NotAClip: where one of them ends after what it lies in does.
+    :ivar names: of the boxes that lie in no other.
+    :ivar can_be_shown: False where not all that should be is in ``hidden``.
     """
-    for _number in range(MOST_BOXES):
-        if start >= end:
-            return
-        head = _read(file, start, 16)
-        if len(head) < 8:
-            # A few bytes too many at the end do no harm: some phones leave a zero there.
-            return
-        length, name = struct.unpack(">I4s", head[:8])
-        content = start + 8
-        if length == 1 and len(head) == 16:
-            (length,), content = struct.unpack(">Q", head[8:]), start + 16
-        elif length == 0:
-            if not any(head[4:8]):
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.names: set[bytes] = set()
+        self.tracks: list[_Track] = []
+        self.hidden: list[Hidden] = []
+        self.can_be_shown = True
+        self._file = file
+        self._seen = 0
+
+    def go_through(self, parent: bytes, start: int, end: int) -> None:
+        """Go through the boxes that lie one after the other in a box, and through those in them.
+
+        :param parent: what they lie in; empty at the top.
+        :raises NotAClip: where one of them ends after what it lies in does, or where there are too many.
+        """
+        for box in self._each(start, end):
+            if not parent:
+                self.names.add(box.name)
+            if box.name not in _KEPT[parent]:
+                self._hide_box(box)
+            elif box.name == b"hdlr":
+                self._handler(box)
+            elif box.name == b"stsd":
+                self._entries(box)
+            elif box.name == b"dref":
+                self._references(box)
+            elif box.name in _KEPT:
+                if box.name == b"trak":
+                    self.tracks.append(_Track())
+                self.go_through(box.name, box.content, box.end)
+
+    def _handler(self, box: _Box) -> None:
+        """What a track is; a name of it follows that nobody sees."""
+        self.tracks[-1].handler = _read(self._file, box.content + 8, 4)
+        self._hide(box.content + 12, box.end)
+
+    def _entries(self, table: _Box) -> None:
+        """What a track was made with."""
+        for entry in self._each(table.content + 8, table.end):
+            self.tracks[-1].entries.add(entry.name)
+            kind = b"avc1" if entry.name == b"avc3" else entry.name
+            if kind in _FIXED:
+                self._entry(kind, entry)
+            elif entry.end - entry.content > _LONG or b"location" in self._content(entry):
+                self.can_be_shown = False
+
+    def _entry(self, kind: bytes, entry: _Box) -> None:
+        start = entry.content + _FIXED[kind]
+        if kind == b"avc1":
+            self._hide(entry.content + _MAKER.start, entry.content + _MAKER.stop)
+        else:
+            start += _SOUND_MORE.get(int.from_bytes(_read(self._file, entry.content + 8, 2), "big"), 0)
+        try:
+            self.go_through(kind, min(start, entry.end), entry.end)
+        except NotAClip as error:
+            if error.refusal is not Refusal.CUT_OFF:
+                raise
+            # Makers have ways of their own to write these, which decoders know.
+            self.can_be_shown = False
+
+    def _references(self, table: _Box) -> None:
+        """Where the samples lie: in the file itself. A name of another file isn't shown."""
+        for entry in self._each(table.content + 8, table.end):
+            self._hide(entry.content + 4, entry.end)
+
+    def _content(self, box: _Box) -> bytes:
+        return _read(self._file, box.content, box.end - box.content)
+
+    def _hide_box(self, box: _Box) -> None:
+        if box.content < box.end or box.name not in _SPACE:
+            self._add(Hidden(box.start, box.content, box.end))
+
+    def _hide(self, start: int, end: int) -> None:
+        """Hide bytes that are no box."""
+        if start < end:
+            self._add(Hidden(start, start, end))
+
+    def _add(self, place: Hidden) -> None:
+        if len(self.hidden) < MOST_HIDDEN:
+            self.hidden.append(place)
+        else:
+            self.can_be_shown = False
+
+    def _each(self, start: int, end: int) -> Iterator[_Box]:
+        while start < end:
+            head = _read(self._file, start, min(16, end - start))
+            length, name = struct.unpack(">I4s", head[:8]) if len(head) >= 8 else (0, b"")
+            if length == 0 and not any(name):
+                # Bytes behind the last box do no harm: some phones leave a few zeros there.
+                self._hide(start, end)
                 return
-            length = end - start
-        if length < content - start or start + length > end:
-            raise NotAClip(Refusal.CUT_OFF)
-        yield _Box(name, start, content, start + length)
-        start += length
+            self._seen += 1
+            if self._seen > MOST_BOXES:
+                raise NotAClip(Refusal.NO_CLIP)
+            content = start + 8
+            if length == 1 and len(head) == 16:
+                (length,), content = struct.unpack(">Q", head[8:]), start + 16
+            elif length == 0:
+                length = end - start
+            if length < content - start or start + length > end:
+                raise NotAClip(Refusal.CUT_OFF)
+            yield _Box(name, start, content, start + length)
+            start += length
 
 
 def _read(file: BinaryIO, place: int, length: int) -> bytes:

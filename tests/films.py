@@ -166,3 +166,48 @@ def h264(
     if moov_first:
         return start + moov(len(start) + len(moov(0)) + 8) + content
     return start + content + moov(len(start) + 8)
+
+
+def with_box(film: bytes, path: str, more: bytes) -> bytes:
+    """A film with something more at the end of a box.
+
+    :param path: names of boxes from the outside inwards, with slashes; empty for the end of the file.
+    :param film: one whose samples lie before what grows.
+    """
+    name, _slash, rest = path.partition("/")
+    if not name:
+        return film + more
+    place = 0
+    while film[place + 4 : place + 8] != name.encode():
+        place += int.from_bytes(film[place : place + 4], "big")
+    end = place + int.from_bytes(film[place : place + 4], "big")
+    return film[:place] + _box(name, with_box(film[place + 8 : end], rest, more)) + film[end:]
+
+
+def telling(name: str) -> bytes:
+    """A box that tells the place."""
+    return _box(name, _box("\xa9xyz", struct.pack(">HH", len(PLACE), 0x15C7), PLACE))
+
+
+FRAGMENT = _box("moof", _full("mfhd", struct.pack(">I", 1)), _box("traf", _full("tfhd", struct.pack(">I", 1))))
+"""The head of a fragment, with no samples."""
+PLACES_THAT_TELL = {
+    "track": ("moov/trak", telling("udta")),
+    "media": ("moov/trak/mdia", telling("udta")),
+    "table": ("moov/trak/mdia/minf/stbl", telling("meta")),
+    "name of the handler": ("moov/trak/mdia/hdlr", PLACE),
+    "reference to samples": ("moov/trak/mdia/minf/dinf", _full("dref", struct.pack(">I", 1), _full("url ", PLACE))),
+    "maker's box in the film": ("moov", telling("thma")),
+    "fragment": ("", with_box(FRAGMENT, "moof", telling("udta"))),
+    "track of a fragment": ("", with_box(FRAGMENT, "moof/traf", telling("uuid"))),
+    "list of fragments": ("", _box("mfra", telling("meta"))),
+    "maker's box": ("", telling("sefd")),
+    "box of 64 bits": ("", struct.pack(">I4sQ", 1, b"uuid", 16 + len(PLACE)) + PLACE),
+    "free space": ("", _box("free", PLACE)),
+    "skipped": ("moov", _box("skip", PLACE)),
+    "wide": ("", _box("wide", PLACE)),
+    "behind a box without end": ("", struct.pack(">I4s", 0, b"free") + PLACE),
+    "behind the last box": ("", bytes(8) + PLACE),
+    "behind the last box of a track": ("moov/trak", bytes(8) + PLACE),
+}
+"""Where a place may stand in a film: in which box, and how."""

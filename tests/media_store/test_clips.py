@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -12,8 +14,8 @@ import pytest
 
 from media_store.clips import POSTER_BYTES, ClipSeen, look_at_clip, seen_in_clip
 from media_store.confined import TookTooMuch
-from media_store.containers import Container, NotAClip, Refusal, container_of, may_be_clip, veiled
-from tests.films import PLACE, drawn, h264
+from media_store.containers import MOST_HIDDEN, Container, NotAClip, Refusal, container_of, may_be_clip, veiled
+from tests.films import FRAGMENT, PLACE, PLACES_THAT_TELL, drawn, h264, telling, with_box
 
 
 def _container(data: bytes) -> Container:
@@ -122,6 +124,83 @@ def test_where_a_phone_was_is_not_in_what_the_public_gets() -> None:
     for size in (1, 7, 100):
         pieces = [veiled(data[at : at + size], at, hidden) for at in range(0, len(data), size)]
         assert b"".join(pieces) == whole
+
+
+@pytest.mark.parametrize("where", PLACES_THAT_TELL)
+def test_a_place_is_hidden_wherever_it_stands(where: str, tmp_path: Path) -> None:
+    data = with_box(h264(moov_first=False), *PLACES_THAT_TELL[where])
+    assert data.count(PLACE) == 2
+    container = _container(data)
+    assert container.plays
+    whole = veiled(data, 0, container.hidden)
+    assert len(whole) == len(data)
+    assert PLACE not in whole
+    assert _container(whole).plays
+    # It is the same film.
+    assert _seen(whole, tmp_path / "shown") == _seen(h264(), tmp_path / "made")
+    for size in (1, 7, 100):
+        pieces = [veiled(data[at : at + size], at, container.hidden) for at in range(0, len(data), size)]
+        assert b"".join(pieces) == whole
+
+
+def test_a_film_with_more_to_hide_than_can_be_is_not_shown() -> None:
+    film = h264(moov_first=False)
+    more = MOST_HIDDEN - len(_container(film).hidden)
+    assert _container(film + telling("udta") * more).plays
+    for name in ("udta", "free"):
+        container = _container(film + telling(name) * (more + 1))
+        assert not container.plays
+        assert len(container.hidden) == MOST_HIDDEN
+
+
+@pytest.mark.parametrize("entry", [b"camm", b"gpmd", b"text", b"mebx"])
+def test_a_film_with_a_track_of_places_is_not_shown(entry: bytes) -> None:
+    def film(*words: bytes) -> bytes:
+        table = _box(b"stsd", bytes(4) + struct.pack(">I", 1) + _box(entry, bytes(8) + b"".join(words)))
+        media = _box(b"mdia", _box(b"hdlr", bytes(8) + b"meta") + _box(b"minf", _box(b"stbl", table)))
+        return with_box(h264(moov_first=False), "moov", _box(b"trak", media))
+
+    assert not _container(film(b"com.apple.quicktime.location.ISO6709")).plays
+    # How the phone was held tells no place.
+    assert _container(film(b"orientation")).plays is (entry == b"mebx")
+
+
+def _many_in_tracks() -> bytes:
+    track = _box(b"trak", _box(b"udta") * 2000)
+    return FTYP + _box(b"moov", track * 400)
+
+
+def _many_in_fragments() -> bytes:
+    return h264(moov_first=False) + with_box(FRAGMENT, "moof/traf", _box(b"udta") * 500) * 1100
+
+
+def _webm_of_nothing() -> bytes:
+    return b"\x1a\x45\xdf\xa3\x01" + (6 << 20).to_bytes(7, "big") + b"\xec\x80" * (3 << 20) + bytes(20)
+
+
+@pytest.mark.parametrize("made", [_many_in_tracks, _many_in_fragments, _webm_of_nothing])
+def test_many_boxes_take_no_memory(made: Callable[[], bytes], tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(made())
+    size = (tmp_path / "a").stat().st_size
+    assert size > 4 << 20
+    with (tmp_path / "a").open("rb") as file:
+        tracemalloc.start()
+        try:
+            with pytest.raises(NotAClip) as raised:
+                container_of(file, size)
+            _now, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        # So much of it was looked at, and no more.
+        assert file.tell() < size // 4
+    assert raised.value.refusal is Refusal.NO_CLIP
+    assert most < 1 << 20
+
+
+def test_ten_minutes_in_fragments_of_a_second_play() -> None:
+    parts = _box(b"tfhd", bytes(8)) + _box(b"tfdt", bytes(8)) + _box(b"trun", bytes(8))
+    fragment = _box(b"moof", _box(b"mfhd", bytes(8)) + _box(b"traf", parts) * 2) + _box(b"mdat", bytes(8))
+    assert _container(h264(moov_first=False) + fragment * 600).plays
 
 
 def test_a_clip_is_seen_with_its_size_length_and_pictures(tmp_path: Path) -> None:

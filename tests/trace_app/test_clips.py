@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from media_store import LocalStore
-from tests.films import PLACE, drawn, h264
+from tests.films import PLACE, PLACES_THAT_TELL, drawn, h264, with_box
 from tests.trace_app.clipping import clips, only_clip, send
 from tests.world import Actor, World
 from trace_app.extensions import db
@@ -97,6 +97,21 @@ def test_what_a_consumer_gets_of_a_clip_tells_nothing_beside_its_picture(world: 
     assert original.data == FILM
     assert "attachment" in original.headers["Content-Disposition"]
     assert "no-cache" in original.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("where", PLACES_THAT_TELL)
+def test_no_range_of_what_a_consumer_gets_tells_a_place(world: World, filmed: Filmed, where: str) -> None:
+    data = with_box(h264(moov_first=False), *PLACES_THAT_TELL[where])
+    send(filmed.client, filmed.record_id, data)
+    path, consumer = f"/clips/{only_clip(world).name}.mp4", world.client()
+    whole = consumer.get(path)
+    assert (whole.status_code, len(whole.data)) == (200, len(data))
+    assert PLACE not in whole.data
+    place = data.rindex(PLACE)
+    for first, last in ((place, place + len(PLACE) - 1), (place - 9, len(data) - 1), (place + 3, place + 3)):
+        part = consumer.get(path, headers={"Range": f"bytes={first}-{last}"})
+        assert part.status_code == 206
+        assert part.data == whole.data[first : last + 1]
 
 
 def test_the_original_is_for_who_may_see_the_record(world: World, filmed: Filmed) -> None:

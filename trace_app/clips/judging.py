@@ -25,8 +25,6 @@ from trace_app.settings import settings
 from trace_app.values import Facts
 
 QUEUE = "clips"
-MOST_HIDDEN = 40
-"""Boxes that are hidden of one clip; one that has more is not shown to the public."""
 _PIECE = 1 << 20
 
 
@@ -113,12 +111,11 @@ def _kept(name: str, path: Path) -> Facts:
         media_store().put(clip.key, file, CLIP_TYPES[kind])
     media_store().put(clip.poster_key, io.BytesIO(seen.poster), CONTENT_TYPE)
     media_store().put(clip.sheet_key, io.BytesIO(seen.sheet), CONTENT_TYPE)
-    hidden = container.hidden
     return {
         "verdict": ClipVerdict.READY,
         "ending": kind,
-        "plays": container.plays and len(hidden) <= MOST_HIDDEN,
-        "hidden": " ".join(f"{box.start}:{box.content}:{box.end}" for box in hidden[:MOST_HIDDEN]),
+        "plays": container.plays,
+        "hidden": " ".join(f"{box.start}:{box.content}:{box.end}" for box in container.hidden),
         "codec": seen.codec,
         "width": seen.width,
         "height": seen.height,
