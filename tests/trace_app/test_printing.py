@@ -121,6 +121,21 @@ def test_the_page_tells_how_far_a_job_is(world: World, monkeypatch: pytest.Monke
     assert "约剩" in seen[1].text
 
 
+def test_a_job_that_nobody_is_on_tells_no_seconds_left(world: World) -> None:
+    actor = world.producer()
+    client = world.client(actor)
+    job_id = _order(world, actor, world.released(actor), 20_000)
+    with world.writing():
+        job = db.session.get_one(PrintJob, job_id)
+        job.status, job.done = PrintStatus.WORKING, 4_096
+        job.started_at = job.alive_at = utc_now() - timedelta(seconds=30)
+        run_id = job.run_id
+    page = client.get(f"/labels/{run_id}").text
+    assert "4,096 / 20,000" in page
+    assert "暂时停住了" in page
+    assert "约剩" not in page
+
+
 def test_a_cancelled_job_stops_at_once_and_leaves_no_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     actor = world.producer()
     client = world.client(actor)

@@ -72,6 +72,15 @@ def test_an_administrator_sees_its_jurisdiction_and_not_beyond(world: World) -> 
     assert {row["用户名"] for row in _rows(world, officer)} <= {officer.username, ""}
 
 
+def test_english_deeds_stand_apart_from_what_they_were_done_to(world: World) -> None:
+    officer, grower = world.administrator("530324"), world.producer()
+    world.recall(world.regulator(), world.released(grower))
+    page = world.client(officer).get("/trail?lang=en").text
+    deeds = re.findall(r"</b>([^<]+)<br>", page)
+    assert any("ecall" in deed for deed in deeds)
+    assert not [deed for deed in deeds if re.search("[a-z][A-Z]", deed)]
+
+
 def test_it_is_looked_through_by_person_object_and_day(world: World) -> None:
     chief, grower = world.administrator(), world.producer()
     world.client(grower)

@@ -72,6 +72,8 @@ THERMAL_VOLUME = 20_000
 SECONDS_BETWEEN_SIGNS = 0.5
 DEAD_AFTER = timedelta(seconds=45)
 """A worker without a sign of life for so long is taken for dead."""
+QUIET_AFTER = timedelta(seconds=15)
+"""After so long nobody is told how long it will still take."""
 SLOWEST_STORE_BYTES_PER_S = 200_000
 LOST_AFTER = timedelta(minutes=10)
 """A job that has waited for so long is put on the queue again."""
@@ -108,8 +110,10 @@ class PrintProgress:
     """How far a job is: share from 0 to 1, labels a second and seconds left where they can be told."""
 
     share: float
-    rate: float | None
-    seconds_left: float | None
+    rate: float | None = None
+    seconds_left: float | None = None
+    stands_still: bool = False
+    """Its worker has given no sign for a while: the look of each minute has another take it over."""
 
 
 def order_labels(
@@ -452,11 +456,13 @@ def progress_of(job: PrintJob) -> PrintProgress:
     """How far a job is."""
     share = job.done / job.count
     if job.status is not PrintStatus.WORKING or job.started_at is None:
-        return PrintProgress(share, None, None)
+        return PrintProgress(share)
+    if job.alive_at is not None and utc_now() - job.alive_at > QUIET_AFTER:
+        return PrintProgress(share, stands_still=True)
     seconds = (utc_now() - job.started_at).total_seconds()
     written = job.done - job.started_with
     if written <= 0 or seconds < 0.2:
-        return PrintProgress(share, None, None)
+        return PrintProgress(share)
     rate = written / seconds
     return PrintProgress(share, rate, (job.count - job.done) / rate)
 
