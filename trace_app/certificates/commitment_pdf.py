@@ -177,11 +177,11 @@ def _broken(canvas: Canvas, fonts: Fonts, text: str, size: float) -> list[str]:
 
 
 def _height(size: float, lines: list[str]) -> float:
-    """In millimetres, to the next fact."""
+    """How far the next fact stands below, in millimetres."""
     return 5.6 + (len(lines) - 1) * size * LEADING / mm
 
 
 def _depth(blocks: list[tuple[float, list[str]]]) -> float:
-    """From the first line to the last, in millimetres."""
+    """How far the last line stands below the first, in millimetres."""
     *before, (size, lines) = blocks
     return sum(_height(*block) for block in before) + _height(size, lines) - 5.6
