@@ -174,6 +174,63 @@ def test_the_database_keeps_what_was_collected(world: World) -> None:
             connection.execute(sa.text(statement))
 
 
+class TestWhatIsWanting:
+    """The shipment's page and the one on which it is received say which lot lacks a certificate and what to do."""
+
+    ASK = "按规定应当收取，没有的不收；请向供货方索要"
+    OFFERED = "供货方已开具，请收存"
+
+    def _pages(self, delivery: Delivery) -> list[str]:
+        shown = delivery.client.get(delivery.page).text
+        [receive] = re.findall(r'href="(/receive/\w+)"', shown)
+        return [shown, delivery.client.get(receive).text]
+
+    def test_is_asked_of_the_supplier_where_it_issued_none(self, world: World) -> None:
+        delivery = Delivery(world, certified=False)
+        for page in self._pages(delivery):
+            assert "批次 DE-0 还没有收存合格证。" in page
+            assert self.ASK in page
+            assert self.OFFERED not in page
+            assert page.count(f'href="{delivery.path}"') >= 1
+
+    def test_is_offered_where_the_supplier_issued_one_here(self, world: World) -> None:
+        delivery = Delivery(world)
+        row = _newest(world)
+        for page in self._pages(delivery):
+            assert self.OFFERED in page
+            assert f'<a href="{delivery.path}">{row.number}</a>' in page
+            assert self.ASK not in page
+
+    def test_comes_back_with_the_withdrawal_of_what_is_kept(self, world: World) -> None:
+        delivery = Delivery(world)
+        row = _newest(world)
+        assert delivery.collect(row.number).status_code == 302
+        for page in self._pages(delivery):
+            assert self.OFFERED not in page
+            assert self.ASK not in page
+        assert delivery.seller.post(f"/commitments/{row.id}/withdraw", data={"reason": "数量写错"}).status_code == 302
+        told = f"批次 DE-0 收存的合格证 {row.number} 已由开具者作废（数量写错）。"
+        for page in (*self._pages(delivery), delivery.client.get(delivery.path).text):
+            assert told in page
+            assert self.ASK in page
+        assert _issue(delivery.seller, delivery.lots[0], "own_control").status_code == 302
+        newest = _newest(world)
+        for page in self._pages(delivery):
+            assert told in page
+            assert newest.number in page
+            assert self.ASK not in page
+        assert "供货方已开具新的，请收存。" in delivery.client.get(delivery.path).text
+        assert delivery.collect(newest.number).status_code == 302
+        for page in (*self._pages(delivery), delivery.client.get(delivery.path).text):
+            assert told not in page
+
+    def test_is_told_to_none_but_who_was_sent_the_goods(self, world: World) -> None:
+        delivery = Delivery(world, certified=False)
+        [receive] = re.findall(r'href="(/receive/\w+)"', delivery.client.get(delivery.page).text)
+        for client in (world.client(), delivery.seller, world.client(world.buyer())):
+            assert "还没有收存合格证" not in client.get(receive).text
+
+
 class TestABuyerCommitsItselfToWhatItKeeps:
     REFUSED = "这批货还没有收存有效的合格证，不能承诺“已按规定收取并保存”"
     SAID_BEFORE = "您的合格证要承诺已收取并保存它"

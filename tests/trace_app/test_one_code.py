@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pypdfium2
 import pytest
 from flask.testing import FlaskClient
+from numpy.typing import NDArray
 
 from qr.reading import open_picture, read_symbols
 from tests.trace_app.scanning.asking import ask
@@ -217,3 +220,60 @@ def test_the_paper_of_a6_leads_to_its_lot(
     page = world.client().get("/" + url.rsplit("/", 1)[1]).text
     assert "PAPER-1" in page
     assert _newest(world).number in page
+
+
+def _pixels(paper: bytes) -> NDArray[np.uint8]:
+    with pypdfium2.PdfDocument(paper) as document:
+        return np.asarray(document[0].render(scale=4).to_pil().convert("L"))
+
+
+@pytest.mark.parametrize("day", [date(2026, 1, 31), date(2026, 2, 1)])
+@pytest.mark.parametrize("length", [14, 50, 100])
+def test_a_long_consignee_stands_whole_within_its_room_and_leaves_the_code_clear(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, day: date, length: int
+) -> None:
+    name = ("昆明市官渡区关上街道云岭山货批发有限责任公司第二门市部" * 4)[:length]
+    grower = world.household()
+    lot, client = world.released(grower), world.client(grower)
+    _on(monkeypatch, day)
+    assert _issue(client, lot, "own_control", consignee=name).status_code == 302
+    paper = client.get(f"/commitments/{_newest(world).id}.pdf").data
+    with pypdfium2.PdfDocument(paper) as document:
+        page = document[0].get_textpage()
+        text = re.sub(r"\s", "", page.get_text_bounded())
+        boxes = [page.get_charbox(at) for at in range(page.count_chars())]
+    assert f"收货方：{name}" in text
+    assert "开具日期：" in text
+    facts = [(left, bottom, right) for left, bottom, right, top in boxes if left < 100 / 25.4 * 72 and top < 180]
+    assert len(facts) > length
+    # The symbol with its quiet zone begins 104 mm from the left; the frame stands at 4 mm.
+    assert max(right for _left, _bottom, right in facts) <= 102 / 25.4 * 72
+    assert min(bottom for _left, bottom, _right in facts) > 5 / 25.4 * 72
+    [url] = _symbols(paper, tmp_path)
+    assert url == _newest(world).facts["url"]
+
+
+@pytest.mark.parametrize("why", ["作废", "已召回"])
+def test_what_counts_no_more_is_stamped_behind_its_words(world: World, tmp_path: Path, why: str) -> None:
+    grower = world.household()
+    lot, client = world.released(grower), world.client(grower)
+    assert _issue(client, lot, "own_control", consignee="昆明山货行").status_code == 302
+    row = _newest(world)
+    paper = f"/commitments/{row.id}.pdf"
+    before = _pixels(client.get(paper).data)
+    assert "有效" in client.get(f"/batches/{lot}/commitments").text
+    if why == "作废":
+        assert client.post(f"/commitments/{row.id}/withdraw", data={"reason": "开错"}).status_code == 302
+    else:
+        world.recall(world.regulator(), lot)
+    stamped = client.get(paper).data
+    after = _pixels(stamped)
+    with pypdfium2.PdfDocument(stamped) as document:
+        assert why in document[0].get_textpage().get_text_bounded()
+    assert (after[before < 100] < 100).all()
+    changed = after[np.abs(after.astype(int) - before) > 20]
+    assert changed.size > 5000
+    assert after[before > 250].min() > 180
+    assert _symbols(stamped, tmp_path) == [row.facts["url"]]
+    for page in (f"/batches/{lot}/commitments", f"/batches/{lot}"):
+        assert ("已作废" if why == "作废" else "批次已召回，此证不再有效") in client.get(page).text

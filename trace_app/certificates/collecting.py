@@ -53,13 +53,18 @@ class LineCollected:
     """A line of a shipment with the certificates that its consignee keeps.
 
     :ivar offered: certificates in force for the lot, by who sent it or made it, that it does not keep yet.
-    :ivar wanting: whether the kind needs one and nothing is kept.
+    :ivar wanting: whether the kind needs one and none is kept that still counts.
     """
 
     line: ShipmentLine
     kept: list[CollectedCommitment]
     offered: list[CommitmentCertificate]
     wanting: bool
+
+    @property
+    def withdrawn(self) -> list[CollectedCommitment]:
+        """What is kept and was withdrawn by who issued it since."""
+        return [row for row in self.kept if row.withdrawn]
 
 
 def collected_of(shipment: Shipment) -> list[LineCollected]:
@@ -76,7 +81,7 @@ def collected_of(shipment: Shipment) -> list[LineCollected]:
 def _collected(shipment: Shipment, line: ShipmentLine, kept: list[CollectedCommitment]) -> LineCollected:
     known = {row.commitment_id for row in kept}
     offered = [row for row in _in_force(shipment, line.batch) if row.id not in known]
-    return LineCollected(line, kept, offered, needs_one(line.batch.product.kind) and not kept)
+    return LineCollected(line, kept, offered, needs_one(line.batch.product.kind) and all(row.withdrawn for row in kept))
 
 
 def _in_force(shipment: Shipment, batch: Batch) -> list[CommitmentCertificate]:

@@ -20,7 +20,14 @@ WIDTH_MM, HEIGHT_MM = 148, 105
 """A6, landscape: four to a sheet of A4, or one on a wide label."""
 TITLE = "承诺达标合格证"
 BASIS = "承诺依据："
-VOID = "作废"
+VOID, RECALLED = "作废", "已召回"
+TEXT_SIZE, READABLE, SMALLEST = 9.0, 7.0, 4.0
+"""Points: of facts; of those that would be too long for a line, before they take several; of those that take many."""
+ROOM_MM = 70
+"""How wide a fact may be: from 30 mm on, and clear of the code's quiet zone, which begins at 104."""
+LEADING = 1.15
+LOWEST_MM = 7.5
+"""Where the last line of the facts may stand."""
 
 
 def commitment_pdf(row: CommitmentCertificate) -> bytes:
@@ -35,6 +42,7 @@ def _drawn(row: CommitmentCertificate, fonts: Fonts) -> bytes:
     out = io.BytesIO()
     canvas = Canvas(out, pagesize=(WIDTH_MM * mm, HEIGHT_MM * mm), invariant=1)
     canvas.setTitle(f"{TITLE} {row.number}")
+    _stamp(canvas, fonts, row)
     canvas.setFont(fonts.bold, 17)
     canvas.drawCentredString(WIDTH_MM * mm / 2, 91 * mm, fonts.printable(TITLE))
     canvas.setLineWidth(0.8)
@@ -51,12 +59,18 @@ def _drawn(row: CommitmentCertificate, fonts: Fonts) -> bytes:
     if names:
         # Certificates of before said so; now what was used has to be tested for.
         _in_small(canvas, fonts, fonts.printable(f"用过未检测：{names}"))
-    if row.withdrawn_at is not None:
-        canvas.setFillGray(0.55)
-        canvas.setFont(fonts.bold, 48)
-        canvas.drawCentredString(52 * mm, 26 * mm, fonts.printable(VOID))
     canvas.save()
     return out.getvalue()
+
+
+def _stamp(canvas: Canvas, fonts: Fonts, row: CommitmentCertificate) -> None:
+    """That it does not count any more, light and behind the words: they have to be read all the same."""
+    words = VOID if row.withdrawn_at is not None else RECALLED if row.batch.recalled else None
+    if words is not None:
+        canvas.setFillGray(0.82)
+        canvas.setFont(fonts.bold, 60)
+        canvas.drawCentredString(54 * mm, 30 * mm, fonts.printable(words))
+        canvas.setFillGray(0)
 
 
 def _in_small(canvas: Canvas, fonts: Fonts, text: str) -> None:
@@ -128,14 +142,46 @@ def _box(canvas: Canvas, x_mm: float, y_mm: float, *, ticked: bool) -> None:
 
 
 def _facts(canvas: Canvas, fonts: Fonts, rows: list[tuple[str, str]], top_mm: float) -> None:
-    room = 70 * mm
-    for label, text in rows:
-        canvas.setFont(fonts.regular, 9)
+    """The facts, a line each where they fit; else in several, all of them within their room and above the frame."""
+    texts = [fonts.printable(text) for _label, text in rows]
+    blocks = _blocks(canvas, fonts, texts, smallest := READABLE)
+    while top_mm - _depth(blocks) < LOWEST_MM and smallest > SMALLEST:
+        blocks = _blocks(canvas, fonts, texts, smallest := smallest - 0.5)
+    for (label, _text), (size, lines) in zip(rows, blocks, strict=True):
+        canvas.setFont(fonts.regular, TEXT_SIZE)
         canvas.drawString(8 * mm, top_mm * mm, fonts.printable(f"{label}："))
-        printable = fonts.printable(text)
-        size = 9.0
-        while canvas.stringWidth(printable, fonts.bold, size) > room and size > 5:
-            size -= 0.5
         canvas.setFont(fonts.bold, size)
-        canvas.drawString(30 * mm, top_mm * mm, printable)
-        top_mm -= 5.6
+        for at, line in enumerate(lines):
+            canvas.drawString(30 * mm, top_mm * mm - at * size * LEADING, line)
+        top_mm -= _height(size, lines)
+
+
+def _blocks(canvas: Canvas, fonts: Fonts, texts: list[str], smallest: float) -> list[tuple[float, list[str]]]:
+    """Each text with its size and its lines: it is made smaller first, and broken where that is not enough."""
+    found = []
+    for text in texts:
+        size = TEXT_SIZE
+        while canvas.stringWidth(text, fonts.bold, size) > ROOM_MM * mm and size > smallest:
+            size -= 0.5
+        found.append((size, _broken(canvas, fonts, text, size)))
+    return found
+
+
+def _broken(canvas: Canvas, fonts: Fonts, text: str, size: float) -> list[str]:
+    lines = [""]
+    for character in text:
+        if canvas.stringWidth(lines[-1] + character, fonts.bold, size) > ROOM_MM * mm:
+            lines.append("")
+        lines[-1] += character
+    return lines
+
+
+def _height(size: float, lines: list[str]) -> float:
+    """How far the next fact stands below, in millimetres."""
+    return 5.6 + (len(lines) - 1) * size * LEADING / mm
+
+
+def _depth(blocks: list[tuple[float, list[str]]]) -> float:
+    """How far the last line stands below the first, in millimetres."""
+    *before, (size, lines) = blocks
+    return sum(_height(*block) for block in before) + _height(size, lines) - 5.6

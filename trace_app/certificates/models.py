@@ -166,3 +166,8 @@ class CollectedCommitment(Model):
 
     commitment: Mapped[CommitmentCertificate | None] = relationship()
     photo: Mapped[Photo | None] = relationship()
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether who issued it on the platform took it back."""
+        return self.commitment is not None and self.commitment.withdrawn_at is not None

@@ -14,7 +14,7 @@ from trace_app.accounts.models import RoleName, User
 from trace_app.attachments import attachment
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
-from trace_app.certificates.collecting import collected_of
+from trace_app.certificates.collecting import LineCollected, collected_of
 from trace_app.certificates.owed import without_one
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
@@ -70,9 +70,9 @@ class ShipmentPage:
         return self.viewer.organisation_id == self.shipment.consignee_organisation_id
 
     @property
-    def lots_without(self) -> list[str]:
-        """The lots of which who was sent them keeps no certificate, and ought to."""
-        return [one.line.batch.lot_number for one in collected_of(self.shipment) if one.wanting]
+    def certificates(self) -> list[LineCollected]:
+        """What who was sent it keeps of its certificates, line by line."""
+        return collected_of(self.shipment) if self.to_me and self.shipment.withdrawn_at is None else []
 
     @property
     def may_note(self) -> bool:
@@ -276,14 +276,13 @@ def receive(code: str) -> ResponseReturnValue:
             ):
                 shipment = shipping.shipment_by_code(code)
                 user = acting_user()
-                mine = user is not None and user.organisation_id == shipment.consignee_organisation_id
                 shipping.receive(
                     shipment,
                     quantities,
                     received_at=form.received_at.data,
                     received_by=form.received_by.data,
                     note=form.note.data or "",
-                    user=user if mine else None,
+                    user=user if _was_sent_to(user, shipment) else None,
                 )
             if not form.errors:
                 flash(_("已确认收货，谢谢。"))
@@ -292,11 +291,16 @@ def receive(code: str) -> ResponseReturnValue:
     page = render_template(
         "shipments/receive.html",
         shipment=shipment,
+        certificates=collected_of(shipment) if _was_sent_to(acting_user(), shipment) else [],
         form=form,
         faults=faults,
         typed=request.form,
     )
     return page, 422 if faults else status_of(form)
+
+
+def _was_sent_to(user: User | None, shipment: Shipment) -> bool:
+    return user is not None and user.organisation_id == shipment.consignee_organisation_id
 
 
 @views.get("/journey")
