@@ -182,3 +182,12 @@ class Page(HTMLParser):
         said = [text.strip() for text in self.alerts + self.errors if text.strip()]
         only_marks = re.compile("请修改标红的地方|请按提示修改|照片需要重新选择")
         return [text for text in said if not only_marks.search(text)]
+
+
+def refused_in_its_fold(page: str) -> str:
+    """The id of the one field whose form came back open, with its message, and where the browser will be."""
+    [fold] = re.findall("<details open>(.*?)</details>", page, re.DOTALL)
+    found = re.search(r'<input id="([\w-]+)"[^>]*autofocus[^>]*aria-describedby="\1-error"', fold)
+    assert found, fold
+    assert f'<p class="error" id="{found[1]}-error">请填写此项。</p>' in fold
+    return found[1]

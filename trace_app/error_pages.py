@@ -131,6 +131,9 @@ def answer(
     """
     if request.path.startswith("/api/"):
         return problem_document(status, message, code=code, errors=errors)
+    if "Tus-Resumable" in request.headers:
+        # Shown by the page that sends a clip.
+        return Response(message, status=status, mimetype="text/plain")
     if status >= 500:
         # With the user the trouble may lie.
         g.user_unknown = True

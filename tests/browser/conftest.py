@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.conftest import app_for, settings_for
 from tests.served import Platform, prepared, serving
+from tests.world import World
 from trace_app.accounts import service as accounts
 from trace_app.accounts.models import OrganisationKind
 from trace_app.db.session import transaction
@@ -74,6 +75,20 @@ def _people(platform: Platform) -> None:
                     email=f"{username}@example.org",
                     password=PASSWORD,
                 )
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def world(platform: Platform) -> Iterator[World]:
+    """What tests put into the platform's database from here."""
+    folder = Path(platform.environment["DATA_DIR"])
+    url = platform.environment["DATABASE_URL"]
+    world = World(app_for(settings_for(folder, secret_key=None, database_url=url)))
+    yield world
+    world.app.extensions["scan_log"].hand_over()
+    with world.app.app_context():
         db.session.remove()
         for engine in db.engines.values():
             engine.dispose()

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.conftest import PHONE, Platform, sign_in
-from tests.conftest import app_for, settings_for
 from tests.films import h264
+from tests.trace_app.clipping import begin
 from tests.world import World
-from trace_app.extensions import db
+from trace_app.clips.uploads import MOST_UNFINISHED
 
 MB = 1 << 20
 FILM = h264(40, columns=8, rows=6, rate=5)
@@ -32,6 +32,7 @@ class Grower:
 
     def __init__(self, world: World, chromium: Browser, platform: Platform) -> None:
         actor = world.producer()
+        self.actor = actor
         self.batch_id, self.code = world.labelled(actor)
         self.phone = sign_in(chromium, platform, actor.username, PHONE)
 
@@ -44,19 +45,6 @@ class Grower:
         self.phone.get_by_role("button", name="保存").click()
         self.phone.wait_for_url("**/records/*/clips")
         return self.phone
-
-
-@pytest.fixture(scope="module")
-def world(platform: Platform) -> Iterator[World]:
-    folder = Path(platform.environment["DATA_DIR"])
-    url = platform.environment["DATABASE_URL"]
-    world = World(app_for(settings_for(folder, secret_key=None, database_url=url)))
-    yield world
-    world.app.extensions["scan_log"].hand_over()
-    with world.app.app_context():
-        db.session.remove()
-        for engine in db.engines.values():
-            engine.dispose()
 
 
 @pytest.fixture
@@ -167,6 +155,61 @@ def test_what_is_no_film_is_told_and_another_can_be_chosen(grower: Grower, film:
     expect(phone.get_by_text("“a.mp4”不是能识别的视频")).to_be_visible()
     _choose(phone, film)
     _until_playable(phone)
+
+
+def _refused(phone: Page, line: Line, words: str) -> None:
+    """The platform's words are shown in place of a line that dropped, and nothing is tried again."""
+    expect(phone.locator(".under-way .words")).to_contain_text(words, timeout=30_000)
+    asked = line.begun, line.sent
+    phone.wait_for_timeout(1500)
+    expect(phone.get_by_text("网络断了")).to_have_count(0)
+    assert (line.begun, line.sent) == asked
+    for name in ("暂停", "接着传"):
+        expect(phone.get_by_role("button", name=name)).to_be_hidden()
+
+
+@pytest.mark.parametrize("is_under_way", [False, True])
+def test_a_recall_stops_a_clip_and_the_page_says_why(
+    world: World, grower: Grower, film: Path, is_under_way: bool
+) -> None:
+    phone = grower.to_film()
+    line = Line(phone)
+    if is_under_way:
+        line.parts_until_down = 1
+        _choose(phone, film)
+        expect(phone.get_by_text("网络断了")).to_be_visible()
+    world.recall(world.regulator(), grower.batch_id)
+    line.parts_until_down = -1
+    if not is_under_way:
+        _choose(phone, film)
+    _refused(phone, line, "已召回，此操作已停用")
+    phone.get_by_role("link", name="刷新本页").click()
+    expect(phone.locator(".alert")).to_contain_text("已召回，此操作已停用")
+    expect(phone.get_by_role("button", name="上传")).to_have_count(0)
+
+
+def test_a_seventh_clip_waits_until_one_of_six_is_given_up(world: World, grower: Grower, film: Path) -> None:
+    phone = grower.to_film()
+    client = world.client(grower.actor)
+    for _number in range(MOST_UNFINISHED):
+        assert begin(client, world.record(grower.actor, grower.batch_id), len(FILM)).status_code == 201
+    line = Line(phone)
+    _choose(phone, film)
+    _refused(phone, line, f"有 {MOST_UNFINISHED} 段视频还没有传完")
+    phone.get_by_role("link", name="刷新本页").click()
+    phone.get_by_role("button", name="放弃").first.click()
+    expect(phone.get_by_role("button", name="放弃")).to_have_count(MOST_UNFINISHED - 1)
+
+
+def test_who_has_signed_out_meanwhile_is_asked_to_sign_in(grower: Grower, film: Path) -> None:
+    phone = grower.to_film()
+    line = Line(phone)
+    line.parts_until_down = 1
+    _choose(phone, film)
+    expect(phone.get_by_text("网络断了")).to_be_visible()
+    phone.context.clear_cookies()
+    line.parts_until_down = -1
+    expect(phone.locator(".under-way .words")).to_contain_text("您已退出登录", timeout=30_000)
 
 
 @pytest.mark.parametrize("with_scripts", [True, False])

@@ -1,7 +1,7 @@
 // How a clip's upload is spoken of, and which troubles pass by.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { filled, fingerprintOf, megabytes, passesBy, refusalIn } from "../../trace_app/static/js/clip-progress.js";
+import { fileSize, filled, fingerprintOf, passesBy, refusalIn } from "../../trace_app/static/js/clip-progress.js";
 
 const MB = 1024 * 1024;
 
@@ -11,9 +11,12 @@ function failed(status, type = "text/html", body = "") {
 }
 
 test("bytes are said as people say them", () => {
-  assert.equal(megabytes(0), "0.0 MB");
-  assert.equal(megabytes(1.26 * MB), "1.3 MB");
-  assert.equal(megabytes(48.4 * MB), "48 MB");
+  assert.equal(fileSize(0), "0 KB");
+  assert.equal(fileSize(1), "1 KB");
+  assert.equal(fileSize(36 * 1024), "36 KB");
+  assert.equal(fileSize(MB / 10), "0.1 MB");
+  assert.equal(fileSize(1.26 * MB), "1.3 MB");
+  assert.equal(fileSize(48.4 * MB), "48 MB");
   assert.equal(filled("{done} / {all}", 5 * MB, 100 * MB), "5.0 MB / 100 MB");
 });
 
@@ -27,6 +30,7 @@ test("the platform's own words are shown, and no page of an error", () => {
   assert.equal(refusalIn(failed(422, "text/plain; charset=utf-8", "太大")), "太大");
   assert.equal(refusalIn(failed(400, "text/html", "<h1>")), "");
   assert.equal(refusalIn({}), "");
+  for (const status of [409, 429, 503]) assert.equal(refusalIn(failed(status, "text/plain", "稍后再试")), "");
 });
 
 test("a file of another record, or another file, is another upload", () => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from media_store import LocalStore
 from tests.films import PLACE, PLACES_THAT_TELL, drawn, h264, with_box
 from tests.trace_app.clipping import clips, only_clip, send
 from tests.world import Actor, World
+from trace_app.clips.judging import judge_clip
+from trace_app.clips.texts import file_size
+from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.media.models import Clip, ClipVerdict
 
@@ -292,10 +296,64 @@ def test_a_record_of_a_film_may_come_without_a_link_and_leads_to_where_it_is_sen
     assert 'aria-label="视频：第二次培土"' in page
 
 
-def test_the_trail_tells_who_added_a_clip(world: World, filmed: Filmed) -> None:
+@pytest.mark.parametrize("is_good", [True, False])
+def test_the_trail_tells_who_added_a_clip_and_whose_was_not_taken(
+    world: World, filmed: Filmed, monkeypatch: pytest.MonkeyPatch, is_good: bool
+) -> None:
+    added, refused = "给一条记录加了视频", "给一条记录传的视频没有收下"
+    monkeypatch.setattr("trace_app.clips.uploads.jobs.enqueue", lambda *_call: None)
+    send(filmed.client, filmed.record_id, FILM if is_good else BLANK)
+    for path in (f"/batches/{filmed.batch_id}", "/trail"):
+        page = filmed.client.get(path).text
+        assert added not in page
+        assert refused not in page
+    with world.app.app_context():
+        judge_clip(only_clip(world).id)
+    for path in (f"/batches/{filmed.batch_id}", "/trail"):
+        page = filmed.client.get(path).text
+        assert (added in page, refused in page) == (is_good, not is_good)
+    [event] = world.client(filmed.actor).get("/trail").text.split(added if is_good else refused)[1:]
+    assert event
+
+
+def test_the_same_clip_twice_on_a_record_is_told_of_and_shown_once(world: World, filmed: Filmed) -> None:
     send(filmed.client, filmed.record_id, FILM)
-    assert "给一条记录加了视频" in filmed.client.get(f"/batches/{filmed.batch_id}").text
-    assert "给一条记录加了视频" in filmed.client.get("/trail").text
+    send(filmed.client, filmed.record_id, FILM, "又一次.mp4")
+    own = filmed.client.get(f"/records/{filmed.record_id}/clips").text
+    assert "视频“又一次.mp4”与前面的一段完全相同，只显示一次。" in own
+    for page in (
+        own,
+        filmed.client.get(f"/batches/{filmed.batch_id}").text,
+        world.client().get(f"/{filmed.code}").text,
+    ):
+        assert _films(page) == 1
+    # On another record it is another thing that was filmed.
+    other = world.record(filmed.actor, filmed.batch_id, note="除草")
+    send(filmed.client, other, FILM)
+    assert _films(filmed.client.get(f"/records/{other}/clips").text) == 1
+    assert _films(filmed.client.get(f"/batches/{filmed.batch_id}").text) == 2
+
+
+def test_a_refusal_is_told_for_a_week(filmed: Filmed, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(filmed.client, filmed.record_id, BLANK, "坏的.mp4")
+    path, words = f"/records/{filmed.record_id}/clips", "视频“坏的.mp4”没有收下"
+    for days, is_told in ((6, True), (8, False)):
+        later = utc_now() + timedelta(days=days)
+        monkeypatch.setattr("trace_app.records.models.utc_now", lambda later=later: later)
+        assert (words in filmed.client.get(path).text) is is_told
+
+
+def test_before_sending_one_reads_what_plays(filmed: Filmed) -> None:
+    page = filmed.client.get(f"/records/{filmed.record_id}/clips").text
+    assert page.index("MP4（H.264）能在网页上播放；其他格式只留存备查") < page.index(">上传<")
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [(0, "0 KB"), (1, "1 KB"), (36 << 10, "36 KB"), (200 << 10, "0.2 MB"), (5 << 20, "5.0 MB"), (48 << 20, "48 MB")],
+)
+def test_sizes_are_said_as_people_say_them(amount: int, words: str) -> None:
+    assert file_size(amount) == words
 
 
 def test_a_clip_of_a_whole_site_is_on_the_pages_of_its_lots(world: World) -> None:

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from tests.pages import refused_in_its_fold
 from tests.trace_app.test_quality import REPORT, _lines
 from tests.world import SPRAYED, Actor, World, photo
 from trace_app.accounts.credit_code import check_character
@@ -328,6 +329,10 @@ def test_a_buyer_issues_for_what_it_was_sent_and_for_no_more(world: World) -> No
     assert world.client(maker).get(f"/commitments/{row.id}.pdf").status_code == 404
     assert world.client(maker).post(f"/commitments/{row.id}/withdraw", data={"reason": "x"}).status_code == 404
     assert world.client(world.regulator()).get(f"/commitments/{row.id}.pdf").status_code == 200
+    for empty in ("", " "):
+        refused = client.post(f"/commitments/{row.id}/withdraw", data={"reason": empty})
+        assert refused.status_code == 422
+        assert refused_in_its_fold(refused.text) == f"row-{row.id}-reason"
     assert client.post(f"/commitments/{row.id}/withdraw", data={"reason": "重开"}).status_code == 302
 
 
@@ -346,7 +351,10 @@ class TestShipmentsOfWhatMustHaveOne:
         lot, client = world.released(grower, lot_number="NAKED-1"), world.client(grower)
         assert self.WORDS not in client.get(f"/batches/{lot}").text
         sent = _sent(client, lot)
-        assert "批次 NAKED-1 没有有效的承诺达标合格证" in client.get(sent.location).text
+        noted = client.get(sent.location).text
+        # It warns, and does not look like what went well.
+        assert '<p class="alert" role="status">批次 NAKED-1 没有有效的承诺达标合格证' in noted
+        assert '<p class="flash" role="status">已登记发货' in noted
         _sent(client, lot, "2026-11-06")
         page = client.get(f"/batches/{lot}").text
         assert "已发货 2 次（最早 2026-11-05，" in page

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import empty
+from tests.pages import refused_in_its_fold
 from tests.world import SPRAYED, Actor, World
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
@@ -102,7 +103,9 @@ class TestLinking:
         assert "还剩 30" in self._post(client, two, source_id=str(source), quantity="31").text
         with world.app.app_context():
             link = db.session.scalars(db.select(LotLink.id)).one()
-        assert client.post(f"/genealogy/{link}/withdraw", data={"reason": ""}).status_code == 422
+        empty = client.post(f"/genealogy/{link}/withdraw", data={"reason": ""})
+        assert empty.status_code == 422
+        assert refused_in_its_fold(empty.text) == f"link-{link}-reason"
         assert client.post(f"/genealogy/{link}/withdraw", data={"reason": "选错"}).status_code == 302
         assert self._post(client, two, source_id=str(source), quantity="100").status_code == 302
         assert client.post(f"/genealogy/{link}/withdraw", data={"reason": "再来"}).status_code == 404

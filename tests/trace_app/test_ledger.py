@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import empty
+from tests.pages import refused_in_its_fold
 from tests.trace_app.test_recall_cases import _issue
 from tests.trace_app.test_shipping import FORM, _left, _orders, _receive, _ship
 from tests.world import Actor, World, photo
@@ -198,7 +199,7 @@ class TestHands:
             loss = db.session.scalars(sa.select(LotLoss.id).order_by(LotLoss.id)).first()
         empty = client.post(f"/losses/{loss}/withdraw")
         assert empty.status_code == 422
-        assert "<details open>" in empty.text
+        assert refused_in_its_fold(empty.text) == f"loss-{loss}-reason"
         said = client.post(f"/losses/{loss}/withdraw", data={"reason": "多写一位"}, follow_redirects=True).text
         assert "已撤销这条损耗" in said
         assert client.post(f"/losses/{loss}/withdraw", data={"reason": "又来"}).status_code == 404

@@ -38,6 +38,7 @@ AUDIT_ACTIONS = {
     "release": _("放行了"),
     "correct": _("更正了"),
     "add-clip": _("给一条记录加了视频"),
+    "refuse-clip": _("给一条记录传的视频没有收下"),
     "correct-record": _("更正了一条记录"),
     "close": _("结束了"),
     "recall": _("召回了"),

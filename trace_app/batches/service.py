@@ -245,6 +245,15 @@ def must_take_records(batch: Batch) -> None:
     _must_be_open(batch)
 
 
+def why_no_records(batch: Batch) -> Problem | None:
+    """What `must_take_records` would raise as things stand, for a page that says so before anyone tries."""
+    try:
+        _must_be_open(batch)
+    except Problem as problem:
+        return problem
+    return None
+
+
 def must_be_on_sale(batch: Batch) -> None:
     """Raise unless a batch may be labelled, packed and sent: it is released, neither closed, held nor recalled.
 

@@ -13,6 +13,8 @@ from media_store.clips import seen_in_clip
 from media_store.confined import TookTooMuch
 from media_store.containers import NotAClip, Refusal, container_of
 from media_store.photos import CONTENT_TYPE
+from trace_app.accounts import audit
+from trace_app.accounts.models import User
 from trace_app.batches.freshness import hold_in_order
 from trace_app.clips.models import ClipPart, ClipUpload
 from trace_app.db.base import utc_now
@@ -20,7 +22,9 @@ from trace_app.db.session import transaction
 from trace_app.extensions import db, jobs
 from trace_app.media.models import Clip, ClipKind, ClipVerdict
 from trace_app.media.service import CLIP_TYPES, media_store
-from trace_app.records.filmed import lots_of_clip
+from trace_app.records.filmed import lots_of_clip, record_of_clip
+from trace_app.records.models import Record
+from trace_app.records.service import batches_of
 from trace_app.settings import settings
 from trace_app.values import Facts
 
@@ -57,6 +61,7 @@ def judge_clip(clip_id: int) -> None:
             for column, value in facts.items():
                 setattr(clip, column, value)
             clip.sha256, clip.judged_at = sha256, utc_now()
+            _note(clip)
         db.session.execute(
             sa.delete(ClipPart).where(
                 ClipPart.upload_id.in_(sa.select(ClipUpload.id).where(ClipUpload.clip_id == clip_id))
@@ -64,6 +69,14 @@ def judge_clip(clip_id: int) -> None:
         )
     for key in keys:
         media_store().delete(key)
+
+
+def _note(clip: Clip) -> None:
+    """Have the lots' logs say that a clip was added, or sent and not taken."""
+    record = db.session.get_one(Record, record_of_clip(clip))
+    sender = db.session.get(User, clip.created_by_id) if clip.created_by_id is not None else None
+    for batch in batches_of(record):
+        audit.note(sender, "add-clip" if clip.is_ready else "refuse-clip", batch, record=record.id, clip=clip.id)
 
 
 def work_folder() -> Path:

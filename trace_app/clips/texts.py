@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from flask_babel import lazy_gettext as _
 
 from trace_app.media.models import Clip, ClipVerdict
@@ -21,7 +23,9 @@ def clip_length(clip: Clip) -> str:
     return f"{seconds // 60}:{seconds % 60:02d}"
 
 
-def megabytes(amount: int) -> str:
-    """Bytes as people speak of files: with one place below ten."""
+def file_size(amount: int) -> str:
+    """Bytes as people speak of files: small ones in KB, others in MB with one place below ten."""
     mb = amount / (1 << 20)
+    if mb < 0.1:
+        return f"{math.ceil(amount / 1024)} KB"
     return f"{mb:.1f} MB" if mb < 10 else f"{mb:.0f} MB"

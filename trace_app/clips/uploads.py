@@ -18,7 +18,6 @@ from werkzeug.exceptions import ClientDisconnected
 
 from media_store.clips import MAX_BYTES
 from media_store.containers import HEAD, may_be_clip
-from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches import service as batches
@@ -235,8 +234,6 @@ def _add(user: User, part: ClipPart) -> Clip | None:
     db.session.add(part)
     record.clips.append(clip)
     db.session.flush()
-    for batch in batches_of(record):
-        audit.note(user, "add-clip", batch, record=record.id, clip=clip.id)
     return clip
 
 
@@ -268,9 +265,15 @@ def _held(record: Record) -> Record:
     return latest(record)
 
 
+def why_stopped(record: Record) -> Problem | None:
+    """Why a record takes no clips any more, where its lots are recalled or closed."""
+    return next(filter(None, map(batches.why_no_records, batches_of(record))), None)
+
+
 def has_room(record: Record, under_way: int = 0) -> bool:
-    """Whether one more clip may be added to a record."""
-    return len(record.clips_standing) + under_way < MAX_CLIPS
+    """Whether one more clip may be added to a record. One that was sent twice counts twice: both are kept."""
+    kept = sum(clip.is_ready or clip.verdict is None for clip in record.clips)
+    return kept + under_way < MAX_CLIPS
 
 
 def _must_have_room(record: Record, under_way: int = 0) -> None:

@@ -26,7 +26,7 @@ from trace_app.body_limits import takes_bytes, takes_uploads
 from trace_app.clips import uploads
 from trace_app.clips.forms import ClipForm
 from trace_app.clips.sending import CLIP_AGE, clip_answer
-from trace_app.clips.texts import REFUSALS, clip_length, megabytes
+from trace_app.clips.texts import REFUSALS, clip_length, file_size
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.media.models import Clip
@@ -49,7 +49,7 @@ register_words(views, clip_refusal=REFUSALS)
 views.add_app_template_filter(clip_length)
 
 
-views.add_app_template_filter(megabytes)
+views.add_app_template_filter(file_size)
 
 
 # ---- pages
@@ -79,6 +79,7 @@ def of_record(record_id: int) -> ResponseReturnValue:
         lots=batches_of(record),
         form=form,
         unfinished=unfinished,
+        stopped=uploads.why_stopped(record),
         has_room=uploads.has_room(record),
         most_mb=MAX_BYTES >> 20,
         library=(STATIC / "vendor" / "tus.js").exists(),
@@ -110,7 +111,10 @@ def _tus(view: Callable[P, Response]) -> Callable[P, Response]:
             try:
                 response = view(*arguments, **named)
             except Problem as problem:
-                response = Response(problem.message, status=problem.status, mimetype="text/plain")
+                # To tus a conflict is an offset that differs: its clients ask for it and send again, and again.
+                is_final = problem.status == 409 and not isinstance(problem, uploads.OffsetDiffers)
+                status = 422 if is_final else problem.status
+                response = Response(problem.message, status=status, mimetype="text/plain")
         response.headers |= {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
         return response
 

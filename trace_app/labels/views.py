@@ -441,9 +441,9 @@ def pack_photo(code: str) -> ResponseReturnValue:
     if packed:
         flash(_("照片里认出并装入 %(count)d 件。", count=packed))
     elif not refused:
-        flash(_("照片里没有认出标签，请靠近、在亮处再拍一张。"))
+        flash(_("照片里没有认出标签，请靠近、在亮处再拍一张。"), "warning")
     for message in refused[:20]:
-        flash(message)
+        flash(message, "warning")
     return redirect(url_for("labels.pack", code=code))
 
 

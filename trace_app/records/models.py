@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -42,6 +42,8 @@ record_photos = sa.Table(
 )
 
 
+REFUSAL_TOLD = timedelta(days=7)
+"""How long the sender of a clip is told that it was not taken."""
 record_clips = sa.Table(
     "record_clips",
     db.metadata,
@@ -140,13 +142,24 @@ class Record(Model):
 
     @property
     def clips_ready(self) -> list[Clip]:
-        """The clips that can be shown."""
-        return [clip for clip in self.clips if clip.is_ready]
+        """The clips that can be shown, each once however often it was sent."""
+        first: dict[str | None, Clip] = {}
+        for clip in self.clips:
+            if clip.is_ready:
+                first.setdefault(clip.sha256, clip)
+        return list(first.values())
 
     @property
     def clips_standing(self) -> list[Clip]:
         """The clips that can be shown, and those that are still to be looked at."""
-        return [clip for clip in self.clips if clip.is_ready or clip.verdict is None]
+        ready = self.clips_ready
+        return [clip for clip in self.clips if clip in ready or clip.verdict is None]
+
+    @property
+    def clips_told(self) -> list[Clip]:
+        """The clips that their sender is told of: not those that were refused many days ago."""
+        since = utc_now() - REFUSAL_TOLD
+        return [clip for clip in self.clips if clip.is_ready or clip.judged_at is None or clip.judged_at > since]
 
     @property
     def label_days(self) -> int | None:

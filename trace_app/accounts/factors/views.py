@@ -74,7 +74,7 @@ def confirm() -> ResponseReturnValue:
         if not form.errors:
             return _unkept(render_template("accounts/recovery_codes.html", codes=codes), 200)
     if not form.state.data or form.form_errors:
-        flash(_("设置已超时，请重新开始。"))
+        flash(_("设置已超时，请重新开始。"), "warning")
         return redirect(url_for("factors.show"))
     return _setup(form)
 

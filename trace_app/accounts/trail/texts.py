@@ -47,6 +47,7 @@ ACTIONS = {
     "propose": _("提出了变更"),
     "recall": _("召回了"),
     "receive": _("收了"),
+    "refuse-clip": _("给一条记录传的视频没有收下"),
     "refuse-proposal": _("未批准变更"),
     "register": _("登记了"),
     "reject": _("未批准"),

@@ -128,7 +128,8 @@ def _tell_of_missing_certificates(shipment: Shipment) -> None:
     lots = without_one([line.batch for line in shipment.lines], the_user().organisation_id)
     if lots:
         numbers = "、".join(lot.lot_number for lot in lots)
-        flash(_("批次 %(lots)s 没有有效的承诺达标合格证。请开具后随货附上，或补给收货方。", lots=numbers))
+        words = _("批次 %(lots)s 没有有效的承诺达标合格证。请开具后随货附上，或补给收货方。", lots=numbers)
+        flash(words, "warning")
 
 
 def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:

@@ -2,15 +2,16 @@
 
 const MB = 1024 * 1024;
 
-// Bytes as people speak of files, as on the platform's own pages: with one place below ten.
-export function megabytes(bytes) {
+// Bytes as people speak of files, as on the platform's own pages: small ones in KB, others with one place below ten.
+export function fileSize(bytes) {
   const mb = bytes / MB;
+  if (mb < 0.1) return `${Math.ceil(bytes / 1024)} KB`;
   return `${mb < 10 ? mb.toFixed(1) : Math.round(mb)} MB`;
 }
 
 // A text with its places filled in: {done}, {all}.
 export function filled(text, done, all) {
-  return text.replace("{done}", megabytes(done)).replace("{all}", megabytes(all));
+  return text.replace("{done}", fileSize(done)).replace("{all}", fileSize(all));
 }
 
 // The status of an answer that an error tells of; 0 where there was none.
@@ -24,9 +25,9 @@ export function passesBy(error) {
   return status === 0 || status >= 500 || [409, 423, 429, 460].includes(status);
 }
 
-// What the platform says itself of a clip that it does not take; nothing where it answered with a page.
+// What the platform says itself of a clip that it does not take; nothing where it said nothing, or waiting helps.
 export function refusalIn(error) {
-  if (!error.originalResponse) return "";
+  if (passesBy(error)) return "";
   const type = error.originalResponse.getHeader("Content-Type") || "";
   return type.startsWith("text/plain") ? error.originalResponse.getBody() : "";
 }

@@ -12,7 +12,7 @@ const box = document.getElementById("clip-upload");
 
 async function session(address) {
   const answer = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store" });
-  if (answer.status >= 500) throw new Error("away");
+  if (answer.status >= 500 || answer.status === 429) throw new Error("away");
   const isJson = (answer.headers.get("Content-Type") || "").startsWith("application/json");
   return answer.ok && isJson ? answer.json() : null;
 }
@@ -27,6 +27,7 @@ class ClipUpload {
     this.bar = this.shown.querySelector("progress");
     this.pauseButton = this.shown.querySelector(".pause");
     this.goOnButton = this.shown.querySelector(".go-on");
+    this.lookAgain = this.shown.querySelector(".look-again");
     this.upload = null;
     this.sent = 0;
     this.waits = false;
@@ -52,6 +53,7 @@ class ClipUpload {
   buttons(isRunning) {
     this.pauseButton.hidden = !isRunning;
     this.goOnButton.hidden = isRunning;
+    this.lookAgain.hidden = true;
   }
 
   submit(event) {
@@ -149,15 +151,19 @@ class ClipUpload {
   }
 
   async fail(error) {
-    const refusal = refusalIn(error);
-    if (refusal) {
-      this.show(refusal);
-      this.pauseButton.hidden = true;
-      this.form.hidden = false;
-      return;
-    }
     const signedIn = await session(this.place.dataset.session).catch(() => ({}));
-    this.stop(signedIn ? "failed" : "out");
+    const refusal = refusalIn(error);
+    if (signedIn && refusal) this.refuse(refusal);
+    else this.stop(signedIn ? "failed" : "out");
+  }
+
+  // Nothing is tried again: another clip can be chosen, and what stands in the way is on the page as it is now.
+  refuse(words) {
+    this.show(words);
+    this.pauseButton.hidden = true;
+    this.goOnButton.hidden = true;
+    this.lookAgain.hidden = false;
+    this.form.hidden = false;
   }
 
   done() {
