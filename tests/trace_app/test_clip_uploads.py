@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from tests.films import h264
 from tests.media_store.test_stores import KEY, SECRET, s3_endpoint
 from tests.trace_app.clipping import TUS, UPLOADS, begin, clips, metadata, offset_of, only_clip, patch, send
 from tests.world import Actor, World, at_once
+from trace_app.clips.at_work import at_work
+from trace_app.clips.judging import judge_clip
 from trace_app.clips.models import ClipPart, ClipUpload
 from trace_app.clips.uploads import MAX_CLIPS, MOST_UNFINISHED, PART_MB, look_after_clips
 from trace_app.db.base import utc_now
@@ -342,6 +346,85 @@ def test_a_clip_whose_job_was_lost_is_looked_at_later(
     assert "已收到，正在检查" not in client.get(f"/records/{record_id}/clips").text
 
 
+def _waiting_clip(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[int, Path]:
+    """A clip that nobody has looked at yet, and the folder where that is done."""
+    actor, _batch_id, record_id = _record(world)
+    with monkeypatch.context() as patched:
+        patched.setattr("trace_app.clips.uploads.jobs.enqueue", lambda *_call: None)
+        send(world.client(actor), record_id, FILM)
+    folder = Path(world.app.config["SETTINGS"].folder) / "clips-at-work"
+    folder.mkdir(exist_ok=True)
+    return only_clip(world).id, folder
+
+
+def _judge(world: World, clip_id: int) -> ClipVerdict | None:
+    with world.app.app_context():
+        judge_clip(clip_id)
+    return only_clip(world).verdict
+
+
+_DIES = """
+import os, sys
+from pathlib import Path
+from trace_app.clips.at_work import at_work
+with at_work(Path(sys.argv[1]), int(sys.argv[2])) as work:
+    work.path.write_bytes(bytes(100_000))
+    os._exit(9)
+"""
+
+
+@pytest.mark.parametrize(("deaths", "verdict"), [(1, ClipVerdict.READY), (2, ClipVerdict.NO_PICTURE)])
+def test_a_clip_of_which_consumers_die_is_not_taken_up_for_ever(
+    world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, deaths: int, verdict: ClipVerdict
+) -> None:
+    clip_id, at_work_folder = _waiting_clip(world, monkeypatch)
+    for _number in range(deaths):
+        died = subprocess.run([sys.executable, "-c", _DIES, str(at_work_folder), str(clip_id)], check=False)
+        assert died.returncode == 9
+        # Of those before it left nothing but the last one's copy.
+        assert len([path for path in at_work_folder.rglob("clip") if path.is_file()]) == 1
+    assert _judge(world, clip_id) is verdict
+    assert only_clip(world).sha256 == hashlib.sha256(FILM).hexdigest()
+    assert not list(at_work_folder.iterdir())
+
+
+def test_a_clip_that_takes_all_memory_is_not_taken_up_for_ever(
+    world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip_id, _at_work_folder = _waiting_clip(world, monkeypatch)
+
+    def without_end(_path: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("trace_app.clips.judging.seen_in_clip", without_end)
+    for _number in range(2):
+        with pytest.raises(MemoryError):
+            _judge(world, clip_id)
+    assert _judge(world, clip_id) is ClipVerdict.NO_PICTURE
+
+
+def test_what_a_consumer_has_left_that_died_goes_when_another_clip_is_taken_up(
+    world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip_id, at_work_folder = _waiting_clip(world, monkeypatch)
+    subprocess.run([sys.executable, "-c", _DIES, str(at_work_folder), str(clip_id + 1)], check=False)
+    assert list(at_work_folder.rglob("clip"))
+    assert _judge(world, clip_id) is ClipVerdict.READY
+    assert not list(at_work_folder.rglob("clip"))
+
+
+def test_a_clip_that_a_consumer_has_is_left_to_it(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip_id, at_work_folder = _waiting_clip(world, monkeypatch)
+    with at_work(at_work_folder, clip_id) as work:
+        assert work is not None
+        work.path.write_bytes(b"x")
+        assert _judge(world, clip_id) is None
+        with world.app.app_context():
+            look_after_clips()
+        assert work.path.exists()
+    assert _judge(world, clip_id) is ClipVerdict.READY
+
+
 class AwayFor(LocalStore):
     """A store that takes no clips for a while."""
 
@@ -362,8 +445,12 @@ def test_with_the_store_away_a_clip_waits_and_nothing_of_it_is_lost(
     client = world.client(actor)
     send(client, record_id, FILM)
     assert only_clip(world).verdict is None
-    store.away = False
     monkeypatch.setattr("trace_app.clips.uploads.OVERDUE", timedelta())
+    for _number in range(3):
+        with world.app.app_context():
+            look_after_clips()
+        assert only_clip(world).verdict is None
+    store.away = False
     with world.app.app_context():
         look_after_clips()
     assert only_clip(world).sha256 == hashlib.sha256(FILM).hexdigest()

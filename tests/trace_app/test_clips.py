@@ -235,6 +235,30 @@ def test_a_clip_that_is_none_is_told_to_its_producer_alone(
     assert filmed.client.get(f"/clips/{clip.name}/original").status_code == 404
 
 
+def test_a_clip_of_a_lot_that_was_never_released_is_for_its_producer_and_the_authority(world: World) -> None:
+    actor = world.producer()
+    batch_id = world.batch(actor)
+    client = world.client(actor)
+    send(client, world.record(actor, batch_id), FILM)
+    clip = only_clip(world)
+    paths = [f"/clips/{clip.name}{end}" for end in (".mp4", "-poster.webp", "-sheet.webp")]
+    for path in paths:
+        for stranger in (None, world.producer(), world.regulator("530381"), world.buyer()):
+            visitor = world.client(stranger) if stranger is not None else world.client()
+            assert visitor.get(path).status_code == 404
+            assert visitor.get(path, headers={"Range": "bytes=0-9"}).status_code == 404
+        for viewer in (client, world.client(world.regulator())):
+            answer = viewer.get(path)
+            assert answer.status_code == 200
+            assert answer.headers["Cache-Control"] == "private, no-cache"
+    world.complete(actor, batch_id)
+    assert client.post(f"/batches/{batch_id}/release").status_code == 302
+    for path in paths:
+        answer = world.client().get(path)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+
+
 def test_the_lots_page_and_the_records_story_show_all_that_is_known_of_it(world: World, filmed: Filmed) -> None:
     send(filmed.client, filmed.record_id, FILM)
     clip = only_clip(world)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tempfile
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,6 +15,7 @@ from media_store.photos import CONTENT_TYPE
 from trace_app.accounts import audit
 from trace_app.accounts.models import User
 from trace_app.batches.freshness import hold_in_order
+from trace_app.clips.at_work import MOST_DEATHS, Work, at_work
 from trace_app.clips.models import ClipPart, ClipUpload
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
@@ -38,6 +38,12 @@ def judge_clip(clip_id: int) -> None:
 
     :raises StoreUnavailable, NoTurn: then it waits for the next look.
     """
+    with at_work(work_folder(), clip_id) as work:
+        if work is not None:
+            _judge(clip_id, work)
+
+
+def _judge(clip_id: int, work: Work) -> None:
     clip = db.session.get(Clip, clip_id)
     if clip is None or clip.verdict is not None:
         return
@@ -45,14 +51,11 @@ def judge_clip(clip_id: int) -> None:
     keys = [part.key for part in db.session.scalars(_parts_of(clip_id))]
     # What follows takes long: nothing of the database is held meanwhile.
     db.session.rollback()
-    with tempfile.TemporaryDirectory(dir=work_folder(), prefix="clip-") as folder:
-        # The one file of its folder: there are clips that have a decoder read those beside them.
-        path = Path(folder) / "clip"
-        sha256 = _put_together(keys, path)
-        try:
-            facts = _kept(name, path)
-        except NotAClip as error:
-            facts = {"verdict": ClipVerdict(error.refusal.value)}
+    sha256 = _put_together(keys, work.path)
+    try:
+        facts = _kept(name, work)
+    except NotAClip as error:
+        facts = {"verdict": ClipVerdict(error.refusal.value)}
     with transaction():
         # Its verdict is on the pages of these.
         hold_in_order(db.session.connection(), lots_of_clip(clip_id))
@@ -107,15 +110,17 @@ def _put_together(keys: list[str], path: Path) -> str:
     return found.hexdigest()
 
 
-def _kept(name: str, path: Path) -> Facts:
+def _kept(name: str, work: Work) -> Facts:
     """Look at a clip, put it into the store with its pictures, and return what is known of it.
 
     :raises NotAClip:
     """
-    with path.open("rb") as file:
-        container = container_of(file, path.stat().st_size)
+    if work.deaths >= MOST_DEATHS:
+        raise NotAClip(Refusal.NO_PICTURE)
+    with work.path.open("rb") as file:
+        container = container_of(file, work.path.stat().st_size)
         try:
-            seen = seen_in_clip(str(path))
+            seen = seen_in_clip(str(work.path))
         except TookTooMuch as error:
             raise NotAClip(Refusal.TOO_LARGE) from error
         kind = ClipKind(container.ending)

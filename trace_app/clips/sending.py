@@ -14,7 +14,6 @@ from trace_app.accounts.access import NotFound
 from trace_app.media.models import Clip
 from trace_app.media.service import CLIP_TYPES, media_store
 
-CLIP_AGE = 31_536_000
 _PIECE = 256 * 1024
 _RANGE = re.compile(r"bytes=\s*(\d{0,15})-(\d{0,15})\s*", re.ASCII)
 
@@ -23,17 +22,18 @@ class _NoSuchRange(Exception):
     """What was asked for lies beyond the end, or is more than one range."""
 
 
-def clip_answer(clip: Clip, *, is_original: bool = False) -> Response:
+def clip_answer(clip: Clip, kept: str, *, is_original: bool = False) -> Response:
     """The content of a clip.
 
     :param is_original: as it was received; what goes to the public is without what its file tells beside the picture.
     :param clip: one that is ready.
+    :param kept: who may keep the answer, and how long (Cache-Control).
     :raises NotFound: where the store has lost it.
     """
     assert clip.ending is not None  # noqa: S101
     hidden = () if is_original else clip.hidden_boxes
     tag = f"{clip.name}-{'original' if is_original else 'shown'}"
-    headers = {"Accept-Ranges": "bytes", "Cache-Control": f"public, max-age={CLIP_AGE}, immutable"}
+    headers = {"Accept-Ranges": "bytes", "Cache-Control": kept}
     if request.if_none_match.contains(tag):
         response = Response(status=304, headers=headers)
         response.set_etag(tag)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import PurePath
@@ -22,6 +20,7 @@ from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches import service as batches
 from trace_app.catalogue.models import Site
+from trace_app.clips.at_work import clear_away
 from trace_app.clips.judging import QUEUE, judge_clip, work_folder
 from trace_app.clips.models import ClipPart, ClipUpload
 from trace_app.db.base import utc_now
@@ -44,8 +43,6 @@ PART_MB = 8
 """The most that one request may bring."""
 OVERDUE = timedelta(minutes=1)
 """How old a clip is that was not looked at because its job was lost, or failed."""
-ABANDONED_S = 86_400
-"""Seconds after which the folder of a clip is one that a killed job has left."""
 _PIECE = 64 * 1024
 
 
@@ -319,9 +316,7 @@ def look_after_clips() -> None:
         for clip_id in waiting:
             jobs.enqueue(judge_clip, clip_id)
     let_old_uploads_go()
-    for folder in work_folder().iterdir():
-        if time.time() - folder.stat().st_mtime > ABANDONED_S:
-            shutil.rmtree(folder, ignore_errors=True)
+    clear_away(work_folder())
 
 
 def let_old_uploads_go() -> None:

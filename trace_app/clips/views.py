@@ -20,18 +20,18 @@ from flask_babel import lazy_gettext as _
 from media_store import MediaNotFound
 from media_store.clips import MAX_BYTES
 from media_store.photos import CONTENT_TYPE
-from trace_app.accounts.access import SUPERVISORS, NotFound, allow, public, the_user
+from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.body_limits import takes_bytes, takes_uploads
 from trace_app.clips import uploads
 from trace_app.clips.forms import ClipForm
-from trace_app.clips.sending import CLIP_AGE, clip_answer
+from trace_app.clips.sending import clip_answer
 from trace_app.clips.texts import REFUSALS, clip_length, file_size
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.media.models import Clip
 from trace_app.media.service import clip_by_name, media_store
-from trace_app.records.filmed import record_of_clip
+from trace_app.records.filmed import is_public, record_of_clip
 from trace_app.records.service import batches_of, latest, own_record, record_for
 from trace_app.templating import STATIC, register_words, status_of
 
@@ -40,6 +40,8 @@ views = Blueprint("clips", __name__)
 P = ParamSpec("P")
 VERSION = "1.0.0"
 EXTENSIONS = "creation,termination,checksum"
+CLIP_AGE = 31_536_000
+PRIVATE = "private, no-cache"
 PART_TYPE = "application/offset+octet-stream"
 DIGESTS = {"sha1", "sha256"}
 
@@ -223,26 +225,42 @@ def _ready(name: str) -> Clip:
     return clip
 
 
+def _shown(name: str) -> tuple[Clip, str]:
+    """A clip that the visitor may see, and how long its answer may be kept: until one of its lots is released, it is
+    for its producer and who watches over it.
+
+    :raises NotFound:
+    """
+    clip = _ready(name)
+    if is_public(clip):
+        return clip, f"public, max-age={CLIP_AGE}, immutable"
+    user = acting_user()
+    if user is None:
+        raise NotFound
+    record_for(user, record_of_clip(clip))
+    return clip, PRIVATE
+
+
 @views.get("/clips/<string(length=32):name>.mp4")
 @public
 def film(name: str) -> ResponseReturnValue:
     """A clip that every browser plays, a range at a time."""
-    clip = _ready(name)
+    clip, kept = _shown(name)
     if not clip.plays:
         raise NotFound
-    return clip_answer(clip)
+    return clip_answer(clip, kept)
 
 
 @views.get("/clips/<string(length=32):name>-<any(poster, sheet):picture>.webp")
 @public
 def picture(name: str, picture: str) -> ResponseReturnValue:
-    clip = _ready(name)
+    clip, kept = _shown(name)
     try:
         file = media_store().open(clip.poster_key if picture == "poster" else clip.sheet_key)
     except MediaNotFound as error:
         raise NotFound from error
-    response = send_file(file, mimetype=CONTENT_TYPE, max_age=CLIP_AGE)
-    response.headers["Cache-Control"] = f"public, max-age={CLIP_AGE}, immutable"
+    response = send_file(file, mimetype=CONTENT_TYPE)
+    response.headers["Cache-Control"] = kept
     return response
 
 
@@ -252,7 +270,6 @@ def original(clip: str) -> ResponseReturnValue:
     """A clip's file as it was received, for its producer and who watches over it."""
     row = _ready(clip)
     record_for(the_user(), record_of_clip(row))
-    response = clip_answer(row, is_original=True)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response = clip_answer(row, PRIVATE, is_original=True)
     response.headers.set("Content-Disposition", "attachment", filename=f"{row.name}.{row.ending}")
     return response
