@@ -79,8 +79,8 @@ def test_a_consumer_sees_a_clip_as_soon_as_it_was_looked_at(world: World, filmed
 
 
 def test_a_page_of_many_clips_loads_one_poster_before_anyone_taps(world: World, filmed: Filmed) -> None:
-    other = world.record(filmed.actor, filmed.batch_id, note="第三次培土")
-    for record_id in (filmed.record_id, other, other):
+    more = [world.record(filmed.actor, filmed.batch_id, note=note) for note in ("第三次培土", "除草")]
+    for record_id in (filmed.record_id, *more):
         send(filmed.client, record_id, FILM)
     page = world.client().get(f"/{filmed.code}").text
     assert _films(page) == 3
