@@ -73,7 +73,7 @@ SECONDS_BETWEEN_SIGNS = 0.5
 DEAD_AFTER = timedelta(seconds=45)
 """A worker without a sign of life for so long is taken for dead."""
 QUIET_AFTER = timedelta(seconds=15)
-"""After so long nobody is told how long it will still take."""
+"""Nobody is told how long it will still take, once its worker has been silent for so long."""
 SLOWEST_STORE_BYTES_PER_S = 200_000
 LOST_AFTER = timedelta(minutes=10)
 """A job that has waited for so long is put on the queue again."""
