@@ -152,9 +152,9 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _host_alone(cls, url: HttpUrl) -> HttpUrl:
-        if url.path not in {None, "", "/"} or url.query or url.fragment:
-            raise ValueError("must be a host with its scheme alone, such as https://t.example.cn: it is on every label")
+    def _without_query(cls, url: HttpUrl) -> HttpUrl:
+        if url.query or url.fragment:
+            raise ValueError("must have no ? and no #: addresses on labels begin with it, as https://t.example.cn")
         return url
 
     @field_validator("metrics_allow")

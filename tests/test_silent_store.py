@@ -45,7 +45,7 @@ def _visitor() -> urllib.request.OpenerDirector:
 
 
 def test_a_silent_store_costs_pictures_alone(tmp_path: Path) -> None:
-    platform = prepared(tmp_path, "", workers=1)
+    platform = prepared(tmp_path, None, workers=1)
     app = app_for(settings_for(tmp_path, secret_key=None))
     world = World(app)
     actor = world.producer()

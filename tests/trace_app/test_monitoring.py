@@ -202,7 +202,7 @@ def _get(url: str) -> str:
 
 @pytest.mark.parametrize("workers", [2])
 def test_whichever_worker_is_asked_tells_of_all_of_them(tmp_path: Path, workers: int) -> None:
-    platform = prepared(tmp_path, "", workers=workers)
+    platform = prepared(tmp_path, None, workers=workers)
     with serving(platform):
         for _ in range(20):
             _get(f"{platform.url}/recalls")
