@@ -6,13 +6,11 @@ backup says its list, in the format of ``sha256sum``.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from media_store import InvalidKey, MediaNotFound
 from media_store.photos import CONTENT_TYPE
@@ -20,7 +18,7 @@ from media_store.store import checked_key
 from trace_app.backup.faults import BackupFault
 from trace_app.extensions import db
 from trace_app.labels.models import PrintVolume
-from trace_app.media.check import PIECE, files_kept
+from trace_app.media.check import PIECE, files_kept, sha256_of
 from trace_app.media.service import CLIP_TYPES, DOCUMENT_TYPES, media_store
 
 FOLDER = "media"
@@ -84,23 +82,16 @@ def put_into_store(key: str, path: Path, sha256: str) -> None:
 def _in_store(key: str) -> str | None:
     try:
         with media_store().open(key) as content:
-            return digest_of(content)
+            return sha256_of(content)
     except MediaNotFound:
         return None
 
 
-def digest_of(content: BinaryIO) -> str:
-    found = hashlib.sha256()
-    while piece := content.read(PIECE):
-        found.update(piece)
-    return found.hexdigest()
-
-
-def digest_of_file(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
     """:raises BackupFault: where there is no such file, or it can't be read."""
     try:
         with path.open("rb") as content:
-            return digest_of(content)
+            return sha256_of(content)
     except OSError as error:
         raise BackupFault(f"{path} can't be read: {error.strerror}.") from error
 

@@ -108,7 +108,7 @@ def _fill(folder: Path, unfinished: Path, name: str) -> Made:
                 continue
             new += 1
             known.pop(key, None)
-        listed[key] = known.get(key) or files.digest_of_file(path)
+        listed[key] = known.get(key) or files.sha256_of_file(path)
     files.write_list(unfinished / files.LIST, listed)
     about = About(
         format=1,
@@ -116,7 +116,7 @@ def _fill(folder: Path, unfinished: Path, name: str) -> Made:
         database="postgresql" if kind == "postgresql" else "sqlite",
         revision=revision,
         rows=rows,
-        sha256={each.name: files.digest_of_file(each) for each in (dumped, unfinished / files.LIST)},
+        sha256={each.name: files.sha256_of_file(each) for each in (dumped, unfinished / files.LIST)},
         missing=missing,
         label_keys={str(number): mark for number, mark in key_file().fingerprints().items()},
     )
@@ -211,7 +211,7 @@ def _must_be_for_backups(folder: Path) -> None:
 
 
 def _must_be(path: Path, sha256: str) -> None:
-    if files.digest_of_file(path) != sha256:
+    if files.sha256_of_file(path) != sha256:
         raise BackupFault(f"{path} was altered since the backup was made.")
 
 

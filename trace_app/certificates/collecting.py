@@ -6,6 +6,7 @@ year at least. Here it is kept for good.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +19,7 @@ from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
-from trace_app.certificates.commitments import commitment_of_code
+from trace_app.certificates.commitments import commitment_numbered, commitment_of_code
 from trace_app.certificates.models import CollectedCommitment, CommitmentCertificate
 from trace_app.certificates.owed import needs_one
 from trace_app.errors import Problem, Unprocessable
@@ -141,10 +142,8 @@ def _must_be_sent_to(user: User, shipment: Shipment) -> None:
 
 
 def _certificate_called(text: str, shipment: Shipment) -> CommitmentCertificate:
-    number = text.strip().rsplit("/", 1)[-1].upper()
-    row: CommitmentCertificate | None = db.session.scalar(db.select(CommitmentCertificate).filter_by(number=number))
-    if row is not None:
-        return row
+    with contextlib.suppress(NotFound):
+        return commitment_numbered(text.strip().rsplit("/", 1)[-1].upper())
     try:
         label = label_from_scan(text)
     except NoSuchLabel as error:

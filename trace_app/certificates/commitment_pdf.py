@@ -75,11 +75,15 @@ def _stamp(canvas: Canvas, fonts: Fonts, row: CommitmentCertificate) -> None:
 
 def _in_small(canvas: Canvas, fonts: Fonts, text: str) -> None:
     """A line below the code."""
-    size = 7.5
-    while canvas.stringWidth(text, fonts.regular, size) > 46 * mm and size > 4:
-        size -= 0.5
-    canvas.setFont(fonts.regular, size)
+    canvas.setFont(fonts.regular, _size_within(canvas, fonts.regular, text, 46, 7.5, 4.0))
     canvas.drawCentredString(123 * mm, 8.5 * mm, text)
+
+
+def _size_within(canvas: Canvas, font: str, text: str, room_mm: float, size: float, least: float) -> float:
+    """The size in points, from one down to another, at which a text fits into its room; the least where none does."""
+    while canvas.stringWidth(text, font, size) > room_mm * mm and size > least:
+        size -= 0.5
+    return size
 
 
 def _rows(row: CommitmentCertificate, sample: Sample) -> list[tuple[str, str]]:
@@ -121,10 +125,7 @@ def _promises(canvas: Canvas, fonts: Fonts, sample: Sample, bases: list[str]) ->
 
 
 def _fitting(canvas: Canvas, fonts: Fonts, text: str, x_mm: float, y_mm: float, room_mm: float) -> None:
-    size = 9.5
-    while canvas.stringWidth(text, fonts.regular, size) > room_mm * mm and size > 5:
-        size -= 0.5
-    canvas.setFont(fonts.regular, size)
+    canvas.setFont(fonts.regular, _size_within(canvas, fonts.regular, text, room_mm, 9.5, 5.0))
     canvas.drawString(x_mm * mm, y_mm * mm, text)
 
 
@@ -160,9 +161,7 @@ def _blocks(canvas: Canvas, fonts: Fonts, texts: list[str], smallest: float) -> 
     """Each text with its size and its lines: it is made smaller first, and broken where that is not enough."""
     found = []
     for text in texts:
-        size = TEXT_SIZE
-        while canvas.stringWidth(text, fonts.bold, size) > ROOM_MM * mm and size > smallest:
-            size -= 0.5
+        size = _size_within(canvas, fonts.bold, text, ROOM_MM, TEXT_SIZE, smallest)
         found.append((size, _broken(canvas, fonts, text, size)))
     return found
 

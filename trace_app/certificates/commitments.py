@@ -155,29 +155,42 @@ def _must_fit(batch: Batch, issuer: Organisation, quantity: Decimal, whole_for: 
     :raises MoreThanTheLot, MustBeTheWholeLot, HasOne:
     """
     unit = UNITS.get(batch.unit, batch.unit)
-    there, issued = _amounts(batch, issuer.id)
-    left = max(there - issued, Decimal(0))
-    if whole_for is not None and (other := _one_in_force(batch, issuer.id)) is not None:
-        raise HasOne(number=other.number, subject=whole_for)
+    there, given_out = _amount_of(batch, issuer.id), _given_out(batch, issuer.id)
+    left = given_out.left_of(there)
+    if whole_for is not None and given_out.of_the_whole is not None:
+        raise HasOne(number=given_out.of_the_whole.number, subject=whole_for)
     if quantity > left:
-        raise MoreThanTheLot(
-            quantity=plain_decimal(there), issued=plain_decimal(issued), left=plain_decimal(left), unit=unit
-        )
+        issued = plain_decimal(given_out.quantity)
+        raise MoreThanTheLot(quantity=plain_decimal(there), issued=issued, left=plain_decimal(left), unit=unit)
     if whole_for is not None and quantity != left:
         raise MustBeTheWholeLot(subject=whole_for, left=plain_decimal(left), unit=unit)
 
 
-def _amounts(batch: Batch, issuer_id: int) -> tuple[Decimal, Decimal]:
-    """How much of a lot someone has made or been sent, and for how much of it certificates of theirs are in force."""
-    there = batch.quantity if issuer_id == batch.producer_id else balance_of(batch, issuer_id).came
-    issued = (row.quantity for row in commitments_of(batch, issuer_id) if row.withdrawn_at is None)
-    return there, sum(issued, Decimal(0))
+def _amount_of(batch: Batch, issuer_id: int) -> Decimal:
+    """How much of a lot someone has made or been sent."""
+    return batch.quantity if issuer_id == batch.producer_id else balance_of(batch, issuer_id).came
 
 
-def _one_in_force(batch: Batch, issuer_id: int) -> CommitmentCertificate | None:
-    """The certificate of the whole lot that is in force."""
-    rows = commitments_of(batch, issuer_id)
-    return next((row for row in rows if row.per_batch and row.withdrawn_at is None), None)
+@dataclass(frozen=True, slots=True)
+class _GivenOut:
+    """The certificates of a lot that someone has given out and that are in force.
+
+    :ivar quantity: what they are for, in the lot's unit.
+    :ivar of_the_whole: the one that is by production batch.
+    """
+
+    quantity: Decimal
+    of_the_whole: CommitmentCertificate | None
+
+    def left_of(self, there: Decimal) -> Decimal:
+        return max(there - self.quantity, Decimal(0))
+
+
+def _given_out(batch: Batch, issuer_id: int) -> _GivenOut:
+    rows = [row for row in commitments_of(batch, issuer_id) if row.withdrawn_at is None]
+    return _GivenOut(
+        sum((row.quantity for row in rows), Decimal(0)), next((row for row in rows if row.per_batch), None)
+    )
 
 
 def _must_be_tested(batch: Batch, sample: Sample, bases: list[str]) -> None:
@@ -213,11 +226,11 @@ def offer_for(issuer: Organisation, batch: Batch) -> CommitmentOffer:
     day, subject = today(), subject_of(issuer, batch)
     sample = find_sample(day, subject)
     per_batch = sample is not None and subject in sample.per_batch
-    there, issued = _amounts(batch, issuer.id)
-    in_force = _one_in_force(batch, issuer.id) if per_batch else None
+    given_out = _given_out(batch, issuer.id)
+    in_force = given_out.of_the_whole if per_batch else None
     wanting = subject is CommitmentSubject.BUYER and not keeps_one(batch, issuer.id)
     to_collect = shipment_with(batch, issuer.id) if wanting else None
-    left = max(there - issued, Decimal(0))
+    left = given_out.left_of(_amount_of(batch, issuer.id))
     return CommitmentOffer(day, sample, SUBJECT_NAMES[subject], per_batch, left, in_force, to_collect)
 
 

@@ -70,6 +70,11 @@ def _judge(clip_id: int, work: Work) -> None:
                 ClipPart.upload_id.in_(sa.select(ClipUpload.id).where(ClipUpload.clip_id == clip_id))
             )
         )
+    drop(keys)
+
+
+def drop(keys: list[str]) -> None:
+    """Delete parts that no row names any more."""
     for key in keys:
         media_store().delete(key)
 

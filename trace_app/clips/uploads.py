@@ -21,7 +21,7 @@ from trace_app.accounts.models import Organisation, User
 from trace_app.batches import service as batches
 from trace_app.catalogue.models import Site
 from trace_app.clips.at_work import clear_away
-from trace_app.clips.judging import QUEUE, judge_clip, work_folder
+from trace_app.clips.judging import QUEUE, drop, judge_clip, work_folder
 from trace_app.clips.models import ClipPart, ClipUpload
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
@@ -298,12 +298,6 @@ def _let_go(upload: ClipUpload) -> list[str]:
     db.session.execute(sa.delete(ClipPart).filter_by(upload_id=upload.id))
     db.session.execute(sa.delete(ClipUpload).filter_by(id=upload.id))
     return keys
-
-
-def drop(keys: list[str]) -> None:
-    """Delete parts that no row names any more."""
-    for key in keys:
-        media_store().delete(key)
 
 
 @jobs.every_minute

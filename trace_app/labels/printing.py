@@ -7,7 +7,6 @@ given twice or left out.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import tempfile
 import time
@@ -20,7 +19,7 @@ import structlog
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import contains_eager
 
-from media_store import MediaNotFound, StoreUnavailable
+from media_store import StoreUnavailable
 from qr.art import LabelArt
 from qr.check import CannotBeRead, check_file
 from qr.codes import CODE_LENGTH, CodeBook
@@ -64,7 +63,7 @@ from trace_app.labels.service import (
     run_for,
     symbol_prefix,
 )
-from trace_app.media.service import media_store
+from trace_app.media.service import media_store, must_have_a_store
 
 EXTENSIONS = {"pdf": "pdf", "zpl": "zpl", "tspl": "prn", "csv": "csv"}
 THERMAL_VOLUME = 20_000
@@ -350,20 +349,12 @@ def _write_volumes(job_id: int, worker: str) -> None:
             _write_volume(job_id, worker, number, done, labels, art, format_name)
 
 
-def _must_have_a_store() -> None:
-    """A file that could not be put down would be made in vain.
-
-    :raises StoreUnavailable:
-    """
-    with contextlib.suppress(MediaNotFound):
-        media_store().size("labels/none")
-
-
 def _write_volume(
     job_id: int, worker: str, number: int, before: int, labels: Labels, art: LabelArt, format_name: str
 ) -> None:
     signs = _SignOfLife(job_id, worker, before)
-    _must_have_a_store()
+    # A file that could not be put down would be made in vain.
+    must_have_a_store()
     key = f"labels/{job_id}-{number}-{secrets.token_hex(8)}.{EXTENSIONS[format_name]}"
     with tempfile.TemporaryFile() as file:
         out = cast(BinaryIO, file)

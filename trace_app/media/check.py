@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from media_store import MediaNotFound, MediaStore
 from trace_app.extensions import db
@@ -61,10 +61,16 @@ def _state_of(store: MediaStore, key: str, sha256: str | None) -> FileState:
     try:
         if sha256 is None:
             return FileState.WHOLE if store.size(key) else FileState.ALTERED
-        found = hashlib.sha256()
         with store.open(key) as file:
-            while piece := file.read(PIECE):
-                found.update(piece)
+            found = sha256_of(file)
     except MediaNotFound:
         return FileState.MISSING
-    return FileState.WHOLE if found.hexdigest() == sha256 else FileState.ALTERED
+    return FileState.WHOLE if found == sha256 else FileState.ALTERED
+
+
+def sha256_of(content: BinaryIO) -> str:
+    """The SHA-256 of a content of any length, in hexadecimal digits."""
+    found = hashlib.sha256()
+    while piece := content.read(PIECE):
+        found.update(piece)
+    return found.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import secrets
@@ -13,7 +14,7 @@ from flask import current_app
 from flask_babel import lazy_gettext as _
 
 from config import Settings
-from media_store import BoundedStore, LocalStore, MediaStore
+from media_store import BoundedStore, LocalStore, MediaNotFound, MediaStore
 from media_store.confined import NoTurn, TookTooMuch
 from media_store.pdfs import UnreadablePdf, pages_of
 from media_store.photos import CONTENT_TYPE, CleanedPhoto, NotAPhoto, PhotoTooLarge, photo_from
@@ -56,6 +57,15 @@ def open_store(settings: Settings) -> MediaStore:
         secret_key=settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None,
     )
     return BoundedStore(bucket)
+
+
+def must_have_a_store() -> None:
+    """See whether the store answers at all; it need not have anything.
+
+    :raises StoreUnavailable:
+    """
+    with contextlib.suppress(MediaNotFound):
+        media_store().size("probe/none")
 
 
 def media_store() -> MediaStore:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,12 +14,11 @@ import sqlalchemy as sa
 import structlog
 from flask import Flask, current_app
 
-from media_store import MediaNotFound
 from trace_app.db.base import utc_now
 from trace_app.deadlines import TooLate, within
 from trace_app.extensions import db, jobs
 from trace_app.labels.models import PrintJob, PrintStatus
-from trace_app.media.service import media_store
+from trace_app.media.service import must_have_a_store
 from trace_app.messages.models import Delivery, DeliveryStatus
 from trace_app.release.service import lots_due
 
@@ -77,12 +75,7 @@ def _queue() -> None:
     jobs.waiting(jobs.names()[0])
 
 
-def _store() -> None:
-    with contextlib.suppress(MediaNotFound):
-        media_store().size("probe/none")
-
-
-PARTS: dict[str, Callable[[], None]] = {"database": _database, "queue": _queue, "store": _store}
+PARTS: dict[str, Callable[[], None]] = {"database": _database, "queue": _queue, "store": must_have_a_store}
 
 
 def init_app(app: Flask) -> None:
