@@ -113,6 +113,10 @@ class Settings(BaseSettings):
     """Networks from which ``/metrics`` may be read, as a JSON list; this machine alone where not given."""
     metrics_token: SecretStr | None = None
     """Who brings it (``Authorization: Bearer …``) reads ``/metrics`` from anywhere."""
+    camera_allow: list[str] = []
+    """Private networks in which cameras may be, as a JSON list such as ["10.20.0.0/16"]; none where not given."""
+    camera_quota_mb: int = Field(default=2000, ge=100)
+    """Megabytes of pictures that one camera may keep; from 85 % on the oldest go that belong to no lot."""
     log_format: Literal["console", "json"] = "console"
     bind: str = "127.0.0.1:8000"
     web_workers: int = Field(default=2, ge=1)
@@ -157,7 +161,7 @@ class Settings(BaseSettings):
             raise ValueError("must have no ? and no #: addresses on labels begin with it, as https://t.example.cn")
         return url
 
-    @field_validator("metrics_allow")
+    @field_validator("metrics_allow", "camera_allow")
     @classmethod
     def _networks(cls, names: list[str]) -> list[str]:
         for name in names:
@@ -243,6 +247,10 @@ class Settings(BaseSettings):
     @cached_property
     def metrics_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         return [ipaddress.ip_network(name) for name in self.metrics_allow]
+
+    @cached_property
+    def camera_networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        return [ipaddress.ip_network(name) for name in self.camera_allow]
 
     @cached_property
     def signing_key(self) -> str:

@@ -48,7 +48,13 @@ class NoTurn(RuntimeError):
     """So many files wait to be decoded that this one had no turn in time."""
 
 
-def confined(decode: Callable[P, R], *, memory_mb: int = MEMORY_MB, seconds: int = SECONDS) -> Callable[P, R]:
+def confined(
+    decode: Callable[P, R],
+    *,
+    memory_mb: int = MEMORY_MB,
+    seconds: int = SECONDS,
+    turns: threading.BoundedSemaphore = _turns,
+) -> Callable[P, R]:
     """The same function, run in a process of its own each time.
 
     Its arguments, its value and what it raises are pickled. Its module should load little. The process stands in an
@@ -57,11 +63,12 @@ def confined(decode: Callable[P, R], *, memory_mb: int = MEMORY_MB, seconds: int
     :param decode: a function that stands in a module.
     :param memory_mb: what it may take, beside its modules.
     :param seconds: of processor time, and of the clock.
+    :param turns: of what waits on others more than it decodes, so that nobody's files wait for it.
     """
 
     def run(*arguments: P.args, **named: P.kwargs) -> R:
         task = pickle.dumps((decode, arguments, named, memory_mb, seconds))
-        if not _turns.acquire(timeout=PATIENCE_S):
+        if not turns.acquire(timeout=PATIENCE_S):
             raise NoTurn
         try:
             with tempfile.TemporaryDirectory(prefix="confined-") as nothing:
@@ -77,7 +84,7 @@ def confined(decode: Callable[P, R], *, memory_mb: int = MEMORY_MB, seconds: int
         except subprocess.TimeoutExpired as error:
             raise TookTooMuch(f"not decoded after {seconds} s") from error
         finally:
-            _turns.release()
+            turns.release()
         if done.returncode:
             raise TookTooMuch(f"the decoder ended with {done.returncode}")
         raised, value = pickle.loads(done.stdout)  # noqa: S301 - written by the process that was just begun

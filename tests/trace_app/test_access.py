@@ -86,11 +86,13 @@ SORTS: dict[str, Callable[[str, Owned], bool]] = {
     **dict.fromkeys(("number", "suggestion_id"), _watched),
     "report_id": _seen,
     "clip": _seen,
+    "camera_id": _seen,
     "upload": _own,
     "order_id": _laboratorys,
 }
 """Who reaches a thing of each sort, by the first name in a route that stands for one."""
 OTHERWISE: dict[str, Callable[[str, Owned], bool]] = {
+    "GET /sites/<site_id>/cameras": _seen,
     "GET /inputs/<product_id>": _anyones,
     "POST /inputs/<product_id>": _citys,
     "POST /inputs/<product_id>/uses": _citys,
@@ -116,6 +118,13 @@ NEEDS_MORE = {
     "GET /api/v1/print-jobs/<job_id>/files/<volume>",
 }
 """Routes whose owner is told of something else that is not there: only refusals are looked at."""
+CAMERA = {
+    "name": "东头",
+    "source": "snapshot",
+    "address": "https://camera.invalid/now.jpg",
+    "every_minutes": "10",
+    "active": "y",
+}
 SENT: dict[str, dict[str, Any]] = {
     "POST /batches/<batch_id>/lose": {"kind": "lost", "quantity": "1", "reason": "干耗", "happened_on": "2026-01-05"},
     "POST /inputs/<product_id>": PRODUCT,
@@ -172,6 +181,9 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
         "valid_until": "2030-01-01",
     }
     assert client.post("/certificates", data=certificate).status_code == 302
+    with world.app.app_context():
+        site = db.session.execute(sa.text("SELECT site_id FROM batches WHERE id = :lot"), {"lot": lot}).scalar_one()
+    camera = client.post(f"/sites/{site}/cameras", data=CAMERA).location.rsplit("/", 1)[1]
     recalled = world.released(actor, division=division)
     recall = world.recall(actors[place], recalled)
     blocked = world.batch(actor, division=division)
@@ -225,6 +237,7 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
             **_rows(lot, actor),
         }
     values |= {"shipment_id": shipped.location.rsplit("/", 1)[1], "stock_id": stock, "number": recall}
+    values |= {"camera_id": camera}
     values |= {"code": world.code(case), "user_id": _colleague(world, actor, actors["city_admin"], number)}
     return Owned(place, owner, {name: str(value) for name, value in values.items()})
 

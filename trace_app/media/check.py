@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from media_store import MediaNotFound, MediaStore
 from trace_app.extensions import db
-from trace_app.media.models import Clip, Document, Photo
+from trace_app.media.models import CameraPicture, Clip, Document, Photo
 from trace_app.media.service import media_store
 
 ROWS = 500
@@ -31,7 +31,7 @@ class CheckedFile(NamedTuple):
 
 
 def checked_files() -> Iterator[CheckedFile]:
-    """Read all photos, documents and clips and compare them with the hashes that were taken of them on receipt.
+    """Read all photos, documents, clips and pictures of cameras and compare them with the hashes that were taken of them on receipt.
 
     Of a thumbnail or poster, which is made of its photo or clip, it is only told whether it is there.
 
@@ -43,8 +43,8 @@ def checked_files() -> Iterator[CheckedFile]:
 
 
 def files_kept() -> Iterator[tuple[str, str | None]]:
-    """The keys of all photos, documents and clips, with their hashes where they have any."""
-    for model in (Photo, Document, Clip):
+    """The keys of all photos, documents, clips and pictures of cameras, with their hashes where they have any."""
+    for model in (Photo, Document, Clip, CameraPicture):
         last = 0
         while rows := list(db.session.scalars(db.select(model).where(model.id > last).order_by(model.id).limit(ROWS))):
             last = rows[-1].id
@@ -53,6 +53,7 @@ def files_kept() -> Iterator[tuple[str, str | None]]:
             files: list[tuple[str, str | None]] = [(row.key, row.sha256) for row in rows]
             files += [(row.thumbnail_key, None) for row in rows if isinstance(row, Photo)]
             files += [(key, None) for row in rows if isinstance(row, Clip) for key in (row.poster_key, row.sheet_key)]
+            files += [(row.strip_key, None) for row in rows if isinstance(row, CameraPicture)]
             db.session.rollback()
             yield from files
 

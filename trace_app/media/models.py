@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import builtins
 import enum
-from datetime import datetime
+from datetime import date, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -98,6 +99,54 @@ class Clip(Model):
     @property
     def hidden_boxes(self) -> tuple[Hidden, ...]:
         return tuple(Hidden(*map(int, box.split(":"))) for box in (self.hidden or "").split())
+
+
+class CameraPicture(Model):
+    """One picture of a camera at a site. Those of a day go when it is over, but for one."""
+
+    __tablename__ = "camera_pictures"
+    __table_args__ = (
+        sa.CheckConstraint("width > 0 AND height > 0 AND bytes > 0", "size"),
+        sa.UniqueConstraint("camera_id", "taken_at"),
+        sa.Index("ix_camera_pictures_camera_id_day", "camera_id", "day"),
+        sa.Index(
+            "uq_camera_pictures_of_day",
+            "camera_id",
+            "day",
+            unique=True,
+            sqlite_where=sa.text("is_of_day"),
+            postgresql_where=sa.text("is_of_day"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    camera_id: Mapped[int] = mapped_column(sa.ForeignKey("cameras.id"))
+    name: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    """Random: the picture's part in its web address and its keys in the store."""
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    day: Mapped[date]
+    """The day of ``taken_at`` where the camera is."""
+    is_of_day: Mapped[bool] = mapped_column(default=False)
+    """Whether it is the one that stays of its day."""
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    bytes: Mapped[int]
+    """Of the picture and the small one together."""
+    width: Mapped[int]
+    height: Mapped[int]
+    brightness: Mapped[float]
+    contrast: Mapped[float]
+    sharpness: Mapped[float]
+    one_colour: Mapped[float]
+    grey: Mapped[builtins.bytes] = mapped_column(sa.LargeBinary(2304), deferred=True)
+    """What later pictures are compared with."""
+
+    @property
+    def key(self) -> str:
+        return f"cameras/{self.name[:2]}/{self.name}.webp"
+
+    @property
+    def strip_key(self) -> str:
+        return f"cameras/{self.name[:2]}/{self.name}-strip.webp"
 
 
 class Document(Model):

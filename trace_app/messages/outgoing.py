@@ -6,7 +6,9 @@ import ipaddress
 import socket
 import ssl
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
@@ -43,22 +45,68 @@ class WillNotTake(RuntimeError):
     """The host answered that it does not take this: another try would not help."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer, whatever its status is."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 def post(url: str, body: bytes, headers: dict[str, str], *, private_hosts: frozenset[str] = frozenset()) -> None:
     """POST to a public https address; a 2xx answer is a success.
-
-    The name is looked up once and the connection made to the address that was checked, so that it can't lead
-    elsewhere the next time it is asked. Redirects are not followed.
 
     :param private_hosts: hosts that may be reached over plain http and on private addresses.
     :raises NotAllowed, NoAnswer, WillNotTake:
     """
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    trusted = host in private_hosts
+    trusted = parts.hostname in private_hosts
     if parts.scheme != "https" and not (trusted and parts.scheme == "http"):
         raise NotAllowed(url)
+    reached = (lambda _address: True) if trusted else is_public
+    answer = _exchange("POST", url, reached, headers=headers, body=body, most_bytes=ANSWER_BYTES)
+    if 400 <= answer.status < 500 and answer.status not in _PASSING:
+        raise WillNotTake(f"HTTP {answer.status}")
+    if not 200 <= answer.status < 300:
+        raise NoAnswer(f"HTTP {answer.status}")
+
+
+def fetch(
+    url: str, *, may_reach: Callable[[str], bool], most_bytes: int, headers: Mapping[str, str] | None = None
+) -> Fetched:
+    """GET an http or https address.
+
+    :param may_reach: whether an IP address may be asked; `is_public`, or wider.
+    :raises NotAllowed: too where the address is none of http or https.
+    :raises NoAnswer: too for an answer that is longer than ``most_bytes``.
+    """
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise NotAllowed(url)
+    answer = _exchange("GET", url, may_reach, headers=headers or {}, body=None, most_bytes=most_bytes + 1)
+    if len(answer.body) > most_bytes:
+        raise NoAnswer("the answer is too long")
+    return answer
+
+
+def _exchange(
+    method: str,
+    url: str,
+    may_reach: Callable[[str], bool],
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    most_bytes: int,
+) -> Fetched:
+    """Ask, and read so much of the answer.
+
+    The name is looked up once and the connection made to the address that was checked, so that it can't lead
+    elsewhere the next time it is asked. Redirects are not followed.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = _address(host, port, trusted)
+    address = checked_address(host, port, may_reach)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection: HTTPConnection
     if parts.scheme == "https":
@@ -76,19 +124,15 @@ def post(url: str, body: bytes, headers: dict[str, str], *, private_hosts: froze
     over.daemon = True
     over.start()
     try:
-        connection.request("POST", path, body=body, headers={**headers, "Host": parts.netloc}, preload_content=False)
+        named = {**headers, "Host": parts.netloc.rpartition("@")[2]}
+        connection.request(method, path, body=body, headers=named, preload_content=False)
         answer = connection.getresponse()
-        answer.read(ANSWER_BYTES)
-        status = answer.status
+        return Fetched(answer.status, answer.headers, answer.read(most_bytes))
     except (HTTPError, HTTPException, OSError) as error:
         raise NoAnswer(str(error)[:200] or type(error).__name__) from error
     finally:
         over.cancel()
         connection.close()
-    if 400 <= status < 500 and status not in _PASSING:
-        raise WillNotTake(f"HTTP {status}")
-    if not 200 <= status < 300:
-        raise NoAnswer(f"HTTP {status}")
 
 
 def _break_off(connection: HTTPConnection) -> None:
@@ -107,13 +151,18 @@ def leads_to_public(host: str) -> bool | None:
     return all(is_public(str(entry[4][0])) for entry in found)
 
 
-def _address(host: str, port: int, trusted: bool) -> str:
+def checked_address(host: str, port: int, may_reach: Callable[[str], bool]) -> str:
+    """One of the IP addresses behind a name.
+
+    :raises NotAllowed: where one of them may not be reached.
+    :raises NoAnswer: where the name has none.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise NoAnswer(f"{host}: {error}") from error
     addresses = [str(entry[4][0]) for entry in found]
-    if not trusted and not all(is_public(address) for address in addresses):
+    if not all(may_reach(address) for address in addresses):
         raise NotAllowed(host)
     return addresses[0]
 

@@ -14,6 +14,8 @@ from sqlalchemy.orm import joinedload
 
 from trace_app.accounts.models import Division
 from trace_app.batches.models import Batch, BatchState
+from trace_app.cameras.models import Camera
+from trace_app.cameras.service import strip_of
 from trace_app.catalogue.models import Product, ProductKind
 from trace_app.certificates.commitments import commitments_shown
 from trace_app.certificates.models import Certificate, CommitmentCertificate
@@ -30,7 +32,7 @@ from trace_app.forms import plain_decimal
 from trace_app.laboratory.models import TestReport, Verdict
 from trace_app.laboratory.reports import tests_of
 from trace_app.language import language, named
-from trace_app.media.models import Photo
+from trace_app.media.models import CameraPicture, Photo
 from trace_app.recalls.models import Recall, RecallMember, RecallStatus
 from trace_app.recalls.published import hold_on, recalls_of
 from trace_app.records.intervals import Interval, harvest_days, intervals
@@ -74,6 +76,8 @@ class Trace:
     sources: list[LotLink]
     sent: list[Sending]
     """Where the lot was sent to, the latest first."""
+    strip: list[CameraPicture]
+    """Its season at its site, from the first day to the last."""
 
     @cached_property
     def state(self) -> BatchState:
@@ -231,6 +235,7 @@ def trace_of_batch(batch_id: int) -> Trace:
         waivers_of(batch) if row.waivers else [],
         sources_shown(batch) if row.sources else [],
         places_sent_to(batch) if row.sent else [],
+        strip_of(batch) if row.strip else [],
     )
 
 
@@ -260,5 +265,6 @@ def _there_is() -> list[sa.Label[bool]]:
         "waivers": sa.exists().where(Finding.batch_id == Batch.id, Waiver.finding_id == Finding.id),
         "sources": sa.exists().where(LotLink.target_id == Batch.id, LotLink.withdrawn_at.is_(None)),
         "sent": sa.exists().where(ShipmentLine.batch_id == Batch.id),
+        "strip": sa.exists().where(Camera.site_id == Batch.site_id, Camera.on_trace_page),
     }
     return [condition.label(name) for name, condition in conditions.items()]

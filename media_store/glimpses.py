@@ -1,0 +1,200 @@
+"""Pictures of cameras: taken from a stream, a piece of one or a photo, made fit to keep, and measured.
+
+Each is opened in a process of its own. What comes over the network comes from the caller: a decoder that follows what a
+stream tells it would ask for addresses that nobody has looked at. Only RTSP is spoken by the decoder itself, with a port
+of this machine behind which the caller stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import threading
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from media_store.confined import confined
+
+if TYPE_CHECKING:
+    import cv2
+    from cv2.typing import MatLike
+
+CONTENT_TYPE = "image/webp"
+MAX_PIXELS = 4096 * 4096
+LONGEST_SIDE = 960
+STRIP_SIDE = 240
+STRIP_BYTES = 6_400
+"""What a picture of a strip may have: twelve of them are on a page before anyone taps."""
+GREY_SIZE = (64, 36)
+"""Width and height of the picture by which later ones are compared."""
+FRAMES = 4
+"""Frames that are read of a stream; the last of them is kept, for the first ones may be damaged."""
+PATIENCE_MS = 5_000
+"""Milliseconds that a camera may take to answer, and as many between two frames."""
+AT_ONCE = 8
+"""How many cameras are looked at by a process at a time: most of the time each is waited for."""
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+class NoPicture(ValueError):
+    """The camera sent nothing that a picture could be had of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """One picture of a camera.
+
+    :ivar data: WebP without metadata, 960 pixels at most.
+    :ivar strip: the same as a small WebP of 6,400 bytes at most.
+    :ivar brightness: mean of the greys, 0 to 255.
+    :ivar contrast: deviation of the greys.
+    :ivar sharpness: variance of the Laplacian at a width of 320 pixels.
+    :ivar one_colour: share of the most frequent colour, of 512.
+    :ivar grey: 64 × 36 bytes, row by row.
+    """
+
+    data: bytes
+    strip: bytes
+    width: int
+    height: int
+    brightness: float
+    contrast: float
+    sharpness: float
+    one_colour: float
+    grey: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def look_at_photo(data: bytes) -> Glimpse:
+    """The picture that a camera sent as JPEG, PNG or WebP.
+
+    :raises NoPicture:
+    """
+    import cv2
+    import numpy as np
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            opened = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
+            opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+            frame = cv2.cvtColor(np.asarray(opened.convert("RGB")), cv2.COLOR_RGB2BGR)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
+        raise NoPicture from error
+    return measured(frame)
+
+
+def look_at_piece(path: str) -> Glimpse:
+    """The last frames of a piece of a stream, in a file that lies alone in its folder.
+
+    :raises NoPicture:
+    """
+    return _last_frame(path, "protocol_whitelist;file|format_whitelist;mpegts,mov", most=0)
+
+
+def look_at_rtsp(address: str) -> Glimpse:
+    """A frame of a stream by RTSP, all of it over one TCP connection.
+
+    :raises NoPicture:
+    """
+    return _last_frame(address, "rtsp_transport;tcp|protocol_whitelist;rtsp,rtp,tcp", most=FRAMES)
+
+
+glimpse_of_photo = confined(look_at_photo, memory_mb=320, seconds=10, turns=_turns)
+"""`look_at_photo` in a process of its own."""
+glimpse_of_piece = confined(look_at_piece, memory_mb=768, seconds=10, turns=_turns)
+"""`look_at_piece` in a process of its own."""
+glimpse_of_rtsp = confined(look_at_rtsp, memory_mb=768, seconds=10, turns=_turns)
+"""`look_at_rtsp` in a process of its own."""
+
+
+def measured(frame: MatLike) -> Glimpse:
+    """A frame made fit to keep, and what is measured of it."""
+    import cv2
+    import numpy as np
+
+    kept = _small(frame, LONGEST_SIDE)
+    small = cv2.resize(kept, (320, max(1, round(kept.shape[0] * 320 / kept.shape[1]))), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    colours = (small >> 5).astype(np.uint16)
+    numbers = (colours[..., 0] << 6) | (colours[..., 1] << 3) | colours[..., 2]
+    return Glimpse(
+        data=_webp(kept, 75),
+        strip=_strip(kept),
+        width=kept.shape[1],
+        height=kept.shape[0],
+        brightness=float(grey.mean()),
+        contrast=float(grey.std()),
+        sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
+        one_colour=float(np.bincount(numbers.ravel(), minlength=512).max() / numbers.size),
+        grey=cv2.resize(grey, GREY_SIZE, interpolation=cv2.INTER_AREA).tobytes(),
+    )
+
+
+def _last_frame(address: str, options: str, most: int) -> Glimpse:
+    os.environ |= {
+        "OPENCV_FFMPEG_CAPTURE_OPTIONS": options,
+        "OPENCV_FFMPEG_THREADS": "1",
+        "OPENCV_LOG_LEVEL": "OFF",
+        "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    }
+    import cv2
+
+    cv2.setNumThreads(1)
+    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, PATIENCE_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, PATIENCE_MS]
+    stream = cv2.VideoCapture(address, cv2.CAP_FFMPEG, timeouts)
+    try:
+        frame = _read(stream, most) if stream.isOpened() else None
+    finally:
+        stream.release()
+    if frame is None or frame.shape[0] * frame.shape[1] > MAX_PIXELS:
+        raise NoPicture
+    return measured(frame)
+
+
+def _read(stream: cv2.VideoCapture, most: int) -> MatLike | None:
+    """The last of some frames, or of all there are."""
+    last, number = None, 0
+    while not most or number < most:
+        read, frame = stream.read()
+        if not read:
+            break
+        last, number = frame, number + 1
+    return last
+
+
+def _small(frame: MatLike, side: int) -> MatLike:
+    import cv2
+
+    height, width = frame.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return frame
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+
+
+def _strip(frame: MatLike) -> bytes:
+    """A frame as good as fits."""
+    data = b""
+    for side, quality in ((STRIP_SIDE, 70), (STRIP_SIDE, 50), (STRIP_SIDE, 30), (180, 30), (120, 20)):
+        data = _webp(_small(frame, side), quality)
+        if len(data) <= STRIP_BYTES:
+            break
+    return data
+
+
+def _webp(picture: MatLike, quality: int) -> bytes:
+    import cv2
+
+    made, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    if not made:
+        raise NoPicture
+    return data.tobytes()
