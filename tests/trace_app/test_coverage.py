@@ -22,6 +22,8 @@ from trace_app.records.forms import form_for
 from trace_app.records.models import Record, RecordType
 from trace_app.release.service import load_lot
 
+pytestmark = pytest.mark.both_databases
+
 BEGIN = date(2025, 1, 1)
 KINDS = ("ginger", "coix")
 

@@ -13,7 +13,6 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import pytest
 from flask import Flask
 
-from tests.conftest import app_for, set_up, settings_for
 from tests.pages import Form, Page
 from tests.world import WITHOUT_TOKEN, Browser, World
 from trace_app.demo import build
@@ -26,15 +25,6 @@ ALIKE = 2
 KNOWN_REFUSALS = {409, 422}
 ROLES = ["nobody", "buyer", "laboratory", "producer", "county", "city", "administrator"]
 SIGN_IN = {"producer": "banqiao", "county": "luoping", "administrator": "qujing", "laboratory": "lab", "buyer": "buyer"}
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    app = app_for(settings_for(tmp_path_factory.mktemp("crawl")))
-    set_up(app)
-    with app.app_context():
-        build.rebuild()
-    return app
 
 
 def _browser(app: Flask, role: str) -> Browser:

@@ -2,7 +2,6 @@ import re
 import secrets
 from collections import Counter
 
-import pytest
 from flask import Flask
 
 from tests.conftest import app_for, set_up, settings_for
@@ -30,15 +29,6 @@ from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of, records_shown
 from trace_app.release.service import check_lot
 from trace_app.scanning.models import ScanItem
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    app = app_for(settings_for(tmp_path_factory.mktemp("demo")))
-    set_up(app)
-    with app.app_context():
-        build.rebuild()
-    return app
 
 
 def _picture(app: Flask) -> list[object]:

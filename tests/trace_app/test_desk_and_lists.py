@@ -7,7 +7,6 @@ import re
 import pytest
 from flask import Flask
 
-from tests.conftest import app_for, set_up, settings_for
 from tests.world import SPRAYED, World
 from trace_app.accounts.models import Organisation
 from trace_app.demo import build
@@ -15,15 +14,6 @@ from trace_app.extensions import db
 
 COUNT = re.compile(r"<b[^>]*>(\d+)</b>\s*<small>(?:<a[^>]*href=\"([^\"]+)\"[^>]*>)?([^<]+)")
 ROW = re.compile(r'<a href="/findings/\d+">')
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    app = app_for(settings_for(tmp_path_factory.mktemp("desk")))
-    set_up(app)
-    with app.app_context():
-        build.rebuild()
-    return app
 
 
 def _signed_in(app: Flask, username: str):

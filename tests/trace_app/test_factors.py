@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from passlib.totp import TOTP
 
-from tests.conftest import app_for, empty, set_up, settings_for
+from tests.conftest import app_for, let_go_of, set_up, settings_for
 from tests.trace_app.test_slips import OWN, own_password, slip_in
 from tests.world import PASSWORD, Actor, World, at_once
 from trace_app.accounts.models import AuditEvent, User, UserSession
@@ -309,8 +309,7 @@ class TestRequired:
         app = app_for(settings_for(tmp_path, second_factor_required=True))
         set_up(app)
         yield World(app)
-        with app.app_context():
-            empty()
+        let_go_of(app)
 
     def test_an_officer_has_a_day_and_then_sets_one_up_first(self, strict: World) -> None:
         officer = strict.regulator()

@@ -34,6 +34,8 @@ from trace_app.recall_tasks import service as tasks
 from trace_app.recalls import service as recalls
 from trace_app.recalls.models import Recall
 
+pytestmark = pytest.mark.both_databases
+
 
 def _facts(world: World, lot: int, **changed: str) -> dict[str, str]:
     """What the forms of a lot are filled in with."""

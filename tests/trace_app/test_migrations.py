@@ -17,6 +17,8 @@ from trace_app.db.base import is_of_the_models
 from trace_app.extensions import db
 from trace_app.findings.models import Waiver
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def bare(request: pytest.FixtureRequest, tmp_path) -> Flask:

@@ -18,6 +18,8 @@ from trace_app.labels.keys import code_book
 from trace_app.labels.models import LabelLevel, LabelRun
 from trace_app.recalls.models import Recall
 
+pytestmark = pytest.mark.both_databases
+
 ORDER = {"count": "24", "level": "item", "stock": "a4-3x8", "format": "csv", "per_volume": ""}
 KEY = bytes(range(32))
 BEFORE = {

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from tests.conftest import app_for, empty, set_up, settings_for
+from tests.conftest import app_for, let_go_of, set_up, settings_for
 from tests.trace_app.test_delivery import Mailbox, mailbox
 from tests.world import PASSWORD, Actor, World, at_once
 from trace_app.accounts.models import AuditEvent, PasswordSlip, User
@@ -244,8 +244,7 @@ class TestForgotten:
         app = app_for(settings_for(tmp_path, smtp_host="127.0.0.1", smtp_port=mailbox[1], smtp_tls=False))
         set_up(app)
         yield World(app)
-        with app.app_context():
-            empty()
+        let_go_of(app)
 
     def test_an_owner_is_sent_a_link_and_all_names_are_answered_alike(
         self,
@@ -321,5 +320,4 @@ class TestForgotten:
         assert "已同时寄往" not in made.text
         # The paper is as good as the letter.
         own_password(world, slip_in(made))
-        with app.app_context():
-            empty()
+        let_go_of(app)

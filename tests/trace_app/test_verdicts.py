@@ -7,6 +7,8 @@ from trace_app.laboratory.models import Verdict
 from trace_app.laboratory.verdicts import MeasuredResult, NotAResult, limit_for, read_result, verdict, verdict_of_all
 from trace_app.reference.models import Limit
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.parametrize(
     ("text", "detected", "value"),
