@@ -44,6 +44,7 @@ bench: .venv/.node ## Measure, against peers in the same run
 	$(BIN)/python benchmarks/records.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/clips.py
+	$(BIN)/python benchmarks/cameras.py
 	$(BIN)/python benchmarks/scan.py
 
 lock: ## Pin the dependencies anew, with hashes (needs uv)

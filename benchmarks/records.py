@@ -73,11 +73,15 @@ SPRAY = {
 }
 
 
-def application(folder: Path, url: str) -> Flask:
-    """The application on a fresh database with a producer and a lot of ginger."""
+def application(folder: Path, url: str, **values: Any) -> Flask:
+    """The application on a fresh database with a producer and a lot of ginger.
+
+    :param values: further settings.
+    """
     import flask_migrate
 
-    settings = Settings(_env_file=None, data_dir=folder, database_url=url, secret_key="for measurements alone")
+    key = "for measurements alone"
+    settings = Settings(_env_file=None, data_dir=folder, database_url=url, secret_key=key, **values)
     app = create_app(settings, JOBS_IMMEDIATE=True)
     with app.app_context():
         flask_migrate.upgrade()

@@ -1,8 +1,8 @@
 """Pictures of cameras: taken from a stream, a piece of one or a photo, made fit to keep, and measured.
 
-Each is opened in a process of its own. What comes over the network comes from the caller: a decoder that follows what a
-stream tells it would ask for addresses that nobody has looked at. Only RTSP is spoken by the decoder itself, with a port
-of this machine behind which the caller stands.
+Each is opened in a process of its own. What comes over the network comes from the caller: a decoder that follows what
+a stream tells it would ask for addresses that nobody has looked at. Only RTSP is spoken by the decoder itself, with a
+port of this machine behind which the caller stands.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ STRIP_BYTES = 6_400
 """What a picture of a strip may have: twelve of them are on a page before anyone taps."""
 GREY_SIZE = (64, 36)
 """Width and height of the picture by which later ones are compared."""
+ALIKE = 16
+"""By how much of 256 each part of a colour may differ from one that it is like."""
 FRAMES = 4
 """Frames that are read of a stream; the last of them is kept, for the first ones may be damaged."""
 PATIENCE_MS = 5_000
@@ -51,7 +53,7 @@ class Glimpse:
     :ivar brightness: mean of the greys, 0 to 255.
     :ivar contrast: deviation of the greys.
     :ivar sharpness: variance of the Laplacian at a width of 320 pixels.
-    :ivar one_colour: share of the most frequent colour, of 512.
+    :ivar one_colour: share of what is like the middle of all colours.
     :ivar grey: 64 × 36 bytes, row by row.
     """
 
@@ -115,26 +117,49 @@ glimpse_of_rtsp = confined(look_at_rtsp, memory_mb=768, seconds=10, turns=_turns
 """`look_at_rtsp` in a process of its own."""
 
 
-def measured(frame: MatLike) -> Glimpse:
-    """A frame made fit to keep, and what is measured of it."""
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is measured of a picture; see `Glimpse`."""
+
+    brightness: float
+    contrast: float
+    sharpness: float
+    one_colour: float
+    grey: bytes
+
+
+def measures_of(frame: MatLike) -> Measures:
+    """What is measured of a frame."""
     import cv2
     import numpy as np
 
-    kept = _small(frame, LONGEST_SIDE)
-    small = cv2.resize(kept, (320, max(1, round(kept.shape[0] * 320 / kept.shape[1]))), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(frame, (320, max(1, round(frame.shape[0] * 320 / frame.shape[1]))), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    colours = (small >> 5).astype(np.uint16)
-    numbers = (colours[..., 0] << 6) | (colours[..., 1] << 3) | colours[..., 2]
+    middle = np.median(small.reshape(-1, 3)[::7], axis=0)
+    alike = (np.abs(small.astype(np.int16) - middle) <= ALIKE).all(axis=2)
+    return Measures(
+        brightness=float(grey.mean()),
+        contrast=float(grey.std()),
+        sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
+        one_colour=float(alike.mean()),
+        grey=cv2.resize(grey, GREY_SIZE, interpolation=cv2.INTER_AREA).tobytes(),
+    )
+
+
+def measured(frame: MatLike) -> Glimpse:
+    """A frame made fit to keep, and what is measured of it."""
+    kept = _small(frame, LONGEST_SIDE)
+    found = measures_of(kept)
     return Glimpse(
         data=_webp(kept, 75),
         strip=_strip(kept),
         width=kept.shape[1],
         height=kept.shape[0],
-        brightness=float(grey.mean()),
-        contrast=float(grey.std()),
-        sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
-        one_colour=float(np.bincount(numbers.ravel(), minlength=512).max() / numbers.size),
-        grey=cv2.resize(grey, GREY_SIZE, interpolation=cv2.INTER_AREA).tobytes(),
+        brightness=found.brightness,
+        contrast=found.contrast,
+        sharpness=found.sharpness,
+        one_colour=found.one_colour,
+        grey=found.grey,
     )
 
 

@@ -148,4 +148,3 @@ def _rtsp(address: str) -> Glimpse:
             if not relay.answered:
                 raise NothingSeen(CameraFailure.NO_ANSWER) from error
             raise
-

@@ -1,4 +1,4 @@
-"""Rounds: all cameras that are due are looked through, many at a time, so that those which are dead keep nobody waiting."""
+"""Rounds: all cameras that are due are looked through, many at a time, so that dead ones keep nobody waiting."""
 
 from __future__ import annotations
 
@@ -161,8 +161,8 @@ def _end(alarm: CameraAlarm, until: datetime) -> None:
     tell(alarm.camera.site.producer, message_of_end(alarm, until))
 
 
-def _measures(picture: CameraPicture) -> watching.Measures:
-    return watching.Measures(
+def _measures(picture: CameraPicture) -> watching.Watched:
+    return watching.Watched(
         picture.taken_at,
         picture.brightness,
         picture.contrast,

@@ -297,5 +297,3 @@ def open_alarms(camera: Camera) -> list[CameraAlarm]:
 def is_live(camera: Camera) -> bool:
     """Whether the latest picture is so new that it shows how things are."""
     return camera.seen_at is not None and utc_now() - camera.seen_at < timedelta(minutes=2 * camera.every_minutes + 2)
-
-

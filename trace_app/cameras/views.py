@@ -14,6 +14,7 @@ from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow,
 from trace_app.accounts.models import RoleName
 from trace_app.cameras import rounds, service
 from trace_app.cameras.forms import CameraForm
+from trace_app.cameras.models import Camera
 from trace_app.cameras.texts import FAILURES, SOURCES, TROUBLES
 from trace_app.catalogue.service import site_for
 from trace_app.clock import today
@@ -153,6 +154,6 @@ def _file(name: str, *, small: bool) -> Response:
     return answer
 
 
-def _latest(camera: service.Camera) -> CameraPicture | None:
+def _latest(camera: Camera) -> CameraPicture | None:
     found = service.latest_pictures(camera, 1)
     return found[0] if found else None

@@ -22,14 +22,16 @@ BLACK = 12.0
 """The brightness below which a picture is black."""
 ONE_COLOUR = 0.75
 """The share of one colour from which something stands in front of the lens."""
-FOG = 110.0
-"""The brightness from which it may be fog."""
+FOG, FOG_CONTRAST = 110.0, 4.5
+"""The brightness and the contrast from which it may be fog: a cloth is the same all over."""
 DULL = 0.25
 """The part of its usual sharpness below which a picture is blurred."""
 SHIFT = 0.08
 """The part of the width by which a picture has moved when its camera has."""
-RESPONSE = 0.12
+RESPONSE = 0.08
 """How sure the comparison of two pictures has to be."""
+PLAIN = 6.0
+"""The contrast below which there is too little to see to compare it."""
 USUAL = 3
 """Days of which the picture is known before a camera is said to be blurred or moved."""
 MISSES = 3
@@ -48,7 +50,7 @@ MOST_PICTURES = FOG_PICTURES + 2
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class Watched:
     """What is known of one picture; see `media_store.glimpses.Glimpse`."""
 
     taken_at: datetime
@@ -59,7 +61,7 @@ class Measures:
     grey: bytes
 
 
-def first_seen(latest: Sequence[Measures], usual: Sequence[Measures]) -> dict[CameraTrouble, datetime]:
+def first_seen(latest: Sequence[Watched], usual: Sequence[Watched]) -> dict[CameraTrouble, datetime]:
     """The troubles that the latest pictures show, each with the moment of the first picture of the row that shows it.
 
     :param latest: of one camera, oldest first.
@@ -73,7 +75,11 @@ def first_seen(latest: Sequence[Measures], usual: Sequence[Measures]) -> dict[Ca
         if trouble is CameraTrouble.FROZEN and row:
             row = _frozen_row(by_day)
         enough = FIRST_PICTURES[trouble]
-        if trouble is CameraTrouble.COVERED and row and all(one.brightness > FOG for one in row):
+        if (
+            trouble is CameraTrouble.COVERED
+            and row
+            and all(one.brightness > FOG and one.contrast > FOG_CONTRAST for one in row)
+        ):
             enough = FOG_PICTURES
         if len(row) >= enough:
             found[trouble] = row[0].taken_at
@@ -84,17 +90,17 @@ def first_seen(latest: Sequence[Measures], usual: Sequence[Measures]) -> dict[Ca
     return found
 
 
-def still_shown(latest: Sequence[Measures], usual: Sequence[Measures], trouble: CameraTrouble) -> bool:
+def still_shown(latest: Sequence[Watched], usual: Sequence[Watched], trouble: CameraTrouble) -> bool:
     """Whether one of the last two pictures by day shows a trouble; one good picture alone may be chance."""
     by_day = [one for one in latest if local(one.taken_at).hour in DAY][-2:]
     if trouble is CameraTrouble.FROZEN:
         return len(by_day) == 2 and by_day[0].grey == by_day[1].grey
-    shows = _signs(usual).get(trouble, lambda _one: False)
-    return len(by_day) < 2 or any(shows(one) for one in by_day)
+    shows = _signs(usual).get(trouble)
+    return len(by_day) < 2 or (shows is not None and any(shows(one) for one in by_day))
 
 
-def _signs(usual: Sequence[Measures]) -> dict[CameraTrouble, Callable[[Measures], bool]]:
-    signs: dict[CameraTrouble, Callable[[Measures], bool]] = {
+def _signs(usual: Sequence[Watched]) -> dict[CameraTrouble, Callable[[Watched], bool]]:
+    signs: dict[CameraTrouble, Callable[[Watched], bool]] = {
         CameraTrouble.BLACK: lambda one: one.brightness < BLACK,
         CameraTrouble.FROZEN: lambda _one: True,
         CameraTrouble.COVERED: lambda one: one.one_colour > ONE_COLOUR and one.brightness >= BLACK,
@@ -104,13 +110,17 @@ def _signs(usual: Sequence[Measures]) -> dict[CameraTrouble, Callable[[Measures]
         references = [_edges(one.grey) for one in usual[-USUAL:]]
         signs |= {
             CameraTrouble.BLURRED: lambda one: one.sharpness < DULL * sharp,
-            CameraTrouble.MOVED: lambda one: _has_moved(_edges(one.grey), references),
+            CameraTrouble.MOVED: lambda one: one.contrast > PLAIN and _has_moved(_edges(one.grey), references),
         }
     return signs
 
 
-def _row_at_end(pictures: Sequence[Measures], shows: Callable[[Measures], bool]) -> list[Measures]:
-    row: list[Measures] = []
+def _may_be_fog(one: Watched) -> bool:
+    return one.brightness > FOG and one.contrast > FOG_CONTRAST
+
+
+def _row_at_end(pictures: Sequence[Watched], shows: Callable[[Watched], bool]) -> list[Watched]:
+    row: list[Watched] = []
     for one in reversed(pictures):
         if not shows(one):
             break
@@ -118,7 +128,7 @@ def _row_at_end(pictures: Sequence[Measures], shows: Callable[[Measures], bool])
     return row
 
 
-def _frozen_row(pictures: Sequence[Measures]) -> list[Measures]:
+def _frozen_row(pictures: Sequence[Watched]) -> list[Watched]:
     """The pictures at the end that are the same: of a camera that works no two are, by its noise alone."""
     return _row_at_end(pictures, lambda one: one.grey == pictures[-1].grey)
 

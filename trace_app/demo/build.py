@@ -24,7 +24,7 @@ from trace_app.clock import SHANGHAI, today
 from trace_app.db.append_only import lifted
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
-from trace_app.demo import consumers, movements, quality
+from trace_app.demo import cameras, consumers, movements, quality
 from trace_app.demo.people import PEOPLE, Producer
 from trace_app.demo.pictures import draw
 from trace_app.demo.seasons import SEASONS, SeasonStep, last_autumn, season
@@ -87,6 +87,8 @@ def rebuild() -> None:
             job.run.created_at = job.created_at = batch.released_at or utc_now()
         printing.make_files(job.id)
     _pack_a_case(_showcases()[DEMO_CASE_OF])
+    filmed = next(batch for batch in _showcases() if batch.product.kind_code == "ginger")
+    cameras.watch(_owner(filmed), filmed)
     with transaction():
         movements.certify(_finished_lots(*SEASONS))
         movements.send_out(_finished_lots(*SEASONS), Random(530301))  # noqa: S311

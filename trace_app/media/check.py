@@ -31,7 +31,7 @@ class CheckedFile(NamedTuple):
 
 
 def checked_files() -> Iterator[CheckedFile]:
-    """Read all photos, documents, clips and pictures of cameras and compare them with the hashes that were taken of them on receipt.
+    """Read all that `files_kept` names and compare it with the hashes that were taken on receipt.
 
     Of a thumbnail or poster, which is made of its photo or clip, it is only told whether it is there.
 
