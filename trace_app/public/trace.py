@@ -38,6 +38,8 @@ from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.service import records_shown, stage_of
 from trace_app.records.texts import field_text
 from trace_app.units import unit_name
+from trace_app.weighings.models import Weighing
+from trace_app.weighings.service import Suppliers, suppliers_of
 
 FACTS_SHOWN = 3
 MONTH_DAYS = 30.44
@@ -74,6 +76,8 @@ class Trace:
     sources: list[LotLink]
     sent: list[Sending]
     """Where the lot was sent to, the latest first."""
+    suppliers: Suppliers | None
+    """Which households delivered to it, where any did."""
 
     @cached_property
     def state(self) -> BatchState:
@@ -231,6 +235,7 @@ def trace_of_batch(batch_id: int) -> Trace:
         waivers_of(batch) if row.waivers else [],
         sources_shown(batch) if row.sources else [],
         places_sent_to(batch) if row.sent else [],
+        suppliers_of(batch.id) if row.weighings else None,
     )
 
 
@@ -260,5 +265,6 @@ def _there_is() -> list[sa.Label[bool]]:
         "waivers": sa.exists().where(Finding.batch_id == Batch.id, Waiver.finding_id == Finding.id),
         "sources": sa.exists().where(LotLink.target_id == Batch.id, LotLink.withdrawn_at.is_(None)),
         "sent": sa.exists().where(ShipmentLine.batch_id == Batch.id),
+        "weighings": sa.exists().where(Weighing.batch_id == Batch.id),
     }
     return [condition.label(name) for name, condition in conditions.items()]
