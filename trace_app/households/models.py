@@ -38,7 +38,7 @@ class Household(Model):
     phone: Mapped[str] = mapped_column(sa.String(20), default="")
     note: Mapped[str] = mapped_column(sa.String(200), default="")
     left_on: Mapped[date | None]
-    """From this day on it delivers no more."""
+    """The day from which it delivers no more."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
 
@@ -62,7 +62,7 @@ class HouseholdConsent(Model):
 
 
 class SiteTenure(Model):
-    """From which day on a household tills a plot, or the cooperative itself again; until the next such day. Rows are
+    """The day from which a household tills a plot, or the cooperative itself again; until the next such day. Rows are
     only ever added: of several for one day the latest holds."""
 
     __tablename__ = "site_tenures"
