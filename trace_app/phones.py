@@ -14,6 +14,16 @@ class NotAPhone(ValueError):
     """A text that is no telephone number of China."""
 
 
+def sign_in_name(text: str) -> str:
+    """A user name as accounts have it: in small letters; a mobile number by its digits alone, however it is typed."""
+    name = " ".join(text.replace("\0", "").split()).lower()
+    try:
+        number = read_phone(name)
+    except NotAPhone:
+        return name
+    return number if _MOBILE.fullmatch(number) else name
+
+
 def read_phone(text: str) -> str:
     """The digits of a mobile number, or of a landline with its area code; +86 and signs between are left out.
 

@@ -31,6 +31,7 @@ from trace_app.forms import (
 )
 from trace_app.gs1 import NotGs1, read_company_prefix
 from trace_app.language import named
+from trace_app.phones import sign_in_name
 from trace_app.values import Facts
 
 ORGANISATION_KINDS = {
@@ -203,11 +204,18 @@ class OrganisationForm(Form):
         return facts | {name: facts[name] or None for name in ("jurisdiction_code", "credit_code", "gs1_prefix")}
 
 
+def _number_alone(typed: str | None) -> str | None:
+    """A mobile number by its digits; all else as it was typed."""
+    name = sign_in_name(typed or "")
+    return name if name.isdigit() else typed
+
+
 class UserForm(Form):
     username = StringField(
         _("用户名"),
         [required(), matches(r"^[A-Za-z0-9_.-]{3,40}$", _("3 到 40 位字母、数字、点、横线或下划线；可用手机号。"))],
         description=_("登录用，可用手机号"),
+        filters=[_number_alone],
     )
     full_name = StringField(_("姓名"), [required(), at_most(60)])
     email = StringField(

@@ -24,6 +24,7 @@ from trace_app.accounts.models import (
 from trace_app.accounts.sessions import end_sessions
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
+from trace_app.phones import sign_in_name
 
 ROLES_OF_KIND = {
     OrganisationKind.PRODUCER: (RoleName.PRODUCER,),
@@ -156,7 +157,7 @@ def create_user(
     must_administer(actor, organisation)
     if role not in ROLES_OF_KIND[organisation.kind]:
         raise RoleDoesNotFit(organisation=organisation.name)
-    email, username = email.lower() if email else None, username.lower()
+    email, username = email.lower() if email else None, sign_in_name(username)
     for column, value in ((User.username, username), (User.email, email)):
         if value and db.session.scalar(db.select(User.id).where(column == value)):
             raise AlreadyTaken(value=value)
@@ -176,8 +177,8 @@ def create_user(
 
 
 def user_by_identity(text: str) -> User | None:
-    """The user who signs in with this user name or e-mail."""
-    identity = text.replace("\0", "").strip().lower()
+    """The user who signs in with this user name, mobile number or e-mail."""
+    identity = sign_in_name(text)
     query = sa.select(User).where(sa.or_(User.username == identity, User.email == identity))
     return db.session.scalar(query)
 
