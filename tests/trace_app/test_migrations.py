@@ -65,7 +65,7 @@ def test_the_database_itself_holds_the_rules(bare: Flask) -> None:
     with bare.app_context():
         flask_migrate.upgrade()
         checks = {check["name"] for table in _tables() for check in sa.inspect(db.engine).get_check_constraints(table)}
-        assert {"ck_batches_quantity", "ck_organisations_producer_has_credit_code", "ck_recalls_level"} <= checks
+        assert {"ck_batches_quantity", "ck_organisations_producer_has_number", "ck_recalls_level"} <= checks
         db.engine.dispose()
 
 

@@ -6,11 +6,13 @@ import uuid
 from typing import TypeVar
 
 import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
 from flask_babel import lazy_gettext as _
 from flask_security import hash_password, verify_password
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import HOME, NotFound, administered_by, division_prefix, may_administer
+from trace_app.accounts.identity_number import fingerprint, masked, seal, unseal
 from trace_app.accounts.models import (
     AuditEvent,
     Branch,
@@ -80,12 +82,18 @@ class RoleDoesNotFit(Unprocessable):
     title = _("“%(organisation)s”的用户不能是这个角色，请选择与单位类型相符的角色。")
 
 
-def create_organisation(actor: User | None, **facts: object) -> Organisation:
+class PersonKnown(Problem):
+    title = _("这个身份证号已经登记过一个生产者，不能再登记。")
+
+
+def create_organisation(actor: User | None, *, identity_number: str | None = None, **facts: object) -> Organisation:
     """Add an organisation.
 
     :param actor: the administrator; None at the command line.
+    :param identity_number: of a person or the head of a family; it is written nowhere but sealed.
     :param facts: columns of `Organisation`.
     :raises AlreadyTaken: where its name or credit code is known.
+    :raises PersonKnown:
     :raises BeyondJurisdiction:
     """
     for column in ("name", "credit_code", "gs1_prefix"):
@@ -94,15 +102,42 @@ def create_organisation(actor: User | None, **facts: object) -> Organisation:
             raise AlreadyTaken(value=value)
     organisation = Organisation(**facts)
     must_administer(actor, organisation)
+    _take_identity(organisation, identity_number)
     db.session.add(organisation)
     db.session.flush()
     audit.note(actor, "create", organisation, name=organisation.name, kind=organisation.kind.value)
     return organisation
 
 
-def change_organisation(actor: User | None, organisation: Organisation, **facts: object) -> None:
+def _take_identity(organisation: Organisation, number: str | None) -> None:
+    """Keep an identity number, sealed; without one, that of before stays."""
+    if not number:
+        return
+    mark = fingerprint(number)
+    with db.session.no_autoflush:
+        known = db.session.scalar(db.select(Organisation.id).filter_by(identity_fingerprint=mark))
+    if known not in (None, organisation.id):
+        raise PersonKnown
+    organisation.identity_sealed, organisation.identity_fingerprint = seal(number), mark
+
+
+def identity_shown(organisation: Organisation) -> str:
+    """The identity number of a producer that is a person, in part; empty where there is none."""
+    if organisation.identity_sealed is None:
+        return ""
+    try:
+        return masked(unseal(organisation.identity_sealed))
+    except InvalidTag:
+        return str(_("已登记，现在读不出来：IDENTITY_KEY 不是原来的那一个"))
+
+
+def change_organisation(
+    actor: User | None, organisation: Organisation, *, identity_number: str | None = None, **facts: object
+) -> None:
     """Change an organisation's facts; its kind stays.
 
+    :param identity_number: a new one; None where it stays.
+    :raises PersonKnown:
     :raises AlreadyTaken: where its name or credit code is known.
     :raises BeyondJurisdiction: also where it would be moved out of the administrator's.
     """
@@ -112,7 +147,12 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
         known = db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})) if value else None
         if known not in (None, organisation.id):
             raise AlreadyTaken(value=value)
-    changed = {name: str(value) for name, value in facts.items() if getattr(organisation, name) != value}
+    _take_identity(organisation, identity_number)
+    changed: dict[str, object] = {
+        name: str(value) for name, value in facts.items() if getattr(organisation, name) != value
+    }
+    if identity_number:
+        changed["identity_number"] = "changed"
     for name, value in facts.items():
         setattr(organisation, name, value)
     must_administer(actor, organisation)
