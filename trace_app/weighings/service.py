@@ -17,6 +17,7 @@ from trace_app.accounts.models import RoleName, User
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
+from trace_app.catalogue.models import Site
 from trace_app.clock import today
 from trace_app.db.base import Id
 from trace_app.errors import Problem, Unprocessable
@@ -110,6 +111,7 @@ def weigh(user: User, batch: Batch, delivery: HouseholdDelivery, entry_key: str 
     :param entry_key: of an entry that may come twice; it is written once.
     :raises WeighingOver, UnderRecall, AlreadyClosed, HasLeft, BeforeTheLotBegan, PlotOfAnother, KeySentOtherwise:
     """
+    _hold_whose_it_is(delivery)
     batches.must_take_records(batch)
     known = _of_key(user, entry_key)
     if known is not None:
@@ -137,6 +139,7 @@ def correct(user: User, row: Weighing, delivery: HouseholdDelivery, reason: str)
     :raises NothingWouldBeLeft, LessThanTheLot, LessThanGone:
     """
     batch = row.batch
+    _hold_whose_it_is(delivery)
     batches.must_take_records(batch)
     if db.session.scalar(sa.select(Weighing.id).where(Weighing.replaces_id == row.id)) is not None:
         raise WeighingCorrected
@@ -145,6 +148,14 @@ def correct(user: User, row: Weighing, delivery: HouseholdDelivery, reason: str)
     _follow(user, batch)
     audit.note(user, "correct", newer, lot_number=batch.lot_number, quantity=str(newer.quantity), reason=reason)
     return newer
+
+
+def _hold_whose_it_is(delivery: HouseholdDelivery) -> None:
+    """Hold the plot and the household before the lot: whoever renames one of them changes its lots after it."""
+    if delivery.site_id is not None:
+        db.session.execute(sa.select(Site.id).filter_by(id=delivery.site_id).with_for_update(read=True, key_share=True))
+    household = sa.select(Household.id).filter_by(id=delivery.household.id)
+    db.session.execute(household.with_for_update(read=True, key_share=True))
 
 
 def _of_key(user: User, entry_key: str | None) -> Weighing | None:
