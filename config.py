@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """Signs sessions. Made and kept in ``data_dir`` where it is not given."""
     factor_key: SecretStr | None = None
     """Encrypts the secrets of second factors. Made and kept in ``data_dir`` where it is not given."""
+    identity_key: SecretStr | None = None
+    """Encrypts the identity numbers of persons. Made and kept in ``data_dir`` where it is not given."""
     second_factor_required: bool | None = None
     """Whether authorities and administrators must have a second factor; in production where not given."""
     factor_grace_h: int = Field(default=24, ge=0)
@@ -261,6 +263,10 @@ class Settings(BaseSettings):
     @cached_property
     def factor_secret(self) -> str:
         return self.factor_key.get_secret_value() if self.factor_key else self._kept_key("factor-key")
+
+    @cached_property
+    def identity_secret(self) -> str:
+        return self.identity_key.get_secret_value() if self.identity_key else self._kept_key("identity-key")
 
     @cached_property
     def factor_cipher_key(self) -> str:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -32,6 +33,8 @@ from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.forms import ProductForm, SiteForm
 from trace_app.db.session import transaction
 from trace_app.extensions import db
+from trace_app.households import service as households
+from trace_app.households.forms import HouseholdForm
 from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.keys import code_book
@@ -44,6 +47,8 @@ from trace_app.records.models import RecordType
 from trace_app.records.service import Scope
 from trace_app.release import service as quality
 from trace_app.scanning.reading import page_state
+from trace_app.weighings import service as weighings
+from trace_app.weighings.service import HouseholdDelivery
 
 Answer = TypeVar("Answer")
 PASSWORD = "long enough for tests"
@@ -264,6 +269,22 @@ class World:
         with self.writing():
             user = db.session.get_one(User, actor.user_id)
             return batches.register_batch(user, BatchForm.parse(values, user=user).batch_facts).id
+
+    def member(self, actor: Actor, name: str, village: str = "示例村 1 组", **facts: Any) -> int:
+        """A household of a cooperative."""
+        with self.writing():
+            user = db.session.get_one(User, actor.user_id)
+            return households.register(user, HouseholdForm.parse({"name": name, "village": village, **facts}).facts).id
+
+    def weigh(
+        self, actor: Actor, batch_id: int, household_id: int, quantity: str, happened_on: str = "2025-11-06"
+    ) -> int:
+        """What a household delivered to a draft."""
+        with self.writing():
+            user = db.session.get_one(User, actor.user_id)
+            household = households.own_household(user, household_id)
+            delivery = HouseholdDelivery(household, Decimal(quantity), date.fromisoformat(happened_on))
+            return weighings.weigh(user, db.session.get_one(Batch, batch_id), delivery).id
 
     def record(
         self, actor: Actor, batch_id: int, record_type: str = "care", stage: str | None = None, **values: Any

@@ -152,8 +152,9 @@ def _keys() -> Findings:
     if (share := used_share(runs_used(newest))) >= NEARLY_FULL:
         yield State.WRONG, f"label key {newest} is full to {share} %: run flask keys rotate, restart the servers"
     yield State.RIGHT, f"label keys {', '.join(map(str, fingerprints))} in {settings().label_keys}: are they backed up?"
-    if settings().environment == "production" and settings().factor_key is None:
-        yield State.LOOK, f"FACTOR_KEY is kept in {settings().folder / 'keys'}: further machines need the same"
+    for name, given in (("FACTOR_KEY", settings().factor_key), ("IDENTITY_KEY", settings().identity_key)):
+        if settings().environment == "production" and given is None:
+            yield State.LOOK, f"{name} is kept in {settings().folder / 'keys'}: further machines need the same"
 
 
 def _store() -> Findings:

@@ -55,7 +55,7 @@ _PRODUCER = Menu(
     [
         MenuEntry(_("待办"), "findings.to_do", ("findings.",)),
         _BATCHES,
-        MenuEntry(_("记录"), "field.home", ("field.", "records.")),
+        MenuEntry(_("记录"), "field.home", ("field.", "records.", "weighings.")),
         MenuEntry(_("标签"), "labels.index", ("labels.",)),
         _SHIPMENTS,
         MenuEntry(_("投入品"), "stock.index", ("stock.", "inputs.")),
@@ -66,6 +66,7 @@ _PRODUCER = Menu(
         _SCANS,
         MenuEntry(_("产品"), "catalogue.products", ("catalogue.product", "catalogue.new_product", "catalogue.add")),
         MenuEntry(_("基地"), "catalogue.sites", ("catalogue.site", "catalogue.new_site")),
+        MenuEntry(_("农户"), "households.index", ("households.",)),
         MenuEntry(_("召回任务"), "recall_tasks.index", ("recall_tasks.",)),
         _NOTICES,
         _ACCOUNT,

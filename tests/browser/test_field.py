@@ -198,3 +198,42 @@ def test_the_pages_of_one_user_are_not_shown_to_another(field: tuple[Page, Brows
     context.set_offline(True)
     page.goto("/field/ginger/care")
     expect(page.get_by_text("PRIVATE-1")).to_have_count(0)
+
+
+def test_households_are_weighed_without_a_network_and_arrive_when_it_returns(
+    field: tuple[Page, BrowserContext],
+) -> None:
+    page, context = field
+    _ready(page, "SCALES-1")
+    for name in ("秤一家", "秤二家"):
+        page.goto("/households/new")
+        page.get_by_label("户主姓名").fill(name)
+        page.get_by_label("村组").fill("示例村")
+        page.get_by_role("button", name="保存").click()
+        page.wait_for_url("**/households/*")
+    page.goto("/field/weighings")
+    page.get_by_role("link", name="SCALES-1").click()
+    page.wait_for_url("**/field/weighings/*")
+    scales = page.url
+    _until(page, "caches.open('field-pages').then((c) => c.match(location.pathname)).then(Boolean)")
+
+    context.set_offline(True)
+    page.goto(scales)
+    for name, weight in (("一家", "31"), ("二家", "300斤")):
+        page.get_by_label("按姓名、编号或村组找").fill(name)
+        expect(page.get_by_role("radio")).to_have_count(1)
+        page.get_by_role("radio").check()
+        page.get_by_label("重量").fill(weight)
+        page.get_by_label("过磅日期").fill("2025-06-01")
+        page.get_by_role("button", name="记下").click()
+        expect(page.get_by_text("已存在这部手机里")).to_be_visible()
+        page.goto(scales)
+    page.goto("/field/")
+    expect(page.get_by_role("heading", name="待发送")).to_contain_text("2")
+    expect(page.locator("#outbox")).to_contain_text("秤二家")
+
+    context.set_offline(False)
+    page.goto("/field/")
+    expect(page.get_by_text("全部已发送")).to_be_visible()
+    page.goto(scales)
+    expect(page.get_by_role("main")).to_contain_text("181 公斤")

@@ -84,6 +84,8 @@ SORTS: dict[str, Callable[[str, Owned], bool]] = {
     **dict.fromkeys(("product_id", "site_id", "link_id", "loss_id", "import_id", "job_id", "layout_id"), _own),
     **dict.fromkeys(("certificate_id", "channel_id", "token_id", "session_id", "code"), _own),
     **dict.fromkeys(("number", "suggestion_id"), _watched),
+    "household_id": _seen,
+    "weighing_id": _own,
     "report_id": _seen,
     "clip": _seen,
     "camera_id": _seen,
@@ -187,6 +189,8 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
     recalled = world.released(actor, division=division)
     recall = world.recall(actors[place], recalled)
     blocked = world.batch(actor, division=division)
+    household = world.member(actor, "示例户")
+    weighing = world.weigh(actor, blocked, household, "100")
     world.record(actor, blocked, "pesticide", **STRONG)
     client.get(f"/batches/{blocked}")
     wish = {"catalogue": "limits", "content": f"加一项 {number}", "basis": "GB 2762"}
@@ -216,6 +220,8 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
         values = {
             "batch_id": lot,
             "record_id": record,
+            "household_id": household,
+            "weighing_id": weighing,
             "upload": upload,
             "clip": db.session.scalars(sa.select(Clip.name).filter_by(organisation_id=actor.organisation_id)).one(),
             "run_id": run,

@@ -104,6 +104,32 @@ class TestSignIn:
             assert client.post("/logout").status_code == 302
             assert client.get("/batches").status_code == 302
 
+    def test_a_mobile_number_is_one_name_however_it_is_typed(self, world: World) -> None:
+        administrator = world.client(world.administrator())
+        made = administrator.post("/admin/organisations/new", data=ORGANISATION).location + "/users/new"
+        user = {"full_name": "张三", "email": "", "role": "producer"}
+        slip = slip_in(administrator.post(made, data=user | {"username": "+86 138-0000-0001"}))
+        again = administrator.post(made, data=user | {"username": "138 0000 0001"})
+        assert "“13800000001”已被使用" in again.text
+        own = "mulberry tractor lantern"
+        assert world.client().post(slip, data={"new": own, "again": own}).status_code == 302
+        for typed in ("13800000001", "+86 138 0000 0001", "008613800000001", "１３８-００００-０００１"):
+            answer = world.client().post("/login", data={"email": typed, "password": own})
+            assert answer.status_code == 302, typed
+        assert world.client().post("/login", data={"email": "13800000002", "password": own}).status_code == 200
+
+    def test_tries_at_one_number_are_counted_together_however_it_is_typed(self, world: World) -> None:
+        client = world.client()
+        for typed in (
+            "13800000001",
+            "+86 13800000001",
+            "138-0000-0001",
+            "0086138 0000 0001",
+            "１３８０００００００１",
+        ) * 2:
+            assert client.post("/login", data={"email": typed, "password": "wrong"}).status_code == 200
+        assert client.post("/login", data={"email": "138 0000 0001", "password": "wrong"}).status_code == 429
+
     def test_a_wrong_password_and_an_unknown_name_are_answered_alike(self, world: World) -> None:
         actor, client = world.producer(), world.client()
         wrong = client.post("/login", data={"email": actor.username, "password": "something else"})

@@ -25,6 +25,7 @@ FIT: dict[str, dict[str, Any]] = {
     "recall_filings": {"filed_by_id": None},
     "records": {"type": "care", "stage_code": None, "site_id": None, "season_until": None},
     "test_reports": {"site_id": None},
+    "weighings": {"replaces_id": None, "reason": ""},
 }
 """What the checks of a table ask for beside values of the right type."""
 
@@ -133,7 +134,11 @@ def test_every_table_has_its_triggers_after_all_migrations(app: Flask) -> None:
 
 def _wanted() -> set[str]:
     events = ["update", "delete"] + (["truncate"] if db.engine.dialect.name == "postgresql" else [])
-    return {f"append_only_{name}_{event}" for name in TABLES for event in events} | {"lot_moves_make_holdings"}
+    return {f"append_only_{name}_{event}" for name in TABLES for event in events} | {
+        "lot_moves_make_holdings",
+        "site_tenures_agree",
+        "weighings_agree",
+    }
 
 
 def _triggers() -> set[str]:

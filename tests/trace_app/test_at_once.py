@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.trace_app.test_shipping import FORM, _orders
-from tests.world import World, photo
+from tests.world import World, at_once, photo
+from trace_app.batches.models import Batch
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.db.session import repeated, transaction
 from trace_app.error_pages import MEANINGS
@@ -184,6 +185,51 @@ def _nothing_twice(world: World, told: Counter[tuple[str, int]]) -> None:
         )
         left = sa.select(sa.func.count(Import.id)).where(Import.status != ImportStatus.DONE)
         assert db.session.scalar(left) == 0
+
+
+def test_weighing_a_household_and_renaming_it_or_its_plot_never_wait_for_one_another_in_a_circle(world: World) -> None:
+    grower = world.producer()
+    plot, household = world.site(grower), world.member(grower, "张家")
+    lot = world.batch(grower, site_id=plot)
+    client = world.client(grower)
+    tilled = {"site_id": plot, "begins_on": "2025-01-01"}
+    assert client.post(f"/households/{household}/plots", data=tilled).status_code == 302
+    world.weigh(grower, lot, household, "1")
+    numbers = itertools.count()
+
+    def weigh(client: FlaskClient) -> int:
+        data = {"household_id": household, "quantity": "1", "happened_on": "2025-11-06", "plot_id": plot}
+        return client.post(f"/field/weighings/{lot}", data=data).status_code
+
+    def rename(client: FlaskClient) -> int:
+        data = {"name": f"张家{next(numbers)}", "village": "示例村", "number": "", "phone": "", "note": ""}
+        return client.post(f"/households/{household}/edit", data=data).status_code
+
+    def rename_plot(client: FlaskClient) -> int:
+        data = {"kind": "plot", "name": f"地 {next(numbers)}", "division_code": "530324102"}
+        return client.post(f"/sites/{plot}", data=data).status_code
+
+    kinds = [weigh, rename, weigh, rename_plot] * 2
+    clients = [world.client(grower) for _kind in kinds]
+    for one in clients:
+        one.token()
+    before = _deadlocks(world)
+    answers = at_once(
+        [lambda act=act, one=one: [act(one) for _time in range(6)] for act, one in zip(kinds, clients, strict=True)]
+    )
+    assert answers == [[302] * 6] * len(kinds)
+    assert _deadlocks(world) == before
+    with world.app.app_context():
+        assert db.session.get_one(Batch, lot).quantity == 25
+
+
+def _deadlocks(world: World) -> int:
+    """How often the database broke off a transaction for a circle, once all of its sessions have said so."""
+    with world.app.app_context():
+        db.engine.dispose()
+        time.sleep(1.5)
+        count = sa.text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(db.session.scalar(count) or 0)
 
 
 def test_a_request_that_the_database_breaks_off_is_done_again_with_its_files(world: World) -> None:

@@ -144,7 +144,7 @@ def test_an_empty_place_becomes_what_was_backed_up(places: list[Place], tmp_path
     assert "all as in the backup" in output
     assert _files_of(second.folder / "media") == before
     assert _all_rows(second.app) == rows
-    for name in ("label-keys.json", "factor-key", "secret-key"):
+    for name in ("label-keys.json", "factor-key", "identity-key", "secret-key"):
         key = second.folder / "keys" / name
         assert key.read_text() == (first.folder / "keys" / name).read_text()
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
@@ -265,7 +265,10 @@ def test_the_keys_lie_apart_and_only_the_passphrase_opens_them(places: list[Plac
     (sealed,) = (tmp_path / "safe").iterdir()
     assert stat.S_IMODE(sealed.stat().st_mode) == 0o600
     keys = json.loads((first.folder / "keys" / "label-keys.json").read_text())
-    secrets = [*keys.values(), *((first.folder / "keys" / name).read_text() for name in ("secret-key", "factor-key"))]
+    secrets = [
+        *keys.values(),
+        *((first.folder / "keys" / name).read_text() for name in ("secret-key", "factor-key", "identity-key")),
+    ]
     for path in [path for path in tmp_path.rglob("*") if path.is_file() and first.folder not in path.parents]:
         content = path.read_bytes()
         assert not [secret for secret in secrets if secret.encode() in content or secret.encode().hex() in str(content)]

@@ -11,6 +11,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from trace_app.accounts.access import HOME, keeps_shared_tables, within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
+from trace_app.accounts.identity_number import is_identity_number
 from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, TokenScope, User
 from trace_app.accounts.passwords import fault_of
 from trace_app.accounts.places import places_elsewhere, provinces
@@ -31,6 +32,7 @@ from trace_app.forms import (
 )
 from trace_app.gs1 import NotGs1, read_company_prefix
 from trace_app.language import named
+from trace_app.phones import sign_in_name
 from trace_app.values import Facts
 
 ORGANISATION_KINDS = {
@@ -103,6 +105,21 @@ class CreditCodeField(StringField):
         self.data = (self.data or "").replace(" ", "").upper() or None
 
 
+class IdentityField(StringField):
+    """An identity number without spaces, its X as a capital; None where empty."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
+        super().process_formdata(valuelist)
+        self.data = plain_digits(self.data or "").upper() or None
+        if self.data and not is_identity_number(self.data):
+            raise ValueError(str(_("身份证号不对：应为 18 位，且末位校验码相符。请逐位核对。")))
+
+    def _value(self) -> str:
+        return str(self.raw_data[0]) if self.raw_data else ""
+
+
 class OrganisationForm(Form):
     """``kind`` is chosen once; the form of an organisation that is there already leaves it as it is."""
 
@@ -110,6 +127,11 @@ class OrganisationForm(Form):
     name = StringField(_("名称"), [required(), at_most(100)])
     name_en = StringField(_("英文名称"), [optional(), at_most(150)])
     credit_code = CreditCodeField(_("统一社会信用代码"), [_credit_code], description=_("18 位，见营业执照；生产者必填"))
+    identity_number = IdentityField(
+        _("身份证号"),
+        [optional()],
+        description=_("自然人和家庭生产者没有信用代码的，填户主的；加密保存，只显示头尾几位"),
+    )
     division_code = SelectField(_("所在地"), [required()])
     jurisdiction_code = SelectField(_("监管辖区"), description=_("监管部门必填：该区划及其下级"))
     branch = SelectField(
@@ -142,11 +164,16 @@ class OrganisationForm(Form):
         *args: object,
         kind: OrganisationKind | None = None,
         administrator: User | None = None,
+        has_identity: bool = False,
         **kwargs: object,
     ) -> None:
-        """:param administrator: whose jurisdiction the organisation has to lie in; None at the command line."""
+        """
+        :param administrator: whose jurisdiction the organisation has to lie in; None at the command line.
+        :param has_identity: whether its identity number is known already.
+        """
         super().__init__(*args, **kwargs)
         self.fixed_kind = kind
+        self._has_identity = has_identity
         self.kind.choices = choices((kind.value, name) for kind, name in ORGANISATION_KINDS.items())
         if kind:
             del self.kind
@@ -166,8 +193,13 @@ class OrganisationForm(Form):
         return OrganisationKind(self.kind.data)
 
     def validate_credit_code(self, field: Field) -> None:
-        if self.chosen_kind is OrganisationKind.PRODUCER and not field.data:
-            raise ValidationError(_("生产者必须填写统一社会信用代码。"))
+        identity = self.identity_number.data or self.identity_number.errors or self._has_identity
+        if self.chosen_kind is OrganisationKind.PRODUCER and not field.data and not identity:
+            raise ValidationError(_("生产者必须填写统一社会信用代码；自然人和家庭没有的，填写身份证号。"))
+
+    def validate_identity_number(self, field: Field) -> None:
+        if field.data and self.chosen_kind is not OrganisationKind.PRODUCER:
+            raise ValidationError(_("只有生产者可以按身份证号登记。"))
 
     def validate_contact_email(self, field: Field) -> None:
         if field.data:
@@ -203,11 +235,18 @@ class OrganisationForm(Form):
         return facts | {name: facts[name] or None for name in ("jurisdiction_code", "credit_code", "gs1_prefix")}
 
 
+def _number_alone(typed: str | None) -> str | None:
+    """A mobile number by its digits; all else as it was typed."""
+    name = sign_in_name(typed or "")
+    return name if name.isdigit() else typed
+
+
 class UserForm(Form):
     username = StringField(
         _("用户名"),
         [required(), matches(r"^[A-Za-z0-9_.-]{3,40}$", _("3 到 40 位字母、数字、点、横线或下划线；可用手机号。"))],
         description=_("登录用，可用手机号"),
+        filters=[_number_alone],
     )
     full_name = StringField(_("姓名"), [required(), at_most(60)])
     email = StringField(

@@ -59,7 +59,11 @@ class Organisation(Model):
 
     __tablename__ = "organisations"
     __table_args__ = (
-        sa.CheckConstraint("kind != 'producer' OR credit_code IS NOT NULL", "producer_has_credit_code"),
+        sa.CheckConstraint(
+            "kind != 'producer' OR credit_code IS NOT NULL OR identity_fingerprint IS NOT NULL", "producer_has_number"
+        ),
+        sa.CheckConstraint("(identity_sealed IS NULL) = (identity_fingerprint IS NULL)", "identity"),
+        sa.CheckConstraint("identity_fingerprint IS NULL OR kind = 'producer'", "person_produces"),
         sa.CheckConstraint("branch = 'agriculture' OR kind = 'regulator'", "branch_of_regulator"),
         sa.CheckConstraint("kind != 'regulator' OR jurisdiction_code IS NOT NULL", "regulator_has_jurisdiction"),
         sa.CheckConstraint("cma_number = '' OR kind = 'laboratory'", "laboratory_has_cma_number"),
@@ -71,6 +75,10 @@ class Organisation(Model):
     name_en: Mapped[str] = mapped_column(sa.String(150), default="")
     credit_code: Mapped[str | None] = mapped_column(sa.String(18), unique=True)
     """Unified social credit code (GB 32100)."""
+    identity_sealed: Mapped[bytes | None] = mapped_column(sa.LargeBinary, deferred=True)
+    """The identity number of a person or the head of a family, encrypted (`accounts.identity_number`)."""
+    identity_fingerprint: Mapped[str | None] = mapped_column(sa.String(64), unique=True, deferred=True)
+    """Its keyed hash: nobody is registered twice."""
     division_code: Mapped[str] = mapped_column(sa.ForeignKey("divisions.code"), index=True)
     jurisdiction_code: Mapped[str | None] = mapped_column(sa.ForeignKey("divisions.code"))
     """The division that a regulator watches over, with all below it."""

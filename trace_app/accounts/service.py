@@ -6,11 +6,13 @@ import uuid
 from typing import TypeVar
 
 import sqlalchemy as sa
+from cryptography.exceptions import InvalidTag
 from flask_babel import lazy_gettext as _
 from flask_security import hash_password, verify_password
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import HOME, NotFound, administered_by, division_prefix, may_administer
+from trace_app.accounts.identity_number import fingerprint, masked, seal, unseal
 from trace_app.accounts.models import (
     AuditEvent,
     Branch,
@@ -24,6 +26,7 @@ from trace_app.accounts.models import (
 from trace_app.accounts.sessions import end_sessions
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
+from trace_app.phones import sign_in_name
 
 ROLES_OF_KIND = {
     OrganisationKind.PRODUCER: (RoleName.PRODUCER,),
@@ -79,12 +82,18 @@ class RoleDoesNotFit(Unprocessable):
     title = _("“%(organisation)s”的用户不能是这个角色，请选择与单位类型相符的角色。")
 
 
-def create_organisation(actor: User | None, **facts: object) -> Organisation:
+class PersonKnown(Problem):
+    title = _("这个身份证号已经登记过一个生产者，不能再登记。")
+
+
+def create_organisation(actor: User | None, *, identity_number: str | None = None, **facts: object) -> Organisation:
     """Add an organisation.
 
     :param actor: the administrator; None at the command line.
+    :param identity_number: of a person or the head of a family; it is written nowhere but sealed.
     :param facts: columns of `Organisation`.
     :raises AlreadyTaken: where its name or credit code is known.
+    :raises PersonKnown:
     :raises BeyondJurisdiction:
     """
     for column in ("name", "credit_code", "gs1_prefix"):
@@ -93,15 +102,42 @@ def create_organisation(actor: User | None, **facts: object) -> Organisation:
             raise AlreadyTaken(value=value)
     organisation = Organisation(**facts)
     must_administer(actor, organisation)
+    _take_identity(organisation, identity_number)
     db.session.add(organisation)
     db.session.flush()
     audit.note(actor, "create", organisation, name=organisation.name, kind=organisation.kind.value)
     return organisation
 
 
-def change_organisation(actor: User | None, organisation: Organisation, **facts: object) -> None:
+def _take_identity(organisation: Organisation, number: str | None) -> None:
+    """Keep an identity number, sealed; without one, that of before stays."""
+    if not number:
+        return
+    mark = fingerprint(number)
+    with db.session.no_autoflush:
+        known = db.session.scalar(db.select(Organisation.id).filter_by(identity_fingerprint=mark))
+    if known not in (None, organisation.id):
+        raise PersonKnown
+    organisation.identity_sealed, organisation.identity_fingerprint = seal(number), mark
+
+
+def identity_shown(organisation: Organisation) -> str:
+    """The identity number of a producer that is a person, in part; empty where there is none."""
+    if organisation.identity_sealed is None:
+        return ""
+    try:
+        return masked(unseal(organisation.identity_sealed))
+    except InvalidTag:
+        return str(_("已登记，现在读不出来：IDENTITY_KEY 不是原来的那一个"))
+
+
+def change_organisation(
+    actor: User | None, organisation: Organisation, *, identity_number: str | None = None, **facts: object
+) -> None:
     """Change an organisation's facts; its kind stays.
 
+    :param identity_number: a new one; None where it stays.
+    :raises PersonKnown:
     :raises AlreadyTaken: where its name or credit code is known.
     :raises BeyondJurisdiction: also where it would be moved out of the administrator's.
     """
@@ -111,7 +147,12 @@ def change_organisation(actor: User | None, organisation: Organisation, **facts:
         known = db.session.scalar(db.select(Organisation.id).filter_by(**{column: value})) if value else None
         if known not in (None, organisation.id):
             raise AlreadyTaken(value=value)
-    changed = {name: str(value) for name, value in facts.items() if getattr(organisation, name) != value}
+    _take_identity(organisation, identity_number)
+    changed: dict[str, object] = {
+        name: str(value) for name, value in facts.items() if getattr(organisation, name) != value
+    }
+    if identity_number:
+        changed["identity_number"] = "changed"
     for name, value in facts.items():
         setattr(organisation, name, value)
     must_administer(actor, organisation)
@@ -156,7 +197,7 @@ def create_user(
     must_administer(actor, organisation)
     if role not in ROLES_OF_KIND[organisation.kind]:
         raise RoleDoesNotFit(organisation=organisation.name)
-    email, username = email.lower() if email else None, username.lower()
+    email, username = email.lower() if email else None, sign_in_name(username)
     for column, value in ((User.username, username), (User.email, email)):
         if value and db.session.scalar(db.select(User.id).where(column == value)):
             raise AlreadyTaken(value=value)
@@ -176,8 +217,8 @@ def create_user(
 
 
 def user_by_identity(text: str) -> User | None:
-    """The user who signs in with this user name or e-mail."""
-    identity = text.replace("\0", "").strip().lower()
+    """The user who signs in with this user name, mobile number or e-mail."""
+    identity = sign_in_name(text)
     query = sa.select(User).where(sa.or_(User.username == identity, User.email == identity))
     return db.session.scalar(query)
 

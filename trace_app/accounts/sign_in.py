@@ -23,6 +23,7 @@ from trace_app.accounts.passwords import LEAST
 from trace_app.accounts.service import user_by_identity
 from trace_app.db.session import begin_writing
 from trace_app.extensions import db, limiter, security
+from trace_app.phones import sign_in_name
 
 FAILURES = "10/15 minutes"
 """How often one source may fail to sign in as one account."""
@@ -132,7 +133,7 @@ def init_app(app: Flask) -> None:
 
 def _account_and_source() -> str:
     """Whom someone tries to be, and from where. Not the account alone: else anyone could lock its owner out."""
-    identity = " ".join(request.form.get("email", "").lower().split())
+    identity = sign_in_name(request.form.get("email", ""))
     return f"{hashlib.sha256(identity.encode()).hexdigest()}|{get_remote_address()}"
 
 

@@ -155,21 +155,21 @@ def organisations() -> ResponseReturnValue:
 def new_organisation() -> ResponseReturnValue:
     form = OrganisationForm(administrator=the_user())
     if form.validate_on_submit():
-        with form.refusals(name=service.AlreadyTaken), transaction():
+        with form.refusals(name=service.AlreadyTaken, identity_number=service.PersonKnown), transaction():
             organisation = service.create_organisation(the_user(), **form.facts)
         if not form.errors:
             flash(_("单位已登记。现在可以为它添加用户。"))
             return redirect(url_for("accounts.organisation", organisation_id=organisation.id))
-    return render_template("accounts/organisation_form.html", form=form, organisation=None), status_of(form)
+    return render_template("accounts/organisation_form.html", form=form, organisation=None, identity=""), status_of(
+        form
+    )
 
 
 @views.get("/admin/organisations/<int:organisation_id>")
 @allow(RoleName.ADMINISTRATOR)
 def organisation(organisation_id: int) -> ResponseReturnValue:
-    return render_template(
-        "accounts/organisation.html",
-        organisation=service.administered_organisation(the_user(), organisation_id),
-    )
+    row = service.administered_organisation(the_user(), organisation_id)
+    return render_template("accounts/organisation.html", organisation=row, identity=service.identity_shown(row))
 
 
 @views.route("/admin/organisations/<int:organisation_id>/edit", methods=["GET", "POST"])
@@ -177,16 +177,21 @@ def organisation(organisation_id: int) -> ResponseReturnValue:
 @fresh_factor
 def edit_organisation(organisation_id: int) -> ResponseReturnValue:
     row = service.administered_organisation(the_user(), organisation_id)
-    form = OrganisationForm(obj=row, kind=row.kind, administrator=the_user())
+    has_identity = row.identity_fingerprint is not None
+    form = OrganisationForm(obj=row, kind=row.kind, administrator=the_user(), has_identity=has_identity)
     if form.validate_on_submit():
-        with form.refusals(name=service.AlreadyTaken), transaction():
+        with form.refusals(name=service.AlreadyTaken, identity_number=service.PersonKnown), transaction():
             service.change_organisation(
                 the_user(), service.administered_organisation(the_user(), organisation_id), **form.facts
             )
         if not form.errors:
             flash(_("已保存。"))
             return redirect(url_for("accounts.organisation", organisation_id=organisation_id))
-    return render_template("accounts/organisation_form.html", form=form, organisation=row), status_of(form)
+    row = service.administered_organisation(the_user(), organisation_id)
+    page = render_template(
+        "accounts/organisation_form.html", form=form, organisation=row, identity=service.identity_shown(row)
+    )
+    return page, status_of(form)
 
 
 @views.route("/admin/organisations/<int:organisation_id>/users/new", methods=["GET", "POST"])

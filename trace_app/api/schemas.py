@@ -46,6 +46,10 @@ class BatchPath(BaseModel):
     batch_id: int
 
 
+class HouseholdPath(BaseModel):
+    household_id: int
+
+
 class RunPath(BaseModel):
     run_id: int
 
@@ -102,6 +106,18 @@ class BatchOut(BaseModel):
     version: int
     created_at: datetime
     released_at: datetime | None
+
+
+class HouseholdBatch(BaseModel):
+    """A batch that has something of a household."""
+
+    batch: BatchOut
+    quantity: Decimal | None = Field(description="What it delivered, in the batch's unit; null where not weighed.")
+    direct: bool = Field(description="False where it came by way of another batch.")
+
+
+class HouseholdBatches(BaseModel):
+    items: list[HouseholdBatch]
 
 
 class BatchList(BaseModel):
@@ -394,6 +410,11 @@ class TraceRecord(BaseModel):
     video_url: str | None
 
 
+class SuppliersOut(Row):
+    count: int
+    names: list[str] = Field(description="Of those that agreed to be named.")
+
+
 class TraceOut(BaseModel):
     """What the trace page shows, in the language of the request."""
 
@@ -415,6 +436,7 @@ class TraceOut(BaseModel):
     first_scanned_at: datetime | None = Field(description="Of a single item's label.")
     scans: int | None = Field(description="How often a single item's label was scanned.")
     recall: RecallOut | None
+    suppliers: SuppliersOut | None = Field(description="Households that delivered to the batch.")
     records: list[TraceRecord]
     tests: list[ReportOut]
     certificates: list[CertificateOut]

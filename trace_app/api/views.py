@@ -26,6 +26,7 @@ from trace_app.extensions import csrf, jobs, limiter
 from trace_app.findings import service as findings
 from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
+from trace_app.households.service import household_for
 from trace_app.labels import printing
 from trace_app.labels import service as labels
 from trace_app.labels.downloads import volume_response
@@ -51,6 +52,7 @@ from trace_app.release import service as quality
 from trace_app.scanning.items import scanned_item
 from trace_app.settings import address_of
 from trace_app.units import unit_name
+from trace_app.weighings.service import lots_with
 
 Shape = TypeVar("Shape", bound=BaseModel)
 TOKEN: list[dict[str, list[str]]] = [{"token": []}]
@@ -164,6 +166,20 @@ def add_record(
         record_id = records.add_record(author, scope, entry, entry_key=key)
     body_of, status = _json(_record(records.own_record(the_user(), record_id)), 201)
     return body_of, status, {"Idempotency-Replayed": "true"} if replayed else {}
+
+
+@api.get(
+    "/households/<int:household_id>/batches", tags=[BATCHES], security=TOKEN, responses={200: schemas.HouseholdBatches}
+)
+@allow(*ALL_WITH_BATCHES)
+def batches_of_household(path: schemas.HouseholdPath) -> Answer:
+    """The batches that have something of a household, and those made of them, newest first"""
+    household = household_for(the_user(), path.household_id)
+    items = [
+        schemas.HouseholdBatch(batch=_batch(lot.batch), quantity=lot.quantity, direct=lot.itself)
+        for lot in lots_with(the_user(), household)
+    ]
+    return _json(schemas.HouseholdBatches(items=items))
 
 
 @api.get("/batches/<int:batch_id>/findings", tags=[QUALITY], security=TOKEN, responses={200: schemas.FindingList})
@@ -295,6 +311,7 @@ def trace(path: schemas.CodePath) -> Answer:
             first_scanned_at=item.first_at if item else None,
             scans=(item.scans if item else 0) if label.level is LabelLevel.ITEM else None,
             recall=_recall(found.recall, lots_listed([found.recall])[found.recall.id]) if found.recall else None,
+            suppliers=found.suppliers,
             records=[_traced(record, found.intervals.get(record.id)) for record in found.records],
             tests=[_report(report) for report in found.tests],
             certificates=found.certificates,

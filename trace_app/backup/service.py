@@ -31,7 +31,7 @@ from trace_app.settings import settings
 _LABEL_KEYS = "label-keys.json"
 _BACKUPS = re.compile(rf"\.?[0-9]{{8}}T[0-9]{{6}}Z|{files.FOLDER}|keys|\.lock|lost\+found")
 """What a folder of backups has in it."""
-_OWN_KEYS = {"secret-key": "SECRET_KEY", "factor-key": "FACTOR_KEY"}
+_OWN_KEYS = {"secret-key": "SECRET_KEY", "factor-key": "FACTOR_KEY", "identity-key": "IDENTITY_KEY"}
 """The keys beside those of labels, with the settings that may hold them."""
 
 
@@ -221,6 +221,7 @@ def _keys_here() -> dict[str, str]:
         _LABEL_KEYS: key_file().path.read_text("ascii"),
         "secret-key": kept.signing_key,
         "factor-key": kept.factor_secret,
+        "identity-key": kept.identity_secret,
     }
 
 
@@ -237,8 +238,11 @@ def _put_keys(texts: dict[str, str]) -> list[str]:
     else:
         kept.label_keys.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write_secret(kept.label_keys, texts[_LABEL_KEYS])
-    set_here = {"secret-key": kept.secret_key, "factor-key": kept.factor_key}
+    set_here = {"secret-key": kept.secret_key, "factor-key": kept.factor_key, "identity-key": kept.identity_key}
     for name, setting in _OWN_KEYS.items():
+        # A backup of before persons could be producers has no key for their numbers.
+        if name not in texts:
+            continue
         given = set_here[name]
         if given is None:
             _write_secret(kept.folder / "keys" / name, texts[name])

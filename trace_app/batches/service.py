@@ -327,6 +327,16 @@ def _state_anew(user: User, batch: Batch, facts: BatchFacts) -> None:
         _count(user, batch, unit)
 
 
+def restate_quantity(user: User, batch: Batch, quantity: Decimal) -> None:
+    """Have a draft be as much as a feature above has counted. The caller holds the lot.
+
+    :raises LessThanGone: where more has gone out of it.
+    """
+    if batch.quantity != quantity:
+        batch.quantity = quantity
+        _count(user, batch, batch.unit)
+
+
 def _add_revision(user: User, batch: Batch, reason: str) -> BatchRevision:
     revision = BatchRevision(
         batch=batch,

@@ -34,6 +34,7 @@ from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import Record
 from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
 from trace_app.templating import register_words, status_of
+from trace_app.weighings.service import QuantityWeighed, Suppliers, UnitWeighed, suppliers_of
 from trace_app.whole_numbers import asked_page
 
 views = Blueprint("batches", __name__)
@@ -73,7 +74,11 @@ def edit(batch_id: int) -> ResponseReturnValue:
     form = BatchForm(user=the_user(), obj=batch)
     if form.validate_on_submit():
         with (
-            form.refusals(lot_number=service.LotNumberTaken, quantity=LessThanGone, unit=UnitInUse),
+            form.refusals(
+                lot_number=service.LotNumberTaken,
+                quantity=(LessThanGone, QuantityWeighed),
+                unit=(UnitInUse, UnitWeighed),
+            ),
             transaction(),
         ):
             service.edit_batch(the_user(), service.own_batch(the_user(), batch_id), form.batch_facts)
@@ -96,8 +101,8 @@ def correct(batch_id: int) -> ResponseReturnValue:
                 lot_number=(service.LotNumberTaken, service.NumberOnLabels),
                 product_id=service.ProductOnLabels,
                 produced_on=service.NotReadyForRelease,
-                quantity=LessThanGone,
-                unit=UnitInUse,
+                quantity=(LessThanGone, QuantityWeighed),
+                unit=(UnitInUse, UnitWeighed),
             ),
             transaction(),
         ):
@@ -141,6 +146,8 @@ class LotPage:
     commitments: Sequence[CommitmentCertificate]
     room: LabelRoom
     """How many labels there are, and for how many there are goods."""
+    suppliers: Suppliers | None
+    """Which households delivered to it."""
     changes: Sequence[RevisionChanges]
     """What each version changed, the latest first."""
 
@@ -172,6 +179,7 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         certificates=certificates_shown(row),
         commitments=commitments_of(row),
         room=label_room(row),
+        suppliers=suppliers_of(row.id),
         changes=changes_of(row),
     )
     return render_template("batches/show.html", lot=lot)

@@ -71,6 +71,7 @@ APPEND_ONLY = (
         once=("withdrawn_at",),
     ),
     AppendOnly("feedback_replies"),
+    AppendOnly("household_consents"),
     AppendOnly("laboratory_answers"),
     AppendOnly("lot_moves"),
     AppendOnly(
@@ -114,11 +115,13 @@ APPEND_ONLY = (
             "consignee_organisation_id",
         ),
     ),
+    AppendOnly("site_tenures"),
     AppendOnly("test_orders"),
     AppendOnly("test_reports"),
     AppendOnly("test_results"),
     AppendOnly("voided_labels"),
     AppendOnly("waivers"),
+    AppendOnly("weighings"),
 )
 """All of them, as the latest migration leaves them."""
 

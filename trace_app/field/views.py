@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from flask import Blueprint, Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, Response, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import generate_csrf
@@ -21,7 +21,8 @@ from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.catalogue.service import kind_named, sites_of
 from trace_app.clock import today
 from trace_app.db.session import transaction
-from trace_app.forms import Form
+from trace_app.field.answers import kept, refused, wants_json
+from trace_app.households.service import has_households
 from trace_app.inputs.service import stock_of
 from trace_app.media.service import MAX_PHOTOS
 from trace_app.records import service
@@ -37,7 +38,7 @@ from trace_app.whole_numbers import row_number
 views = Blueprint("field", __name__)
 
 
-FIELD_SCRIPTS = ("field", "entry-form", "entry-store", "outbox", "outbox-list")
+FIELD_SCRIPTS = ("field", "entry-form", "entry-store", "outbox", "outbox-list", "households")
 """The modules of the pages that open without a network."""
 
 
@@ -75,6 +76,7 @@ def home() -> ResponseReturnValue:
         lots=by_kind,
         plain_types=PLAIN_TYPES,
         site_records=service.site_records(the_user())[:10],
+        weighs=has_households(the_user().organisation),
     )
 
 
@@ -146,7 +148,7 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Resp
         if record_id is not None and not form.errors:
             return _kept(service.own_record(the_user(), record_id))
     page = _form_page(form, kind, wanted, stage, scope_form=scope_form, last=last)
-    return _refused(page[0], form, scope_form) if _wants_json() and request.method == "POST" else page
+    return refused(page[0], form, scope_form) if wants_json() and request.method == "POST" else page
 
 
 @views.route("/field/records/<int:record_id>/correct", methods=["GET", "POST"])
@@ -179,7 +181,7 @@ def correct(record_id: int) -> ResponseReturnValue:
             return _kept(correction)
     record = service.own_record(the_user(), record_id)
     page = _form_page(form, record.kind, record.type, stage, correcting=record)
-    return _refused(page[0], form) if _wants_json() and request.method == "POST" else page
+    return refused(page[0], form) if wants_json() and request.method == "POST" else page
 
 
 def _record_type(text: str) -> RecordType:
@@ -217,32 +219,11 @@ def _series_of(form: RecordForm) -> LoggerFile | None:
     return read_logger(*file) if file is not None else None
 
 
-def _wants_json() -> bool:
-    return request.accept_mimetypes.best == "application/json"
-
-
 def _kept(record: Record) -> ResponseReturnValue:
     place = url_for("batches.show", batch_id=record.batch_id) if record.batch_id else url_for("field.home")
     if record.type is RecordType.VIDEO and not record.video_url and not record.replaces_id:
         place = url_for("clips.of_record", record_id=record.id)
-    # Who sends what was entered earlier is not going to a page that could tell of it.
-    if not _wants_json() or request.headers.get("X-Watched"):
-        flash(_("更正已记下，原记录保留。") if record.replaces_id else _("已记下。"))
-    return (jsonify(id=record.id, url=place), 201) if _wants_json() else redirect(place)
-
-
-def _refused(page: str, *forms: Form) -> ResponseReturnValue:
-    """The messages by field, for who sends entries later. Who waits for the answer also gets the page that says it."""
-    labels = {field.name: str(field.label.text) for form in forms for field in form}
-    errors = {
-        labels.get(name, name): [str(message) for message in messages]
-        for form in forms
-        for name, messages in form.errors.items()
-        if name
-    }
-    general = [str(message) for form in forms for message in form.form_errors]
-    watched = {"page": page} if request.headers.get("X-Watched") else {}
-    return jsonify(errors=errors, messages=general, **watched), 422
+    return kept(record.id, place, _("更正已记下，原记录保留。") if record.replaces_id else _("已记下。"))
 
 
 def _conflict(form: RecordForm, record_id: int, newer: Record) -> ResponseReturnValue:
@@ -251,7 +232,7 @@ def _conflict(form: RecordForm, record_id: int, newer: Record) -> ResponseReturn
     mine = service.unsaved(old, form.facts)
     found = [{"label": label, "theirs": theirs, "mine": own} for label, theirs, own in differences(newer, mine)]
     message = _("这条记录刚刚被 %(who)s 更正过。", who=newer.created_by.full_name if newer.created_by else "—")
-    if _wants_json():
+    if wants_json():
         url = url_for("field.correct", record_id=newer.id)
         return jsonify(message=str(message), differences=found, newer=url, title=record_title(newer)), 409
     form.form_errors = [*form.form_errors, message]

@@ -40,6 +40,8 @@ from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.service import records_shown, stage_of
 from trace_app.records.texts import field_text
 from trace_app.units import unit_name
+from trace_app.weighings.models import Weighing
+from trace_app.weighings.service import Suppliers, suppliers_of
 
 FACTS_SHOWN = 3
 MONTH_DAYS = 30.44
@@ -78,6 +80,8 @@ class Trace:
     """Where the lot was sent to, the latest first."""
     strip: list[CameraPicture]
     """Its season at its site, from the first day to the last."""
+    suppliers: Suppliers | None
+    """Which households delivered to it, where any did."""
 
     @cached_property
     def state(self) -> BatchState:
@@ -236,6 +240,7 @@ def trace_of_batch(batch_id: int) -> Trace:
         sources_shown(batch) if row.sources else [],
         places_sent_to(batch) if row.sent else [],
         strip_of(batch) if row.strip else [],
+        suppliers_of(batch.id) if row.weighings else None,
     )
 
 
@@ -266,5 +271,6 @@ def _there_is() -> list[sa.Label[bool]]:
         "sources": sa.exists().where(LotLink.target_id == Batch.id, LotLink.withdrawn_at.is_(None)),
         "sent": sa.exists().where(ShipmentLine.batch_id == Batch.id),
         "strip": sa.exists().where(Camera.site_id == Batch.site_id, Camera.on_trace_page),
+        "weighings": sa.exists().where(Weighing.batch_id == Batch.id),
     }
     return [condition.label(name) for name, condition in conditions.items()]

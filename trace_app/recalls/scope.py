@@ -1,8 +1,8 @@
 """What a recall reaches: the lots that have its cause, and all that they went into.
 
-Causes are found by what regulators know: lots, a site, a product or kind, an input by lot, name or active ingredient,
-a supplier, a failed test, a division; within dates. From there everything goes forward through genealogy, whoever
-made it.
+Causes are found by what regulators know: lots, a household, a site, a product or kind, an input by lot, name or active
+ingredient, a supplier, a failed test, a division; within dates. From there everything goes forward through genealogy,
+whoever made it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.genealogy.service import reached_from
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.folding import fold
+from trace_app.households.service import matches
 from trace_app.labels.models import LabelRun
 from trace_app.laboratory.models import TestReport, TestResult, Verdict
 from trace_app.laboratory.reports import not_corrected
@@ -43,6 +44,7 @@ from trace_app.records.coverage import coverage, not_replaced
 from trace_app.records.models import Record
 from trace_app.scanning.models import ScanDay
 from trace_app.values import StoredJson
+from trace_app.weighings.service import grown_on, lots_of
 
 WIDEST_AREA = 6.0
 """The widest area that may be drawn on the map, in degrees: Yunnan at the most."""
@@ -71,7 +73,10 @@ class RecallScope:
     lots: str = ""
     """Lot numbers, apart by spaces or commas."""
     producer: str = ""
+    household: str = ""
+    """Part of a household's name, number or village: what it delivered, or grew on its plots."""
     site: str = ""
+    """Part of a site's name: the lot's own, or a plot of which some of it was weighed."""
     kind_code: str = ""
     product: str = ""
     division: str = ""
@@ -95,7 +100,7 @@ class RecallScope:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing but dates and places in it."""
-        narrow = (self.lots, self.producer, self.site, self.product, self.failed_analyte, self.area)
+        narrow = (self.lots, self.producer, self.household, self.site, self.product, self.failed_analyte, self.area)
         return not any(narrow) and not self.names_input and not (self.kind_code and (self.begins or self.division))
 
     def plain(self) -> dict[str, str]:
@@ -125,8 +130,11 @@ def causes(user: User, scope: RecallScope) -> sa.Select[int]:
         query = query.where(Batch.lot_number.in_(_as_written(Batch.lot_number, Batch.lot_fold, numbers, query)))
     if scope.producer:
         query = query.where(Batch.producer.has(Organisation.name.icontains(scope.producer, autoescape=True)))
+    if scope.household:
+        query = query.where(lots_of(matches(scope.household)))
     if scope.site:
-        query = query.where(Batch.site.has(Site.name.icontains(scope.site, autoescape=True)))
+        of_name = Site.name.icontains(scope.site, autoescape=True)
+        query = query.where(sa.or_(Batch.site.has(of_name), grown_on(of_name)))
     if scope.product:
         query = query.where(Batch.product.has(Product.name.icontains(scope.product, autoescape=True)))
     if scope.kind_code:

@@ -24,6 +24,8 @@ from trace_app.flow.shipments.forms import OrderForm
 from trace_app.flow.shipments.service import numbers_at_hand, sent_orders
 from trace_app.folding import fold, meant, near, without_spaces
 from trace_app.forms import Form
+from trace_app.households.forms import HouseholdRowForm
+from trace_app.households.service import known_by
 from trace_app.inputs.forms import InputRowForm
 from trace_app.records.forms import record_facts
 from trace_app.records.models import RecordType
@@ -87,7 +89,7 @@ class RecordRow:
 
 @dataclass(slots=True)
 class DryRun:
-    """What a workbook holds. ``lots``, ``inputs`` and ``orders`` are values for their forms, with their rows."""
+    """What a workbook holds. All but ``records`` are values for their forms, with their rows."""
 
     troubles: list[Trouble] = field(default_factory=list)
     became: list[Trouble] = field(default_factory=list)
@@ -98,10 +100,12 @@ class DryRun:
     lots: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     inputs: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     orders: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    households: list[tuple[int, dict[str, str]]] = field(default_factory=list)
 
     @property
     def good(self) -> int:
-        return len(self.records) + len(self.lots) + len(self.inputs) + len(self.orders)
+        forms = (self.lots, self.inputs, self.orders, self.households)
+        return len(self.records) + sum(map(len, forms))
 
     def trouble(self, sheet: str, row: int | None, column: str, message: object, content: str = "") -> None:
         self.trouble_count += 1
@@ -389,6 +393,22 @@ def read_orders(user: User, sheets: Sequence[Sheet]) -> DryRun:
     return run
 
 
+def read_households(user: User, sheets: Sequence[Sheet]) -> DryRun:
+    """Look through a table of a cooperative's households: one in each row."""
+    run = DryRun()
+    form = HouseholdRowForm(user=user, formdata=None, meta={"csrf": False})
+    keys = ("name", "village", "number")
+    known = known_by(user.organisation)
+    fields = list(input_fields(form))
+    for number, values in _rows_of_one_form(HouseholdRowForm, fields, sheets, keys, run, user=user):
+        facts = HouseholdRowForm.parse(values, user=user).facts
+        if twin := known.get(tuple(facts[name] for name in keys)) or known.get(facts["number"]):
+            run.trouble("", number, "", _("农户“%(name)s”已经登记过。", name=twin))
+            continue
+        run.households.append((number, values))
+    return run
+
+
 def _note_all(
     form: Form, sheet: str, number: int, values: Mapping[str, str], places: Mapping[str, str], run: DryRun
 ) -> None:
@@ -398,11 +418,17 @@ def _note_all(
 
 
 def _rows_of_one_form(
-    form_class: type[Form], fields: list[Field], sheets: Sequence[Sheet], keys: tuple[str, ...], run: DryRun
+    form_class: type[Form],
+    fields: list[Field],
+    sheets: Sequence[Sheet],
+    keys: tuple[str, ...],
+    run: DryRun,
+    **context: object,
 ) -> list[tuple[int, dict[str, str]]]:
     """The right rows of the first sheet, as values for a form.
 
     :param keys: fields that no two rows may share.
+    :param context: what the form takes beside its values.
     """
     ignored = {name for lazy in IGNORED_SHEETS for name in in_all_languages(lazy)}
     sheet = next((s for s in sheets if s.name not in ignored), None)
@@ -412,7 +438,7 @@ def _rows_of_one_form(
     seen: dict[tuple[str, ...], int] = {}
     for number, values, places in _forms_rows(sheet, fields, run):
         try:
-            parsed = form_class.parse(values)
+            parsed = form_class.parse(values, **context)
         except InvalidInput as error:
             for name, messages in error.errors.items():
                 run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages), values.get(name, ""))

@@ -27,7 +27,7 @@ class Import(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
     what: Mapped[str] = mapped_column(sa.String(30))
-    """The code of a kind, for its records; ``inputs`` or ``orders``."""
+    """The code of a kind, for its records; ``inputs``, ``orders`` or ``households``."""
     document_id: Mapped[int] = mapped_column(sa.ForeignKey("documents.id"))
     status: Mapped[ImportStatus] = mapped_column(one_of(ImportStatus, "status"), default=ImportStatus.CHECKED)
     rows: Mapped[int]

@@ -25,6 +25,8 @@ from trace_app.errors import InvalidInput, Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.flow.shipments.forms import OrderForm
 from trace_app.flow.shipments.service import ship_order
+from trace_app.households import service as households
+from trace_app.households.forms import HouseholdRowForm
 from trace_app.inputs import service as inputs
 from trace_app.inputs.forms import InputRowForm
 from trace_app.media.service import keep_document, open_document
@@ -32,11 +34,12 @@ from trace_app.records import service as records
 from trace_app.records.service import Scope
 from trace_app.spreadsheets import read_tables
 from trace_app.values import StoredJson
-from trace_app.workbooks.dry_run import DryRun, RecordRow, read_inputs, read_orders, read_records
+from trace_app.workbooks.dry_run import DryRun, RecordRow, read_households, read_inputs, read_orders, read_records
 from trace_app.workbooks.models import Import, ImportStatus
 
 INPUTS = "inputs"
 ORDERS = "orders"
+HOUSEHOLDS = "households"
 AT_ONCE = 200
 """Rows of one transaction: others get to write in between."""
 GIVEN_UP = timedelta(minutes=15)
@@ -87,13 +90,15 @@ def keep_looked_through(user: User, what: str, file_name: str, data: bytes, run:
 def look_through(user: User, what: str, file_name: str, data: bytes) -> DryRun:
     """What is in a table, and what is wrong with it. It may take seconds: not inside a transaction.
 
-    :param what: code of a kind, ``inputs`` or ``orders``.
+    :param what: code of a kind, ``inputs``, ``orders`` or ``households``.
     :raises SheetProblem, NotFound:
     """
-    kind = kind_named(what) if what not in (INPUTS, ORDERS) else None
+    kind = kind_named(what) if what not in (INPUTS, ORDERS, HOUSEHOLDS) else None
     sheets = read_tables(file_name, data)
     if kind is not None:
         return read_records(user, kind, sheets)
+    if what == HOUSEHOLDS:
+        return read_households(user, sheets)
     return read_orders(user, sheets) if what == ORDERS else read_inputs(sheets)
 
 
@@ -147,7 +152,7 @@ def take_in(import_id: int) -> None:
     # Rows that became lots or products in an attempt before are no longer right: they count as taken in.
     run = look_through(user, what, file_name, data)
     failed: list[StoredJson] = []
-    steps: list[Step] = [*run.lots, *run.inputs, *run.orders, *run.records]
+    steps: list[Step] = [*run.lots, *run.inputs, *run.orders, *run.households, *run.records]
     for first in range(0, len(steps), AT_ONCE):
         part = steps[first : first + AT_ONCE]
         failed += repeated(partial(_take_in_part, user.id, what, import_id, part))
@@ -182,6 +187,9 @@ def _take_in_one(user: User, what: str, import_id: int, step: Step, failed: list
                 inputs.add_product(user, form.product_facts, form.use_facts)
             elif what == ORDERS:
                 ship_order(user, OrderForm.parse(step[1]))
+            elif what == HOUSEHOLDS:
+                row = HouseholdRowForm.parse(step[1], user=user)
+                households.register(user, row.facts, row.sites, row.begins_on.data)
             else:
                 batches.register_batch(user, BatchForm.parse(step[1], user=user).batch_facts)
     except (Problem, InvalidInput) as problem:

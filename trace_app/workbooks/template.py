@@ -15,6 +15,7 @@ from trace_app.accounts.models import User
 from trace_app.catalogue.models import ProductKind
 from trace_app.clock import today
 from trace_app.flow.shipments.forms import OrderForm
+from trace_app.households.forms import HouseholdRowForm
 from trace_app.inputs.forms import InputRowForm
 from trace_app.language import named
 from trace_app.records.service import open_lots
@@ -149,6 +150,15 @@ def kind_template(user: User, kind: ProductKind) -> bytes:
         columns: list[tuple[str, Field | None, bool]] = [(f"{LOT_HEADING} *", None, True)]
         columns += [(heading(f), f, bool(f.flags.required)) for f in plan.fields]
         book.sheet(plan.name, columns, lots)
+    return book.done()
+
+
+def households_template(user: User) -> bytes:
+    """The workbook of a cooperative's households."""
+    book = _Book()
+    book.help(str(_("农户模板")), [str(_("一行一户。耕种的地块须先在“基地”里登记。")), *map(str, _LINES[2:])])
+    form = HouseholdRowForm(user=user, formdata=None, meta={"csrf": False})
+    book.sheet(str(_("农户")), [(heading(f), f, bool(f.flags.required)) for f in input_fields(form)], None)
     return book.done()
 
 

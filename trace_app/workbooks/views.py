@@ -32,15 +32,21 @@ STATUSES = {
 register_words(views, import_status=STATUSES)
 
 
+BESIDES = {
+    service.INPUTS: _("投入品目录"),
+    service.ORDERS: _("网店订单"),
+    service.HOUSEHOLDS: _("农户"),
+}
+"""What is taken in beside the records of kinds."""
+
+
 class WorkbookForm(Form):
     what = SelectField(_("内容"), [required()])
     file = FileField(_("填好的工作簿（.xlsx）或 CSV"), [FileRequired(_("请选择文件。"))])
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.what.choices = choices(
-            [*((k.code, named(k)) for k in kinds()), (service.INPUTS, _("投入品目录")), (service.ORDERS, _("网店订单"))]
-        )
+        self.what.choices = choices([*((k.code, named(k)) for k in kinds()), *BESIDES.items()])
 
 
 @views.route("/workbooks", methods=["GET", "POST"])
@@ -67,22 +73,21 @@ def index() -> ResponseReturnValue:
 
 
 def _names() -> dict[str, str]:
-    return {kind.code: named(kind) for kind in kinds()} | {
-        service.INPUTS: str(_("投入品目录")),
-        service.ORDERS: str(_("网店订单")),
-    }
+    return {kind.code: named(kind) for kind in kinds()} | {what: str(name) for what, name in BESIDES.items()}
 
 
 @views.get("/workbooks/template/<what>.xlsx")
 @allow(RoleName.PRODUCER)
 def template(what: str) -> ResponseReturnValue:
     # What writes workbooks is loaded where one is written.
-    from trace_app.workbooks.template import inputs_template, kind_template, orders_template
+    from trace_app.workbooks.template import households_template, inputs_template, kind_template, orders_template
 
     if what == service.INPUTS:
         return attachment(inputs_template(), f"{_('投入品目录模板')}.xlsx", DOCUMENT_TYPES["xlsx"])
     if what == service.ORDERS:
         return attachment(orders_template(), f"{_('网店订单模板')}.xlsx", DOCUMENT_TYPES["xlsx"])
+    if what == service.HOUSEHOLDS:
+        return attachment(households_template(the_user()), f"{_('农户模板')}.xlsx", DOCUMENT_TYPES["xlsx"])
     kind = kind_named(what)
     return attachment(
         kind_template(the_user(), kind), f"{_('%(kind)s：生产记录模板', kind=named(kind))}.xlsx", DOCUMENT_TYPES["xlsx"]

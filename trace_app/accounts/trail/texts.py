@@ -11,6 +11,7 @@ ACTIONS = {
     "add-photos": _("添加了照片"),
     "add-use": _("添加了用法"),
     "answer": _("答复了"),
+    "agree": _("记下同意公布姓名："),
     "approve": _("批准了"),
     "approve-proposal": _("批准了变更"),
     "ask-reset": _("有人要求寄设密码的链接"),
@@ -18,6 +19,7 @@ ACTIONS = {
     "cancel": _("取消了"),
     "change": _("修改了"),
     "close": _("结束了"),
+    "come-back": _("恢复了"),
     "complete": _("完成了"),
     "confirm": _("确认了"),
     "correct": _("更正了"),
@@ -27,15 +29,18 @@ ACTIONS = {
     "deactivate": _("停用了"),
     "delete": _("删除了"),
     "deny": _("否认了"),
+    "disagree": _("记下不同意公布姓名："),
     "drill": _("演练了召回"),
     "edit": _("修改了"),
     "end": _("结束了"),
     "extend": _("扩大了"),
     "factor-failed": _("验证码不对"),
+    "give-plot": _("登记了耕种"),
     "handle": _("处理了"),
     "hold": _("暂停了销售"),
     "invite": _("发了邀请链接"),
     "issue": _("发出了"),
+    "leave": _("登记了退社"),
     "lift": _("解除了"),
     "link": _("关联了"),
     "look-through": _("检查了"),
@@ -77,6 +82,7 @@ ACTIONS = {
     "use-recovery-code": _("用了一个备用码"),
     "void": _("作废了"),
     "waive": _("准予放行了"),
+    "weigh": _("过了磅"),
     "withdraw": _("撤销了"),
 }
 """What was done, by its name in the trail."""
@@ -89,6 +95,7 @@ SUBJECTS = {
     "commitment_certificates": _("承诺达标合格证"),
     "consignees": _("收货方"),
     "findings": _("预警"),
+    "households": _("农户"),
     "imports": _("导入"),
     "input_products": _("投入品"),
     "label_layouts": _("版式"),
@@ -106,6 +113,7 @@ SUBJECTS = {
     "test_reports": _("检测报告"),
     "user_sessions": _("登录"),
     "users": _("账号"),
+    "weighings": _("过磅"),
 }
 """What it was done to, by its table."""
 TOLD = ("device", "username", "name", "number", "lot_number", "recall", "reason", "note")

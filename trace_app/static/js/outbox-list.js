@@ -34,7 +34,8 @@ export class OutboxList {
     const line = element("li", "", "waiting");
     const state = this.outbox.stateOf(entry);
     const value = (name) => (entry.fields.find(([field]) => field === name) || [])[1] || "";
-    const about = [value("happened_on"), value("product_name"), value("note")].filter(Boolean).join(" · ");
+    const told = ["happened_on", "product_name", "note", "quantity"].map(value);
+    const about = told.filter(Boolean).join(" · ");
     const head = element("p");
     head.append(element("b", entry.title), element("span", ` ${about}`, "soft"));
     const wrong = state === "refused" || state === "conflict";
