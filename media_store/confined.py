@@ -53,7 +53,7 @@ def confined(
     *,
     memory_mb: int = MEMORY_MB,
     seconds: int = SECONDS,
-    turns: threading.BoundedSemaphore = _turns,
+    turns: threading.BoundedSemaphore | None = None,
 ) -> Callable[P, R]:
     """The same function, run in a process of its own each time.
 
@@ -68,7 +68,8 @@ def confined(
 
     def run(*arguments: P.args, **named: P.kwargs) -> R:
         task = pickle.dumps((decode, arguments, named, memory_mb, seconds))
-        if not turns.acquire(timeout=PATIENCE_S):
+        waits = turns or _turns
+        if not waits.acquire(timeout=PATIENCE_S):
             raise NoTurn
         try:
             with tempfile.TemporaryDirectory(prefix="confined-") as nothing:
@@ -84,7 +85,7 @@ def confined(
         except subprocess.TimeoutExpired as error:
             raise TookTooMuch(f"not decoded after {seconds} s") from error
         finally:
-            turns.release()
+            waits.release()
         if done.returncode:
             raise TookTooMuch(f"the decoder ended with {done.returncode}")
         raised, value = pickle.loads(done.stdout)  # noqa: S301 - written by the process that was just begun

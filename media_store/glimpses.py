@@ -30,7 +30,7 @@ STRIP_BYTES = 6_400
 GREY_SIZE = (64, 36)
 """Width and height of the picture by which later ones are compared."""
 ALIKE = 16
-"""By how much of 256 each part of a colour may differ from one that it is like."""
+"""The difference, of 256, that each part of a colour may have from one that it is like."""
 FRAMES = 4
 """Frames that are read of a stream; the last of them is kept, for the first ones may be damaged."""
 PATIENCE_MS = 5_000

@@ -148,7 +148,7 @@ def _has_moved(edges: np.ndarray, references: Sequence[np.ndarray]) -> bool:
 
 
 def _shift(one: np.ndarray, other: np.ndarray) -> float:
-    """By how many pixels two pictures are apart, by phase correlation; 0 where that can't be told."""
+    """The pixels by which two pictures are apart, by phase correlation; 0 where that can't be told."""
     product = np.fft.fft2(one) * np.conj(np.fft.fft2(other))
     correlation = np.fft.ifft2(product / np.maximum(np.abs(product), 1e-9)).real
     down, across = np.unravel_index(int(correlation.argmax()), correlation.shape)

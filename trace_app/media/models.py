@@ -130,7 +130,7 @@ class CameraPicture(Model):
     """Whether it is the one that stays of its day."""
     sha256: Mapped[str] = mapped_column(sa.String(64))
     bytes: Mapped[int]
-    """Of the picture and the small one together."""
+    """The size of the picture and the small one together."""
     width: Mapped[int]
     height: Mapped[int]
     brightness: Mapped[float]
