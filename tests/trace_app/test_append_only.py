@@ -22,6 +22,7 @@ FIT: dict[str, dict[str, Any]] = {
     "password_slips": {"expires_at": datetime(2026, 1, 2, tzinfo=UTC)},
     "recall_filings": {"filed_by_id": None},
     "records": {"type": "care", "stage_code": None, "site_id": None, "season_until": None},
+    "shipments": {"returns_id": None, "report_id": None},
     "test_reports": {"site_id": None},
 }
 """What the checks of a table ask for beside values of the right type."""
@@ -80,6 +81,8 @@ def test_a_row_is_neither_rewritten_nor_deleted(kept: tuple[AppendOnly, sa.Table
     for column in given:
         if column.name in (one.fixed or [c.name for c in table.columns]):
             value = f'"{column.name}" + 1' if column.primary_key else "NULL"
+            if one.fixed and column.name in (given_as := FIT.get(one.table, {})) and given_as[column.name] is None:
+                value = "7"
             _refused(sa.text(f'UPDATE {table.name} SET "{column.name}" = {value}'))
     _refused(sa.delete(table))
     if db.engine.dialect.name == "postgresql":
@@ -131,7 +134,10 @@ def test_every_table_has_its_triggers_after_all_migrations(app: Flask) -> None:
 
 def _wanted() -> set[str]:
     events = ["update", "delete"] + (["truncate"] if db.engine.dialect.name == "postgresql" else [])
-    return {f"append_only_{name}_{event}" for name in TABLES for event in events} | {"lot_moves_make_holdings"}
+    return {f"append_only_{name}_{event}" for name in TABLES for event in events} | {
+        "lot_moves_make_holdings",
+        "receipt_lines_make_sums",
+    }
 
 
 def _triggers() -> set[str]:

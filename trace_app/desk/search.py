@@ -230,7 +230,7 @@ def _shipments(user: User, text: str) -> list[Hit]:
     query = (
         db.select(Shipment)
         .where(sa.or_(begins_with(Shipment.vehicle, text.upper()), begins_with(Shipment.number, text.upper())))
-        .options(joinedload(Shipment.sender))
+        .options(joinedload(Shipment.sender), joinedload(Shipment.returns))
         .limit(EACH)
     )
     # Each way by itself: for both at once PostgreSQL gathers all lots of the place first.
@@ -238,7 +238,7 @@ def _shipments(user: User, text: str) -> list[Hit]:
     return [
         Hit(
             row.number if row.number.startswith(text.upper()) else row.vehicle,
-            f"{row.number} {row.vehicle} · {named(row.sender)} → {row.consignee_name}",
+            f"{row.number} {row.vehicle} · {row.sender_name} → {row.consignee_name}",
             url_for("shipments.show", shipment_id=row.id),
         )
         for row in sorted(found.values(), key=lambda row: (row.vehicle, -row.id))[:EACH]
