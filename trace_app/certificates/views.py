@@ -39,6 +39,7 @@ _NOT_TAKEN = (
     collecting.NoSuchCertificate,
     collecting.OfAnotherLot,
     collecting.NoLongerInForce,
+    collecting.OfRecalledLot,
     collecting.CollectedBefore,
 )
 _REFUSALS: dict[str, tuple[type[Problem], ...]] = {
