@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from tests.world import Actor, World, at_once, photo
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product, Site
 from trace_app.certificates.models import Certificate, CommitmentCertificate
+from trace_app.db.base import utc_now
+from trace_app.db.sent_forms import KEPT, SentForm, forget_old
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.shipments.models import LotLoss, Receipt, Shipment
@@ -247,3 +250,14 @@ def test_every_view_that_makes_something_says_so(app: Flask) -> None:
         "recall_tasks.file",
         "shipments.temperature",
     } == marked
+
+
+def test_what_was_sent_long_ago_is_let_go(world: World) -> None:
+    grower = world.producer()
+    page, action, data = _loss(world, grower)
+    client = world.client(grower)
+    assert client.post(action, data=data | _key(client, page)).status_code == 302
+    with world.writing():
+        assert forget_old() == 0
+        db.session.execute(sa.update(SentForm).values(sent_at=utc_now() - KEPT - timedelta(minutes=1)))
+        assert forget_old() == 1
