@@ -19,6 +19,7 @@ from trace_app import (
     logs,
     plain_text,
     security_headers,
+    sent_once,
     templating,
     whole_numbers,
 )
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     app.before_request(guard)
     body_limits.init_app(app)
     csrf.init_app(app)
+    sent_once.init_app(app)
     freshness.init_app(app)
     limiter.init_app(app)
     compress.init_app(app)

@@ -9,7 +9,7 @@ from trace_app.db.append_only import AppendOnly, keep, let_go
 from trace_app.db.base import UtcDateTime
 
 revision = "0045"
-down_revision = "0039"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 

@@ -53,7 +53,13 @@ def _chain(world: World) -> tuple[Actor, int, int]:
     receipt = page.split('class="code">')[1].split("<")[0].replace(" ", "")
     lines = world.client().get(f"/receive/{receipt}").text
     line = lines.split('name="q-')[1].split('"')[0]
-    data = {f"q-{line}": "1", "received_at": "2026-11-21T09:00", "received_by": "张店长", "note": "少一盒"}
+    data = {
+        f"q-{line}": "1",
+        "received_at": "2026-11-21T09:00",
+        "received_by": "张店长",
+        "note": "少一盒",
+        "rest": "missing",
+    }
     assert world.client().post(f"/receive/{receipt}", data=data).status_code == 302
     world.recall(officer, ham)
     return maker, ham, cakes

@@ -55,6 +55,8 @@ TABLE = {
     "GET /receive": ANYONE,
     "GET /receive/<code>": ANYONE,
     "POST /receive/<code>": ANYONE,
+    "GET /receive/<code>/return": ANYONE,
+    "POST /receive/<code>/return": ANYONE,
     "GET /recall-tasks/<token>": ANYONE,
     "POST /recall-tasks/<token>/acknowledge": ANYONE,
     "POST /recall-tasks/<token>/report": ANYONE,

@@ -33,6 +33,7 @@ from trace_app.records import service as records
 from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import Record
 from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
+from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
 from trace_app.weighings.service import QuantityWeighed, Suppliers, UnitWeighed, suppliers_of
 from trace_app.whole_numbers import asked_page
@@ -54,6 +55,7 @@ def index() -> ResponseReturnValue:
 
 @views.route("/batches/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@makes_once
 def new() -> ResponseReturnValue:
     user = the_user()
     suggestion = {} if request.method == "POST" else {"lot_number": service.suggested_lot_number(user, today())}

@@ -19,6 +19,7 @@ from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.media.service import MAX_PHOTOS
 from trace_app.messages import clashes
+from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("catalogue", __name__)
@@ -50,6 +51,7 @@ def products() -> ResponseReturnValue:
 
 @views.route("/products/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@makes_once
 def new_product() -> ResponseReturnValue:
     form = ProductForm()
     if form.validate_on_submit():
@@ -113,6 +115,7 @@ def sites() -> ResponseReturnValue:
 
 @views.route("/sites/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@makes_once
 def new_site() -> ResponseReturnValue:
     form = SiteForm()
     if form.validate_on_submit():

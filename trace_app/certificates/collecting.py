@@ -45,6 +45,12 @@ class NoLongerInForce(Unprocessable):
     title = _("合格证 %(number)s 已作废，不能收。请向供货方索要有效的合格证。")
 
 
+class OfRecalledLot(Unprocessable):
+    """What a certificate commits to does not hold of a lot that is recalled."""
+
+    title = _("批次 %(lot)s 已召回，它的合格证不再有效，不能收。请停止销售这批货，并与供货方联系。")
+
+
 class CollectedBefore(Problem):
     title = _("合格证 %(number)s 已经收存过。")
 
@@ -82,10 +88,14 @@ def collected_of(shipment: Shipment) -> list[LineCollected]:
 def _collected(shipment: Shipment, line: ShipmentLine, kept: list[CollectedCommitment]) -> LineCollected:
     known = {row.commitment_id for row in kept}
     offered = [row for row in _in_force(shipment, line.batch) if row.id not in known]
-    return LineCollected(line, kept, offered, needs_one(line.batch.product.kind) and all(row.withdrawn for row in kept))
+    # Of a lot that is recalled none is in force, and none is asked for.
+    asked_for = needs_one(line.batch.product.kind) and not line.batch.recalled
+    return LineCollected(line, kept, offered, asked_for and all(row.withdrawn for row in kept))
 
 
 def _in_force(shipment: Shipment, batch: Batch) -> list[CommitmentCertificate]:
+    if batch.recalled:
+        return []
     query = db.select(CommitmentCertificate).where(
         CommitmentCertificate.batch_id == batch.id,
         CommitmentCertificate.issuer_id.in_({batch.producer_id, shipment.sender_id}),
@@ -99,7 +109,7 @@ def collect(user: User, shipment: Shipment, text: str) -> CollectedCommitment:
     which of the lots it is of.
 
     :raises NotFound: where the goods did not come to the user.
-    :raises WithdrawnShipment, NoSuchCertificate, OfAnotherLot, NoLongerInForce, CollectedBefore:
+    :raises WithdrawnShipment, NoSuchCertificate, OfAnotherLot, NoLongerInForce, OfRecalledLot, CollectedBefore:
     """
     _must_be_sent_to(user, shipment)
     row = _certificate_called(text, shipment)
@@ -108,6 +118,8 @@ def collect(user: User, shipment: Shipment, text: str) -> CollectedCommitment:
         raise OfAnotherLot(number=row.number, lot=row.batch.lot_number)
     if row.withdrawn_at is not None:
         raise NoLongerInForce(number=row.number)
+    if row.batch.recalled:
+        raise OfRecalledLot(lot=row.batch.lot_number)
     return _keep(user, line, row.number, row.facts["producer"], row.issued_on, commitment=row)
 
 
@@ -143,7 +155,7 @@ def _must_be_sent_to(user: User, shipment: Shipment) -> None:
 
 def _certificate_called(text: str, shipment: Shipment) -> CommitmentCertificate:
     with contextlib.suppress(NotFound):
-        return commitment_numbered(text.strip().rsplit("/", 1)[-1].upper())
+        return commitment_numbered(text.strip().rsplit("/", 1)[-1])
     try:
         label = label_from_scan(text)
     except NoSuchLabel as error:
@@ -151,6 +163,8 @@ def _certificate_called(text: str, shipment: Shipment) -> CommitmentCertificate:
     row = commitment_of_code(label.run_id, label.index)
     if row is None:
         lots = [line.batch for line in shipment.lines if line.batch_id == label.batch_id]
+        if stopped := next((lot for lot in lots if lot.recalled), None):
+            raise OfRecalledLot(lot=stopped.lot_number)
         row = next((found for lot in lots for found in _in_force(shipment, lot)), None)
     if row is None:
         raise NoSuchCertificate(text=text.strip()[:60])

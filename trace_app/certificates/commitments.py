@@ -36,6 +36,7 @@ from trace_app.db.base import utc_now
 from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import balance_of, was_sent
+from trace_app.folding import fold
 from trace_app.forms import plain_decimal
 from trace_app.labels.certified import tells_words
 from trace_app.labels.keys import code_book
@@ -296,14 +297,48 @@ def commitments_shown(batch: Batch) -> list[CommitmentCertificate]:
 
 
 def commitment_numbered(number: str) -> CommitmentCertificate:
-    """A certificate by its number, for whoever has it.
+    """A certificate by its number as it was typed, for whoever has it.
 
-    :raises NotFound:
+    :raises NotFound: where there is none, or several are meant.
     """
-    row: CommitmentCertificate | None = db.session.scalar(db.select(CommitmentCertificate).filter_by(number=number))
-    if row is None:
+    exactly = db.select(CommitmentCertificate).filter_by(number=number)
+    alike = db.select(CommitmentCertificate).filter_by(number_fold=fold(number)).limit(2)
+    rows: list[CommitmentCertificate] = list(db.session.scalars(exactly)) or list(db.session.scalars(alike))
+    if len(rows) != 1:
         raise NotFound
-    return row
+    return rows[0]
+
+
+def newer_than(row: CommitmentCertificate) -> CommitmentCertificate | None:
+    """The newest certificate in force that took a withdrawn one's place: of the same lot and issuer."""
+    rows = commitments_of(row.batch, row.issuer_id)
+    return next((one for one in rows if one.withdrawn_at is None), None) if row.withdrawn_at is not None else None
+
+
+def is_in_question(row: CommitmentCertificate) -> bool:
+    """Whether a buyer's certificate rests on one that came with the goods and was withdrawn since."""
+    buyers = row.issuer_id != row.batch.producer_id
+    return buyers and row.withdrawn_at is None and not keeps_one(row.batch, row.issuer_id)
+
+
+def in_question(batch: Batch) -> list[CommitmentCertificate]:
+    """The certificates of a lot that rest on what was withdrawn, the first in front."""
+    query = (
+        db.select(CommitmentCertificate)
+        .where(
+            CommitmentCertificate.batch_id == batch.id,
+            CommitmentCertificate.issuer_id != batch.producer_id,
+            CommitmentCertificate.withdrawn_at.is_(None),
+        )
+        .options(joinedload(CommitmentCertificate.issuer))
+        .order_by(CommitmentCertificate.id)
+    )
+    kept: dict[int, bool] = {}
+    rows = list(db.session.scalars(query))
+    for row in rows:
+        if row.issuer_id not in kept:
+            kept[row.issuer_id] = keeps_one(batch, row.issuer_id)
+    return [row for row in rows if not kept[row.issuer_id]]
 
 
 def commitment_of_code(run_id: int, index: int) -> CommitmentCertificate | None:

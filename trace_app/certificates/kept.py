@@ -42,4 +42,5 @@ def _came(batch: Batch, holder_id: int) -> tuple[sa.ColumnElement[bool], ...]:
         ShipmentLine.batch_id == batch.id,
         Shipment.consignee_organisation_id == holder_id,
         Shipment.withdrawn_at.is_(None),
+        Shipment.returns_id.is_(None),
     )

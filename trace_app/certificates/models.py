@@ -13,6 +13,7 @@ from trace_app.catalogue.models import Product
 from trace_app.certificates.samples import Sample
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
+from trace_app.folding import folded
 from trace_app.labels.models import LabelRun
 from trace_app.media.models import Document, Photo
 from trace_app.values import StoredJson
@@ -83,10 +84,15 @@ class CommitmentCertificate(Model):
             sqlite_where=sa.text("per_batch AND withdrawn_at IS NULL"),
             postgresql_where=sa.text("per_batch AND withdrawn_at IS NULL"),
         ),
+        sa.Index(
+            "ix_commitment_certificates_number_fold", "number_fold", postgresql_ops={"number_fold": "text_pattern_ops"}
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[str] = mapped_column(sa.String(30), unique=True)
+    number_fold: Mapped[str] = mapped_column(sa.String(30), folded("number"), deferred=True)
+    """The number as it is looked for, see `trace_app.folding.fold`."""
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), index=True)
     issuer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
     """Who commits itself: the lot's producer, or a buyer of some of it."""

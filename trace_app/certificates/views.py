@@ -30,6 +30,7 @@ from trace_app.errors import Problem
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
 from trace_app.forms import plain_decimal
+from trace_app.sent_once import makes_once
 from trace_app.templating import status_of
 
 views = Blueprint("certificates", __name__)
@@ -38,6 +39,7 @@ _NOT_TAKEN = (
     collecting.NoSuchCertificate,
     collecting.OfAnotherLot,
     collecting.NoLongerInForce,
+    collecting.OfRecalledLot,
     collecting.CollectedBefore,
 )
 _REFUSALS: dict[str, tuple[type[Problem], ...]] = {
@@ -50,6 +52,7 @@ views.add_app_template_filter(certificate_label)
 @views.route("/certificates", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 @takes_uploads
+@makes_once
 def index() -> ResponseReturnValue:
     own = the_user().role is RoleName.PRODUCER
     form = CertificateForm(products=products_of(the_user().organisation) if own else ())
@@ -82,12 +85,14 @@ def withdraw(certificate_id: int) -> ResponseReturnValue:
 
 @views.route("/batches/<int:batch_id>/commitments", methods=["GET", "POST"])
 @allow(*ISSUERS)
+@makes_once
 def commit(batch_id: int) -> ResponseReturnValue:
     """Give out a commitment certificate for a lot or a part of it."""
     batch = commitments.lot_to_certify(the_user(), batch_id)
     offer = commitments.offer_for(the_user().organisation, batch)
     whole = plain_decimal(offer.left) if offer.per_batch and offer.left else None
     form = CommitmentForm(sample=offer.sample, data={"quantity": whole})
+    form.quantity.unit = batch.unit
     if form.validate_on_submit():
         with form.refusals(**_REFUSALS), transaction():
             row = commitments.issue_commitment(
@@ -172,6 +177,7 @@ def collect(shipment_id: int) -> ResponseReturnValue:
 @views.post("/shipments/<int:shipment_id>/commitments/foreign")
 @allow(*ISSUERS)
 @takes_uploads
+@makes_once
 def collect_foreign(shipment_id: int) -> ResponseReturnValue:
     """Keep a certificate that was made elsewhere."""
     form = CollectForeignForm(lines=_lines(shipping.shipment_for(the_user(), shipment_id)))

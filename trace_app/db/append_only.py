@@ -113,6 +113,8 @@ APPEND_ONLY = (
             "consignee_address",
             "consignee_division_code",
             "consignee_organisation_id",
+            "returns_id",
+            "report_id",
         ),
     ),
     AppendOnly("site_tenures"),

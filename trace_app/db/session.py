@@ -31,6 +31,9 @@ _LONG_WAL = 32 * 1024 * 1024
 """The size in bytes from which on the write-ahead log is long."""
 
 
+first_of_all: list[Callable[[], None]] = []
+"""What every transaction begins with."""
+
 Answer = TypeVar("Answer")
 
 log = structlog.get_logger()
@@ -45,6 +48,8 @@ def transaction() -> Iterator[None]:
     """
     begin_writing()
     try:
+        for step in first_of_all:
+            step()
         yield
         db.session.commit()
     except BaseException:

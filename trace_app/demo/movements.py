@@ -19,6 +19,7 @@ from trace_app.extensions import db
 from trace_app.flow.ledger.service import left_of
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
+from trace_app.flow.shipments.receiving import Arrived, receive
 from trace_app.flow.shipments.service import ConsigneeFacts, Load, ShipmentFacts
 from trace_app.recall_tasks import service as tasks
 from trace_app.recalls import further_notices
@@ -94,13 +95,14 @@ def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chanc
 
 
 def _receive(shipment: Shipment, *, short: bool) -> None:
-    amounts = {line.id: line.quantity - (1 if short else 0) for line in shipment.lines}
-    shipping.receive(
+    came = {line.id: Arrived(line.quantity - (1 if short else 0)) for line in shipment.lines}
+    receive(
         shipment,
-        amounts,
+        came,
         received_at=min(shipment.departed_at + timedelta(hours=9), utc_now()),
         received_by="示例·收货员",
         note="破损 1 件" if short else "",
+        rest_is_missing=True,
     )
 
 

@@ -1,5 +1,5 @@
 """Finding what a regulator knows a few characters of: lots, codes, recalls, producers, sites, inputs, buyers,
-shipments and test reports."""
+shipments, test reports and commitment certificates."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from trace_app.accounts.access import visible_to
 from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
+from trace_app.certificates.models import CommitmentCertificate
 from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import Consignee, Shipment
@@ -78,6 +79,7 @@ def search(user: User, text: str) -> list[Hits]:
         Hits(_("收货方"), _buyers(user, text)),
         Hits(_("发货单和车辆"), _shipments(user, text)),
         Hits(_("检测报告"), _reports(user, text)),
+        Hits(_("合格证"), _commitments(user, text)),
     ]
     return [hits for hits in found if hits.hits]
 
@@ -230,7 +232,7 @@ def _shipments(user: User, text: str) -> list[Hit]:
     query = (
         db.select(Shipment)
         .where(sa.or_(begins_with(Shipment.vehicle, text.upper()), begins_with(Shipment.number, text.upper())))
-        .options(joinedload(Shipment.sender))
+        .options(joinedload(Shipment.sender), joinedload(Shipment.returns))
         .limit(EACH)
     )
     # Each way by itself: for both at once PostgreSQL gathers all lots of the place first.
@@ -238,10 +240,36 @@ def _shipments(user: User, text: str) -> list[Hit]:
     return [
         Hit(
             row.number if row.number.startswith(text.upper()) else row.vehicle,
-            f"{row.number} {row.vehicle} · {named(row.sender)} → {row.consignee_name}",
+            f"{row.number} {row.vehicle} · {row.sender_name} → {row.consignee_name}",
             url_for("shipments.show", shipment_id=row.id),
         )
         for row in sorted(found.values(), key=lambda row: (row.vehicle, -row.id))[:EACH]
+    ]
+
+
+def _commitments(user: User, text: str) -> list[Hit]:
+    """Commitment certificates by the beginning of their number, however it is typed."""
+    folded = fold(text)
+    if not folded:
+        return []
+    query = (
+        db.select(CommitmentCertificate)
+        .join(CommitmentCertificate.batch)
+        .where(
+            begins_with(CommitmentCertificate.number_fold, folded),
+            visible_to(user, Batch.producer_id, Batch.division_code),
+        )
+        .options(joinedload(CommitmentCertificate.batch))
+        .order_by(CommitmentCertificate.number_fold)
+        .limit(EACH)
+    )
+    return [
+        Hit(
+            row.number,
+            f"{row.batch.lot_number} · {row.facts['producer']} · {row.issued_on:%Y-%m-%d}",
+            url_for("public.commitment", number=row.number),
+        )
+        for row in db.session.scalars(query)
     ]
 
 

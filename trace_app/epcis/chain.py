@@ -37,6 +37,7 @@ class ChainEvent:
     :ivar links: of what was transformed: what went in.
     :ivar container: of what was packed or unpacked: run and index of the case or pallet; ``contents`` what lay in it.
     :ivar line: of what was shipped or received: the `ShipmentLine`.
+    :ivar came: of what was received: the `ReceiptLine`.
     :ivar report: of what was inspected: the `TestReport`.
     :ivar recall: of what was recalled: the `Recall`.
     """
@@ -50,6 +51,7 @@ class ChainEvent:
     container: Any = None
     contents: Sequence[tuple[LabelRun, int]] = ()
     line: Any = None
+    came: Any = None
     report: Any = None
     recall: Any = None
 
@@ -146,7 +148,8 @@ def _shipped(user: User, lots: dict[int, Batch]) -> list[ChainEvent]:
         .options(
             joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
             joinedload(ShipmentLine.shipment).selectinload(Shipment.temperatures),
-            joinedload(ShipmentLine.shipment).joinedload(Shipment.receipt).selectinload(Receipt.lines),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.returns),
+            joinedload(ShipmentLine.shipment).selectinload(Shipment.receipts).selectinload(Receipt.lines),
             selectinload(ShipmentLine.codes).joinedload(ShippedCode.run),
         )
         .order_by(Shipment.departed_at, ShipmentLine.id)
@@ -155,8 +158,11 @@ def _shipped(user: User, lots: dict[int, Batch]) -> list[ChainEvent]:
     for line in db.session.scalars(query):
         lot, shipment = lots[line.batch_id], line.shipment
         events.append(ChainEvent("shipped", f"shipped-{line.id}", shipment.departed_at, lot, line=line))
-        if shipment.receipt is not None:
-            events.append(ChainEvent("received", f"received-{line.id}", shipment.receipt.received_at, lot, line=line))
+        told = [row for receipt in shipment.receipts for row in receipt.lines if row.line_id == line.id]
+        for number, row in enumerate(told):
+            # The first keeps the name that it had when there was one alone.
+            key = f"received-{line.id}" + (f"-{row.receipt_id}" if number else "")
+            events.append(ChainEvent("received", key, row.receipt.received_at, lot, line=line, came=row))
     return events
 
 

@@ -44,12 +44,17 @@ class Names:
     def site(self, site: Site) -> str:
         return f"{self._home}/id/sites/{site.id}"
 
-    def party(self, organisation_id: int | None, consignee_id: int) -> str:
+    def party(self, organisation_id: int | None, consignee_id: int | None) -> str:
         return (
             f"{self._home}/id/organisations/{organisation_id}"
             if organisation_id is not None
             else f"{self._home}/id/consignees/{consignee_id}"
         )
+
+    def sender(self, shipment: Shipment) -> str:
+        """Who sent goods; of what goes back perhaps someone who is not on the platform."""
+        gone_to = shipment.returns.consignee_id if shipment.returns is not None else None
+        return self.party(shipment.sender_id, gone_to)
 
     def shipment(self, shipment: Shipment) -> str:
         return f"{self._home}/id/shipments/{shipment.number}"
@@ -171,7 +176,7 @@ def _what(event: ChainEvent, amount: Decimal | float, names: Names) -> JsonObjec
 
 
 def _parties(shipment: Shipment, names: Names) -> JsonObject:
-    sender = names.party(shipment.sender_id, 0)
+    sender = names.sender(shipment)
     receiver = names.party(shipment.consignee_organisation_id, shipment.consignee_id)
     return {
         "sourceList": [{"type": "possessing_party", "source": sender}],
@@ -194,7 +199,7 @@ def _shipped(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]
         "bizStep": "shipping",
         "disposition": "in_transit",
         **_what(event, event.line.quantity, names),
-        "readPoint": {"id": names.party(shipment.sender_id, 0)},
+        "readPoint": {"id": names.sender(shipment)},
         "bizTransactionList": _papers(shipment, names),
         **_parties(shipment, names),
     }
@@ -212,20 +217,26 @@ def _shipped(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]
     return [body]
 
 
+def _found(event: ChainEvent) -> str:
+    """What who received goods found: all as it was sent, less, or goods that come back."""
+    if event.line.shipment.returns_id is not None:
+        return "returned"
+    return "mismatch_quantity" if event.came.missing or event.came.refused else "in_progress"
+
+
 def _received(event: ChainEvent, _chain: Chain, names: Names) -> list[JsonObject]:
     """That it arrived, and that this settled the transaction."""
     shipment = event.line.shipment
-    line = event.line
-    amount = next((row.quantity for row in shipment.receipt.lines if row.line_id == line.id), line.quantity)
+    amount = event.came.quantity
     place = {"id": names.party(shipment.consignee_organisation_id, shipment.consignee_id)}
     papers = _papers(shipment, names)
-    accepted = str(uuid.uuid5(_OURS, f"accepted-{line.id}"))
+    accepted = str(uuid.uuid5(_OURS, event.key.replace("received", "accepted")))
     return [
         {
             "type": "ObjectEvent",
             "action": "OBSERVE",
             "bizStep": "receiving",
-            "disposition": "in_progress" if amount == line.quantity else "mismatch_quantity",
+            "disposition": _found(event),
             **_what(event, amount, names),
             "readPoint": place,
             "bizLocation": place,

@@ -82,17 +82,18 @@ def _rows(event: ChainEvent, chain: Chain) -> list[list[Cell | None]]:
     if event.line is not None:
         shipment = event.line.shipment
         amount = float(event.line.quantity)
-        sender, receiver, phone = named(shipment.sender), shipment.consignee_name, shipment.consignee_phone
-        place = shipment.sender.address or named(shipment.sender)
-        paper, number = str(_("发货单")), shipment.number
+        sender, receiver, phone = shipment.sender_name, shipment.consignee_name, shipment.consignee_phone
+        place = (shipment.sender.address if shipment.sender else "") or sender
+        paper = str(_("退货单") if shipment.returns_id is not None else _("发货单"))
+        number = shipment.number
         vehicle, note = (
             shipment.vehicle,
             " ".join(filter(None, (shipment.platform, shipment.order_number, shipment.note))),
         )
-        if event.type == "received" and shipment.receipt is not None:
-            line_id = event.line.id
-            amount = next((float(row.quantity) for row in shipment.receipt.lines if row.line_id == line_id), amount)
-            place, note = shipment.consignee_address or receiver, shipment.receipt.note
+        if event.came is not None:
+            amount = float(event.came.quantity)
+            place = shipment.consignee_address or receiver
+            note = " ".join(filter(None, (event.came.receipt.note, event.came.reason)))
     if event.container is not None:
         amount, unit = len(event.contents), ""
         paper, number = str(_("箱（托盘）码")), code_of(*event.container)

@@ -16,7 +16,7 @@ from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.ledger.models import LotHolding, LotMove, MoveCause
 from trace_app.flow.ledger.service import left_of, too_much
-from trace_app.flow.shipments.models import Receipt, ReceiptLine, Shipment, ShipmentLine
+from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.units import converted
 
 
@@ -25,10 +25,11 @@ class LotBalance:
     """What became of a lot in someone's hands, in the lot's own unit.
 
     :ivar came: what the lot came to for who made it; what was received of it elsewhere.
-    :ivar returned: what came back to who made it.
+    :ivar returned: what came back to who sent it.
     :ivar used: what went into other lots.
     :ivar sent: what was shipped on.
     :ivar lost: what was lost, taken as samples, destroyed.
+    :ivar sold: what a recall's report says is with consumers.
     """
 
     came: Decimal = Decimal(0)
@@ -36,10 +37,11 @@ class LotBalance:
     used: Decimal = Decimal(0)
     sent: Decimal = Decimal(0)
     lost: Decimal = Decimal(0)
+    sold: Decimal = Decimal(0)
 
     @property
     def left(self) -> Decimal:
-        return self.came + self.returned - self.used - self.sent - self.lost
+        return self.came + self.returned - self.used - self.sent - self.lost - self.sold
 
 
 _PARTS = {
@@ -47,6 +49,7 @@ _PARTS = {
     MoveCause.LOST: "lost",
     MoveCause.SAMPLED: "lost",
     MoveCause.DESTROYED: "lost",
+    MoveCause.SOLD: "sold",
 }
 """The part of a balance that a cause counts for; others by whether they bring goods or take them."""
 
@@ -86,32 +89,37 @@ def holdings_of(lots: Sequence[Batch], holder_id: int) -> dict[int, Decimal]:
 
 
 def received_of(ids: Sequence[int], sent_to: sa.ColumnElement[bool]) -> dict[int, Decimal]:
-    """What arrived of lots by shipments of which a condition holds; what was sent, where nobody has confirmed yet."""
+    """What came of lots by shipments of which a condition holds, as far as anyone knows: all but what is missing."""
+    came = sa.func.sum(ShipmentLine.quantity - ShipmentLine.missing)
+    first_way = Shipment.returns_id.is_(None)
     return _sums(
         _lines(ids)
-        .with_only_columns(
-            ShipmentLine.batch_id, sa.func.sum(sa.func.coalesce(ReceiptLine.quantity, ShipmentLine.quantity))
-        )
-        .outerjoin(Receipt, Receipt.shipment_id == Shipment.id)
-        .outerjoin(ReceiptLine, sa.and_(ReceiptLine.receipt_id == Receipt.id, ReceiptLine.line_id == ShipmentLine.id))
-        .where(sent_to)
+        .with_only_columns(ShipmentLine.batch_id, came)
+        .where(sent_to, first_way)
         .group_by(ShipmentLine.batch_id)
     )
 
 
+def sent_back(ids: Sequence[int], returned: sa.ColumnElement[bool]) -> dict[int, Decimal]:
+    """What goes back of lots, or is back, by returns of which a condition holds."""
+    gone = sa.func.sum(ShipmentLine.quantity)
+    query = _lines(ids).with_only_columns(ShipmentLine.batch_id, gone)
+    return _sums(query.where(returned, Shipment.returns_id.is_not(None)).group_by(ShipmentLine.batch_id))
+
+
 def amounts_sent(batch: Batch) -> list[tuple[str, Decimal]]:
-    """How much of a lot was shipped to whom, whoever sent it, by name."""
-    gone = sa.func.sum(-LotMove.quantity)
+    """How much of a lot is with whom it was shipped to, whoever sent it, by name: what is missing or back again does
+    not count."""
+    there = sa.func.sum(ShipmentLine.quantity - ShipmentLine.missing - ShipmentLine.returned)
     query = (
-        sa.select(Shipment.consignee_name, gone)
-        .join(ShipmentLine, ShipmentLine.id == LotMove.line_id)
-        .join(Shipment, sa.and_(Shipment.id == ShipmentLine.shipment_id, Shipment.sender_id == LotMove.holder_id))
-        .where(LotMove.batch_id == batch.id)
+        _lines([batch.id])
+        .with_only_columns(Shipment.consignee_name, there)
+        .where(Shipment.returns_id.is_(None))
         .group_by(Shipment.consignee_name)
-        .having(gone > 0)
+        .having(there > 0)
         .order_by(Shipment.consignee_name)
     )
-    return [(name, amount) for name, amount in db.session.execute(query)]
+    return [(name, Decimal(str(amount))) for name, amount in db.session.execute(query)]
 
 
 def _lines(ids: Sequence[int]) -> sa.Select[ShipmentLine]:

@@ -15,6 +15,7 @@ from trace_app.db.session import transaction
 from trace_app.inputs import service
 from trace_app.inputs.forms import INPUT_TYPES, InputProductForm, InputRowForm, InputSearchForm, LabelUseForm
 from trace_app.inputs.models import InputProduct
+from trace_app.sent_once import makes_once
 from trace_app.stock.forms import OUT_REASONS
 from trace_app.templating import register_words, status_of
 
@@ -33,6 +34,7 @@ def index() -> ResponseReturnValue:
 
 @views.route("/inputs/new", methods=["GET", "POST"])
 @allow(*KEEPERS)
+@makes_once
 def new() -> ResponseReturnValue:
     form = InputRowForm()
     if form.validate_on_submit():
@@ -60,6 +62,7 @@ def product(product_id: int) -> ResponseReturnValue:
 
 @views.post("/inputs/<int:product_id>/uses")
 @allow(*KEEPERS)
+@makes_once
 def add_use(product_id: int) -> ResponseReturnValue:
     form = LabelUseForm()
     if form.validate():

@@ -35,6 +35,7 @@ from trace_app.labels.forms import (
 )
 from trace_app.labels.models import LabelRun, PrintStatus
 from trace_app.labels.pictures import codes_in_picture, grade_picture
+from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
 from trace_app.values import StoredJson
 from trace_app.whole_numbers import row_number
@@ -54,6 +55,7 @@ def index() -> ResponseReturnValue:
 
 @views.route("/batches/<int:batch_id>/labels", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@makes_once
 def of_batch(batch_id: int) -> ResponseReturnValue:
     batch = batches.own_batch(the_user(), batch_id)
     form = RunForm(user=the_user())
@@ -163,6 +165,7 @@ def _reprint_form(row: LabelRun, **options: object) -> ReprintForm:
 
 @views.post("/labels/<int:run_id>/reprint")
 @allow(RoleName.PRODUCER)
+@makes_once
 def reprint(run_id: int) -> ResponseReturnValue:
     row = service.printable_run(the_user(), run_id)
     form = _reprint_form(row)
@@ -283,6 +286,7 @@ def layout_list() -> ResponseReturnValue:
 
 @views.route("/layouts/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@makes_once
 def new_layout() -> ResponseReturnValue:
     start = LayoutStartForm(request.args)
     if not start.validate():

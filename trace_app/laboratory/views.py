@@ -36,6 +36,7 @@ from trace_app.laboratory.texts import (
 from trace_app.laboratory.verdicts import TEST_UNITS
 from trace_app.media.service import keep_document, own_document
 from trace_app.release.service import check_lot
+from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("laboratory", __name__)
@@ -84,6 +85,7 @@ def start() -> ResponseReturnValue:
 @views.route("/laboratory/samples/<code>", methods=["GET", "POST"])
 @allow(RoleName.LABORATORY)
 @takes_uploads
+@makes_once
 def on_code(code: str) -> ResponseReturnValue:
     """A report on the lot that the laboratory has a label of."""
     return _enter(TestSubject.PRODUCT, lambda: Tested(laboratory.lot_of_sample(code)))
@@ -92,6 +94,7 @@ def on_code(code: str) -> ResponseReturnValue:
 @views.route("/laboratory/orders/<int:order_id>", methods=["GET", "POST"])
 @allow(RoleName.LABORATORY)
 @takes_uploads
+@makes_once
 def on_order(order_id: int) -> ResponseReturnValue:
     """A report on the lot that a producer ordered a test of."""
 
@@ -117,12 +120,14 @@ def answer_claim(report_id: int, answer: str) -> ResponseReturnValue:
 @views.route("/batches/<int:batch_id>/tests/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 @takes_uploads
+@makes_once
 def on_lot(batch_id: int) -> ResponseReturnValue:
     return _enter(TestSubject.PRODUCT, lambda: Tested(own_batch(the_user(), batch_id)))
 
 
 @views.route("/batches/<int:batch_id>/test-orders", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@makes_once
 def order(batch_id: int) -> ResponseReturnValue:
     """Order a test of a lot from a laboratory."""
     known = laboratory.laboratories()
@@ -144,6 +149,7 @@ def order(batch_id: int) -> ResponseReturnValue:
 @views.route("/sites/<int:site_id>/tests/<any(soil, water):subject>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 @takes_uploads
+@makes_once
 def on_site(site_id: int, subject: str) -> ResponseReturnValue:
     return _enter(TestSubject(subject), lambda: Tested(site=site_for(the_user(), site_id)))
 

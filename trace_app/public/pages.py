@@ -15,7 +15,7 @@ from qr.codes import characters_missing, format_code
 from trace_app.accounts.access import acting_user
 from trace_app.batches.models import Batch
 from trace_app.catalogue.county_map import CountyMap, map_of
-from trace_app.certificates.commitments import commitment_of_code
+from trace_app.certificates.commitments import commitment_of_code, is_in_question, newer_than
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.extensions import db, limiter
 from trace_app.labels.models import LabelLevel
@@ -97,7 +97,9 @@ def trace_page(label: ScannedLabel, pin: PinAsked | None = None) -> ResponseRetu
         _note(Outcome.VOID if label.void else Outcome.SHOWN, label)
     trace = trace_of_batch(label.batch_id)
     if label.void:
-        return _void_page(label, trace)
+        row = commitment_of_code(label.run_id, label.index)
+        # A certificate that was taken back says why, and which one took its place.
+        return commitment_page(row) if row is not None else _void_page(label, trace)
     kind = "text/html" if marked else accepted_media().best_match(MEDIA_TYPES, MEDIA_TYPES[0])
     if kind != "text/html":
         return _for_machines(label, trace, kind)
@@ -132,7 +134,13 @@ def commitment_page(row: CommitmentCertificate) -> ResponseReturnValue:
     allow_inline_style(digest)
     batch = db.session.get_one(Batch, row.batch_id)
     page = render_template(
-        "public/commitment.html", row=row, batch=batch, code=code_of(row.run, row.index), style=style
+        "public/commitment.html",
+        row=row,
+        batch=batch,
+        code=code_of(row.run, row.index),
+        newer=newer_than(row),
+        questioned=is_in_question(row),
+        style=style,
     )
     return _varied(Response(page, 200 if row.withdrawn_at is None else 410, mimetype="text/html"))
 

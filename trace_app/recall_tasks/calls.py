@@ -81,6 +81,8 @@ def waiting_for(user: User) -> list[Recall]:
             ShipmentLine.batch_id == RecallMember.batch_id,
             Shipment.consignee_organisation_id == user.organisation_id,
             Shipment.withdrawn_at.is_(None),
+            Shipment.returns_id.is_(None),
+            ShipmentLine.missing < ShipmentLine.quantity,
         )
     )
     members = (

@@ -52,7 +52,10 @@ class PartyProgress:
 
 @dataclass(frozen=True, slots=True)
 class LotProgress:
-    """What has become of a lot at all parties together, in its unit. One that was left out since doesn't count."""
+    """What has become of a lot at all parties together, in its unit. One that was left out since doesn't count.
+
+    :ivar twice: what one says is returned and another, to whom it came back, speaks of again.
+    """
 
     batch: Batch
     supplied: Decimal
@@ -60,11 +63,16 @@ class LotProgress:
     returned: Decimal
     destroyed: Decimal
     gone: Decimal
+    twice: Decimal = Decimal(0)
     left_out: bool = False
 
     @property
     def secured(self) -> float | None:
-        return share(self.sealed + self.returned + self.destroyed, self.supplied)
+        return share(self.sealed + self.returned + self.destroyed - self.twice, self.supplied)
+
+    @property
+    def known(self) -> float | None:
+        return share(self.sealed + self.returned + self.destroyed + self.gone - self.twice, self.supplied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,7 @@ def progress_of(recall: Recall) -> RecallProgress:
                     "batch": one.batch,
                     "supplied": Decimal(0),
                     "left_out": one.left_out,
+                    "twice": Decimal(0),
                     **dict.fromkeys(QUANTITIES, Decimal(0)),
                 },
             )
@@ -110,12 +119,13 @@ def progress_of(recall: Recall) -> RecallProgress:
             if one.report is not None:
                 for quantity in QUANTITIES:
                     sums[quantity] += getattr(one.report, quantity)
+                sums["twice"] += one.counted_twice
         parties.append(
             PartyProgress(
                 task,
                 counted,
-                _mean(share(one.secured, one.supplied) for one in counted),
-                _mean(share(one.known, one.supplied) for one in counted),
+                _mean(share(one.secured, one.at_hand) for one in counted),
+                _mean(share(one.known, one.at_hand) for one in counted),
             )
         )
     lots = sorted((LotProgress(**sums) for sums in by_lot.values()), key=lambda lot: lot.left_out)
@@ -126,7 +136,7 @@ def progress_of(recall: Recall) -> RecallProgress:
         sorted(parties, key=lambda party: not party.concerned),
         lots,
         _mean(lot.secured for lot in standing),
-        _mean(share(lot.sealed + lot.returned + lot.destroyed + lot.gone, lot.supplied) for lot in standing),
+        _mean(lot.known for lot in standing),
         _hours(recall.in_force_at, max(moments)) if moments and len(moments) == len(concerned) else None,
     )
 

@@ -23,14 +23,14 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, jobs
-from trace_app.flow.balance import holdings_of, received_of
+from trace_app.flow.balance import holdings_of, received_of, sent_back
 from trace_app.flow.ledger.models import LotMove, MoveCause
-from trace_app.flow.ledger.service import enter, hold_lots, left_of, standing, undoing
+from trace_app.flow.ledger.service import hold_lots
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
-from trace_app.forms import plain_decimal
 from trace_app.language import named
 from trace_app.media.service import keep_document, keep_photos
 from trace_app.messages.service import tell, tell_address
+from trace_app.recall_tasks import goods
 from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
 from trace_app.recalls import clocks
 from trace_app.recalls.automatic import goods_in_words
@@ -38,7 +38,6 @@ from trace_app.recalls.forms import NOTICE_TYPES, TURNINGS, case_word
 from trace_app.recalls.leads import to_be_told
 from trace_app.recalls.models import NoticeType, Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
 from trace_app.settings import address_of
-from trace_app.units import unit_name
 from trace_app.values import JsonObject
 
 LOTS_IN_MESSAGE = 50
@@ -48,10 +47,6 @@ MOST_LOTS = 500
 _SHOWN = (joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.producer))
 
 log = structlog.get_logger()
-
-
-class MoreThanSupplied(Unprocessable):
-    title = _("批次 %(lot)s 在您那里的只有 %(supplied)s，几项加起来不能更多。")
 
 
 class NothingReported(Unprocessable):
@@ -74,12 +69,27 @@ class Counted:
 
     :ivar supplied: what was in its hands when the recall reached it there.
     :ivar left_out: whether the recall has been narrowed down by the lot since.
+    :ivar came_back: what others sent back to it since, and is there.
+    :ivar going_back: what it sent back itself since, whether it is there or not.
     """
 
     batch: Batch
     supplied: Decimal
     report: RecallReport | None
     left_out: bool = False
+    came_back: Decimal = Decimal(0)
+    going_back: Decimal = Decimal(0)
+
+    @property
+    def at_hand(self) -> Decimal:
+        """What the party has to say something of."""
+        return self.supplied + self.came_back
+
+    @property
+    def counted_twice(self) -> Decimal:
+        """How much of what it reports came back from others, which count it as returned."""
+        told = self.report.total if self.report is not None else Decimal(0)
+        return min(self.came_back, max(told - self.supplied, Decimal(0)))
 
     @property
     def secured(self) -> Decimal:
@@ -147,7 +157,13 @@ def parties_of(recall: Recall) -> set[tuple[int | None, int | None]]:
     holders = (
         sa.select(Shipment.consignee_id, Shipment.consignee_organisation_id)
         .join(ShipmentLine, ShipmentLine.shipment_id == Shipment.id)
-        .where(ShipmentLine.batch_id.in_(members), Shipment.withdrawn_at.is_(None))
+        .where(
+            ShipmentLine.batch_id.in_(members),
+            Shipment.withdrawn_at.is_(None),
+            Shipment.returns_id.is_(None),
+            # Where nothing arrived nobody has anything.
+            ShipmentLine.missing < ShipmentLine.quantity,
+        )
         .distinct()
     )
     for consignee_id, organisation_id in db.session.execute(holders):
@@ -181,8 +197,9 @@ def _in_hand(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
     """How much a party has of lots today."""
     if task.organisation_id is not None:
         return holdings_of(lots, task.organisation_id)
-    found = received_of([lot.id for lot in lots], _sent_to(task))
-    return {lot.id: found.get(lot.id, Decimal(0)) for lot in lots}
+    ids, none = [lot.id for lot in lots], Decimal(0)
+    came, back = received_of(ids, goods.sent_to(task)), sent_back(ids, goods.sent_back_by(task))
+    return {lot_id: came.get(lot_id, none) - back.get(lot_id, none) for lot_id in ids}
 
 
 def _set_times(task: RecallTask, recall: Recall) -> None:
@@ -378,13 +395,6 @@ def open_tasks(user: User) -> list[RecallTask]:
     return list(db.session.scalars(query))
 
 
-def _sent_to(task: RecallTask) -> sa.ColumnElement[bool]:
-    """The shipments that went to a party: an organisation's, or those to a consignee that is none."""
-    if task.organisation_id is not None:
-        return Shipment.consignee_organisation_id == task.organisation_id
-    return sa.and_(Shipment.consignee_id == task.consignee_id, Shipment.consignee_organisation_id.is_(None))
-
-
 def _lots_of(task: RecallTask) -> sa.Select[Batch]:
     """The recall's lots that a party made or was sent, or had when they were counted."""
     counted = sa.select(RecallTaskLot.batch_id).where(RecallTaskLot.task_id == task.id)
@@ -394,7 +404,7 @@ def _lots_of(task: RecallTask) -> sa.Select[Batch]:
     sent = (
         sa.select(ShipmentLine.batch_id)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .where(_sent_to(task), Shipment.withdrawn_at.is_(None))
+        .where(goods.sent_to(task), Shipment.withdrawn_at.is_(None))
     )
     query: sa.Select[Batch] = (
         db.select(Batch)
@@ -417,7 +427,18 @@ def counted_lots(task: RecallTask, most: int = MOST_LOTS) -> list[Counted]:
     # Tasks older than the counting are held against what is there today.
     supplied |= _in_hand(task, [lot for lot in lots if lot.id not in supplied])
     latest = {report.batch_id: report for report in task.reports}
-    return [Counted(lot, supplied[lot.id], latest.get(lot.id)) for lot in lots]
+    back, away = goods.came_back(task), goods.going_back(task)
+    none = Decimal(0)
+    return [
+        Counted(
+            lot,
+            supplied[lot.id],
+            latest.get(lot.id),
+            came_back=back.get(lot.id, none),
+            going_back=away.get(lot.id, none),
+        )
+        for lot in lots
+    ]
 
 
 def lots_left_out(task: RecallTask) -> list[Counted]:
@@ -440,8 +461,12 @@ def _counted(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
     found: dict[int, Decimal] = {row[0]: row[1] for row in db.session.execute(query)}
     if task.organisation_id is None:
         # It has no holding: what arrived is known by its receipts.
-        arrived = received_of(list(found), _sent_to(task))
-        return {lot_id: min(supplied, arrived.get(lot_id, Decimal(0))) for lot_id, supplied in found.items()}
+        there, back = received_of(list(found), goods.sent_to(task)), goods.sent_back_before(task)
+        none = Decimal(0)
+        return {
+            lot_id: max(min(supplied, there.get(lot_id, none) - back.get(lot_id, none)), none)
+            for lot_id, supplied in found.items()
+        }
     since = _known_since(task)
     return {lot_id: max(supplied + since.get(lot_id, Decimal(0)), Decimal(0)) for lot_id, supplied in found.items()}
 
@@ -493,8 +518,10 @@ def report(
     """Note what became of lots at a party.
 
     :param amounts: by lot: ``sealed``, ``returned``, ``destroyed``, ``gone``; what is missing is 0.
-    :raises RecallOver, NothingReported, NoEvidence, MoreThanSupplied:
+    :raises RecallOver, NothingReported, NoEvidence, MoreThanSupplied, AlreadyBack, MoreThanReturnable:
     """
+    if any(parts.get("returned") for parts in amounts.values()):
+        goods.hold_counters(task, amounts)
     hold_lots(amounts)
     db.session.refresh(task, with_for_update={"of": RecallTask, "key_share": True})
     if task.recall.status is not RecallStatus.ACTIVE:
@@ -509,8 +536,8 @@ def report(
     }
     for lot_id, values in told.items():
         counted = lots[lot_id]
-        if sum(values.values()) > counted.supplied:
-            raise _more_than(counted.batch, counted.supplied)
+        if sum(values.values()) > counted.at_hand:
+            raise goods.more_than(counted.batch, counted.at_hand)
     destroyed = any(values["destroyed"] for values in told.values())
     shown = photos or pdf or has_evidence(task)
     if destroyed and not shown and task.recall.kind is not RecallKind.DRILL:
@@ -528,40 +555,6 @@ def report(
         made.append(row)
     acknowledge(task, name)
     db.session.flush()
-    if task.organisation_id is not None and task.recall.kind is not RecallKind.DRILL:
-        for row in made:
-            _take_out_destroyed(task.organisation_id, lots[row.batch_id].batch, row)
+    for row in made if task.recall.kind is not RecallKind.DRILL else ():
+        goods.settle(task, lots[row.batch_id].batch, row)
     return made
-
-
-def _more_than(batch: Batch, supplied: Decimal) -> MoreThanSupplied:
-    return MoreThanSupplied(lot=batch.lot_number, supplied=f"{plain_decimal(supplied)} {unit_name(batch.unit)}")
-
-
-def _take_out_destroyed(holder_id: int, batch: Batch, row: RecallReport) -> None:
-    """What was destroyed of a lot leaves the holder's hands: once, however many cases ask what became of it."""
-    latest = (
-        sa.select(sa.func.max(RecallReport.id))
-        .join(RecallTask, RecallTask.id == RecallReport.task_id)
-        .join(Recall, Recall.id == RecallTask.recall_id)
-        .where(
-            RecallTask.organisation_id == holder_id,
-            RecallReport.batch_id == batch.id,
-            Recall.kind != RecallKind.DRILL,
-        )
-        .group_by(RecallReport.task_id)
-    )
-    told = sa.select(sa.func.max(RecallReport.destroyed)).where(RecallReport.id.in_(latest))
-    destroyed = db.session.scalar(told) or Decimal(0)
-    before = standing(LotMove.batch_id == batch.id, LotMove.holder_id == holder_id, LotMove.report_id.is_not(None))
-    gone = -sum((move.quantity for move in before), Decimal(0))
-    if destroyed == gone:
-        return
-    left = left_of(batch.id, holder_id) + gone
-    if destroyed > left:
-        raise _more_than(batch, left)
-    moves = [undoing(move, None) for move in before]
-    if destroyed:
-        facts = {"batch_id": batch.id, "holder_id": holder_id, "report_id": row.id}
-        moves.append(LotMove(cause=MoveCause.DESTROYED, quantity=-destroyed, **facts))
-    enter(*moves)

@@ -221,10 +221,10 @@ def still_open(recall: Recall) -> StoredJson:
         name = party_name(party.task)
         if party.task.acknowledged_at is None:
             unconfirmed.append(name)
-        if any(one.supplied for one in party.counted) and not has_evidence(party.task):
+        if any(one.at_hand for one in party.counted) and not has_evidence(party.task):
             unproven.append(name)
         for one in party.counted:
-            rest = max(one.supplied - one.secured, Decimal(0))
+            rest = max(one.at_hand - one.secured, Decimal(0))
             if rest:
                 facts = {"lot": one.batch.lot_number, "quantity": plain_decimal(rest), "unit": one.batch.unit}
                 uncontrolled.append({"party": name, **facts})

@@ -10,14 +10,15 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.amounts_by_row import read_amounts
 from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import limiter
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
-from trace_app.numbers import NotANumber, read_number
 from trace_app.recall_tasks import calls, filings
 from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.forms import AcknowledgeForm, FilingForm, RecallReportForm
+from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
 
 views = Blueprint("recall_tasks", __name__)
@@ -65,9 +66,10 @@ def acknowledge(token: str) -> ResponseReturnValue:
 @public
 @limiter.limit("30/minute")
 @takes_uploads
+@makes_once
 def report(token: str) -> ResponseReturnValue:
     form = RecallReportForm()
-    amounts, faults = _amounts()
+    amounts, faults = _amounts(token)
     if form.validate() and not faults:
         with form.refusals(photos=(TooManyPhotos, tasks.NoEvidence)), transaction():
             tasks.report(
@@ -88,6 +90,7 @@ def report(token: str) -> ResponseReturnValue:
 @public
 @limiter.limit("30/minute")
 @takes_uploads
+@makes_once
 def file(token: str) -> ResponseReturnValue:
     """Hand in a plan or a closing report."""
     form = FilingForm()
@@ -101,23 +104,14 @@ def file(token: str) -> ResponseReturnValue:
     return _page(token, filing_form=form)
 
 
-def _amounts() -> tuple[dict[int, dict[str, Decimal]], set[str]]:
-    """What was typed of each lot, and the names of fields that hold no number."""
+def _amounts(token: str) -> tuple[dict[int, dict[str, Decimal]], dict[str, str]]:
+    """What was typed of each lot, and what is wrong with it, by field."""
+    units = {one.batch.id: one.batch.unit for one in tasks.counted_lots(tasks.task_by_token(token))}
     found: dict[int, dict[str, Decimal]] = {}
-    faults = set()
-    for name, text in request.form.items():
-        quantity, _dash, lot = name.partition("-")
-        if quantity not in tasks.QUANTITIES or not lot.isdigit() or not text.strip():
-            continue
-        try:
-            number = read_number(text)
-        except NotANumber:
-            faults.add(name)
-            continue
-        if 0 <= number <= 100_000_000:
-            found.setdefault(int(lot), {})[quantity] = number
-        else:
-            faults.add(name)
+    faults: dict[str, str] = {}
+    for quantity in tasks.QUANTITIES:
+        for lot, number in read_amounts(request.form, f"{quantity}-", units, faults).items():
+            found.setdefault(lot, {})[quantity] = number
     return found, faults
 
 
@@ -127,7 +121,7 @@ def _page(
     acknowledge_form: AcknowledgeForm | None = None,
     report_form: RecallReportForm | None = None,
     filing_form: FilingForm | None = None,
-    faults: set[str] | None = None,
+    faults: dict[str, str] | None = None,
 ) -> ResponseReturnValue:
     task = tasks.task_by_token(token)
     user = acting_user()
@@ -144,7 +138,7 @@ def _page(
         report_form=report_form or RecallReportForm(formdata=None, data=known),
         filings=[row for row in filings.filings_of(task.recall) if row.task_id in (None, task.id)],
         filing_form=(filing_form or FilingForm(formdata=None, data=known)).apart("file"),
-        faults=faults or set(),
+        faults=faults or {},
         most_photos=MAX_PHOTOS,
     )
     forms = [form for form in (acknowledge_form, report_form, filing_form) if form is not None]

@@ -45,6 +45,8 @@ def areas_of_sale(recalls: Sequence[Recall]) -> dict[int, AreaOfSale]:
             RecallMember.recall_id.in_([recall.id for recall in recalls]),
             RecallMember.removed_in.is_(None),
             Shipment.withdrawn_at.is_(None),
+            Shipment.returns_id.is_(None),
+            ShipmentLine.missing < ShipmentLine.quantity,
         )
         .group_by(RecallMember.recall_id, Shipment.consignee_division_code)
         .order_by(Shipment.consignee_division_code)

@@ -406,11 +406,16 @@ def _holders(reached: ReachedIds) -> tuple[list[Holder], int]:
             Shipment.consignee_name.label("name"),
             Shipment.consignee_phone.label("phone"),
             ShipmentLine.batch_id,
-            ShipmentLine.quantity,
+            (ShipmentLine.quantity - ShipmentLine.missing).label("quantity"),
         )
         .select_from(ShipmentLine)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
-        .where(Shipment.withdrawn_at.is_(None), reached.have(ShipmentLine.batch_id))
+        .where(
+            Shipment.withdrawn_at.is_(None),
+            Shipment.returns_id.is_(None),
+            ShipmentLine.missing < ShipmentLine.quantity,
+            reached.have(ShipmentLine.batch_id),
+        )
         .cte("sent")
     )
     lots = sa.func.count(sent.c.batch_id.distinct())

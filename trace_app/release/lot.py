@@ -12,7 +12,7 @@ from functools import cached_property
 from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import KindRules, StageRules
 from trace_app.catalogue.models import ProductKind, Stage
-from trace_app.certificates.models import Certificate
+from trace_app.certificates.models import Certificate, CommitmentCertificate
 from trace_app.certificates.owed import SentWithout
 from trace_app.findings.models import Finding
 from trace_app.inputs.models import LabelUse, StockLot
@@ -45,6 +45,8 @@ class Lot:
     """Labels of single items that were printed, but for those that are void."""
     sent_without: list[SentWithout] = field(default_factory=list)
     """Shipments that ought to have had a commitment certificate."""
+    in_question: list[CommitmentCertificate] = field(default_factory=list)
+    """Certificates by buyers that rest on one that was withdrawn."""
 
     @cached_property
     def kind(self) -> ProductKind:

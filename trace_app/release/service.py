@@ -14,6 +14,7 @@ from trace_app.batches import service as batches
 from trace_app.batches.freshness import judged_by_rules
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Stage
+from trace_app.certificates.commitments import in_question
 from trace_app.certificates.models import Certificate
 from trace_app.certificates.owed import sent_without
 from trace_app.clock import today
@@ -86,6 +87,7 @@ def load_lot(batch: Batch) -> Lot:
         ),
         labels=0 if batch.status is BatchStatus.DRAFT else items_printed(batch),
         sent_without=[] if batch.status is BatchStatus.DRAFT else sent_without(batch),
+        in_question=in_question(batch),
     )
 
 

@@ -13,6 +13,7 @@ from trace_app.db.session import transaction
 from trace_app.inputs import service as inputs
 from trace_app.inputs.forms import InputSearchForm
 from trace_app.inputs.models import StockLot
+from trace_app.sent_once import makes_once
 from trace_app.stock import service as stock
 from trace_app.stock.forms import StockForm, StockOutForm
 from trace_app.stock.service import balances, stock_for, touched_by
@@ -31,6 +32,7 @@ def index() -> ResponseReturnValue:
 
 @views.route("/stock/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
+@makes_once
 def new() -> ResponseReturnValue:
     products = inputs.offered_products(the_user())
     offered = {"received_on": today(), "product_id": request.args.get("product", type=row_number)}
@@ -52,8 +54,10 @@ def show(stock_id: int) -> ResponseReturnValue:
 
 @views.post("/stock/<int:stock_id>/out")
 @allow(RoleName.PRODUCER)
+@makes_once
 def take_out(stock_id: int) -> ResponseReturnValue:
     form = StockOutForm()
+    form.quantity.unit = _own(stock_id).unit
     if form.validate():
         with form.refusals(quantity=stock.MoreThanInStock), transaction():
             lot = _own(stock_id)

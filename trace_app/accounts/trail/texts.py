@@ -63,6 +63,7 @@ ACTIONS = {
     "remove-use": _("删除了用法"),
     "replace-reference": _("更新了标准数据"),
     "request": _("申请了"),
+    "return": _("退回了"),
     "reset": _("重设了密码，发了新链接"),
     "collect": _("收存了"),
     "check-reference": _("核对了标准数据"),

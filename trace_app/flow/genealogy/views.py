@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from qr.codes import InvalidCode
-from trace_app.accounts.access import SUPERVISORS, allow, may_see, the_user
+from trace_app.accounts.access import SUPERVISORS, NotFound, allow, may_see, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
@@ -26,6 +26,7 @@ from trace_app.flow.shipments.models import LossKind
 from trace_app.flow.shipments.service import shipments_of
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
+from trace_app.sent_once import makes_once
 from trace_app.templating import status_of
 
 views = Blueprint("genealogy", __name__)
@@ -39,10 +40,13 @@ def show(batch_id: int) -> ResponseReturnValue:
 
 @views.post("/batches/<int:batch_id>/genealogy")
 @allow(RoleName.PRODUCER)
+@makes_once
 def link(batch_id: int) -> ResponseReturnValue:
     form = _form(batches.own_batch(the_user(), batch_id), sent=True)
+    form.quantity.unit = _unit_of_source(form)
     if form.validate():
-        with form.refusals(quantity=MoreThanLeft, source_id=(service.SameLot, service.CircularLink)), transaction():
+        wrong_lot = (service.SameLot, service.CircularLink)
+        with form.refusals(quantity=MoreThanLeft, source_id=wrong_lot, code=UnknownLot), transaction():
             service.link_lots(
                 the_user(),
                 _source(form),
@@ -73,8 +77,10 @@ def withdraw(link_id: int) -> ResponseReturnValue:
 
 @views.post("/batches/<int:batch_id>/lose")
 @allow(RoleName.PRODUCER)
+@makes_once
 def lose(batch_id: int) -> ResponseReturnValue:
     form = LossForm()
+    form.quantity.unit = batches.own_batch(the_user(), batch_id).unit
     if form.validate():
         with form.refusals(quantity=MoreThanLeft), transaction():
             batch = batches.own_batch(the_user(), batch_id)
@@ -107,6 +113,14 @@ def _form(batch: Batch, *, sent: bool = False) -> LinkForm:
     offered = [lot for lot in lots if lot.id != batch.id and (sent or not lot.stopped)]
     day = {"happened_on": today()}
     return LinkForm(lots=offered, data=day) if sent else LinkForm(formdata=None, lots=offered, data=day)
+
+
+def _unit_of_source(form: LinkForm) -> str | None:
+    """The unit in which the form's quantity is, where it is known which lot is meant."""
+    try:
+        return _source(form).unit
+    except (UnknownLot, NotFound):
+        return None
 
 
 def _source(form: LinkForm) -> Batch:

@@ -17,9 +17,10 @@ _MANY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 class MoveCause(enum.StrEnum):
     """What changed how much of a lot a holder has.
 
-    Sent and returned goods leave one holder and, where the consignee is on the platform, come to the other by the same
-    line; it may use them before it confirms. Received is what the receipt says did not come. Withdrawn undoes another
-    move, of which the row was taken back.
+    Sent goods leave one holder and, where the consignee is on the platform, come to the other by the same line; it may
+    use them before it confirms. Received is what the receipt says did not come. Returned goods leave who sends them
+    back, and come to who gets them once that confirms. Sold is what a recall's report says is with consumers. Withdrawn
+    undoes another move, of which the row was taken back.
     """
 
     MADE = "made"
@@ -31,6 +32,7 @@ class MoveCause(enum.StrEnum):
     LOST = "lost"
     SAMPLED = "sampled"
     DESTROYED = "destroyed"
+    SOLD = "sold"
     WITHDRAWN = "withdrawn"
 
 
@@ -42,8 +44,8 @@ class LotMove(Model):
     __table_args__ = (
         sa.CheckConstraint(
             "quantity != 0 AND CASE WHEN cause = 'made' THEN quantity > 0"
-            " WHEN cause IN ('used', 'received', 'lost', 'sampled', 'destroyed') THEN quantity < 0 ELSE quantity != 0"
-            " END",
+            " WHEN cause IN ('used', 'received', 'lost', 'sampled', 'destroyed', 'sold') THEN quantity < 0"
+            " ELSE quantity != 0 END",
             "quantity",
         ),
         sa.CheckConstraint(
@@ -52,6 +54,7 @@ class LotMove(Model):
             " WHEN 'received' THEN line_id IS NOT NULL AND receipt_id IS NOT NULL"
             " WHEN 'lost' THEN loss_id IS NOT NULL WHEN 'sampled' THEN loss_id IS NOT NULL"
             " WHEN 'destroyed' THEN loss_id IS NOT NULL OR report_id IS NOT NULL"
+            " WHEN 'sold' THEN report_id IS NOT NULL"
             " WHEN 'withdrawn' THEN undoes_id IS NOT NULL ELSE undoes_id IS NULL END",
             "stands_for",
         ),

@@ -18,7 +18,10 @@ from trace_app.units import unit_name
 
 def delivery_note(shipment: Shipment, link: str) -> bytes:
     """A4 in the reader's language, with a QR code of the link."""
-    title = str(_("发货单 %(number)s", number=shipment.number))
+    back = shipment.returns_id is not None
+    title = str(
+        _("退货单 %(number)s", number=shipment.number) if back else _("发货单 %(number)s", number=shipment.number)
+    )
     facts = _facts(shipment)
     head = [str(part) for part in (_("产品"), _("批次号"), _("数量"), _("生产者"), _("追溯码"), _("实收"))]
     rows = [
@@ -58,7 +61,7 @@ def _facts(shipment: Shipment) -> list[tuple[str, str]]:
     if shipment.least_celsius is not None and shipment.most_celsius is not None:
         cold = f"{shipment.least_celsius:g} – {shipment.most_celsius:g} ℃"
     return [
-        (str(_("发货方")), f"{named(shipment.sender)}　{shipment.sender.phone}"),
+        (str(_("发货方")), f"{shipment.sender_name}　{shipment.sender_phone}"),
         (str(_("收货方")), f"{shipment.consignee_name}　{shipment.consignee_phone}"),
         (str(_("收货地址")), shipment.consignee_address),
         (str(_("发出时间")), f"{local(shipment.departed_at):%Y-%m-%d %H:%M}"),

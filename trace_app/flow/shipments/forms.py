@@ -111,12 +111,30 @@ class OrderForm(Form):
     vehicle = StringField(_("运单号"), [optional(), at_most(20)])
 
 
+REST = {"later": _("其余还在路上，到了再确认"), "missing": _("其余没有到，不会来了")}
+"""What becomes of goods that were sent and have not come."""
+
+
 class ReceiptForm(Form):
     """What arrived; the quantities come beside it, by line."""
 
+    rest = SelectField(_("没到的"), choices=choices(REST.items(), blank=_("全到了，不用选")))
     received_at = MomentField(_("收到时间"), [required(), not_future])
     received_by = StringField(_("收货人姓名"), [required(), at_most(60)])
     note = StringField(_("备注"), [optional(), at_most(300)], description=_("有差异或破损的，写明"))
+
+    @property
+    def rest_is_missing(self) -> bool | None:
+        return {"later": False, "missing": True}.get(self.rest.data)
+
+
+class ReturnForm(Form):
+    """Goods that go back; the quantities come beside it, by line."""
+
+    reason = StringField(_("退货原因"), [required(), at_most(200)], description=_("如 破损、发错、召回"))
+    departed_at = MomentField(_("退回时间"), [required(), not_future])
+    carrier = StringField(_("承运人"), [optional(), at_most(60)])
+    vehicle = StringField(_("车牌或运单号"), [optional(), at_most(20)])
 
 
 class ReceiptCodeForm(Form):

@@ -12,6 +12,7 @@ from trace_app.batches.models import Batch
 from trace_app.db.base import UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.labels.models import LabelRun
+from trace_app.language import named
 from trace_app.media.models import Document, Photo
 
 
@@ -48,7 +49,7 @@ shipment_photos = sa.Table(
 
 
 class Shipment(Model):
-    """Goods on their way from an organisation to a consignee (EPCIS bizStep shipping).
+    """Goods on their way from an organisation to a consignee (EPCIS bizStep shipping), or back again.
 
     Whom they went to stands here as it was on that day, and is never changed. What was entered wrongly is withdrawn
     with a reason and entered again.
@@ -61,6 +62,11 @@ class Shipment(Model):
         # The number's own index, of its uniqueness, knows no beginnings where the database sorts by a language.
         sa.Index("ix_shipments_number", "number", postgresql_ops={"number": "text_pattern_ops"}),
         sa.Index("ix_shipments_order", "sender_id", "platform", "order_number"),
+        sa.CheckConstraint(
+            "CASE WHEN returns_id IS NULL THEN sender_id IS NOT NULL AND consignee_id IS NOT NULL AND report_id IS NULL"
+            " ELSE consignee_id IS NULL AND consignee_organisation_id IS NOT NULL END",
+            "parties",
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -68,9 +74,14 @@ class Shipment(Model):
     """The sender's, such as 12-20261125-003."""
     receipt_code: Mapped[str] = mapped_column(sa.String(13), unique=True)
     """Random: with it the buyer confirms what arrived, by link or typed."""
-    sender_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
-    consignee_id: Mapped[int] = mapped_column(sa.ForeignKey("consignees.id"), index=True)
-    """The address book's entry, by which shipments to one person are known for one person's."""
+    returns_id: Mapped[int | None] = mapped_column(sa.ForeignKey("shipments.id"), index=True)
+    """The shipment of which the goods go back, to who sent it; None of goods on their first way."""
+    report_id: Mapped[int | None] = mapped_column(sa.ForeignKey("recall_reports.id"))
+    """What a party said in a recall: that it sends these goods back."""
+    sender_id: Mapped[int | None] = mapped_column(sa.ForeignKey("organisations.id"))
+    """None where who sends goods back is not on the platform."""
+    consignee_id: Mapped[int | None] = mapped_column(sa.ForeignKey("consignees.id"), index=True)
+    """The address book's entry, by which shipments to one person are known for one person's; None of a return."""
     consignee_name: Mapped[str] = mapped_column(sa.String(100))
     consignee_phone: Mapped[str] = mapped_column(sa.String(30), default="")
     consignee_address: Mapped[str] = mapped_column(sa.String(200), default="")
@@ -96,20 +107,37 @@ class Shipment(Model):
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawn_reason: Mapped[str] = mapped_column(sa.String(300), default="")
 
-    sender: Mapped[Organisation] = relationship(foreign_keys=[sender_id])
-    consignee: Mapped[Consignee] = relationship()
+    sender: Mapped[Organisation | None] = relationship(foreign_keys=[sender_id])
+    consignee: Mapped[Consignee | None] = relationship()
+    returns: Mapped[Shipment | None] = relationship(remote_side=[id], back_populates="returned_by")
+    returned_by: Mapped[list[Shipment]] = relationship(back_populates="returns", order_by="Shipment.id")
     consignee_division: Mapped[Division | None] = relationship()
     consignee_organisation: Mapped[Organisation | None] = relationship(foreign_keys=[consignee_organisation_id])
     created_by: Mapped[User | None] = relationship()
     lines: Mapped[list[ShipmentLine]] = relationship(back_populates="shipment", order_by="ShipmentLine.id")
     temperatures: Mapped[list[Temperature]] = relationship(order_by="Temperature.starts_at")
     photos: Mapped[list[Photo]] = relationship(secondary=shipment_photos, order_by=Photo.id)
-    receipt: Mapped[Receipt | None] = relationship(back_populates="shipment", uselist=False)
+    receipts: Mapped[list[Receipt]] = relationship(
+        back_populates="shipment", foreign_keys="Receipt.shipment_id", order_by="Receipt.id"
+    )
 
     @property
-    def received(self) -> dict[int, Decimal]:
-        """What was received of each line, by the line's id; empty before the receipt."""
-        return {line.line_id: line.quantity for line in self.receipt.lines} if self.receipt else {}
+    def sender_name(self) -> str:
+        """Who sent it, in the reader's language: an organisation, or whom the goods had gone to."""
+        if self.sender is not None:
+            return named(self.sender)
+        return self.returns.consignee_name if self.returns is not None else ""
+
+    @property
+    def sender_phone(self) -> str:
+        if self.sender is not None:
+            return self.sender.phone
+        return self.returns.consignee_phone if self.returns is not None else ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known of all of it that it came, was refused, or won't come."""
+        return bool(self.receipts) and not any(line.open for line in self.lines)
 
     @property
     def too_warm_or_cold(self) -> list[Temperature]:
@@ -120,11 +148,13 @@ class Shipment(Model):
 
 
 class ShipmentLine(Model):
-    """A lot in a shipment."""
+    """A lot in a shipment. What is known of it is kept by the database, which adds each line of a receipt."""
 
     __tablename__ = "shipment_lines"
     __table_args__ = (
         sa.CheckConstraint("quantity > 0", "quantity"),
+        sa.CheckConstraint("round(received + refused + missing, 3) <= quantity", "known"),
+        sa.CheckConstraint("round(returned + missing, 3) <= quantity", "returned"),
         sa.UniqueConstraint("shipment_id", "batch_id"),
         sa.Index("ix_shipment_lines_batch_id", "batch_id", "shipment_id"),
     )
@@ -134,10 +164,33 @@ class ShipmentLine(Model):
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
     quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
     """The quantity in the lot's unit."""
+    received: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3), server_default="0")
+    """How much came, by all receipts together."""
+    refused: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3), server_default="0")
+    """How much the consignee did not take: it goes back as a return."""
+    missing: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3), server_default="0")
+    """How much did not come and won't."""
+    returned: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3), server_default="0")
+    """How much is back again where it was sent from."""
 
     shipment: Mapped[Shipment] = relationship(back_populates="lines")
     batch: Mapped[Batch] = relationship()
     codes: Mapped[list[ShippedCode]] = relationship(back_populates="line", order_by="ShippedCode.id")
+
+    @property
+    def open(self) -> Decimal:
+        """How much nobody has said anything of yet."""
+        return self.quantity - self.received - self.refused - self.missing
+
+    @property
+    def on_its_way_back(self) -> Decimal:
+        """How much was sent back, whether it is back again or not; what did not come of it is lost on the way."""
+        lines = (line for way in self.shipment.returned_by if way.withdrawn_at is None for line in way.lines)
+        return sum((line.quantity for line in lines if line.batch_id == self.batch_id), Decimal(0))
+
+    @property
+    def returnable(self) -> Decimal:
+        return self.quantity - self.missing - self.on_its_way_back
 
 
 class ShippedCode(Model):
@@ -185,33 +238,46 @@ class Temperature(Model):
 
 
 class Receipt(Model):
-    """That a shipment arrived, as the buyer says (EPCIS bizStep receiving). Never changed."""
+    """That some of a shipment arrived, or was refused, as the buyer says (EPCIS bizStep receiving). Never changed; what
+    comes later has a receipt of its own."""
 
     __tablename__ = "receipts"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    shipment_id: Mapped[int] = mapped_column(sa.ForeignKey("shipments.id"), unique=True)
+    shipment_id: Mapped[int] = mapped_column(sa.ForeignKey("shipments.id"), index=True)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_by: Mapped[str] = mapped_column(sa.String(60))
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
     """Where the buyer confirmed with an account."""
     note: Mapped[str] = mapped_column(sa.String(300), default="")
+    return_id: Mapped[int | None] = mapped_column(sa.ForeignKey("shipments.id"), unique=True)
+    """The shipment by which what was refused goes back."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
-    shipment: Mapped[Shipment] = relationship(back_populates="receipt")
-    lines: Mapped[list[ReceiptLine]] = relationship(order_by="ReceiptLine.line_id")
+    shipment: Mapped[Shipment] = relationship(back_populates="receipts", foreign_keys=[shipment_id])
+    lines: Mapped[list[ReceiptLine]] = relationship(back_populates="receipt", order_by="ReceiptLine.line_id")
 
 
 class ReceiptLine(Model):
-    """How much of a line arrived, in the lot's unit."""
+    """How much of a line arrived, was refused, and did not come and won't, in the lot's unit."""
 
     __tablename__ = "receipt_lines"
-    __table_args__ = (sa.CheckConstraint("quantity >= 0", "quantity"),)
+    __table_args__ = (
+        sa.CheckConstraint(
+            "quantity >= 0 AND refused >= 0 AND missing >= 0 AND quantity + refused + missing > 0", "quantity"
+        ),
+        sa.CheckConstraint("refused = 0 OR reason != ''", "reason"),
+    )
 
     receipt_id: Mapped[int] = mapped_column(sa.ForeignKey("receipts.id"), primary_key=True)
     line_id: Mapped[int] = mapped_column(sa.ForeignKey("shipment_lines.id"), primary_key=True)
     quantity: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3))
+    refused: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3), default=Decimal(0), server_default="0")
+    missing: Mapped[Decimal] = mapped_column(sa.Numeric(14, 3), default=Decimal(0), server_default="0")
+    reason: Mapped[str] = mapped_column(sa.String(200), default="", server_default="")
+    """Why it was refused."""
 
+    receipt: Mapped[Receipt] = relationship(back_populates="lines")
     line: Mapped[ShipmentLine] = relationship()
 
 

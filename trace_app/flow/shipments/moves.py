@@ -28,24 +28,52 @@ class PassedOn(Problem):
     title = _("发货单 %(number)s 里的批次 %(lot)s，收货方已用去或转发，不能撤销。请先与收货方联系。")
 
 
-def move_out(user: User, shipment: Shipment) -> None:
-    """The goods leave the sender, and come to the consignee where that is on the platform.
+def move_out(user: User | None, shipment: Shipment) -> None:
+    """The goods leave the sender, and come to the consignee where that is on the platform. What goes back is with
+    nobody until who gets it confirms.
 
     :raises MoreThanLeft:
     """
     to = shipment.consignee_organisation_id
     for line in shipment.lines:
-        cause = MoveCause.RETURNED if to == line.batch.producer_id else MoveCause.SENT
-        facts = {"batch_id": line.batch_id, "cause": cause, "line_id": line.id, "created_by_id": user.id}
-        moves = [LotMove(holder_id=shipment.sender_id, quantity=-line.quantity, **facts)]
-        if to is not None:
+        back = shipment.returns_id is not None
+        cause = MoveCause.RETURNED if back or to == line.batch.producer_id else MoveCause.SENT
+        facts = {
+            "batch_id": line.batch_id,
+            "cause": cause,
+            "line_id": line.id,
+            "created_by_id": user.id if user else None,
+        }
+        moves = []
+        if shipment.sender_id is not None:
+            moves.append(LotMove(holder_id=shipment.sender_id, quantity=-line.quantity, **facts))
+        if to is not None and not back:
             moves.append(LotMove(holder_id=to, quantity=line.quantity, **facts))
         enter(*moves)
-        if to not in (None, line.batch.producer_id):
+        if user is not None and to not in (None, line.batch.producer_id) and not back:
             draw_on_line(user, line, to)
 
 
-def take_back(user: User, shipment: Shipment) -> None:
+def move_back_in(user: User | None, shipment: Shipment, receipt: Receipt) -> None:
+    """What came back is with who had sent it again, and no more."""
+    enter(
+        *(
+            LotMove(
+                batch_id=line.line.batch_id,
+                holder_id=shipment.consignee_organisation_id,
+                cause=MoveCause.RETURNED,
+                quantity=line.quantity,
+                line_id=line.line_id,
+                receipt_id=receipt.id,
+                created_by_id=user.id if user else None,
+            )
+            for line in receipt.lines
+            if line.quantity
+        )
+    )
+
+
+def take_back(user: User | None, shipment: Shipment) -> None:
     """The goods have never left.
 
     :raises PassedOn:
@@ -55,23 +83,23 @@ def take_back(user: User, shipment: Shipment) -> None:
         # The sender has them again before others draw on it.
         enter(*(undoing(move, user) for move in moves if move.quantity < 0))
         try:
-            draw_on_producer_again(user, line, line.batch.producer_id)
+            if user is not None and shipment.returns_id is None:
+                draw_on_producer_again(user, line, line.batch.producer_id)
             enter(*(undoing(move, user) for move in moves if move.quantity > 0))
         except MoreThanLeft as short:
             raise PassedOn(number=shipment.number, lot=line.batch.lot_number) from short
 
 
 def note_what_is_missing(user: User | None, shipment: Shipment, receipt: Receipt) -> None:
-    """What did not arrive is not with the consignee.
+    """What did not arrive and won't is not with the consignee.
 
     :raises LessThanGone: where that has used or sent on more than arrived.
     """
     holder = shipment.consignee_organisation_id
     if holder is None:
         return
-    arrived = {line.line_id: line.quantity for line in receipt.lines}
-    for line in shipment.lines:
-        missing = line.quantity - arrived[line.id]
+    for told in receipt.lines:
+        line, missing = told.line, told.missing
         if not missing:
             continue
         left = left_of(line.batch_id, holder)

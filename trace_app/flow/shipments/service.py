@@ -1,4 +1,4 @@
-"""Sending goods to a consignee, confirming what arrived, and finding what went where."""
+"""Sending goods to a consignee, and finding what went where."""
 
 from __future__ import annotations
 
@@ -32,20 +32,18 @@ from trace_app.db.session import insert_into
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have, was_sent
-from trace_app.flow.ledger.service import hold_lots
+from trace_app.flow.ledger.service import MoreThanLeft, left_of, too_much
 from trace_app.flow.shipments.forms import OrderForm
 from trace_app.flow.shipments.models import (
     Consignee,
     Receipt,
-    ReceiptLine,
     Shipment,
     ShipmentLine,
     ShippedCode,
     Temperature,
     TemperatureSource,
 )
-from trace_app.flow.shipments.moves import move_out, note_what_is_missing, take_back
-from trace_app.forms import plain_decimal
+from trace_app.flow.shipments.moves import move_out
 from trace_app.labels.models import LabelLevel, Packing
 from trace_app.labels.packing import LabelIsVoid, label_from_scan
 from trace_app.labels.service import CONTAINERS, ScannedLabel
@@ -88,24 +86,8 @@ class AlreadySent(Problem):
     title = _("%(code)s 已在发货单 %(number)s 里发出，不能再发。如登记错了，请先撤销那张发货单。")
 
 
-class AlreadyReceived(Problem):
-    title = _("发货单 %(number)s 已经确认收货，不能再改。")
-
-
-class ReceivedBeforeSent(Unprocessable):
-    title = _("这批货 %(sent)s 才发出，收到时间不能早于它。请核对收到时间；发货时间有误的，请与发货方联系。")
-
-
 class WithdrawnShipment(Problem):
     title = _("发货单 %(number)s 已由发货方撤销，请与发货方联系。")
-
-
-class MoreThanSent(Unprocessable):
-    title = _("批次 %(lot)s 只发出 %(sent)s，收到的不能多于发出的。多出来的货请与发货方联系，另开发货单。")
-
-
-class DifferenceNeedsNote(Unprocessable):
-    title = _("收到的与发出的不一样，请在备注里写明差在哪里。")
 
 
 class NotOnThePlatform(Unprocessable):
@@ -177,11 +159,11 @@ def ship(
     if not by_lot:
         raise NothingToSend
     kept = keep_photos(user, photos)
-    number = _next_number(user, facts.departed_at)
+    number = next_number(user.organisation_id, facts.departed_at)
     entry = _entry(user, consignee)
     shipment = Shipment(
         number=number,
-        receipt_code="".join(secrets.choice(ALPHABET) for _n in range(CODE_LENGTH)),
+        receipt_code=new_receipt_code(),
         sender_id=user.organisation_id,
         consignee_id=entry.id,
         consignee_name=entry.name,
@@ -236,6 +218,8 @@ def _must_be_here(user: User, label: ScannedLabel) -> None:
         .where(
             Shipment.sender_id == user.organisation_id,
             Shipment.withdrawn_at.is_(None),
+            # What is wholly back again may be sent once more.
+            ShipmentLine.returned < ShipmentLine.quantity,
             sa.tuple_(ShippedCode.run_id, ShippedCode.index).in_(holders),
         )
     )
@@ -272,11 +256,15 @@ def _items_in(label: ScannedLabel) -> int:
     return found
 
 
-def _next_number(user: User, departed_at: datetime) -> str:
+def next_number(organisation_id: int, departed_at: datetime) -> str:
     """The day, and what tells the consignee nothing of the sender or how much it sends: 20261125-7KQ2-M0XR-9T4V."""
     day = local(departed_at)
-    sequence = counters.take("shipment", user.organisation_id, day.year)
-    return f"{day:%Y%m%d}-{counters.public_number('shipment', user.organisation_id, day.year, sequence)}"
+    sequence = counters.take("shipment", organisation_id, day.year)
+    return f"{day:%Y%m%d}-{counters.public_number('shipment', organisation_id, day.year, sequence)}"
+
+
+def new_receipt_code() -> str:
+    return "".join(secrets.choice(ALPHABET) for _n in range(CODE_LENGTH))
 
 
 def _entry(user: User, facts: ConsigneeFacts) -> Consignee:
@@ -325,66 +313,6 @@ def _organisation_called(user: User, text: str) -> int:
     if found is None:
         raise NotOnThePlatform(organisation=text)
     return found
-
-
-def withdraw(user: User, shipment: Shipment, reason: str) -> None:
-    """Take back a shipment that was entered wrongly. It stays on record.
-
-    :raises AlreadyReceived, PassedOn:
-    """
-    hold_lots(line.batch_id for line in shipment.lines)
-    db.session.refresh(shipment, with_for_update={"of": Shipment, "key_share": True})
-    if shipment.receipt is not None:
-        raise AlreadyReceived(number=shipment.number)
-    shipment.withdrawn_at, shipment.withdrawn_reason = utc_now(), reason
-    take_back(user, shipment)
-    audit.note(user, "withdraw", shipment, reason=reason)
-
-
-def receive(
-    shipment: Shipment,
-    quantities: Mapping[int, Decimal],
-    *,
-    received_at: datetime,
-    received_by: str,
-    note: str = "",
-    user: User | None = None,
-) -> Receipt:
-    """Note what arrived of a shipment, once.
-
-    :param quantities: by line.
-    :raises WithdrawnShipment, AlreadyReceived, ReceivedBeforeSent, MoreThanSent, DifferenceNeedsNote, LessThanGone:
-    """
-    hold_lots(line.batch_id for line in shipment.lines)
-    db.session.refresh(shipment, with_for_update={"of": Shipment, "key_share": True})
-    if shipment.withdrawn_at is not None:
-        raise WithdrawnShipment(number=shipment.number)
-    if shipment.receipt is not None:
-        raise AlreadyReceived(number=shipment.number)
-    # Moments are typed to the minute.
-    if received_at < shipment.departed_at.replace(second=0, microsecond=0):
-        raise ReceivedBeforeSent(sent=f"{local(shipment.departed_at):%Y-%m-%d %H:%M}")
-    for line in shipment.lines:
-        if quantities[line.id] > line.quantity:
-            raise MoreThanSent(
-                lot=line.batch.lot_number, sent=f"{plain_decimal(line.quantity)} {unit_name(line.batch.unit)}"
-            )
-    if not note and any(quantities[line.id] != line.quantity for line in shipment.lines):
-        raise DifferenceNeedsNote
-    receipt = Receipt(
-        shipment_id=shipment.id,
-        received_at=received_at,
-        received_by=received_by,
-        note=note,
-        user_id=user.id if user else None,
-        lines=[ReceiptLine(line_id=line.id, quantity=quantities[line.id]) for line in shipment.lines],
-    )
-    db.session.add(receipt)
-    shipment.arrived_at = shipment.arrived_at or received_at
-    db.session.flush()
-    note_what_is_missing(user, shipment, receipt)
-    audit.note(user, "receive", shipment, by=received_by, note=note)
-    return receipt
 
 
 def note_temperature(user: User, shipment: Shipment, celsius: float, at: datetime) -> Temperature:
@@ -449,7 +377,8 @@ def scanned(texts: Sequence[str]) -> list[ScannedLabel]:
 def _whole(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
     return query.options(
         joinedload(Shipment.sender),
-        joinedload(Shipment.receipt),
+        joinedload(Shipment.returns),
+        selectinload(Shipment.receipts).selectinload(Receipt.lines),
         selectinload(Shipment.lines).joinedload(ShipmentLine.batch).joinedload(Batch.product).joinedload(Product.kind),
     )
 
@@ -502,7 +431,7 @@ def find_shipments(user: User, *, search: str = "", direction: str = "", page: i
     if direction == "out":
         query = query.where(Shipment.sender_id == user.organisation_id)
     elif direction == "in":
-        query = query.where(Shipment.sender_id != user.organisation_id)
+        query = query.where(Shipment.sender_id.is_distinct_from(user.organisation_id))
     return db.paginate(query, page=page, per_page=PER_PAGE, error_out=False)
 
 
@@ -525,9 +454,29 @@ def own_shipment(user: User, shipment_id: int) -> Shipment:
     :raises NotFound:
     """
     shipment = shipment_for(user, shipment_id)
-    if shipment.sender_id != user.organisation_id or shipment.withdrawn_at is not None:
+    # What comes back from who is not on the platform is in the hands of who gets it.
+    keeper = shipment.sender_id if shipment.sender_id is not None else shipment.consignee_organisation_id
+    if keeper != user.organisation_id or shipment.withdrawn_at is not None:
         raise NotFound
     return shipment
+
+
+def returns_to_confirm(user: User, most: int = 20) -> list[Shipment]:
+    """What comes back to a user's organisation and is not confirmed yet, the longest on its way first."""
+    lines = ShipmentLine.received + ShipmentLine.refused + ShipmentLine.missing < ShipmentLine.quantity
+    query = (
+        db.select(Shipment)
+        .where(
+            Shipment.consignee_organisation_id == user.organisation_id,
+            Shipment.returns_id.is_not(None),
+            Shipment.withdrawn_at.is_(None),
+            sa.exists().where(ShipmentLine.shipment_id == Shipment.id, lines),
+        )
+        .options(joinedload(Shipment.sender), joinedload(Shipment.returns))
+        .order_by(Shipment.departed_at)
+        .limit(most)
+    )
+    return list(db.session.scalars(query))
 
 
 def shipment_by_code(code: str) -> Shipment:
@@ -553,7 +502,8 @@ def shipments_of(batch: Batch) -> list[ShipmentLine]:
         .where(ShipmentLine.batch_id == batch.id)
         .options(
             joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
-            joinedload(ShipmentLine.shipment).joinedload(Shipment.receipt).selectinload(Receipt.lines),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.returns),
+            joinedload(ShipmentLine.shipment).selectinload(Shipment.receipts),
         )
         .order_by(Shipment.departed_at, ShipmentLine.id)
     )
@@ -576,7 +526,7 @@ def places_sent_to(batch: Batch) -> list[Sending]:
         db.select(Shipment.departed_at, Division)
         .join(ShipmentLine, ShipmentLine.shipment_id == Shipment.id)
         .join(Shipment.consignee_division)
-        .where(ShipmentLine.batch_id == batch.id, Shipment.withdrawn_at.is_(None))
+        .where(ShipmentLine.batch_id == batch.id, Shipment.withdrawn_at.is_(None), Shipment.returns_id.is_(None))
         .order_by(Shipment.departed_at.desc())
         .limit(50)
     )
@@ -596,7 +546,8 @@ def journey_of(label: ScannedLabel) -> list[ShipmentLine]:
         .where(ShipmentLine.id.in_(lines), Shipment.withdrawn_at.is_(None))
         .options(
             joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
-            joinedload(ShipmentLine.shipment).joinedload(Shipment.receipt).selectinload(Receipt.lines),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.returns),
+            joinedload(ShipmentLine.shipment).selectinload(Shipment.receipts),
         )
         .order_by(Shipment.departed_at)
     )
@@ -626,6 +577,27 @@ def lots_at_hand(user: User, most: int = 100) -> list[Batch]:
         .limit(most)
     )
     return list(db.session.scalars(query))
+
+
+def short_of(user: User, quantities: Mapping[int, Decimal]) -> dict[int, MoreThanLeft]:
+    """The lots of which someone wants to send more than it has, each with what is to be said of it. Lots that it never
+    had are refused as such."""
+    lots = db.session.scalars(sa.select(Batch).where(Batch.id.in_(list(quantities))))
+    short = {}
+    for lot in lots:
+        if lot.producer_id == user.organisation_id or was_sent(lot, user.organisation_id):
+            left = left_of(lot.id, user.organisation_id)
+            if quantities[lot.id] > left:
+                short[lot.id] = too_much(lot, left, quantities[lot.id])
+    return short
+
+
+def units_of(ids: Sequence[int]) -> dict[int, str]:
+    """The units of lots, by the lots' ids."""
+    found: dict[int, str] = {
+        row[0]: row[1] for row in db.session.execute(sa.select(Batch.id, Batch.unit).where(Batch.id.in_(ids)))
+    }
+    return found
 
 
 def consignees_of(user: User) -> list[Consignee]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,6 +13,7 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, may_see, public, the_user
 from trace_app.accounts.models import RoleName, User
+from trace_app.amounts_by_row import read_amounts
 from trace_app.attachments import attachment
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
@@ -18,13 +21,15 @@ from trace_app.certificates.collecting import LineCollected, collected_of
 from trace_app.certificates.owed import without_one
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, limiter
+from trace_app.flow.shipments import receiving, returns
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.forms import (
     LOSS_KINDS,
     ReceiptCodeForm,
     ReceiptForm,
+    ReturnForm,
     ShipmentForm,
     TemperatureForm,
     WithdrawShipmentForm,
@@ -33,8 +38,8 @@ from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import Form
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
-from trace_app.numbers import NotANumber, read_number
 from trace_app.records.series import read_logger
+from trace_app.sent_once import makes_once
 from trace_app.settings import address_of
 from trace_app.templating import register_words, status_of
 from trace_app.uploads import upload
@@ -49,6 +54,18 @@ _REFUSALS: dict[str, type[Problem] | tuple[type[Problem], ...]] = {
     "organisation": shipping.NotOnThePlatform,
     "phone": shipping.WhichOfThem,
 }
+_OF_RECEIPTS: dict[str, type[Problem] | tuple[type[Problem], ...]] = {
+    "note": receiving.DifferenceNeedsNote,
+    "received_at": receiving.ReceivedBeforeSent,
+    "rest": receiving.RestUnknown,
+}
+MOST_REASON = 200
+
+
+class SignInToConfirm(Unprocessable):
+    """Goods come into a balance, or leave it, by the word of whose balance it is."""
+
+    title = _("这由%(name)s登录后办理。请先登录。")
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,20 @@ class ShipmentPage:
     @property
     def certificates(self) -> list[LineCollected]:
         """What who was sent it keeps of its certificates, line by line."""
-        return collected_of(self.shipment) if self.to_me and self.shipment.withdrawn_at is None else []
+        first_way = self.shipment.returns_id is None and self.shipment.withdrawn_at is None
+        return collected_of(self.shipment) if self.to_me and first_way else []
+
+    @property
+    def may_withdraw(self) -> bool:
+        """Whether it is in the viewer's hands to say that it never went."""
+        keeper = self.shipment.sender_id or self.shipment.consignee_organisation_id
+        return self.viewer.organisation_id == keeper and not self.shipment.receipts
+
+    @property
+    def may_return(self) -> bool:
+        shipment = self.shipment
+        theirs = self.to_me if shipment.consignee_organisation_id is not None else self.mine
+        return theirs and shipment.returns_id is None and any(line.returnable for line in shipment.lines)
 
     @property
     def may_note(self) -> bool:
@@ -89,21 +119,29 @@ def index() -> ResponseReturnValue:
     search = request.args.get("q", "").strip()[:60]
     direction = request.args.get("direction", "")
     page = shipping.find_shipments(the_user(), search=search, direction=direction, page=asked_page())
-    return render_template("shipments/index.html", page=page, search=search, direction=direction)
+    coming_back = shipping.returns_to_confirm(the_user()) if the_user().role in PARTIES else []
+    return render_template(
+        "shipments/index.html", page=page, search=search, direction=direction, coming_back=coming_back
+    )
 
 
 @views.route("/shipments/new", methods=["GET", "POST"])
 @allow(*PARTIES)
 @takes_uploads
+@makes_once
 def new() -> ResponseReturnValue:
     form = ShipmentForm(data={"departed_at": utc_now()})
-    faults: dict[int, str] = {}
+    faults: dict[str, str] = {}
     if form.is_submitted():
-        quantities, faults = _quantities("q-")
+        named = [int(row) for name in request.form if (row := name.removeprefix("q-")) != name and row.isdecimal()]
+        units = shipping.units_of(named)
+        quantities = read_amounts(request.form, "q-", units, faults, least=Decimal("0.001"))
+        for lot_id, short in shipping.short_of(the_user(), quantities).items():
+            faults[f"q-{lot_id}"] = short.message
         if form.validate() and not faults:
-            with form.refusals(**_REFUSALS), transaction():
+            with form.refusals(**_REFUSALS), _beside_its_lot(faults), transaction():
                 shipment = _ship(form, quantities)
-            if not form.errors:
+            if not form.errors and not faults:
                 flash(_("已登记发货。请打印发货单随货同行，收货方扫码或凭收货码确认。"))
                 _tell_of_missing_certificates(shipment)
                 return redirect(url_for("shipments.show", shipment_id=shipment.id))
@@ -122,6 +160,18 @@ def new() -> ResponseReturnValue:
         most_photos=MAX_PHOTOS,
     )
     return page, 422 if faults else status_of(form)
+
+
+@contextmanager
+def _beside_its_lot(faults: dict[str, str]) -> Iterator[None]:
+    """Tell of a quantity that is wanting beside the lot that it is of, where the lot stands in the list."""
+    try:
+        yield
+    except shipping.NeedsQuantity as problem:
+        lot = next((lot for lot in shipping.lots_at_hand(the_user()) if lot.lot_number == problem.facts["lot"]), None)
+        if lot is None:
+            raise
+        faults[f"q-{lot.id}"] = problem.message
 
 
 def _tell_of_missing_certificates(shipment: Shipment) -> None:
@@ -159,26 +209,6 @@ def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:
     )
 
 
-def _quantities(prefix: str, *, least: Decimal = Decimal("0.001")) -> tuple[dict[int, Decimal], dict[int, str]]:
-    """What was typed beside each row, by its id, and what is wrong with it."""
-    found: dict[int, Decimal] = {}
-    faults: dict[int, str] = {}
-    for name, text in request.form.items():
-        row = name.removeprefix(prefix)
-        if row == name or not row.isdigit() or not text.strip():
-            continue
-        try:
-            number = read_number(text)
-        except NotANumber as error:
-            faults[int(row)] = str(error.message)
-            continue
-        if least <= number <= 100_000_000:
-            found[int(row)] = number
-        else:
-            faults[int(row)] = str(_("请填写数字，例如 12.5。"))
-    return found, faults
-
-
 @views.get("/shipments/<int:shipment_id>")
 @allow(*PARTIES, *SUPERVISORS)
 def show(shipment_id: int) -> ResponseReturnValue:
@@ -191,7 +221,7 @@ def withdraw(shipment_id: int) -> ResponseReturnValue:
     form = WithdrawShipmentForm()
     if form.validate():
         with form.refusals(), transaction():
-            shipping.withdraw(the_user(), shipping.own_shipment(the_user(), shipment_id), form.reason.data)
+            returns.withdraw(the_user(), shipping.own_shipment(the_user(), shipment_id), form.reason.data)
         if not form.errors:
             flash(_("已撤销发货单。"))
             return redirect(url_for("shipments.show", shipment_id=shipment_id))
@@ -201,6 +231,7 @@ def withdraw(shipment_id: int) -> ResponseReturnValue:
 @views.post("/shipments/<int:shipment_id>/temperature")
 @allow(*PARTIES)
 @takes_uploads
+@makes_once
 def temperature(shipment_id: int) -> ResponseReturnValue:
     form = TemperatureForm()
     if form.validate():
@@ -260,29 +291,28 @@ def receive_start() -> ResponseReturnValue:
 @views.route("/receive/<code>", methods=["GET", "POST"])
 @public
 @limiter.limit("30/minute", methods=["POST"])
+@makes_once
 def receive(code: str) -> ResponseReturnValue:
-    """The buyer says what arrived. Whoever has the code may: it is on the paper that came with the goods."""
+    """The buyer says what arrived. Whoever has the code may: it is on the paper that came with the goods. What comes
+    back is confirmed by who gets it, signed in."""
     shipment = shipping.shipment_by_code(code)
     form = ReceiptForm(data={"received_at": utc_now()})
-    faults: dict[int, str] = {}
+    faults: dict[str, str] = {}
     if form.is_submitted():
-        quantities, faults = _quantities("q-", least=Decimal(0))
-        for line in shipment.lines:
-            if line.id not in quantities:
-                faults.setdefault(line.id, str(_("请填写收到的数量，没收到的填 0。")))
+        arrived = _arrived(shipment, faults)
         if form.validate() and not faults:
-            with (
-                form.refusals(note=shipping.DifferenceNeedsNote, received_at=shipping.ReceivedBeforeSent),
-                transaction(),
-            ):
+            with form.refusals(**_OF_RECEIPTS), transaction():
                 shipment = shipping.shipment_by_code(code)
                 user = acting_user()
-                shipping.receive(
+                if not _may_receive(user, shipment):
+                    raise SignInToConfirm(name=shipment.consignee_name)
+                receiving.receive(
                     shipment,
-                    quantities,
+                    arrived,
                     received_at=form.received_at.data,
                     received_by=form.received_by.data,
                     note=form.note.data or "",
+                    rest_is_missing=form.rest_is_missing,
                     user=user if _was_sent_to(user, shipment) else None,
                 )
             if not form.errors:
@@ -292,12 +322,92 @@ def receive(code: str) -> ResponseReturnValue:
     page = render_template(
         "shipments/receive.html",
         shipment=shipment,
-        certificates=collected_of(shipment) if _was_sent_to(acting_user(), shipment) else [],
+        certificates=_certificates_of(shipment),
+        may_receive=_may_receive(acting_user(), shipment),
+        may_return=_may_return(acting_user(), shipment),
         form=form,
         faults=faults,
         typed=request.form,
     )
     return page, 422 if faults else status_of(form)
+
+
+def _arrived(shipment: Shipment, faults: dict[str, str]) -> dict[int, receiving.Arrived]:
+    """What was typed of each line that is open; what was typed of none is a fault."""
+    lines = [line for line in shipment.lines if line.open]
+    units = {line.id: line.batch.unit for line in lines}
+    came = read_amounts(request.form, "q-", units, faults)
+    refused = read_amounts(request.form, "r-", units, faults) if shipment.returns_id is None else {}
+    found = {}
+    for line in lines:
+        reason = " ".join(request.form.get(f"why-{line.id}", "").split())
+        if len(reason) > MOST_REASON:
+            faults[f"why-{line.id}"] = str(_("最多 %(max)d 个字。", max=MOST_REASON))
+        elif refused.get(line.id) and not reason:
+            faults[f"why-{line.id}"] = str(_("请写明为什么拒收。"))
+        told = came.get(line.id, Decimal(0)) + refused.get(line.id, Decimal(0))
+        if told > line.open:
+            faults[f"q-{line.id}"] = receiving.too_much(line, refused.get(line.id, Decimal(0))).message
+        if line.id not in came and line.id not in refused:
+            faults.setdefault(f"q-{line.id}", str(_("请填写收到的数量，没收到的填 0。")))
+        found[line.id] = receiving.Arrived(came.get(line.id, Decimal(0)), refused.get(line.id, Decimal(0)), reason)
+    return found
+
+
+@views.route("/receive/<code>/return", methods=["GET", "POST"])
+@public
+@limiter.limit("30/minute", methods=["POST"])
+@makes_once
+def send_back(code: str) -> ResponseReturnValue:
+    """Goods go back to who sent them: who is on the platform says so signed in, others by the code."""
+    shipment = shipping.shipment_by_code(code)
+    form = ReturnForm(data={"departed_at": utc_now()})
+    faults: dict[str, str] = {}
+    if form.is_submitted():
+        units = {line.id: line.batch.unit for line in shipment.lines}
+        quantities = read_amounts(request.form, "q-", units, faults)
+        if form.validate() and not faults:
+            with form.refusals(departed_at=returns.ReturnedBeforeSent), transaction():
+                shipment = shipping.shipment_by_code(code)
+                user = acting_user()
+                if not _may_return(user, shipment):
+                    raise SignInToConfirm(name=shipment.consignee_name)
+                way = returns.Way(
+                    number=returns.number_of_return(shipment, form.departed_at.data),
+                    departed_at=form.departed_at.data,
+                    note=form.reason.data,
+                    carrier=form.carrier.data or "",
+                    vehicle=form.vehicle.data or "",
+                )
+                made = returns.send_back(user, shipment, quantities, way)
+            if not form.errors:
+                flash(_("已登记退货 %(number)s。%(to)s收到后会确认。", number=made.number, to=made.consignee_name))
+                return redirect(url_for("shipments.receive", code=shipment.receipt_code))
+            shipment = shipping.shipment_by_code(code)
+    page = render_template(
+        "shipments/return.html",
+        shipment=shipment,
+        may_return=_may_return(acting_user(), shipment),
+        form=form,
+        faults=faults,
+        typed=request.form,
+    )
+    return page, 422 if faults else status_of(form)
+
+
+def _may_receive(user: User | None, shipment: Shipment) -> bool:
+    """What comes back is put into someone's balance: only that one says that it did."""
+    return shipment.returns_id is None or _was_sent_to(user, shipment)
+
+
+def _may_return(user: User | None, shipment: Shipment) -> bool:
+    """What goes back leaves a balance where the consignee is on the platform: only that one says so."""
+    return shipment.consignee_organisation_id is None or _was_sent_to(user, shipment)
+
+
+def _certificates_of(shipment: Shipment) -> list[LineCollected]:
+    to_me = _was_sent_to(acting_user(), shipment)
+    return collected_of(shipment) if to_me and shipment.returns_id is None else []
 
 
 def _was_sent_to(user: User | None, shipment: Shipment) -> bool:
@@ -328,5 +438,6 @@ def journey() -> ResponseReturnValue:
 
 def _concerns(batch: Batch, lines: list[ShipmentLine]) -> bool:
     user = the_user()
-    parties = {line.shipment.sender_id for line in lines} | {line.shipment.consignee_organisation_id for line in lines}
+    ways = [line.shipment for line in lines]
+    parties = {way.sender_id for way in ways} | {way.consignee_organisation_id for way in ways}
     return may_see(user, batch.producer_id, batch.division_code) or user.organisation_id in parties

@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[Lot], Iterator[Found]], ...] = (
     claims.marks_with_certificates,
     claims.tests_passed,
     commitments.sent_with_a_certificate,
+    commitments.certificates_of_buyers,
     corrections.corrected_after_block,
     quantities.balances,
     quantities.labels_for_the_goods,

@@ -19,6 +19,13 @@ register(
             _("请在批次里开具合格证，补给收货方；今后先开具再发货。"),
             "《农产品质量安全法》（2022）第三十九条；农业农村部令2025年第4号",
         ),
+        Rule(
+            "commitment_in_question",
+            _("合格证的依据已作废"),
+            _("%(issuer)s开具的合格证 %(number)s，依据的是后来作废的合格证。"),
+            _("请把新开具的有效合格证补给它；它收存新证以前，凭它的合格证卖出的货待核实。"),
+            "《农产品质量安全法》（2022）第三十九条；农业农村部令2025年第4号",
+        ),
     ]
 )
 
@@ -31,3 +38,10 @@ def sent_with_a_certificate(lot: Lot) -> Iterator[Found]:
         severity = Severity.WARN if any(one.must for one in lot.sent_without) else Severity.INFO
         facts = {"count": len(lot.sent_without), "day": first.day, "number": first.number}
         yield Found("no_commitment", severity, "shipped", facts)
+
+
+def certificates_of_buyers(lot: Lot) -> Iterator[Found]:
+    """Certificates by who was sent some of the lot, where what they rest on was withdrawn."""
+    for row in lot.in_question:
+        facts = {"issuer": row.issuer.name, "number": row.number}
+        yield Found("commitment_in_question", Severity.WARN, f"certificate:{row.id}", facts)
