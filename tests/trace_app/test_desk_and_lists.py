@@ -133,6 +133,9 @@ def test_an_ingredient_does_not_reach_another_in_whose_name_it_stands_unless_ask
     page = client.get("/recalls/scope?ingredient=多菌灵").text
     assert [number for number in drugs if number in page] == ["ING-A", "ING-B", "ING-D", "ING-E"]
     assert "名称相近的有效成分：甲基多菌灵" in page
+    nothing = client.get("/recalls/scope?ingredient=甲环唑")
+    assert nothing.status_code == 422
+    assert "名称相近的有效成分：苯醚甲环唑" in nothing.text
     asked = client.get("/recalls/scope?ingredient=多菌灵&ingredient_within=y").text
     assert [number for number in drugs if number in asked] == ["ING-A", "ING-B", "ING-C", "ING-D", "ING-E"]
     assert "名称相近" not in asked

@@ -221,7 +221,9 @@ def _scope_page(
 ) -> ResponseReturnValue:
     found: Preview | None = None
     problem = ""
+    beside: list[str] = []
     if asked and scope_form.validate():
+        beside = _beside(scope_form.recall_scope)
         try:
             found = preview(the_user(), scope_form.recall_scope)
         except (EmptyScope, ScopeTooWide) as trouble:
@@ -245,7 +247,7 @@ def _scope_page(
         site_map=map_of_sites(the_user()),
         taken=_takes_in(found) if found else 0,
         own=the_user().organisation_id if voluntary else None,
-        beside=_beside(found.scope) if found else [],
+        beside=beside,
         stated=producers_of([lot.batch for lot in found.lots]) if found else [],
     )
     return page, 422 if problem or form.errors or scope_form.errors or faults else 200
