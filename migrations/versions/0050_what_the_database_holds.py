@@ -39,15 +39,14 @@ CHECKS = {
     "records": {
         "amount": "(dose IS NULL) = (dose_unit IS NULL)",
         "correction": "(replaces_id IS NULL) = (correction_reason IS NULL) AND (replaces_id IS NULL OR replaces_id != id)",
-        "season": "season_until >= happened_on",
     },
     "record_series": {
-        "range": "ends_at >= starts_at AND count > 0 AND most >= least AND mean BETWEEN least AND most",
+        "range": "ends_at >= starts_at AND count > 0 AND most >= least",
     },
     "test_reports": {
         "days": "issued_on >= sampled_on",
         "named": "report_number != '' AND laboratory != ''",
-        "correction": "(replaces_id IS NULL) = (correction_reason = '') AND (replaces_id IS NULL OR replaces_id != id)",
+        "correction": "replaces_id IS NULL OR (correction_reason != '' AND replaces_id != id)",
     },
     "test_results": {
         "detected": "NOT detected OR value IS NOT NULL",
@@ -59,7 +58,6 @@ CHECKS = {
         "handled": "(handled_at IS NULL) = (handled_by_id IS NULL) AND (handled_at IS NULL OR handled_at >= found_at)",
     },
     "shipments": {
-        "arrival": "arrived_at >= departed_at",
         "cold_chain": "(least_celsius IS NULL) = (most_celsius IS NULL) AND (least_celsius IS NULL OR least_celsius <= most_celsius)",
         "withdrawn": "withdrawn_at IS NULL OR withdrawn_reason != ''",
         "consignee": "consignee_name != ''",
@@ -148,9 +146,6 @@ CHECKS = {
     },
     "channels": {
         "target": "target != ''",
-    },
-    "documents": {
-        "bytes": "bytes > 0",
     },
     "photos": {
         "size": "width > 0 AND height > 0",

@@ -212,7 +212,7 @@ class TestScope:
         [
             ("ingredient=苯醚甲环唑", 5),
             ("ingredient=苯醚甲环唑&begins=2025-09-16", 0),
-            ("ingredient=苯醚&begins=2025-09-15&ends=2025-09-15", 5),
+            ("ingredient=苯醚甲环唑&begins=2025-09-15&ends=2025-09-15", 5),
             ("lots=BAD-2", 1),
             ("lots=BAD-2、CLEAN-1", 5),
             ("supplier=无此店", 0),

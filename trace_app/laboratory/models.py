@@ -51,7 +51,7 @@ class TestReport(Model):
         sa.CheckConstraint("issued_on >= sampled_on", "days"),
         sa.CheckConstraint("report_number != '' AND laboratory != ''", "named"),
         sa.CheckConstraint(
-            "(replaces_id IS NULL) = (correction_reason = '') AND (replaces_id IS NULL OR replaces_id != id)",
+            "replaces_id IS NULL OR (correction_reason != '' AND replaces_id != id)",
             "correction",
         ),
     )

@@ -104,10 +104,7 @@ class Document(Model):
     """A file that was handed in as it is: a test report, a certificate, a logger's readings. Never changed."""
 
     __tablename__ = "documents"
-    __table_args__ = (
-        sa.CheckConstraint("bytes > 0", "bytes"),
-        sa.UniqueConstraint("organisation_id", "id"),
-    )
+    __table_args__ = (sa.UniqueConstraint("organisation_id", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(32), unique=True)

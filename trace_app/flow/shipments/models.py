@@ -65,7 +65,6 @@ class Shipment(Model):
         # The number's own index, of its uniqueness, knows no beginnings where the database sorts by a language.
         sa.Index("ix_shipments_number", "number", postgresql_ops={"number": "text_pattern_ops"}),
         sa.Index("ix_shipments_order", "sender_id", "platform", "order_number"),
-        sa.CheckConstraint("arrived_at >= departed_at", "arrival"),
         sa.CheckConstraint(
             "(least_celsius IS NULL) = (most_celsius IS NULL)"
             " AND (least_celsius IS NULL OR least_celsius <= most_celsius)",
