@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     """
     database_url: str = ""
     """``postgresql://user:password@host/name``, or empty for SQLite in ``data_dir``."""
+    web_database_url: str = ""
+    """The same database under a role of the web workers' own, which may not change what is only ever added
+    (``deploy/postgresql/roles.sql``); empty where they have ``database_url``, as setup, jobs and backups always do."""
     sqlite_in_production: bool = False
     """Whether SQLite, and limits counted by each worker for itself, will do in production: on one small machine."""
     redis_url: str = ""
@@ -124,7 +127,7 @@ class Settings(BaseSettings):
     web_workers: int = Field(default=2, ge=1)
     job_workers: int = Field(default=1, ge=1)
 
-    @field_validator("database_url")
+    @field_validator("database_url", "web_database_url")
     @classmethod
     def _with_driver(cls, url: str) -> str:
         for scheme in ("postgres://", "postgresql://"):

@@ -12,6 +12,9 @@ from flask import current_app
 
 from trace_app.extensions import db
 
+LOCK_TIMEOUT = "5s"
+LOCK_NOT_AVAILABLE = "55P03"
+
 
 @contextmanager
 def without_foreign_keys(connection: sa.Connection) -> Iterator[None]:
@@ -41,13 +44,29 @@ def check_references(connection: sa.Connection) -> None:
 # No worker serves meanwhile, and the table of epochs may not be there yet.
 MIGRATING = {"no_scans_meanwhile": True}
 
+
+@contextmanager
+def without_queueing(connection: sa.Connection) -> Iterator[None]:
+    """On PostgreSQL a migration that waits for a table holds up all who come after: it gives up, and says so."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise RuntimeError("a table is in use: stop the servers, wait for backups, and start again") from error
+
+
 with db.engine.connect().execution_options(**MIGRATING) as connection, without_foreign_keys(connection):
     context.configure(
         connection=connection,
         target_metadata=db.metadata,
         **current_app.extensions["migrate"].configure_args,
     )
-    with context.begin_transaction():
+    with context.begin_transaction(), without_queueing(connection):
         context.run_migrations()
         check_references(connection)
     connection.commit()

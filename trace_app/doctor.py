@@ -126,6 +126,26 @@ def _database() -> Findings:
     if encoding != "UTF8":
         yield State.WRONG, f"its encoding is {encoding}: create it with ENCODING 'UTF8' TEMPLATE template0"
     yield State.RIGHT, f"PostgreSQL {version} answers"
+    yield from _role_of_workers()
+
+
+def _role_of_workers() -> Findings:
+    """Whether the web workers can change what is only ever added."""
+    if not (url := settings().web_database_url):
+        yield State.LOOK, "the web workers may change what is only ever added: give them a role (WEB_DATABASE_URL)"
+        return
+    engine = sa.create_engine(url)
+    try:
+        with engine.connect() as connection:
+            role = connection.exec_driver_sql("SELECT current_user").scalar_one()
+            evidence = "to_regclass('audit_events')::oid"
+            may = connection.exec_driver_sql(f"SELECT has_table_privilege({evidence}, 'UPDATE, DELETE')").scalar()
+    finally:
+        engine.dispose()
+    if may:
+        yield State.WRONG, f"{role} may change what is only ever added: run deploy/postgresql/roles.sql"
+    elif may is not None:
+        yield State.RIGHT, f"{role}, the web workers' role, may not change what is only ever added"
 
 
 def _migrations() -> Findings:

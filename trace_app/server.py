@@ -20,7 +20,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server import Server
 
-from config import Settings
+from config import Settings, read_settings
 from trace_app import metrics
 
 THREADS = 8
@@ -88,6 +88,9 @@ def _look_for_others(address: str, port: int) -> None:
 def _load(_target: str) -> WSGIApplication:
     """The application, as a new worker loads it."""
     end_with_parent()
+    if url := read_settings().web_database_url:
+        # The consumer keeps the owner's: it makes and drops the parts of the scan log.
+        os.environ["DATABASE_URL"] = url
     from wsgi import app
 
     return app

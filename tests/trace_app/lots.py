@@ -10,7 +10,7 @@ from trace_app.accounts.models import Division
 from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import BUILT_IN, read_kind
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
-from trace_app.inputs.models import InputProduct, InputType, LabelUse, StockLot
+from trace_app.inputs.models import InputIngredient, InputProduct, InputType, LabelUse, StockLot
 from trace_app.records.models import Record, RecordType
 from trace_app.release.lot import Lot
 from trace_app.release.rules import check
@@ -93,7 +93,7 @@ def stocked(
         id=3,
         type=InputType.PESTICIDE,
         name=name,
-        ingredients=[{"name": ingredients, "content": ""}] if ingredients else [],
+        ingredients=[InputIngredient(position=0, name=ingredients, key=ingredients)] if ingredients else [],
     )
     amounts = {n: Decimal(str(use.pop(n))) for n in ("dose_min", "dose_max") if n in use}
     product.uses = [LabelUse(kind_code=kind_code, **amounts, **use)]

@@ -107,6 +107,54 @@ def test_an_active_ingredient_leads_to_the_lots_it_was_used_on(world: World) -> 
     assert "ING-1" in client.get(found[1]).text
 
 
+def test_an_ingredient_does_not_reach_another_in_whose_name_it_stands_unless_asked(world: World) -> None:
+    grower, client = world.producer(), world.client(world.regulator())
+    drugs = {
+        "ING-A": "多菌灵 50%",
+        "ING-B": "福美双、多菌灵",
+        "ING-C": "甲基多菌灵",
+        "ING-D": "多菌灵盐酸盐",
+        "ING-E": "多菌灵可湿性粉剂",
+        "ING-F": "苯醚甲环唑",
+    }
+    for number, drug in drugs.items():
+        changed = {"active_ingredient": drug, "product_name": "某药", "registration_number": "PD20990003"}
+        world.record(grower, world.batch(grower, lot_number=number), "pesticide", **SPRAYED | changed)
+    page = client.get("/recalls/scope?ingredient=多菌灵").text
+    assert [number for number in drugs if number in page] == ["ING-A", "ING-B", "ING-D", "ING-E"]
+    assert "名称相近的有效成分：甲基多菌灵" in page
+    nothing = client.get("/recalls/scope?ingredient=甲环唑")
+    assert nothing.status_code == 422
+    assert "名称相近的有效成分：苯醚甲环唑" in nothing.text
+    asked = client.get("/recalls/scope?ingredient=多菌灵&ingredient_within=y").text
+    assert [number for number in drugs if number in asked] == ["ING-A", "ING-B", "ING-C", "ING-D", "ING-E"]
+    assert "名称相近" not in asked
+    assert 'name="ingredient_within" value="True"' in asked
+    searched = client.get("/stock/trace?q=多菌灵").text
+    assert [number for number in drugs if number in searched] == ["ING-A", "ING-B", "ING-D", "ING-E"]
+
+
+def test_what_stands_on_the_label_of_the_stock_is_found_too(world: World) -> None:
+    grower, client = world.producer(), world.client(world.regulator())
+    mine = world.client(grower)
+    label = {"type": "pesticide", "name": "神药", "registration_number": "PD20990009", "ingredients": "氧乐果 40%",
+             "interval_days": "14", "dose_min": "20", "dose_max": "40", "dose_unit": "g_per_mu"}  # fmt: skip
+    product = mine.post("/inputs/new", data=label).location.rsplit("/", 1)[1]
+    stock = {"product_id": product, "lot_number": "N1", "supplier": "店", "received_on": "2025-01-05", "quantity": "10",
+             "unit": "kg"}  # fmt: skip
+    assert mine.post("/stock/new", data=stock).status_code == 302
+    lot = world.batch(grower, lot_number="LBL-1")
+    used = {
+        "product_name": "神药",
+        "registration_number": "PD20990009",
+        "input_lot": "N1",
+        "active_ingredient": "印楝素",
+    }
+    world.record(grower, lot, "pesticide", **SPRAYED | used)
+    for ingredient in ("氧乐果", "印楝素"):
+        assert "LBL-1" in client.get(f"/recalls/scope?ingredient={ingredient}").text
+
+
 def test_a_report_a_shipment_and_a_registration_are_found_by_their_numbers(world: World) -> None:
     grower = world.producer()
     lot = world.released(grower, lot_number="NUM-1")

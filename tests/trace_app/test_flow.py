@@ -212,7 +212,7 @@ class TestScope:
         [
             ("ingredient=苯醚甲环唑", 5),
             ("ingredient=苯醚甲环唑&begins=2025-09-16", 0),
-            ("ingredient=苯醚&begins=2025-09-15&ends=2025-09-15", 5),
+            ("ingredient=苯醚甲环唑&begins=2025-09-15&ends=2025-09-15", 5),
             ("lots=BAD-2", 1),
             ("lots=BAD-2、CLEAN-1", 5),
             ("supplier=无此店", 0),
@@ -358,7 +358,7 @@ def test_the_affected_are_what_a_plain_search_finds(app: Flask, data: st.DataObj
     with world.writing():
         for link in db.session.scalars(db.select(LotLink)):
             if (lots.index(link.source_id), lots.index(link.target_id)) in gone:
-                link.withdrawn_at = _now()
+                link.withdrawn_at, link.withdrawn_reason = _now(), "看错"
     causes = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=3))
     reached, edge = set(causes), set(causes)
     while edge:

@@ -9,7 +9,7 @@ from flask_security.core import RoleMixin, UserMixin
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import MANY, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model, db
 from trace_app.values import StoredJson
 
@@ -42,6 +42,7 @@ class Division(Model):
     """A province, city, county or township of the statistics bureau's list (GB/T 2260 and nine-digit codes)."""
 
     __tablename__ = "divisions"
+    __table_args__ = (sa.CheckConstraint("length(code) IN (6, 9) AND ltrim(code, '0123456789') = ''", "code"),)
 
     code: Mapped[str] = mapped_column(sa.String(9), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(60))
@@ -67,6 +68,14 @@ class Organisation(Model):
         sa.CheckConstraint("branch = 'agriculture' OR kind = 'regulator'", "branch_of_regulator"),
         sa.CheckConstraint("kind != 'regulator' OR jurisdiction_code IS NOT NULL", "regulator_has_jurisdiction"),
         sa.CheckConstraint("cma_number = '' OR kind = 'laboratory'", "laboratory_has_cma_number"),
+        sa.CheckConstraint(
+            "length(credit_code) = 18 AND ltrim(credit_code, '0123456789ABCDEFGHJKLMNPQRTUWXY') = ''",
+            "credit_code_form",
+        ),
+        sa.CheckConstraint(
+            "length(gs1_prefix) BETWEEN 4 AND 12 AND ltrim(gs1_prefix, '0123456789') = ''", "gs1_prefix"
+        ),
+        sa.CheckConstraint("name != ''", "named"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -108,6 +117,7 @@ user_roles = sa.Table(
     db.metadata,
     sa.Column("user_id", sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("role_id", sa.ForeignKey("roles.id"), primary_key=True),
+    sa.UniqueConstraint("user_id"),
 )
 
 
@@ -137,6 +147,7 @@ class User(Model, UserMixin):
     __tablename__ = "users"
     __table_args__ = (
         sa.CheckConstraint("(tf_primary_method IS NULL) = (tf_totp_secret IS NULL)", "factor_has_secret"),
+        sa.CheckConstraint("username != ''", "named"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -289,9 +300,10 @@ class AuditEvent(Model):
     __table_args__ = (
         sa.Index("ix_audit_events_subject", "subject_type", "subject_id"),
         sa.Index("ix_audit_events_actor", "actor_id"),
+        sa.CheckConstraint("action != ''", "action"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(MANY, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     actor_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
     action: Mapped[str] = mapped_column(sa.String(40))

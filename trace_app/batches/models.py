@@ -94,6 +94,20 @@ class Batch(Model):
         sa.Index("ix_batches_lot_number", "lot_number", postgresql_ops={"lot_number": "text_pattern_ops"}),
         sa.Index("ix_batches_lot_fold", "lot_fold", postgresql_ops={"lot_fold": "text_pattern_ops"}),
         sa.Index("ix_batches_producer_id_created_at", "producer_id", "created_at"),
+        sa.CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", "closed_at"),
+        sa.CheckConstraint("status = 'draft' OR produced_on IS NOT NULL", "released_goods"),
+        sa.CheckConstraint(
+            "started_on <= produced_on AND produced_on <= best_before AND started_on <= best_before", "days"
+        ),
+        sa.CheckConstraint("lot_number != '' AND lot_number = trim(lot_number)", "lot_number"),
+        sa.CheckConstraint("version > 0", "version"),
+        sa.UniqueConstraint("producer_id", "id"),
+        sa.ForeignKeyConstraint(
+            ["producer_id", "product_id"], ["products.producer_id", "products.id"], name="fk_batches_own_product"
+        ),
+        sa.ForeignKeyConstraint(
+            ["producer_id", "site_id"], ["sites.producer_id", "sites.id"], name="fk_batches_own_site"
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -123,8 +137,8 @@ class Batch(Model):
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     producer: Mapped[Organisation] = relationship()
-    product: Mapped[Product] = relationship()
-    site: Mapped[Site] = relationship()
+    product: Mapped[Product] = relationship(foreign_keys=[product_id])
+    site: Mapped[Site] = relationship(foreign_keys=[site_id])
     division: Mapped[Division] = relationship()
     revisions: Mapped[list[BatchRevision]] = relationship(back_populates="batch", order_by="BatchRevision.number")
 

@@ -18,6 +18,7 @@ from trace_app.accounts.models import Organisation, RoleName, User
 from trace_app.batches.models import Batch, BatchRevision, BatchStatus
 from trace_app.catalogue.models import Product, Site
 from trace_app.db.base import utc_now
+from trace_app.db.text import same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.folding import fold, without_spaces
@@ -420,8 +421,7 @@ def lot_alike(producer_id: int, lot_number: str, *, besides: int | None = None) 
     :param besides: the id of a batch that does not count.
     """
     query = sa.select(Batch.lot_number).where(
-        Batch.producer_id == producer_id,
-        sa.or_(Batch.lot_number == lot_number, sa.func.upper(Batch.lot_number) == without_spaces(lot_number)),
+        Batch.producer_id == producer_id, same_number(Batch.lot_number, lot_number)
     )
     if besides is not None:
         query = query.where(Batch.id != besides)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Branch, Division, Organisation
 from trace_app.catalogue.kinds import StageField
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import UtcDateTime, gs1_number, one_of, utc_now
 from trace_app.extensions import Model, db
 from trace_app.media.models import Photo
 from trace_app.values import StoredJson
@@ -107,7 +107,12 @@ class Product(Model):
     """What a producer sells under one name."""
 
     __tablename__ = "products"
-    __table_args__ = (sa.UniqueConstraint("producer_id", "name"),)
+    __table_args__ = (
+        sa.UniqueConstraint("producer_id", "name"),
+        sa.CheckConstraint("name != ''", "named"),
+        sa.CheckConstraint(gs1_number("gtin", 14), "gtin"),
+        sa.UniqueConstraint("producer_id", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     producer_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
@@ -139,6 +144,10 @@ class Site(Model):
         sa.CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
         sa.CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
         sa.CheckConstraint("area_mu > 0", "area_mu"),
+        sa.CheckConstraint("name != ''", "named"),
+        sa.CheckConstraint(gs1_number("gln", 13), "gln"),
+        sa.CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", "place"),
+        sa.UniqueConstraint("producer_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -14,6 +14,7 @@ from trace_app.catalogue.models import Product
 from trace_app.certificates.models import CertificateType
 from trace_app.certificates.samples import BASE_NAMES, Sample
 from trace_app.certificates.texts import certificate_label
+from trace_app.folding import written_plainly
 from trace_app.forms import (
     DateField,
     DecimalField,
@@ -35,7 +36,7 @@ from trace_app.values import Facts
 
 class CertificateForm(Form):
     type = SelectField(_("类型"), [required()])
-    number = StringField(_("证书编号"), [required(), at_most(60)])
+    number = StringField(_("证书编号"), [required(), at_most(60)], filters=[written_plainly])
     issuer = StringField(_("发证机构"), [required(), at_most(100)])
     product_id = SelectField(_("适用产品"), coerce=number_or_none)
     valid_from = DateField(_("有效期自"), [required()])

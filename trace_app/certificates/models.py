@@ -38,6 +38,11 @@ class Certificate(Model):
     __table_args__ = (
         sa.UniqueConstraint("producer_id", "type", "number"),
         sa.CheckConstraint("valid_until >= valid_from", "valid"),
+        sa.CheckConstraint("number != '' AND issuer != ''", "numbered"),
+        sa.UniqueConstraint("producer_id", "id"),
+        sa.ForeignKeyConstraint(
+            ["producer_id", "product_id"], ["products.producer_id", "products.id"], name="fk_certificates_own_product"
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -57,7 +62,7 @@ class Certificate(Model):
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
 
     producer: Mapped[Organisation] = relationship()
-    product: Mapped[Product | None] = relationship()
+    product: Mapped[Product | None] = relationship(foreign_keys=[product_id])
     document: Mapped[Document | None] = relationship(lazy="joined")
 
     def valid_on(self, day: date) -> bool:
@@ -87,6 +92,7 @@ class CommitmentCertificate(Model):
         sa.Index(
             "ix_commitment_certificates_number_fold", "number_fold", postgresql_ops={"number_fold": "text_pattern_ops"}
         ),
+        sa.CheckConstraint("withdrawn_at IS NULL OR withdrawn_reason != ''", "withdrawn"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

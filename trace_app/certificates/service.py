@@ -17,6 +17,7 @@ from trace_app.certificates.models import Certificate
 from trace_app.certificates.reminders import check_certificate
 from trace_app.clock import today
 from trace_app.db.base import utc_now
+from trace_app.db.text import same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.service import keep_document
@@ -32,9 +33,9 @@ def add_certificate(user: User, facts: Facts, pdf: tuple[str, bytes] | None = No
 
     :raises CertificateKnown:
     """
-    keys = {"producer_id": user.organisation_id, "type": facts["type"], "number": facts["number"]}
-    if db.session.scalar(db.select(Certificate.id).filter_by(**keys)):
-        raise CertificateKnown(number=facts["number"])
+    query = db.select(Certificate.number).filter_by(producer_id=user.organisation_id, type=facts["type"])
+    if known := db.session.scalar(query.where(same_number(Certificate.number, facts["number"]))):
+        raise CertificateKnown(number=known)
     certificate = Certificate(producer_id=user.organisation_id, created_by_id=user.id, **facts)
     if pdf is not None:
         certificate.document_id = keep_document(user, *pdf, "pdf").id

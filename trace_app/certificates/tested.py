@@ -80,7 +80,7 @@ def _analytes(reports: Iterable[TestReport]) -> set[str]:
 
 def _ingredients(record: Record) -> list[str]:
     """The active ingredients that a record names; where it names none, what was used, which nobody can test for."""
-    named = [one["name"] for one in record.stock.product.ingredients] if record.stock is not None else []
+    named = [one.name for one in record.stock.product.ingredients] if record.stock is not None else []
     typed = _BETWEEN.split(_STRENGTH.sub(" ", half_width(record.active_ingredient or "")))
     return [name for name in (*named, *typed) if name] or [record.product_name or ""]
 

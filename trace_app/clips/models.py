@@ -20,6 +20,9 @@ class ClipUpload(Model):
         sa.CheckConstraint(f"bytes BETWEEN 1 AND {MAX_BYTES}", "bytes"),
         sa.CheckConstraint("received BETWEEN 0 AND bytes", "received"),
         sa.CheckConstraint("(received = bytes) = (clip_id IS NOT NULL)", "finished"),
+        sa.ForeignKeyConstraint(
+            ["organisation_id", "record_id"], ["records.producer_id", "records.id"], name="fk_clip_uploads_own_record"
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -37,7 +40,7 @@ class ClipUpload(Model):
     clip_id: Mapped[int | None] = mapped_column(sa.ForeignKey("clips.id"), unique=True)
     """What was made of it, once all of it had come."""
 
-    record: Mapped[Record] = relationship()
+    record: Mapped[Record] = relationship(foreign_keys=[record_id])
     clip: Mapped[Clip | None] = relationship()
     parts: Mapped[list[ClipPart]] = relationship(order_by="ClipPart.start", passive_deletes=True)
 

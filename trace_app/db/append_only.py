@@ -95,6 +95,7 @@ APPEND_ONLY = (
     AppendOnly("receipts"),
     AppendOnly("record_batches"),
     AppendOnly("record_clips"),
+    AppendOnly("record_ingredients"),
     AppendOnly("record_photos"),
     AppendOnly("record_series"),
     AppendOnly("records"),

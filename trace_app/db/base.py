@@ -23,14 +23,22 @@ class Base(DeclarativeBase):
     )
 
 
-POSTGRESQL_ALONE = {"ix_batches_counted"}
-"""Indexes that the models don't have: what the preview of a recall counts of some ten thousand lots, in the index of
-their numbers."""
+NOT_IN_MODELS = {
+    "ix_batches_counted",
+    "uq_batches_lot_number_alike",
+    "uq_certificates_number_alike",
+    "uq_input_products_registration_number_alike",
+    "uq_stock_lots_lot_number_alike",
+}
+"""Indexes that the models don't have. On PostgreSQL alone: what the preview of a recall counts of some ten thousand
+lots, in the index of their numbers. On both: that an owner has a number once, however it is written, which either
+database says in its own way (`trace_app.db.text.same_number`).
+"""
 
 
 def is_of_the_models(name: str | None, kind: str, _parents: object) -> bool:
     """Whether a table or index of the database is one of the models': what Alembic compares."""
-    return kind != "index" or name not in POSTGRESQL_ALONE
+    return kind != "index" or name not in NOT_IN_MODELS
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -67,6 +75,18 @@ class UnixTime(sa.types.TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+MANY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""The number of a row of which a province has more than four bytes count; SQLite's own numbers are as long."""
+
+
+def gs1_number(column: str, length: int) -> str:
+    """The condition, in SQL of both databases, that a column has so many digits, the last of them GS1's check digit."""
+    weights = (3 if (length - place) % 2 else 1 for place in range(1, length + 1))
+    total = " + ".join(f"{weight} * CAST(substr({column}, {n}, 1) AS INTEGER)" for n, weight in enumerate(weights, 1))
+    checked = f"CASE WHEN ltrim({column}, '0123456789') = '' THEN ({total}) % 10 = 0 ELSE FALSE END"
+    return f"{column} IS NULL OR (length({column}) = {length} AND {checked})"
 
 
 def one_of(values: type[enum.StrEnum], name: str) -> sa.Enum:

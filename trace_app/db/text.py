@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from trace_app.extensions import db
+from trace_app.folding import written_plainly
 
 _LAST = "\U0010ffff"
 
@@ -32,3 +33,17 @@ def has_text(column: sa.SQLColumnExpression[str], text: str) -> sa.ColumnElement
     if db.engine.dialect.name == "postgresql" and folded.encode() != text.encode().upper():
         column, text = sa.func.lower(sa.collate(column, "C")), folded
     return sa.and_(column.contains(text, autoescape=True))
+
+
+def same_number(column: sa.SQLColumnExpression[str], text: str) -> sa.ColumnElement[bool]:
+    """Whether a column has a number, but for case, width, kind of dash and spaces. Forms write it plainly as it comes.
+
+    Unlike `folding.fold` this keeps what stands between the parts of a number: 26-1-12 and 26-11-2 are two. The
+    database has an index of just this for each owner, in which no number comes twice (docs/decisions/0064).
+    """
+    plain: sa.SQLColumnExpression[str] = sa.func.replace(column, " ", "")
+    if db.engine.dialect.name == "postgresql":
+        plain = sa.collate(plain, "C")
+    # As bytes: both fold A to Z alone.
+    wanted = (written_plainly(text) or "").replace(" ", "").encode().upper().decode()
+    return sa.and_(sa.func.upper(plain) == wanted)

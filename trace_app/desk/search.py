@@ -28,7 +28,7 @@ from trace_app.extensions import db
 from trace_app.flow.shipments.models import Consignee, Shipment
 from trace_app.flow.shipments.service import is_seen_by, ways_seen_by
 from trace_app.folding import fold
-from trace_app.inputs.models import InputProduct
+from trace_app.inputs.models import InputIngredient, InputProduct
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.laboratory.models import TestReport
@@ -161,7 +161,7 @@ def _inputs(text: str) -> list[Hit]:
 
 def _ingredients(text: str) -> list[Hit]:
     """Active ingredients of the catalogue and of the list of what is prohibited."""
-    of_products = (one["name"] for row in db.session.scalars(sa.select(InputProduct.ingredients)) for one in row)
+    of_products = db.session.scalars(sa.select(InputIngredient.name).distinct())
     prohibited = db.session.scalars(sa.select(ProhibitedSubstance.name))
     wanted = text.casefold()
     names = sorted({name for name in (*of_products, *prohibited) if wanted in name.casefold()}, key=len)

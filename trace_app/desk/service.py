@@ -59,7 +59,7 @@ def desk_of(user: User) -> Desk:
             selectinload(Recall.notices),
             selectinload(Recall.proposals),
         )
-        .order_by(Recall.finish_due_on, Recall.id)
+        .order_by(Recall.finish_due_on.nulls_last(), Recall.id)
     )
     rows = list(db.session.scalars(query))
     return Desk(

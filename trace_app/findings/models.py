@@ -27,8 +27,31 @@ class Finding(Model):
             sqlite_where=sa.text("gone_at IS NULL"),
             postgresql_where=sa.text("gone_at IS NULL"),
         ),
+        sa.Index(
+            "uq_findings_of_certificate",
+            "certificate_id",
+            "rule",
+            "key",
+            unique=True,
+            sqlite_where=sa.text("gone_at IS NULL AND certificate_id IS NOT NULL"),
+            postgresql_where=sa.text("gone_at IS NULL AND certificate_id IS NOT NULL"),
+        ),
         sa.Index("ix_findings_division_code_found_at", "division_code", "found_at"),
         sa.Index("ix_findings_producer_id_found_at", "producer_id", "found_at"),
+        sa.CheckConstraint("(batch_id IS NULL) != (certificate_id IS NULL)", "subject"),
+        sa.CheckConstraint("gone_at >= found_at", "gone"),
+        sa.CheckConstraint(
+            "(handled_at IS NULL) = (handled_by_id IS NULL) AND (handled_at IS NULL OR handled_at >= found_at)",
+            "handled",
+        ),
+        sa.ForeignKeyConstraint(
+            ["producer_id", "batch_id"], ["batches.producer_id", "batches.id"], name="fk_findings_own_batch"
+        ),
+        sa.ForeignKeyConstraint(
+            ["producer_id", "certificate_id"],
+            ["certificates.producer_id", "certificates.id"],
+            name="fk_findings_own_certificate",
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -58,7 +81,7 @@ class Finding(Model):
 
     producer: Mapped[Organisation] = relationship()
     division: Mapped[Division] = relationship()
-    batch: Mapped[Batch | None] = relationship()
+    batch: Mapped[Batch | None] = relationship(foreign_keys=[batch_id])
     handled_by: Mapped[User | None] = relationship()
     waiver: Mapped[Waiver | None] = relationship(back_populates="finding", uselist=False, lazy="joined")
 

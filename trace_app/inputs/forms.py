@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 from flask_babel import lazy_gettext as _
 from wtforms import Field
 from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.catalogue.service import kinds
+from trace_app.folding import written_plainly
 from trace_app.forms import (
     DecimalField,
     Form,
@@ -67,13 +69,20 @@ _CONTENT = re.compile(
 )
 
 
-def parse_ingredients(text: str) -> list[dict[str, str]]:
+class NamedIngredient(NamedTuple):
+    """An active ingredient as a label names it."""
+
+    name: str
+    content: str
+
+
+def parse_ingredients(text: str) -> list[NamedIngredient]:
     """Active ingredients as they are typed: 苯醚甲环唑 10%、嘧菌酯 20%."""
     found = []
     for part in re.split(r"[、，,+＋;；]", text):
         match = _CONTENT.fullmatch(part.strip())
         if match:
-            found.append({"name": match["name"].strip(), "content": (match["content"] or "").strip()})
+            found.append(NamedIngredient(match["name"].strip(), (match["content"] or "").strip()))
     return found
 
 
@@ -86,7 +95,7 @@ class IngredientsField(StringField):
     def _value(self) -> str:
         if self.raw_data:
             return str(self.raw_data[0])
-        return "、".join(f"{one['name']} {one['content']}".strip() for one in self.data or [])
+        return "、".join(f"{one.name} {one.content}".strip() for one in self.data or [])
 
 
 def _needed_of_drugs(message: str) -> Callable[[Form, Field], None]:
@@ -104,7 +113,7 @@ class InputProductForm(Form):
 
     type = SelectField(_("类型"), [required()], choices=choices(INPUT_TYPES.items()))
     name = StringField(_("名称"), [required(), at_most(80)], description=_("按标签填写，如 苯醚甲环唑 10% 水分散粒剂"))
-    registration_number = StringField(_("登记证号或许可证号"), [optional(), at_most(40)])
+    registration_number = StringField(_("登记证号或许可证号"), [optional(), at_most(40)], filters=[written_plainly])
     maker = StringField(_("生产企业"), [optional(), at_most(80)])
     ingredients = IngredientsField(
         _("有效成分和含量"),
@@ -122,7 +131,7 @@ class InputProductForm(Form):
             raise ValidationError(_("号码的样子不对，应如 %(example)s。请按标签抄写。", example=example))
 
     def validate_ingredients(self, field: Field) -> None:
-        if any(len(one["name"]) > 60 for one in field.data or []):
+        if any(max(len(one.name), len(one.content)) > 60 for one in field.data or []):
             raise ValidationError(_("有效成分的名称太长，请用顿号隔开几种成分。"))
 
     @property

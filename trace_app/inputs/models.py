@@ -35,6 +35,7 @@ class InputProduct(Model):
             "registration_fold",
             postgresql_ops={"registration_fold": "text_pattern_ops"},
         ),
+        sa.CheckConstraint("name != ''", "named"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -45,8 +46,6 @@ class InputProduct(Model):
     """PD, LS or WP of a pesticide, 兽药字 of a veterinary drug, 准字 of a fertiliser; empty where none is needed."""
     registration_fold: Mapped[str] = mapped_column(sa.String(40), folded("registration_number"), deferred=True)
     maker: Mapped[str] = mapped_column(sa.String(80), default="")
-    ingredients: Mapped[list[dict[str, str]]] = mapped_column(sa.JSON, default=list)
-    """Active ingredients: ``name`` and ``content`` as printed."""
     nutrients: Mapped[dict[str, str]] = mapped_column(sa.JSON, default=dict)
     """What a fertiliser contains: n_percent, p_percent, k_percent."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
@@ -56,15 +55,35 @@ class InputProduct(Model):
         back_populates="product", cascade="all, delete-orphan", order_by="LabelUse.id", lazy="selectin"
     )
 
+    ingredients: Mapped[list[InputIngredient]] = relationship(
+        cascade="all, delete-orphan", order_by="InputIngredient.position"
+    )
+    """Not loaded with it: trace pages need none."""
+
     @property
     def active_ingredient(self) -> str:
         """The names of its active ingredients, as a record has them."""
-        return "、".join(ingredient["name"] for ingredient in self.ingredients)
+        return "、".join(ingredient.name for ingredient in self.ingredients)
 
     def use_on(self, kind_code: str) -> LabelUse | None:
         """What the label says for a kind: its own line, else the one for all."""
         own = next((use for use in self.uses if use.kind_code == kind_code), None)
         return own or next((use for use in self.uses if use.kind_code is None), None)
+
+
+class InputIngredient(Model):
+    """An active ingredient of an input, with its content as it is printed on the label."""
+
+    __tablename__ = "input_ingredients"
+    __table_args__ = (sa.CheckConstraint("name != '' AND \"key\" != ''", "named"),)
+
+    product_id: Mapped[int] = mapped_column(sa.ForeignKey("input_products.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The ingredient's place on the label."""
+    name: Mapped[str] = mapped_column(sa.String(60))
+    key: Mapped[str] = mapped_column(sa.String(60), index=True)
+    """The name as it is compared, see `ingredients.key_of`."""
+    content: Mapped[str] = mapped_column(sa.String(60), default="")
 
 
 class LabelUse(Model):
@@ -73,9 +92,18 @@ class LabelUse(Model):
     __tablename__ = "input_label_uses"
     __table_args__ = (
         sa.UniqueConstraint("product_id", "kind_code"),
+        sa.Index(
+            "uq_input_label_uses_of_all_kinds",
+            "product_id",
+            unique=True,
+            sqlite_where=sa.text("kind_code IS NULL"),
+            postgresql_where=sa.text("kind_code IS NULL"),
+        ),
         sa.CheckConstraint("interval_days >= 0", "interval_days"),
         sa.CheckConstraint("dose_min <= dose_max", "dose"),
         sa.CheckConstraint("max_applications > 0", "max_applications"),
+        sa.CheckConstraint("(dose_min IS NULL AND dose_max IS NULL) OR dose_unit IS NOT NULL", "unit"),
+        sa.CheckConstraint("dose_min >= 0 AND dose_max >= 0", "amounts"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -99,6 +127,9 @@ class StockLot(Model):
     __table_args__ = (
         sa.UniqueConstraint("producer_id", "product_id", "lot_number"),
         sa.CheckConstraint("quantity > 0", "quantity"),
+        sa.CheckConstraint("lot_number != ''", "lot_number"),
+        sa.CheckConstraint("unit IN ('kg', 'g', 't', 'L', 'mL', 'bottle', 'piece')", "unit"),
+        sa.UniqueConstraint("producer_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, CityAlone, NotFound, keeps_shared_tables
 from trace_app.accounts.models import Organisation, OrganisationKind, User
+from trace_app.db.text import same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.inputs.models import InputProduct, LabelUse, StockLot
+from trace_app.inputs.ingredients import key_of
+from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
 from trace_app.values import Facts
 
 
@@ -32,20 +34,15 @@ def offered_products(user: User, search: str = "") -> list[InputProduct]:
         db.select(InputProduct)
         .join(InputProduct.owner)
         .where(sa.or_(InputProduct.owner_id == user.organisation_id, Organisation.kind == OrganisationKind.REGULATOR))
+        .options(selectinload(InputProduct.ingredients))
         .order_by(InputProduct.type, InputProduct.name, InputProduct.id)
         .limit(500)
     )
     if search:
-        columns = (InputProduct.name, InputProduct.registration_number, sa.cast(InputProduct.ingredients, sa.Text))
-        query = query.where(
-            sa.or_(*(column.icontains(text, autoescape=True) for column in columns for text in _spellings(search)))
-        )
+        columns = (InputProduct.name, InputProduct.registration_number)
+        named = InputProduct.ingredients.any(InputIngredient.name.icontains(search, autoescape=True))
+        query = query.where(sa.or_(named, *(column.icontains(search, autoescape=True) for column in columns)))
     return list(db.session.scalars(query))
-
-
-def _spellings(text: str) -> set[str]:
-    # JSON columns may hold other than ASCII characters escaped.
-    return {text, text.encode("unicode_escape").decode()}
 
 
 def product_for(user: User, product_id: int) -> InputProduct:
@@ -89,10 +86,10 @@ def add_product(user: User, facts: Facts, use: Facts) -> InputProduct:
         raise CityAlone
     product = _known(user, facts)
     if product is None:
-        product = InputProduct(owner_id=user.organisation_id, **facts)
+        product = InputProduct(owner_id=user.organisation_id, **_of_rows(facts))
         db.session.add(product)
     elif any(known.kind_code == use["kind_code"] for known in product.uses):
-        raise InputKnown(name=facts["name"], number=facts["registration_number"] or "—")
+        raise InputKnown(name=product.name, number=product.registration_number or "—")
     product.uses.append(LabelUse(**use))
     db.session.flush()
     audit.note(user, "add", product, name=product.name, number=product.registration_number)
@@ -100,8 +97,19 @@ def add_product(user: User, facts: Facts, use: Facts) -> InputProduct:
 
 
 def _known(user: User, facts: Facts) -> InputProduct | None:
-    keys = {name: facts[name] for name in ("type", "name", "registration_number")}
-    return db.session.scalar(sa.select(InputProduct).filter_by(owner_id=user.organisation_id, **keys))
+    query = sa.select(InputProduct).filter_by(owner_id=user.organisation_id, type=facts["type"], name=facts["name"])
+    return db.session.scalar(
+        query.where(same_number(InputProduct.registration_number, facts["registration_number"] or ""))
+    )
+
+
+def _of_rows(facts: Facts) -> Facts:
+    """A product's facts with rows for its active ingredients."""
+    rows = [
+        InputIngredient(position=position, name=one.name, key=key_of(one.name) or one.name, content=one.content)
+        for position, one in enumerate(facts["ingredients"])
+    ]
+    return facts | {"ingredients": rows}
 
 
 def change_product(user: User, product: InputProduct, facts: Facts) -> None:
@@ -109,8 +117,8 @@ def change_product(user: User, product: InputProduct, facts: Facts) -> None:
     with db.session.no_autoflush:
         known = _known(user, facts)
     if known is not None and known.id != product.id:
-        raise InputKnown(name=facts["name"], number=facts["registration_number"] or "—")
-    for name, value in facts.items():
+        raise InputKnown(name=known.name, number=known.registration_number or "—")
+    for name, value in _of_rows(facts).items():
         setattr(product, name, value)
     db.session.flush()
     audit.note(user, "change", product, name=product.name, number=product.registration_number)
@@ -142,6 +150,7 @@ def stock_of(producer: Organisation, input_type: str | None = None) -> list[Stoc
         db.select(StockLot)
         .where(StockLot.producer_id == producer.id)
         .join(StockLot.product)
+        .options(joinedload(StockLot.product).selectinload(InputProduct.ingredients))
         .order_by(StockLot.received_on.desc(), StockLot.id.desc())
         .limit(300)
     )

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from qr.codes import MAX_INDEX, MAX_RUN
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import MANY, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.values import StoredJson
 
@@ -76,6 +76,9 @@ class LabelRun(Model):
         sa.UniqueConstraint("key_number", "run_number"),
         sa.Index("ix_label_runs_sscc", "sscc_stem", "sscc_first"),
         sa.Index("ix_label_runs_batch_id", "batch_id", "count"),
+        sa.CheckConstraint(
+            "(sscc_stem IS NULL) = (sscc_first IS NULL) AND (sscc_first IS NULL OR sscc_first >= 0)", "sscc"
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -137,6 +140,7 @@ class PrintJob(Model):
         sa.CheckConstraint("per_volume > 0", "per_volume"),
         sa.CheckConstraint("items_each > 0", "items_each"),
         sa.Index("ix_print_jobs_status", "status", "alive_at"),
+        sa.CheckConstraint("done BETWEEN 0 AND count", "done"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -185,7 +189,10 @@ class PrintVolume(Model):
     """A finished file of a print job."""
 
     __tablename__ = "print_volumes"
-    __table_args__ = (sa.UniqueConstraint("job_id", "number"),)
+    __table_args__ = (
+        sa.UniqueConstraint("job_id", "number"),
+        sa.CheckConstraint("number > 0 AND first >= 0 AND count > 0 AND file_bytes > 0", "range"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     job_id: Mapped[int] = mapped_column(sa.ForeignKey("print_jobs.id", ondelete="CASCADE"))
@@ -203,6 +210,7 @@ class PinCheck(Model):
     """How often the PIN of a label was asked for. There is a row from the first time on."""
 
     __tablename__ = "pin_checks"
+    __table_args__ = (sa.CheckConstraint('"index" >= 0 AND "right" >= 0 AND wrong >= 0', "counts"),)
 
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"), primary_key=True)
     index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -227,9 +235,11 @@ class Packing(Model):
             postgresql_where=sa.text("unpacked_at IS NULL"),
         ),
         sa.Index("ix_packings_container", "container_run_id", "container_index"),
+        sa.CheckConstraint('"index" >= 0 AND container_index >= 0', "places"),
+        sa.CheckConstraint("unpacked_at >= packed_at", "order"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(MANY, primary_key=True)
     container_run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"))
     container_index: Mapped[int]
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"))

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import MANY, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.media.models import Document
 
@@ -47,6 +47,12 @@ class TestReport(Model):
         sa.CheckConstraint("(batch_id IS NULL) = (site_id IS NOT NULL)", "place"),
         sa.Index(
             "ix_test_reports_report_number", "report_number", postgresql_ops={"report_number": "text_pattern_ops"}
+        ),
+        sa.CheckConstraint("issued_on >= sampled_on", "days"),
+        sa.CheckConstraint("report_number != '' AND laboratory != ''", "named"),
+        sa.CheckConstraint(
+            "replaces_id IS NULL OR (correction_reason != '' AND replaces_id != id)",
+            "correction",
         ),
     )
     __test__ = False
@@ -154,9 +160,13 @@ class TestResult(Model):
     """What was found of one analyte, and the limit it was held against."""
 
     __tablename__ = "test_results"
+    __table_args__ = (
+        sa.CheckConstraint("NOT detected OR value IS NOT NULL", "detected"),
+        sa.CheckConstraint("analyte != '' AND unit != ''", "named"),
+    )
     __test__ = False
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(MANY, primary_key=True)
     report_id: Mapped[int] = mapped_column(sa.ForeignKey("test_reports.id", ondelete="RESTRICT"), index=True)
     analyte: Mapped[str] = mapped_column(sa.String(60))
     analyte_en: Mapped[str] = mapped_column(sa.String(80), default="")

@@ -153,6 +153,7 @@ class Document(Model):
     """A file that was handed in as it is: a test report, a certificate, a logger's readings. Never changed."""
 
     __tablename__ = "documents"
+    __table_args__ = (sa.UniqueConstraint("organisation_id", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(32), unique=True)
@@ -176,6 +177,7 @@ class Photo(Model):
     """A cleaned picture and its thumbnail in the media store."""
 
     __tablename__ = "photos"
+    __table_args__ = (sa.CheckConstraint("width > 0 AND height > 0", "size"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(32), unique=True)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Organisation
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import MANY, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.values import StoredJson
 
@@ -29,6 +29,7 @@ class Channel(Model):
     """Where an organisation wants to be told of findings."""
 
     __tablename__ = "channels"
+    __table_args__ = (sa.CheckConstraint("target != ''", "target"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
@@ -60,7 +61,7 @@ class Delivery(Model):
         sa.Index("ix_deliveries_status_due_at", "status", "due_at"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(MANY, primary_key=True)
     finding_id: Mapped[int | None] = mapped_column(sa.ForeignKey("findings.id"))
     """The finding that it tells of, where it tells of one: a channel is told once of each."""
     message: Mapped[StoredJson] = mapped_column(sa.JSON)

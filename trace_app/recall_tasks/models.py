@@ -30,6 +30,7 @@ class RecallTask(Model):
             sqlite_where=sa.text("acknowledged_at IS NULL"),
             postgresql_where=sa.text("acknowledged_at IS NULL"),
         ),
+        sa.CheckConstraint("(acknowledged_at IS NULL) = (acknowledged_by = '')", "acknowledged"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

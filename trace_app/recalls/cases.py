@@ -146,6 +146,7 @@ def begin(
     by_administrator = user is not None and user.role is RoleName.ADMINISTRATOR
     if user and by_administrator and waits and kind is RecallKind.RECALL and not second_officers(user, authority):
         raise NoSecondOfficer
+    now = utc_now()
     recall = Recall(
         number=_next_number(authority, kind),
         kind=kind,
@@ -155,7 +156,8 @@ def begin(
         authority_id=authority.id,
         issued_by_id=user.id if user is not None else None,
         cause_id=cause.id if cause is not None else None,
-        issued_at=utc_now(),
+        issued_at=now,
+        in_force_at=None if waits else now,
         scope=scope,
         lot_count=0,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
-from wtforms import Field
+from wtforms import BooleanField, Field
 from wtforms.validators import ValidationError
 
 from trace_app.catalogue.boundary import boundary_text
@@ -162,6 +162,7 @@ class RecallScopeForm(Form):
     input_lot = StringField(_("投入品或原料批号"), [optional(), at_most(40)])
     input_name = StringField(_("投入品名称"), [optional(), at_most(60)])
     ingredient = StringField(_("有效成分"), [optional(), at_most(60)])
+    ingredient_within = BooleanField(_("名称里含这些字的有效成分也算"))
     supplier = StringField(_("供应商"), [optional(), at_most(60)])
     failed_analyte = StringField(_("不合格的检测项目"), [optional(), at_most(60)])
     producer = StringField(_("生产者"), [optional(), at_most(60)])

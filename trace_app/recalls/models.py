@@ -134,6 +134,11 @@ class Recall(Model):
         sa.CheckConstraint("(issued_by_id IS NULL) = (cause_id IS NOT NULL)", "issuer"),
         sa.CheckConstraint("cause_id IS NULL OR kind = 'hold'", "automatic"),
         sa.Index("ix_recalls_status_kind", "status", "kind"),
+        sa.CheckConstraint(
+            "status NOT IN ('active', 'completed', 'withdrawn', 'lifted') OR in_force_at IS NOT NULL", "in_force"
+        ),
+        sa.CheckConstraint("ended_at >= issued_at AND in_force_at >= issued_at", "order"),
+        sa.CheckConstraint("lot_count >= 0", "lot_count"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -236,6 +241,8 @@ class RecallNotice(Model):
     __table_args__ = (
         sa.UniqueConstraint("recall_id", "sequence"),
         sa.CheckConstraint("level BETWEEN 1 AND 3", "level"),
+        sa.CheckConstraint("sequence > 0", "sequence"),
+        sa.CheckConstraint("lots_added >= 0 AND lots_removed >= 0 AND lot_count >= 0", "lots"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -348,6 +355,7 @@ class Holiday(Model):
     """A day on which the nation rests, or works in exchange (国务院办公厅 notices on each year's arrangement)."""
 
     __tablename__ = "holidays"
+    __table_args__ = (sa.CheckConstraint("type IN ('off', 'work')", "type"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(unique=True)

@@ -40,7 +40,7 @@ from trace_app.laboratory.models import TestReport, TestResult, Verdict
 from trace_app.laboratory.reports import not_corrected
 from trace_app.language import language, named
 from trace_app.recalls.models import Recall
-from trace_app.records.coverage import coverage, not_replaced
+from trace_app.records.coverage import coverage, names_ingredient, not_replaced
 from trace_app.records.models import Record
 from trace_app.scanning.models import ScanDay
 from trace_app.values import StoredJson
@@ -84,6 +84,8 @@ class RecallScope:
     input_lot: str = ""
     input_name: str = ""
     ingredient: str = ""
+    ingredient_within: bool = False
+    """Whether ingredients in whose name it stands are meant too."""
     supplier: str = ""
     failed_analyte: str = ""
     """An analyte of a test report that the lot failed."""
@@ -115,6 +117,7 @@ def scope_of(recall: Recall) -> RecallScope:
     """What a recall's cause was known by when it was first issued."""
     values: StoredJson = dict(recall.scope)
     values |= {name: date.fromisoformat(values[name]) for name in ("begins", "ends") if name in values}
+    values |= {name: True for name in ("ingredient_within",) if name in values}
     return RecallScope(**values)
 
 
@@ -250,9 +253,10 @@ def _touched(scope: RecallScope) -> sa.Select[int]:
         conditions.append(
             Record.input_lot.in_(_as_written(Record.input_lot, Record.input_lot_fold, [scope.input_lot], used))
         )
+    if scope.ingredient:
+        conditions.append(names_ingredient(scope.ingredient, within=scope.ingredient_within))
     for column, text in (
         (Record.product_name, scope.input_name),
-        (Record.active_ingredient, scope.ingredient),
         (Record.source, scope.supplier),
     ):
         if text:

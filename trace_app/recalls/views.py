@@ -52,8 +52,18 @@ from trace_app.recalls.forms import (
 from trace_app.recalls.leads import Lead, leads_of, leads_of_lots
 from trace_app.recalls.models import Recall, RecallKind, RecallProposal, RecallStatus, Turning
 from trace_app.recalls.published import lots_listed
-from trace_app.recalls.scope import MOST_LISTED, EmptyScope, Preview, ScopeTooWide, map_of_sites, preview, scope_of
+from trace_app.recalls.scope import (
+    MOST_LISTED,
+    EmptyScope,
+    Preview,
+    RecallScope,
+    ScopeTooWide,
+    map_of_sites,
+    preview,
+    scope_of,
+)
 from trace_app.recalls.statements import producers_of
+from trace_app.records.coverage import ingredients_beside
 from trace_app.templating import register_words, status_of
 from trace_app.whole_numbers import row_number
 
@@ -201,12 +211,19 @@ def _left_out() -> tuple[dict[int, str], set[int]]:
     }
 
 
+def _beside(scope: RecallScope) -> list[str]:
+    """Ingredients that are not in a scope and have much of its ingredient's name, so that nobody overlooks them."""
+    return ingredients_beside(scope.ingredient) if scope.ingredient and not scope.ingredient_within else []
+
+
 def _scope_page(
     scope_form: RecallScopeForm, form: Form, extended: Recall | None, *, asked: bool, faults: set[int] | None = None
 ) -> ResponseReturnValue:
     found: Preview | None = None
     problem = ""
+    beside: list[str] = []
     if asked and scope_form.validate():
+        beside = _beside(scope_form.recall_scope)
         try:
             found = preview(the_user(), scope_form.recall_scope)
         except (EmptyScope, ScopeTooWide) as trouble:
@@ -230,6 +247,7 @@ def _scope_page(
         site_map=map_of_sites(the_user()),
         taken=_takes_in(found) if found else 0,
         own=the_user().organisation_id if voluntary else None,
+        beside=beside,
         stated=producers_of([lot.batch for lot in found.lots]) if found else [],
     )
     return page, 422 if problem or form.errors or scope_form.errors or faults else 200

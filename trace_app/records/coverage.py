@@ -10,7 +10,10 @@ import sqlalchemy as sa
 
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
-from trace_app.records.models import Record, record_batches
+from trace_app.extensions import db
+from trace_app.inputs.ingredients import keys_meant
+from trace_app.inputs.models import InputIngredient, StockLot
+from trace_app.records.models import Record, RecordIngredient, record_batches
 
 
 def coverage(*conditions: sa.ColumnElement[bool]) -> sa.CompoundSelect[int, int]:
@@ -53,6 +56,36 @@ def records_covering(batch_id: int | sa.BindParameter[int]) -> sa.ColumnElement[
     :param batch_id: the lot's id, or a bound parameter for it.
     """
     return Record.id.in_(sa.select(coverage(Batch.id == batch_id).subquery().c.record_id))
+
+
+def names_ingredient(text: str, *, within: bool = False) -> sa.ColumnElement[bool]:
+    """The condition on `Record` that it, or the label of the stock that it took from, names one of the active
+    ingredients in a text, or a salt of it.
+
+    :param within: ingredients count, too, in whose name it stands: 甲基多菌灵 for 多菌灵.
+    """
+
+    def meant(column: sa.SQLColumnExpression[str]) -> sa.ColumnElement[bool]:
+        keys = keys_meant(text)
+        return (
+            sa.or_(sa.false(), *(column.contains(key, autoescape=True) for key in keys)) if within else column.in_(keys)
+        )
+
+    of_label = sa.select(StockLot.id).join(InputIngredient, InputIngredient.product_id == StockLot.product_id)
+    return sa.or_(
+        Record.id.in_(sa.select(RecordIngredient.record_id).where(meant(RecordIngredient.key))),
+        Record.stock_id.in_(of_label.where(meant(InputIngredient.key))),
+    )
+
+
+def ingredients_beside(text: str, most: int = 8) -> list[str]:
+    """Names of ingredients in records that a text stands in, and that it does not mean by itself."""
+    keys = keys_meant(text)
+    if not keys:
+        return []
+    holds = sa.or_(*(RecordIngredient.key.contains(key, autoescape=True) for key in keys))
+    query = sa.select(sa.func.min(RecordIngredient.name)).where(holds, RecordIngredient.key.not_in(keys))
+    return list(db.session.scalars(query.group_by(RecordIngredient.key).order_by(RecordIngredient.key).limit(most)))
 
 
 def not_replaced() -> sa.ColumnElement[bool]:

@@ -60,6 +60,18 @@ record_batches = sa.Table(
 )
 
 
+def _own(column: str, table: str) -> sa.ForeignKeyConstraint:
+    """A key by which a record names the producer's own alone. It is looked at when the transaction commits: the service
+    asks only after the INSERT, and says what is wrong."""
+    return sa.ForeignKeyConstraint(
+        ["producer_id", column],
+        [f"{table}.producer_id", f"{table}.id"],
+        name=f"fk_records_own_{column.removesuffix('_id')}",
+        deferrable=True,
+        initially="DEFERRED",
+    )
+
+
 class Record(Model):
     """One thing done on one day to a lot, to several, or to a whole site for a season.
 
@@ -82,6 +94,18 @@ class Record(Model):
         sa.CheckConstraint("area_mu > 0", "area_mu"),
         sa.CheckConstraint("interval_days >= 0", "interval_days"),
         sa.CheckConstraint("type != 'pesticide' OR interval_days IS NOT NULL", "pesticide_has_interval"),
+        sa.CheckConstraint("(dose IS NULL) = (dose_unit IS NULL)", "amount"),
+        sa.CheckConstraint(
+            "(replaces_id IS NULL) = (correction_reason IS NULL) AND (replaces_id IS NULL OR replaces_id != id)",
+            "correction",
+        ),
+        sa.UniqueConstraint("producer_id", "id"),
+        _own("batch_id", "batches"),
+        _own("site_id", "sites"),
+        _own("stock_id", "stock_lots"),
+        sa.ForeignKeyConstraint(
+            ["producer_id", "replaces_id"], ["records.producer_id", "records.id"], name="fk_records_own_replaces"
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -98,10 +122,10 @@ class Record(Model):
     happened_on: Mapped[date]
     operator: Mapped[str] = mapped_column(sa.String(40), default="")
     note: Mapped[str] = mapped_column(sa.String(500), default="")
-    product_name: Mapped[str | None] = mapped_column(sa.String(80), index=True)
+    product_name: Mapped[str | None] = mapped_column(sa.String(80))
     """The name that an input is sold under."""
     registration_number: Mapped[str | None] = mapped_column(sa.String(40))
-    active_ingredient: Mapped[str | None] = mapped_column(sa.String(80), index=True)
+    active_ingredient: Mapped[str | None] = mapped_column(sa.String(80))
     source: Mapped[str | None] = mapped_column(sa.String(80))
     """Who supplied an input."""
     input_lot: Mapped[str | None] = mapped_column(sa.String(40))
@@ -127,15 +151,19 @@ class Record(Model):
 
     producer: Mapped[Organisation] = relationship()
     kind: Mapped[ProductKind] = relationship()
-    batch: Mapped[Batch | None] = relationship()
+    batch: Mapped[Batch | None] = relationship(foreign_keys=[batch_id])
     further_batches: Mapped[list[Batch]] = relationship(secondary=record_batches, order_by=Batch.id, lazy="select")
-    site: Mapped[Site | None] = relationship()
-    stock: Mapped[StockLot | None] = relationship()
+    site: Mapped[Site | None] = relationship(foreign_keys=[site_id])
+    stock: Mapped[StockLot | None] = relationship(foreign_keys=[stock_id])
     series: Mapped[list[RecordSeries]] = relationship(
         back_populates="record", order_by="RecordSeries.id", lazy="selectin", cascade="all, delete-orphan"
     )
-    replaces: Mapped[Record | None] = relationship(remote_side=[id], back_populates="replaced_by")
-    replaced_by: Mapped[Record | None] = relationship(back_populates="replaces", uselist=False)
+    replaces: Mapped[Record | None] = relationship(
+        foreign_keys=[replaces_id], remote_side=[id], back_populates="replaced_by"
+    )
+    replaced_by: Mapped[Record | None] = relationship(
+        foreign_keys=[replaces_id], back_populates="replaces", uselist=False
+    )
     photos: Mapped[list[Photo]] = relationship(secondary=record_photos, order_by=Photo.id, lazy="selectin")
     clips: Mapped[list[Clip]] = relationship(secondary=record_clips, order_by=Clip.id, lazy="selectin")
     created_by: Mapped[User | None] = relationship()
@@ -168,10 +196,26 @@ class Record(Model):
         return use.interval_days if use else None
 
 
+class RecordIngredient(Model):
+    """An active ingredient that a record of a pesticide or veterinary drug names. Rows are only ever added.
+
+    By these a recall and a search find what was used. What stands on the label of the stock counts beside it.
+    """
+
+    __tablename__ = "record_ingredients"
+    __table_args__ = (sa.CheckConstraint("name != '' AND \"key\" != ''", "named"),)
+
+    record_id: Mapped[int] = mapped_column(sa.ForeignKey("records.id", ondelete="RESTRICT"), primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(60), primary_key=True, index=True)
+    """The name as it is compared, see `trace_app.inputs.ingredients.key_of`."""
+    name: Mapped[str] = mapped_column(sa.String(60))
+
+
 class RecordSeries(Model):
     """Readings of a logger over a stage: temperature or humidity, thinned out, with the file they came from."""
 
     __tablename__ = "record_series"
+    __table_args__ = (sa.CheckConstraint("ends_at >= starts_at AND count > 0 AND most >= least", "range"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     record_id: Mapped[int] = mapped_column(sa.ForeignKey("records.id", ondelete="RESTRICT"), index=True)

@@ -25,10 +25,11 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import insert_into
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
-from trace_app.inputs.models import InputProduct, LabelUse, StockLot
+from trace_app.inputs.ingredients import key_of, names_in
+from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
 from trace_app.media.service import keep_photos
 from trace_app.records.coverage import covered_lots, records_covering
-from trace_app.records.models import Record, RecordType, record_batches
+from trace_app.records.models import Record, RecordIngredient, RecordType, record_batches
 from trace_app.records.series import LoggerFile, copy_of, keep_series
 from trace_app.values import Facts
 
@@ -39,6 +40,7 @@ def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
 
 shown_on_trace_pages(Record, lambda record: covered_lots(Record.id.in_([record.id, record.replaces_id])))
 judged_by_rules(LabelUse, lambda use: _with_stock_of(use.product_id))
+judged_by_rules(InputIngredient, lambda one: _with_stock_of(one.product_id))
 judged_by_rules(InputProduct, lambda product: _with_stock_of(product.id))
 judged_by_rules(StockLot, lambda stock: covered_lots(Record.stock_id == stock.id))
 
@@ -168,6 +170,8 @@ def add_record(
     if record_id is None:
         return _same_as_before(connection.execute(_KNOWN, values).scalar_one(), scope, entry)
     _raise_versions(connection, author, scope, entry, record_id)
+    if ingredients := ingredients_of(entry.type, entry.facts):
+        connection.execute(sa.insert(RecordIngredient), [{"record_id": record_id, **one} for one in ingredients])
     if len(scope.batch_ids) > 1:
         further = [{"record_id": record_id, "batch_id": batch_id} for batch_id in scope.batch_ids[1:]]
         connection.execute(sa.insert(record_batches), further)
@@ -177,6 +181,15 @@ def add_record(
         record.series = keep_series(author, series) if series else []
         db.session.flush()
     return record_id
+
+
+def ingredients_of(record_type: RecordType, facts: Facts) -> list[dict[str, str]]:
+    """The rows of the active ingredients that a record names; where it names none, of what was used."""
+    if record_type not in (RecordType.PESTICIDE, RecordType.VETERINARY):
+        return []
+    names = names_in(facts.get("active_ingredient") or facts.get("product_name"))
+    rows = {key: {"key": key, "name": name} for name in reversed(names) if (key := key_of(name))}
+    return list(rows.values())
 
 
 def _same_as_before(record_id: int, scope: Scope, entry: Entry) -> int:
@@ -327,6 +340,7 @@ def correct_record(
     record.series = keep_series(user, series) if series else [copy_of(one) for one in old.series]
     db.session.add(record)
     db.session.flush()
+    db.session.add_all(RecordIngredient(record_id=record.id, **one) for one in ingredients_of(old.type, facts))
     for batch in batches_of(old):
         audit.note(user, "correct-record", batch, record=record.id, reason=reason)
     return record
@@ -434,7 +448,7 @@ def records_of(batch: Batch) -> list[Record]:
         .options(
             joinedload(Record.created_by, innerjoin=False).lazyload(User.roles),
             joinedload(Record.replaced_by).lazyload("*"),
-            joinedload(Record.stock),
+            joinedload(Record.stock).joinedload(StockLot.product).selectinload(InputProduct.ingredients),
         )
         .order_by(Record.happened_on.desc(), Record.id.desc())
     )

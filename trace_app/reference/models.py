@@ -16,7 +16,10 @@ class ProhibitedSubstance(Model):
     """An active ingredient whose use is prohibited, or restricted to other crops, from a day on."""
 
     __tablename__ = "prohibited_substances"
-    __table_args__ = (sa.UniqueConstraint("input_type", "name", "scope", "effective_from"),)
+    __table_args__ = (
+        sa.UniqueConstraint("input_type", "name", "scope", "effective_from"),
+        sa.CheckConstraint("input_type IN ('pesticide', 'veterinary')", "input_type"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     input_type: Mapped[str] = mapped_column(sa.String(20))
@@ -40,6 +43,8 @@ class Limit(Model):
         sa.UniqueConstraint("kind_code", "analyte", "valid_from"),
         sa.CheckConstraint("valid_until IS NULL OR valid_until >= valid_from", "valid"),
         sa.CheckConstraint("(op = 'not_detected') = (value IS NULL)", "value"),
+        sa.CheckConstraint("op IN ('<=', '>=', 'not_detected')", "op"),
+        sa.CheckConstraint("confidence IN ('', 'high', 'medium', 'low')", "confidence"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -61,7 +66,10 @@ class GiArea(Model):
     """A division of which a kind may carry the geographical indication, for a period."""
 
     __tablename__ = "gi_areas"
-    __table_args__ = (sa.UniqueConstraint("kind_code", "division_code", "valid_from"),)
+    __table_args__ = (
+        sa.UniqueConstraint("kind_code", "division_code", "valid_from"),
+        sa.CheckConstraint("valid_until IS NULL OR valid_until >= valid_from", "valid"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind_code: Mapped[str] = mapped_column(sa.ForeignKey("product_kinds.code"))

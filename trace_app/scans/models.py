@@ -31,6 +31,7 @@ class Suspicion(Model):
         sa.UniqueConstraint("kind", "day", "run_id", "index", "source"),
         sa.CheckConstraint("score BETWEEN 1 AND 100", "score"),
         sa.Index("ix_suspicions_batch_id_day", "batch_id", "day"),
+        sa.CheckConstraint("last_at >= first_at AND scans > 0", "times"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flask_babel import lazy_gettext as _
 
+from trace_app.folding import written_plainly
 from trace_app.forms import (
     DateField,
     DecimalField,
@@ -34,7 +35,9 @@ OUT_REASONS = {
 
 class StockForm(Form):
     product_id = SelectField(_("投入品"), [required()], coerce=int)
-    lot_number = StringField(_("批号"), [required(), at_most(40)], description=_("包装上的生产批号"))
+    lot_number = StringField(
+        _("批号"), [required(), at_most(40)], description=_("包装上的生产批号"), filters=[written_plainly]
+    )
     supplier = StringField(_("购自"), [required(), at_most(80)])
     received_on = DateField(_("入库日期"), [required(), not_future])
     expires_on = DateField(_("有效期至"), [optional()])

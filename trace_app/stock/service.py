@@ -16,11 +16,12 @@ from trace_app.accounts.access import NotFound, may_see, visible_to
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
+from trace_app.db.text import same_number
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.models import StockLot, StockOut, StockOutReason
 from trace_app.inputs.service import product_for
-from trace_app.records.coverage import coverage, not_replaced
+from trace_app.records.coverage import coverage, names_ingredient, not_replaced
 from trace_app.records.models import Record
 from trace_app.units import converted
 from trace_app.values import Facts
@@ -100,8 +101,9 @@ def touched_by(user: User, *, search: str = "", stock: StockLot | None = None) -
     if stock is not None:
         condition = Record.stock_id == stock.id
     else:
-        columns = (Record.product_name, Record.input_lot, Record.registration_number, Record.active_ingredient)
-        condition = sa.or_(*(column.icontains(search, autoescape=True) for column in columns))
+        columns = (Record.product_name, Record.input_lot, Record.registration_number)
+        named = [column.icontains(search, autoescape=True) for column in columns]
+        condition = sa.or_(names_ingredient(search), *named)
     pairs = coverage(condition, not_replaced()).subquery()
     query = (
         sa.select(Batch, Record)
@@ -137,9 +139,9 @@ def receive(user: User, facts: Facts) -> StockLot:
     :raises StockKnown: where the producer has it already.
     """
     product = product_for(user, facts["product_id"])
-    keys = {"producer_id": user.organisation_id, "product_id": product.id, "lot_number": facts["lot_number"]}
-    if db.session.scalar(db.select(StockLot.id).filter_by(**keys)):
-        raise StockKnown(lot=facts["lot_number"])
+    query = db.select(StockLot.lot_number).filter_by(producer_id=user.organisation_id, product_id=product.id)
+    if known := db.session.scalar(query.where(same_number(StockLot.lot_number, facts["lot_number"]))):
+        raise StockKnown(lot=known)
     lot = StockLot(producer_id=user.organisation_id, created_by_id=user.id, **facts)
     db.session.add(lot)
     db.session.flush()

@@ -23,6 +23,16 @@ class Import(Model):
     """An uploaded table that was looked through, and perhaps taken in."""
 
     __tablename__ = "imports"
+    __table_args__ = (
+        sa.CheckConstraint(
+            "rows >= 0 AND good BETWEEN 0 AND rows AND taken BETWEEN 0 AND rows AND problem_count >= 0", "counts"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id", "document_id"],
+            ["documents.organisation_id", "documents.id"],
+            name="fk_imports_own_document",
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
@@ -46,7 +56,7 @@ class Import(Model):
     """When a worker took it up."""
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    document: Mapped[Document] = relationship()
+    document: Mapped[Document] = relationship(foreign_keys=[document_id])
 
     @property
     def faults(self) -> list[StoredJson]:

@@ -26,6 +26,7 @@ class LotLink(Model):
         sa.CheckConstraint("quantity > 0", "quantity"),
         sa.Index("ix_lot_links_forward", "source_id", "target_id", sqlite_where=_STANDING, postgresql_where=_STANDING),
         sa.Index("ix_lot_links_backward", "target_id", "source_id", sqlite_where=_STANDING, postgresql_where=_STANDING),
+        sa.CheckConstraint("withdrawn_at IS NULL OR withdrawn_reason != ''", "withdrawn"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -7,11 +7,8 @@ from decimal import Decimal
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import MANY, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
-
-_MANY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-"""The number of a row of which a province has more than four bytes count; SQLite's own numbers are as long."""
 
 
 class MoveCause(enum.StrEnum):
@@ -64,7 +61,7 @@ class LotMove(Model):
         sa.Index("ix_lot_moves_link_id", "link_id"),
     )
 
-    id: Mapped[int] = mapped_column(_MANY, primary_key=True)
+    id: Mapped[int] = mapped_column(MANY, primary_key=True)
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"))
     holder_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
     cause: Mapped[MoveCause] = mapped_column(one_of(MoveCause, "cause"))
@@ -78,7 +75,7 @@ class LotMove(Model):
     receipt_id: Mapped[int | None] = mapped_column(sa.ForeignKey("receipts.id"))
     loss_id: Mapped[int | None] = mapped_column(sa.ForeignKey("lot_losses.id"))
     report_id: Mapped[int | None] = mapped_column(sa.ForeignKey("recall_reports.id"))
-    undoes_id: Mapped[int | None] = mapped_column(_MANY, sa.ForeignKey("lot_moves.id"))
+    undoes_id: Mapped[int | None] = mapped_column(MANY, sa.ForeignKey("lot_moves.id"))
     """What a withdrawn move takes back: nothing is taken back twice."""
     note: Mapped[str] = mapped_column(sa.String(200), default="")
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.batches.models import Batch
-from trace_app.db.base import UtcDateTime, one_of, utc_now
+from trace_app.db.base import MANY, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.labels.models import LabelRun
 from trace_app.language import named
@@ -23,7 +23,11 @@ class Consignee(Model):
     """
 
     __tablename__ = "consignees"
-    __table_args__ = (sa.UniqueConstraint("sender_id", "name", "phone"), sa.Index("ix_consignees_name", "name"))
+    __table_args__ = (
+        sa.UniqueConstraint("sender_id", "name", "phone"),
+        sa.Index("ix_consignees_name", "name"),
+        sa.UniqueConstraint("sender_id", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sender_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"))
@@ -67,6 +71,16 @@ class Shipment(Model):
             " ELSE consignee_id IS NULL AND consignee_organisation_id IS NOT NULL END",
             "parties",
         ),
+        sa.CheckConstraint(
+            "(least_celsius IS NULL) = (most_celsius IS NULL)"
+            " AND (least_celsius IS NULL OR least_celsius <= most_celsius)",
+            "cold_chain",
+        ),
+        sa.CheckConstraint("withdrawn_at IS NULL OR withdrawn_reason != ''", "withdrawn"),
+        sa.CheckConstraint("consignee_name != ''", "consignee"),
+        sa.ForeignKeyConstraint(
+            ["sender_id", "consignee_id"], ["consignees.sender_id", "consignees.id"], name="fk_shipments_own_consignee"
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -108,7 +122,7 @@ class Shipment(Model):
     withdrawn_reason: Mapped[str] = mapped_column(sa.String(300), default="")
 
     sender: Mapped[Organisation | None] = relationship(foreign_keys=[sender_id])
-    consignee: Mapped[Consignee | None] = relationship()
+    consignee: Mapped[Consignee | None] = relationship(foreign_keys=[consignee_id])
     returns: Mapped[Shipment | None] = relationship(remote_side=[id], back_populates="returned_by")
     returned_by: Mapped[list[Shipment]] = relationship(back_populates="returns", order_by="Shipment.id")
     consignee_division: Mapped[Division | None] = relationship()
@@ -197,9 +211,12 @@ class ShippedCode(Model):
     """A label in a shipment, as it was scanned: an item, a case or a pallet with all in it."""
 
     __tablename__ = "shipped_codes"
-    __table_args__ = (sa.Index("ix_shipped_codes_label", "run_id", "index"),)
+    __table_args__ = (
+        sa.Index("ix_shipped_codes_label", "run_id", "index"),
+        sa.CheckConstraint('"index" >= 0', "index"),
+    )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(MANY, primary_key=True)
     line_id: Mapped[int] = mapped_column(sa.ForeignKey("shipment_lines.id"), index=True)
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("label_runs.id"))
     index: Mapped[int]
@@ -217,7 +234,10 @@ class Temperature(Model):
     """What was measured on the way: one reading by hand, or a logger's series. Degrees Celsius."""
 
     __tablename__ = "shipment_temperatures"
-    __table_args__ = (sa.CheckConstraint("most >= least", "range"),)
+    __table_args__ = (
+        sa.CheckConstraint("most >= least", "range"),
+        sa.CheckConstraint("ends_at >= starts_at AND count > 0", "period"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shipment_id: Mapped[int] = mapped_column(sa.ForeignKey("shipments.id"), index=True)
@@ -291,7 +311,10 @@ class LotLoss(Model):
     """What was lost of a lot: spoiled, dried away, taken as samples, destroyed. In the lot's unit."""
 
     __tablename__ = "lot_losses"
-    __table_args__ = (sa.CheckConstraint("quantity > 0", "quantity"),)
+    __table_args__ = (
+        sa.CheckConstraint("quantity > 0", "quantity"),
+        sa.CheckConstraint("withdrawn_at IS NULL OR withdrawn_reason != ''", "withdrawn"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     batch_id: Mapped[int] = mapped_column(sa.ForeignKey("batches.id"), index=True)

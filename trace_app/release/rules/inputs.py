@@ -122,7 +122,7 @@ def ingredient_names(record: Record) -> list[str]:
     signs. Where they differ both count: what is written of a lot is never left unread."""
     of_label = record.stock.product.ingredients if record.stock is not None else []
     typed = re.split(r"[、，,+＋;；/·]|\s和\s", record.active_ingredient or record.product_name or "")
-    names = [one["name"] for one in of_label] + [_CONTENT.sub("", part).strip() for part in typed]
+    names = [one.name for one in of_label] + [_CONTENT.sub("", part).strip() for part in typed]
     return list(dict.fromkeys(name for name in names if name))
 
 
