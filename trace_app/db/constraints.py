@@ -99,6 +99,8 @@ def _has_type(name: str, declared: str) -> str:
     elif declared == "DATETIME":
         # Without the parts of a second, which SQLite would round up.
         test = f"datetime(substr({column}, 1, 19), '+0 days') IS substr({column}, 1, 19)"
+    elif declared == "BLOB":
+        test = f"typeof({column}) = 'blob'"
     elif declared == "JSON":
         test = f"json_valid({column})"
     else:
