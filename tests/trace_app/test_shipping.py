@@ -395,13 +395,14 @@ def test_the_labels_of_a_withdrawn_shipment_are_sent_again(world: World) -> None
 
 def test_who_confirmed_what_is_on_record(world: World) -> None:
     grower = world.producer()
-    shipment = _ship(world, grower, {world.released(grower, quantity="100"): "40"})
+    lot = world.released(grower, quantity="100")
+    shipment = _ship(world, grower, {lot: "40"})
     _receive(world, shipment, ["39"], note="少一箱")
     with world.app.app_context():
         query = db.select(AuditEvent).filter_by(subject_type="shipments", subject_id=shipment.id)
         events = {event.action: event for event in db.session.scalars(query)}
     assert events["ship"].actor_id == grower.user_id
-    assert events["receive"].facts == {"by": "张店长", "note": "少一箱"}
+    assert events["receive"].facts == {"by": "张店长", "note": "少一箱", "lots": {str(lot): "39"}, "refused": False}
 
 
 def test_two_losses_at_once_take_no_more_than_there_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ class SentForm(Model):
     __table_args__ = (sa.Index("ix_sent_forms_sent_at", "sent_at"),)
 
     digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
-    """Of the key that the form was given, who sent it, and all that was typed."""
+    """The hash of the key that the form was given, who sent it, and all that was typed."""
     request: Mapped[str] = mapped_column(sa.String(36))
     """Tells the request that sent it from one that sends it again."""
     answer: Mapped[str] = mapped_column(sa.String(500), default="")
