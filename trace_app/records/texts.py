@@ -7,6 +7,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.catalogue.kinds import StageField
 from trace_app.catalogue.models import Stage
 from trace_app.forms import plain_decimal
+from trace_app.inputs.english import plainly_worded
 from trace_app.language import named
 from trace_app.records.forms import DISEASE_SEVERITY, FERTILISER_TYPES, METHODS, NUTRIENTS
 from trace_app.records.models import Record, RecordType
@@ -59,19 +60,19 @@ def details(record: Record) -> list[tuple[str, str]]:
         if any(numbers):
             found.append(("N-P₂O₅-K₂O", "-".join(n or "0" for n in numbers)))
     found += [
-        (str(_("有效成分")), record.active_ingredient or ""),
+        (str(_("有效成分")), plainly_worded(record.active_ingredient)),
         (str(_("登记证号")), record.registration_number or ""),
         (str(_("用量")), amount(record)),
         (str(_("面积")), f"{plain_decimal(record.area_mu)} {_('亩')}" if record.area_mu else ""),
         (str(_("方法")), str(METHODS.get(record.method or "", record.method or ""))),
-        (str(_("防治对象")), (record.target or "") if record.type not in _OTHER_TARGETS else ""),
+        (str(_("防治对象")), plainly_worded(record.target) if record.type not in _OTHER_TARGETS else ""),
         (str(_("来源")), record.source or ""),
         (str(_("批号")), record.input_lot or ""),
     ]
     if record.type is RecordType.DISEASE:
         percent = record.values.get("affected_percent")
         found += [
-            (str(_("病虫害或疫病")), record.target or ""),
+            (str(_("病虫害或疫病")), plainly_worded(record.target)),
             (str(_("受害比例")), f"{percent}%" if percent else ""),
             (str(_("程度")), str(DISEASE_SEVERITY.get(record.values.get("severity", ""), ""))),
         ]
