@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.world import pdf, photo
 
+ATTRIBUTE = re.compile(r"[A-Za-z_:@][\w:.@-]*")
 TYPED = {
     "date": "2025-11-20",
     "datetime-local": "2026-11-20T08:30",
@@ -112,6 +113,8 @@ class Page(HTMLParser):
         self.alerts: list[str] = []
         self.errors: list[str] = []
         self.marked: set[str] = set()
+        self.broken: list[str] = []
+        """Tags of which an attribute was ended by its own value."""
         self.title = ""
         self._form: Form | None = None
         self._select: Field | None = None
@@ -122,6 +125,10 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
+        if not all(
+            re.fullmatch(r"[A-Za-z_:@][\w:.@-]*", name) and "<time" not in value for name, value in found.items()
+        ):
+            self.broken.append(f"<{tag} {' '.join(found)}>")
         for name in ("href", "src"):
             if found.get(name) and tag in {"a", "img", "script", "link"}:
                 self.links.append(found[name])

@@ -97,6 +97,7 @@ class Crawl:
             if page is None:
                 continue
             self.pages[address] = page
+            self.faults += [f"{address}: {tag} can't be read" for tag in page.broken]
             for link in page.links:
                 to = _ours(address, link)
                 if to is not None and to not in known:

@@ -30,7 +30,7 @@ register_words(views, camera_source=SOURCES, camera_failure=FAILURES, camera_tro
 
 LATEST = 24
 """Pictures of today that a camera's page shows."""
-DAYS = 60
+DAYS = 400
 """Days of which it shows one."""
 PICTURE_AGE = 31_536_000
 PROBLEMS = {"name": service.CameraNameTaken, "address": service.AddressMissing}
@@ -93,13 +93,15 @@ def change(camera_id: int) -> ResponseReturnValue:
 
 def _page(camera_id: int, form: CameraForm) -> ResponseReturnValue:
     camera = service.camera_for(the_user(), camera_id)
+    pictures = service.latest_pictures(camera, LATEST)
     room, kept = settings().camera_quota_mb << 20, service.bytes_kept(camera)
     page = render_template(
         "cameras/show.html",
         camera=camera,
         form=form,
         owns=the_user().organisation_id == camera.producer_id,
-        pictures=service.latest_pictures(camera, LATEST),
+        pictures=pictures,
+        todays=[one for one in pictures if one.day == today()],
         days=service.pictures_of_days(camera, today() - timedelta(days=DAYS)),
         alarms=camera.alarms[:20],
         live=service.is_live(camera),
