@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "image/webp"
 MAX_PIXELS = 4096 * 4096
 LONGEST_SIDE = 960
+LEAST_SIDE, NARROWEST = 32, 6
+"""The least that a side may have, and how many times longer the other may be."""
 STRIP_SIDE = 240
 STRIP_BYTES = 6_400
 """What a picture of a strip may have: twelve of them are on a page before anyone taps."""
@@ -147,7 +149,13 @@ def measures_of(frame: MatLike) -> Measures:
 
 
 def measured(frame: MatLike) -> Glimpse:
-    """A frame made fit to keep, and what is measured of it."""
+    """A frame made fit to keep, and what is measured of it.
+
+    :raises NoPicture: where it is so small or narrow that no camera takes it.
+    """
+    short, long = sorted(frame.shape[:2])
+    if short < LEAST_SIDE or long > short * NARROWEST:
+        raise NoPicture
     kept = _small(frame, LONGEST_SIDE)
     found = measures_of(kept)
     return Glimpse(

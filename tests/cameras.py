@@ -34,6 +34,7 @@ class WebCamera(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.elsewhere: dict[str, str] = {}
         self.asks = ""
+        self.challenge = ""
         self.seen: list[str] = []
 
     @property
@@ -47,7 +48,7 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.server.asks and not self._is_known():
             self.send_response(401)
-            digest = f'Digest realm="{REALM}", nonce="{NONCE}", qop="auth", algorithm=MD5'
+            digest = self.server.challenge or f'Digest realm="{REALM}", nonce="{NONCE}", qop="auth", algorithm=MD5'
             self.send_header("WWW-Authenticate", digest if self.server.asks == "digest" else f'Basic realm="{REALM}"')
             self.end_headers()
         elif self.path in self.server.elsewhere:
@@ -82,13 +83,14 @@ class _Answer(BaseHTTPRequestHandler):
 class StreamCamera:
     """A camera that speaks RTSP over TCP (RFC 2326, RFC 6184): a moving picture of 64 × 48.
 
-    :ivar way: "", "silent" (it takes connections and says nothing), "elsewhere" (it sends who asks to another address)
-        or "closed" (it wants a password, which nobody has).
+    :ivar way: "", "silent" (it takes connections and says nothing), "elsewhere" (it sends who asks to another address),
+        "dripping" (it answers a byte at a time, for ever) or "closed" (it wants a password, which nobody has).
     """
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.way = ""
+        self.status = "RTSP/1.0 302 Moved"
         self.elsewhere = "rtsp://127.0.0.1:1/"
         self._ended = False
         threading.Thread(target=self._serve, daemon=True).start()
@@ -121,6 +123,11 @@ class StreamCamera:
         while piece := connection.recv(4096):
             if self.way == "silent":
                 continue
+            if self.way == "dripping":
+                connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+                while not self._ended:
+                    connection.sendall(b".")
+                    time.sleep(0.2)
             asked += piece
             while b"\r\n\r\n" in asked:
                 head, _sep, asked = asked.partition(b"\r\n\r\n")
@@ -135,7 +142,7 @@ class StreamCamera:
         if method == "OPTIONS":
             connection.sendall(f"RTSP/1.0 200 OK\r\n{common}Public: DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n".encode())
         elif method == "DESCRIBE" and self.way == "elsewhere":
-            connection.sendall(f"RTSP/1.0 302 Moved\r\n{common}Location: {self.elsewhere}\r\n\r\n".encode())
+            connection.sendall(f"{self.status}\r\n{common}Location: {self.elsewhere}\r\n\r\n".encode())
         elif method == "DESCRIBE" and self.way == "closed":
             asks = f'WWW-Authenticate: Basic realm="{REALM}"\r\n'
             connection.sendall(f"RTSP/1.0 401 Unauthorized\r\n{common}{asks}\r\n".encode())

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from trace_app.cameras.models import CameraSource
-from trace_app.messages.outgoing import is_public
+from trace_app.messages.outgoing import NoAnswer, NotAllowed, checked_address, is_public
 from trace_app.settings import settings
 
 _PURPOSE = b"addresses of cameras"
@@ -57,6 +57,18 @@ def may_reach(address: str) -> bool:
     """Whether a camera may be behind an IP address: a public one, or one of the networks that the settings name."""
     ip = ipaddress.ip_address(address.split("%")[0])
     return is_public(address) or any(ip in network for network in settings().camera_networks)
+
+
+def leads_to_cameras(address: str) -> bool:
+    """Whether cameras may be behind the host of an address; a host that has no address now may have one later."""
+    host = urlsplit(address).hostname or ""
+    try:
+        checked_address(host, 0, may_reach)
+    except NotAllowed:
+        return False
+    except NoAnswer:
+        pass
+    return True
 
 
 def _cipher() -> Fernet:

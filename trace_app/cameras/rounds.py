@@ -25,6 +25,7 @@ from trace_app.cameras.service import (
     make_room,
     open_alarms,
     pictures_of_days,
+    pictures_today,
     sort_days,
 )
 from trace_app.cameras.texts import message_of_end, message_of_trouble
@@ -40,6 +41,8 @@ from trace_app.settings import settings
 QUEUE = "cameras"
 REMEMBERED_DAYS = 14
 """Days before today of which the pictures say how a camera usually sees."""
+MOST_A_DAY = 300
+"""Pictures that are kept of a camera in a day: one in five minutes, and some that were asked for."""
 FULL, WARNED = 0.85, 0.75
 """Parts of a camera's room: from the first the oldest pictures go, from the second its page says so."""
 log = structlog.get_logger()
@@ -71,7 +74,11 @@ def look_round() -> None:
         for done in as_completed(looks):
             one, outcome = looks[done], done.result()
             if outcome is not None:
-                _write_down(one.camera_id, outcome)
+                try:
+                    _write_down(one.camera_id, outcome)
+                except Exception as error:
+                    db.session.rollback()
+                    log.exception("what a camera showed was not written down", camera=one.camera_id, error=str(error))
     _tidy([one.camera_id for one in due])
 
 
@@ -104,12 +111,18 @@ def _look(app: Flask, one: _Due) -> Glimpse | CameraFailure | None:
             return nothing.failure
         except NoTurn:
             return None
+        except Exception as error:
+            # Whatever one camera sends, the others are looked through.
+            log.warning("a look through a camera failed", camera=one.camera_id, error=type(error).__name__)
+            return CameraFailure.NO_PICTURE
 
 
 def _write_down(camera_id: int, outcome: Glimpse | CameraFailure) -> None:
     now = utc_now()
+    is_kept = isinstance(outcome, Glimpse) and pictures_today(camera_id) < MOST_A_DAY
+    db.session.rollback()
     try:
-        picture = keep_picture(camera_id, outcome, now) if isinstance(outcome, Glimpse) else None
+        picture = keep_picture(camera_id, outcome, now) if is_kept and isinstance(outcome, Glimpse) else None
     except StoreUnavailable:
         log.warning("a camera's picture was not kept: the store is away", camera=camera_id)
         return
@@ -119,9 +132,10 @@ def _write_down(camera_id: int, outcome: Glimpse | CameraFailure) -> None:
             return
         if picture is not None:
             db.session.add(picture)
+        if isinstance(outcome, Glimpse):
             camera.seen_at, camera.misses, camera.failure = now, 0, None
             db.session.flush()
-        elif isinstance(outcome, CameraFailure):
+        else:
             camera.misses, camera.failure = camera.misses + 1, outcome
         judge(camera, now)
 

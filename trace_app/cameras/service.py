@@ -28,7 +28,7 @@ from trace_app.media.models import CameraPicture
 from trace_app.media.service import media_store
 
 MOST_CAMERAS = 8
-"""Cameras that a site may have."""
+"""Cameras that a site may have in use."""
 STRIP = 12
 """Pictures on a trace page."""
 NOON = 12
@@ -39,7 +39,7 @@ class CameraNameTaken(Problem):
 
 
 class TooManyCameras(Unprocessable):
-    title = _("一个基地最多 %(most)s 个摄像头。请先停用或改用已有的。")
+    title = _("一个基地最多同时用 %(most)s 个摄像头。请先停用一个。")
 
 
 class AddressMissing(Unprocessable):
@@ -80,7 +80,7 @@ def add_camera(
     if site.producer_id != user.organisation_id:
         raise NotFound
     present = cameras_of(site)
-    if len(present) >= MOST_CAMERAS:
+    if sum(one.active for one in present) >= MOST_CAMERAS:
         raise TooManyCameras(most=MOST_CAMERAS)
     if any(one.name == name for one in present):
         raise CameraNameTaken(name=name)
@@ -122,6 +122,8 @@ def change_camera(
         raise CameraNameTaken(name=name)
     if source is not camera.source and not address:
         raise AddressMissing
+    if active and not camera.active and sum(one.active for one in cameras_of(camera.site)) >= MOST_CAMERAS:
+        raise TooManyCameras(most=MOST_CAMERAS)
     shown = on_trace_page != camera.on_trace_page
     camera.name, camera.source, camera.every_minutes = name, source, every_minutes
     camera.on_trace_page, camera.active = on_trace_page, active
@@ -164,6 +166,11 @@ def keep_picture(camera_id: int, glimpse: Glimpse, taken_at: datetime) -> Camera
     media_store().put(row.key, io.BytesIO(glimpse.data), CONTENT_TYPE)
     media_store().put(row.strip_key, io.BytesIO(glimpse.strip), CONTENT_TYPE)
     return row
+
+
+def pictures_today(camera_id: int) -> int:
+    query = sa.select(sa.func.count(CameraPicture.id)).filter_by(camera_id=camera_id, day=today())
+    return int(db.session.scalar(query) or 0)
 
 
 def picture_by_name(name: str) -> CameraPicture | None:

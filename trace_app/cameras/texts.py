@@ -22,7 +22,7 @@ FAILURES = {
     CameraFailure.REFUSED: _("用户名或密码不对，摄像头没有放行。请重新填写地址。"),
     CameraFailure.REDIRECTED: _("这个地址转到了别处，平台不跟着走。请填写最终的地址。"),
     CameraFailure.NOT_ALLOWED: _("这个地址在内网里，平台不能访问。请填写公网地址，或请管理员把该网段加入设置。"),
-    CameraFailure.NO_PICTURE: _("有应答，但取不到画面。请核对取图方式；视频编码请设为 H.264。"),
+    CameraFailure.NO_PICTURE: _("有应答，但取不到画面。请核对地址和取图方式；码流请设为 H.264 编码。"),
 }
 TROUBLES = {
     CameraTrouble.SILENT: _("无画面"),

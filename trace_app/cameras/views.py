@@ -13,13 +13,13 @@ from media_store.glimpses import CONTENT_TYPE
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.cameras import rounds, service
-from trace_app.cameras.forms import CameraForm
+from trace_app.cameras.forms import CameraForm, NewCameraForm
 from trace_app.cameras.models import Camera
 from trace_app.cameras.texts import FAILURES, SOURCES, TROUBLES
 from trace_app.catalogue.service import site_for
 from trace_app.clock import today
 from trace_app.db.session import transaction
-from trace_app.extensions import db, jobs
+from trace_app.extensions import db, limiter
 from trace_app.media.models import CameraPicture
 from trace_app.media.service import media_store
 from trace_app.settings import settings
@@ -32,28 +32,30 @@ LATEST = 24
 """Pictures of today that a camera's page shows."""
 DAYS = 400
 """Days of which it shows one."""
-PICTURE_AGE = 31_536_000
+PICTURE_AGE = 3600
+"""Seconds that anyone may keep a picture: its producer may take it back."""
+LOOKS = "4/minute;40/hour"
 PROBLEMS = {"name": service.CameraNameTaken, "address": service.AddressMissing}
 
 
 @views.get("/sites/<int:site_id>/cameras")
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def of_site(site_id: int) -> ResponseReturnValue:
-    return _page_of_site(site_id, CameraForm(formdata=None))
+    return _page_of_site(site_id, NewCameraForm(formdata=None))
 
 
 @views.post("/sites/<int:site_id>/cameras")
 @allow(RoleName.PRODUCER)
 def add(site_id: int) -> ResponseReturnValue:
     site_for(the_user(), site_id)
-    form = CameraForm()
+    form = NewCameraForm()
     if form.validate():
         facts = form.facts
         del facts["active"]
         with form.refusals(**PROBLEMS), transaction():
             camera_id = service.add_camera(the_user(), site_id, **facts).id
         if not form.errors:
-            jobs.enqueue(rounds.look_round)
+            rounds.begin_round()
             flash(_("摄像头已添加，正在取第一张画面。请过一会儿刷新本页。"))
             return redirect(url_for("cameras.show", camera_id=camera_id))
     return _page_of_site(site_id, form)
@@ -114,10 +116,11 @@ def _page(camera_id: int, form: CameraForm) -> ResponseReturnValue:
 
 @views.post("/cameras/<int:camera_id>/look")
 @allow(RoleName.PRODUCER)
+@limiter.limit(LOOKS)
 def look_now(camera_id: int) -> ResponseReturnValue:
     with transaction():
         service.look_soon(service.own_camera(the_user(), camera_id))
-    jobs.enqueue(rounds.look_round)
+    rounds.begin_round()
     flash(_("正在取画面。请过一会儿刷新本页。"))
     return redirect(url_for("cameras.show", camera_id=camera_id))
 

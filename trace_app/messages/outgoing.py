@@ -73,17 +73,25 @@ def post(url: str, body: bytes, headers: dict[str, str], *, private_hosts: froze
 
 
 def fetch(
-    url: str, *, may_reach: Callable[[str], bool], most_bytes: int, headers: Mapping[str, str] | None = None
+    url: str,
+    *,
+    may_reach: Callable[[str], bool],
+    most_bytes: int,
+    headers: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> Fetched:
     """GET an http or https address.
 
     :param may_reach: whether an IP address may be asked; `is_public`, or wider.
+    :param seconds: that all of it may take, where that is less than `DEADLINE_S`.
     :raises NotAllowed: too where the address is none of http or https.
     :raises NoAnswer: too for an answer that is longer than ``most_bytes``.
     """
     if urlsplit(url).scheme not in {"http", "https"}:
         raise NotAllowed(url)
-    answer = _exchange("GET", url, may_reach, headers=headers or {}, body=None, most_bytes=most_bytes + 1)
+    answer = _exchange(
+        "GET", url, may_reach, headers=headers or {}, body=None, most_bytes=most_bytes + 1, seconds=seconds
+    )
     if len(answer.body) > most_bytes:
         raise NoAnswer("the answer is too long")
     return answer
@@ -97,6 +105,7 @@ def _exchange(
     headers: Mapping[str, str],
     body: bytes | None,
     most_bytes: int,
+    seconds: float | None = None,
 ) -> Fetched:
     """Ask, and read so much of the answer.
 
@@ -108,22 +117,23 @@ def _exchange(
     port = parts.port or (443 if parts.scheme == "https" else 80)
     address = checked_address(host, port, may_reach)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    patience = min(DEADLINE_S, seconds or DEADLINE_S)
     connection: HTTPConnection
     if parts.scheme == "https":
         connection = HTTPSConnection(
             address,
             port,
-            timeout=DEADLINE_S,
+            timeout=patience,
             server_hostname=host,
             assert_hostname=host,
             ssl_context=ssl.create_default_context(),
         )
     else:
-        connection = HTTPConnection(address, port, timeout=DEADLINE_S)
-    over = threading.Timer(DEADLINE_S, _break_off, [connection])
-    over.daemon = True
-    over.start()
+        connection = HTTPConnection(address, port, timeout=patience)
+    end = _End(patience)
     try:
+        connection.connect()
+        end.holds(connection.sock)
         named = {**headers, "Host": parts.netloc.rpartition("@")[2]}
         connection.request(method, path, body=body, headers=named, preload_content=False)
         answer = connection.getresponse()
@@ -131,15 +141,40 @@ def _exchange(
     except (HTTPError, HTTPException, OSError) as error:
         raise NoAnswer(str(error)[:200] or type(error).__name__) from error
     finally:
-        over.cancel()
+        end.cancel()
         connection.close()
 
 
-def _break_off(connection: HTTPConnection) -> None:
-    """End an exchange that takes too long, wherever it is: what waits for the socket comes back with an error."""
-    if (held := connection.sock) is not None:
-        with suppress(OSError):
-            socket.socket.shutdown(held, socket.SHUT_RDWR)
+class _End:
+    """The moment at which an exchange is broken off, wherever it is: who waits for the socket comes back with an error.
+
+    It keeps the socket itself: a connection lets go of its own as soon as an answer says that it is the last.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._lock = threading.Lock()
+        self._sock: socket.socket | None = None
+        self._over = False
+        self._timer = threading.Timer(seconds, self._break_off)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def holds(self, sock: socket.socket | None) -> None:
+        """:raises OSError: where it is over already."""
+        with self._lock:
+            self._sock = sock
+            if self._over:
+                raise OSError("it took too long to connect")
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _break_off(self) -> None:
+        with self._lock:
+            self._over = True
+            if self._sock is not None:
+                with suppress(OSError):
+                    socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
 
 def leads_to_public(host: str) -> bool | None:

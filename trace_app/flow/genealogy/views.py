@@ -117,6 +117,8 @@ def _form(batch: Batch, *, sent: bool = False) -> LinkForm:
 
 def _unit_of_source(form: LinkForm) -> str | None:
     """The unit in which the form's quantity is, where it is known which lot is meant."""
+    if form.source_id.data is None and not (form.code.data or "").strip():
+        return None
     try:
         return _source(form).unit
     except (UnknownLot, NotFound):
