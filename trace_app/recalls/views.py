@@ -58,7 +58,9 @@ from trace_app.recalls.scope import (
     Preview,
     RecallScope,
     ScopeTooWide,
+    UnknownLots,
     map_of_sites,
+    must_know_lots,
     preview,
     scope_of,
 )
@@ -220,10 +222,14 @@ def _scope_page(
     scope_form: RecallScopeForm, form: Form, extended: Recall | None, *, asked: bool, faults: set[int] | None = None
 ) -> ResponseReturnValue:
     found: Preview | None = None
-    problem = ""
+    problem = unknown = ""
     beside: list[str] = []
     if asked and scope_form.validate():
         beside = _beside(scope_form.recall_scope)
+        try:
+            must_know_lots(the_user(), scope_form.recall_scope)
+        except UnknownLots as trouble:
+            unknown = trouble.message
         try:
             found = preview(the_user(), scope_form.recall_scope)
         except (EmptyScope, ScopeTooWide) as trouble:
@@ -235,6 +241,7 @@ def _scope_page(
         form=form,
         found=found,
         problem=problem,
+        unknown=unknown,
         faults=faults or set(),
         most=MOST_LISTED,
         ticked=set(request.form.getlist("out", type=row_number)),
