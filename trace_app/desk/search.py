@@ -22,6 +22,7 @@ from trace_app.accounts.access import visible_to
 from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
+from trace_app.certificates.commitments import standing_of
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
@@ -266,7 +267,7 @@ def _commitments(user: User, text: str) -> list[Hit]:
     return [
         Hit(
             row.number,
-            f"{row.batch.lot_number} · {row.facts['producer']} · {row.issued_on:%Y-%m-%d}",
+            f"{row.batch.lot_number} · {row.facts['producer']} · {row.issued_on:%Y-%m-%d} · {standing_of(row)}",
             url_for("public.commitment", number=row.number),
         )
         for row in db.session.scalars(query)
