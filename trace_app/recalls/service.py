@@ -200,6 +200,11 @@ def may_manage(user: User, recall: Recall) -> bool:
     return within_jurisdiction(user, authority.jurisdiction_code or authority.division_code)
 
 
+def open_to(user: User, recall: Recall) -> bool:
+    """Whether a regulator finds something at a recall's address: its case, or its notice that is for everyone."""
+    return may_manage(user, recall) or recall.is_public
+
+
 def managed_recall(user: User, number: str) -> Recall:
     """A recall, hold or drill that a user decides on.
 

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
 
-from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.factors.freshness import fresh_factor
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName, User
@@ -51,7 +51,7 @@ from trace_app.recalls.forms import (
 )
 from trace_app.recalls.leads import Lead, leads_of, leads_of_lots
 from trace_app.recalls.models import Recall, RecallKind, RecallProposal, RecallStatus, Turning
-from trace_app.recalls.published import lots_listed
+from trace_app.recalls.published import lots_listed, public_recall
 from trace_app.recalls.scope import (
     MOST_LISTED,
     EmptyScope,
@@ -312,7 +312,13 @@ class Case:
 @views.get("/recalls/<number>/manage")
 @allow(*ISSUERS)
 def show(number: str) -> ResponseReturnValue:
-    return _page(number)
+    """The case for who decides on it. An officer of elsewhere, whose lots may be in it, reads the notice."""
+    try:
+        return _page(number)
+    except NotFound:
+        if the_user().role not in SUPERVISORS:
+            raise
+        return redirect(url_for("public.recall", number=public_recall(number).number))
 
 
 @views.post("/recalls/<number>/approve")
