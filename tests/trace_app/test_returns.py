@@ -70,6 +70,8 @@ class TestInSteps:
         assert _left(world, lot, shop) == 39
         with world.app.app_context():
             assert len(list(db.session.scalars(sa.select(Receipt)))) == 3
+        for actor, path in ((shop, f"/receive/{shipment.receipt_code}"), (grower, f"/shipments/{shipment.id}")):
+            assert "没到 1 公斤" in world.client(actor).get(path).text
         assert "已经确认收货" in _receive(world, shop, shipment, "1").text
         assert "有差异" in world.client(grower).get(f"/shipments/{shipment.id}").text
 
@@ -125,9 +127,13 @@ class TestRefused:
         refused = _receive(world, shop, back, "10")
         assert refused.status_code == 422
         assert "登录" in refused.text
+        page = world.client(shop).get(f"/receive/{back.receipt_code}").text
+        assert ("姜社确认收到，您不用再做什么" in page) is on_platform
+        assert ("姜社登录后确认" in page) is not on_platform
         assert _left(world, lot, grower) == 60
         assert _receive(world, grower, back, "9", rest="missing", note="路上丢了").status_code == 302
         assert _left(world, lot, grower) == 69
+        assert "10 公斤，实收 9" in world.client(grower).get(f"/shipments/{shipment.id}").text
         if shop is not None:
             assert _left(world, lot, shop) == 30
         assert "不能再改" in _receive(world, grower, back, "1").text
