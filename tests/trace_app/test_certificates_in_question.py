@@ -52,10 +52,19 @@ def test_a_buyers_certificate_is_in_question_until_it_keeps_a_valid_one(world: W
     assert delivery.seller.post(f"/commitments/{first.id}/withdraw", data={"reason": "开错"}).status_code == 302
     assert "所依据的合格证已作废，此证待核实" in public.get(path).text
     assert "commitment_in_question" in _findings(world, lot)
+    assert "此证待核实" in delivery.client.get(f"/batches/{lot}/commitments").text
+    assert "此证待核实" in delivery.client.get("/shipments/new").text
+    sent = {"consignee": "小店", "departed_at": "2026-11-06T08:30", f"q-{lot}": "1"}
+    assert "待核实" in delivery.client.post("/shipments/new", data=sent, follow_redirects=True).text
+    desk = world.client(world.regulator())
+    assert "此证待核实" in desk.get(f"/desk?q={bought.number}").text
+    assert "已作废" in desk.get(f"/desk?q={first.number}").text
     assert _issue(delivery.seller, lot, "own_control").status_code == 302
     assert delivery.collect(_newest(world).number).status_code == 302
     assert "待核实" not in public.get(path).text
     assert "commitment_in_question" not in _findings(world, lot)
+    for page in (f"/batches/{lot}/commitments", "/shipments/new"):
+        assert "待核实" not in delivery.client.get(page).text
 
 
 def test_the_code_of_a_withdrawn_one_says_why_and_leads_to_the_newer(world: World) -> None:

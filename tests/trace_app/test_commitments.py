@@ -23,6 +23,7 @@ from trace_app.batches.models import Batch
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.extensions import db
 from trace_app.findings.service import standing
+from trace_app.flow.shipments.models import Shipment
 from trace_app.messages.models import Severity
 from trace_app.records import service as records
 from trace_app.records.forms import form_for
@@ -334,6 +335,30 @@ def test_a_buyer_issues_for_what_it_was_sent_and_for_no_more(world: World) -> No
         assert refused.status_code == 422
         assert refused_in_its_fold(refused.text) == f"row-{row.id}-reason"
     assert client.post(f"/commitments/{row.id}/withdraw", data={"reason": "重开"}).status_code == 302
+
+
+def test_a_buyer_certifies_nothing_that_it_refused_or_sent_back(world: World) -> None:
+    maker = world.household()
+    lot = world.released(maker)
+    buyer = world.actor(OrganisationKind.BUYER, RoleName.BUYER, "530302", name=BUYER)
+    sent = {"consignee": BUYER, "organisation": BUYER, "departed_at": "2026-11-05T08:30", f"q-{lot}": "600"}
+    made = world.client(maker).post("/shipments/new", data=sent)
+    client = world.client(buyer)
+    assert _keep_foreign(client, made.location).status_code == 302
+    assert "您现有 600 公斤" in client.get("/shipments/new").text
+    with world.app.app_context():
+        shipment = db.session.scalars(db.select(Shipment)).one()
+        path, line = f"/receive/{shipment.receipt_code}", shipment.lines[0].id
+    received = {"received_at": "2026-11-05T10:00", "received_by": "张店长", f"q-{line}": "560"}
+    received |= {f"r-{line}": "30", f"why-{line}": "发霉", "rest": "missing", "note": "少"}
+    assert client.post(path, data=received).status_code == 302
+    back = {"reason": "压坏了", "departed_at": "2026-11-05T11:00", f"q-{line}": "60"}
+    assert client.post(f"{path}/return", data=back).status_code == 302
+    assert "最多还能开具 500 公斤" in _issue(client, lot, "own_control", quantity="501").text
+    assert _issue(client, lot, "own_control", quantity="500").status_code == 302
+    page = client.get("/shipments/new").text
+    assert "您现有 500 公斤" in page
+    assert "8,600" not in page
 
 
 def _sent(client: FlaskClient, lot: int, day: str = "2026-11-05", **facts: str) -> Any:

@@ -178,6 +178,28 @@ def test_a_report_a_shipment_and_a_registration_are_found_by_their_numbers(world
         assert link not in elsewhere.get("/desk/search", query_string={"q": typed}).text
 
 
+@pytest.mark.parametrize("kind", ["recall", "hold"])
+def test_an_officer_of_another_county_meets_no_dead_link_to_a_case_with_its_lots(world: World, kind: str) -> None:
+    ham_works, bakery = world.producer("530381001"), world.producer("530324001")
+    _ham, code = world.labelled(ham_works, "ham", division="530381001", lot_number="HAM-1")
+    cakes = world.batch(bakery, "ham_mooncake", "530324001", lot_number="CAKE-1")
+    used = {"code": code, "quantity": "1", "happened_on": "2025-11-07"}
+    assert world.client(bakery).post(f"/batches/{cakes}/genealogy", data=used).status_code == 302
+    notice = {"lots": "HAM-1", "count": "2", "reason": "镉超标", "advice": "停止食用"}
+    more = {"kind": "hold"} if kind == "hold" else {"level": "2"}
+    answer = world.client(world.regulator("530381")).post("/recalls/scope", data=notice | more)
+    number = answer.location.split("/")[2]
+    client = world.client(world.regulator("530324"))
+    for path in (f"/batches/{cakes}", "/desk", f"/desk?q={number}", f"/desk/search?q={number}"):
+        page = client.get(path).text
+        assert number in page, path
+        assert "没有找到" not in page
+        for link in re.findall(rf'href="([^"]*{number}[^"]*)"', page):
+            assert client.get(link, follow_redirects=True).status_code == 200, link
+    public = client.get(f"/recalls/{number}/manage", follow_redirects=True)
+    assert public.status_code == (200 if kind == "recall" else 404)
+
+
 def test_reversed_dates_are_told_as_such(world: World) -> None:
     world.released(world.producer())
     answer = world.client(world.regulator()).get("/recalls/scope?kind_code=ginger&begins=2026-11-01&ends=2026-01-01")

@@ -162,6 +162,22 @@ def test_the_scope_of_a_recall_compares_lots_and_inputs_as_people_type_them(worl
     assert lot
 
 
+def test_a_recall_never_goes_without_a_lot_that_was_named_and_not_found(world: World) -> None:
+    grower, client = world.producer(), world.client(world.regulator())
+    world.released(grower, lot_number="XJ-2026-0702")
+    world.released(grower, lot_number="XJ-2026-0703")
+    told = "没有批次 XJ-2026-9999、XJ-2026-0704（相近的有 "
+    page = client.get("/recalls/scope?lots=xj20260702 XJ-2026-9999 XJ-2026-0704").text
+    assert told in page
+    form = {"lots": "xj20260702、XJ-2026-9999、XJ-2026-0704", "count": "1", "level": "2"}
+    form |= {"reason": "镉超标", "advice": "停止食用"}
+    refused = client.post("/recalls/scope", data=form)
+    assert refused.status_code == 422
+    assert refused.text.count(told) == 1
+    assert "没有被召回" in world.client().get("/recalls/check?lot=XJ-2026-0702").text
+    assert client.post("/recalls/scope", data=form | {"lots": "xj20260702"}).status_code == 302
+
+
 def test_an_order_list_may_spell_a_lot_otherwise(world: World) -> None:
     grower = world.producer()
     world.released(grower, quantity="100", lot_number="O-2026-1")

@@ -210,6 +210,19 @@ def test_offered_english_goes_with_the_offered_chinese_alone(world: World) -> No
     assert "Return it with its packaging" not in page
 
 
+@pytest.mark.parametrize(("kind", "offered"), [("", "停止食用，凭包装"), ("&kind=hold", "请先不要食用")])
+def test_chinese_fields_are_offered_chinese_whatever_language_the_officer_reads(
+    world: World, kind: str, offered: str
+) -> None:
+    lot = world.released(world.producer(), lot_number="SC-1")
+    client = world.client(world.regulator(), language="en")
+    for path in ("/recalls/scope?lots=SC-1", f"/batches/{lot}/recall?"):
+        page = client.get(path + kind).text
+        field = re.search(r'<textarea[^>]* name="advice"[^>]*>([^<]*)', page)
+        assert field
+        assert field[1].strip().startswith(offered)
+
+
 def test_the_trace_pages_band_has_the_authoritys_number(world: World) -> None:
     grower, officer = world.producer(), world.regulator()
     lot, code = world.labelled(grower)

@@ -84,7 +84,10 @@ class TestLevelOne:
         assert _state(world, lot) == "recalled"
         assert "正在召回，请勿食用" in world.client().get(f"/{code}").text
         assert world.client().get(f"/recalls/{number}").status_code == 200
-        assert world.client(above).post(f"/recalls/{number}/approve").status_code == 422
+        again = world.client(above).post(f"/recalls/{number}/approve")
+        assert again.status_code == 422
+        assert "批准，召回已经生效" in again.text
+        assert "等待批准。" not in again.text
 
     @pytest.mark.parametrize("deed", ["create", "activate", "reset"])
     def test_the_second_officers_account_is_not_the_issuers_own_work(self, world: World, deed: str) -> None:

@@ -70,6 +70,8 @@ class TestInSteps:
         assert _left(world, lot, shop) == 39
         with world.app.app_context():
             assert len(list(db.session.scalars(sa.select(Receipt)))) == 3
+        for actor, path in ((shop, f"/receive/{shipment.receipt_code}"), (grower, f"/shipments/{shipment.id}")):
+            assert "没到 1 公斤" in world.client(actor).get(path).text
         assert "已经确认收货" in _receive(world, shop, shipment, "1").text
         assert "有差异" in world.client(grower).get(f"/shipments/{shipment.id}").text
 
@@ -125,9 +127,13 @@ class TestRefused:
         refused = _receive(world, shop, back, "10")
         assert refused.status_code == 422
         assert "登录" in refused.text
+        page = world.client(shop).get(f"/receive/{back.receipt_code}").text
+        assert ("姜社确认收到，您不用再做什么" in page) is on_platform
+        assert ("姜社登录后确认" in page) is not on_platform
         assert _left(world, lot, grower) == 60
         assert _receive(world, grower, back, "9", rest="missing", note="路上丢了").status_code == 302
         assert _left(world, lot, grower) == 69
+        assert "10 公斤，实收 9" in world.client(grower).get(f"/shipments/{shipment.id}").text
         if shop is not None:
             assert _left(world, lot, shop) == 30
         assert "不能再改" in _receive(world, grower, back, "1").text
@@ -324,6 +330,77 @@ class TestReportsOfARecall:
         assert _receive(world, grower, back, "20").status_code == 302
         assert _left(world, lot, grower) == 80
         assert "早市摊" in world.client(grower).get(f"/shipments/{back.id}").text
+
+    def test_what_did_not_arrive_of_a_return_is_not_under_control(self, world: World) -> None:
+        grower, shop, lot, shipment = _linked(world)
+        officer = world.regulator()
+        number = world.recall(officer, lot)
+        token = self._token(world, number, "姜厂")
+        assert self._report(world, token, lot, returned="40").status_code == 302
+        assert self._secured(world, number) == 40
+        [back] = _returns(world, shipment)
+        assert _receive(world, grower, back, "20", rest="later").status_code == 302
+        # What is still on its way is not what the other side has confirmed.
+        assert self._report(world, token, lot, returned="30").status_code == 302
+        assert self._report(world, token, lot, returned="40").status_code == 302
+        assert _receive(world, grower, back, "10", rest="missing", note="路上丢了").status_code == 302
+        assert self._secured(world, number) == 30
+        assert "没到 10" in world.client(officer).get(f"/recalls/{number}/manage").text
+        assert "您退回的没有到：10 公斤" in world.client().get(f"/recall-tasks/{token}").text
+        for said in ("30", "40", "30"):
+            assert self._report(world, token, lot, returned=said).status_code == 302
+            assert self._secured(world, number) == 30
+        refused = self._report(world, token, lot, returned="29")
+        assert refused.status_code == 422
+        assert "退回的 30 公斤 对方已确认收到" in refused.text
+        assert len(_returns(world, shipment)) == 1
+        assert (_left(world, lot, grower), _left(world, lot, shop)) == (90, 0)
+
+    @pytest.mark.parametrize(("comes", "in_all"), [("20", 100), ("15", 95)])
+    def test_refused_goods_on_their_way_back_are_who_will_get_thems(
+        self, world: World, comes: str, in_all: int
+    ) -> None:
+        grower, shop, lot, shipment = _linked(world)
+        assert _receive(world, shop, shipment, "20", "20").status_code == 302
+        officer = world.regulator()
+        number = world.recall(officer, lot)
+        token = self._token(world, number, "姜社")
+        page = world.client().get(f"/recall-tasks/{token}").text
+        assert "在您这里：80 公斤" in page
+        assert "其中还在退回途中：20 公斤" in page
+        assert "在途 20" in world.client(officer).get(f"/recalls/{number}/manage").text
+        assert self._supplied(world, number) == 100
+        [back] = _returns(world, shipment)
+        rest = {"rest": "missing", "note": "丢了"} if comes == "15" else {}
+        assert _receive(world, grower, back, comes, **rest).status_code == 302
+        assert self._supplied(world, number) == in_all
+        assert "退回途中" not in world.client().get(f"/recall-tasks/{token}").text
+        assert self._report(world, token, lot, sealed=str(in_all - 20)).status_code == 302
+        assert self._report(world, token, lot, sealed=str(in_all - 19)).status_code == 422
+        with world.app.app_context():
+            recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+            [one] = progress_of(recall).lots
+            assert one.sealed - one.twice == in_all - 20
+
+    def _supplied(self, world: World, number: str) -> Decimal:
+        with world.app.app_context():
+            recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
+            [lot] = progress_of(recall).lots
+            return lot.supplied
+
+    def test_who_has_none_of_it_says_so_with_a_press(self, world: World) -> None:
+        _grower, shop, lot, shipment = _linked(world)
+        assert _receive(world, shop, shipment, "0", "40").status_code == 302
+        number = world.recall(world.regulator(), lot)
+        token = self._token(world, number, "姜厂")
+        page = world.client().get(f"/recall-tasks/{token}").text
+        assert "您这里没有这批货" in page
+        assert f'name="destroyed-{lot}"' not in page
+        assert f'type="hidden" name="sealed-{lot}" value="0"' in page
+        assert (
+            world.client().post(f"/recall-tasks/{token}/report", data={"name": "张", f"sealed-{lot}": "0"}).status_code
+            == 302
+        )
 
     def test_left_on_the_page_of_the_lot_is_left_in_the_recall(self, world: World) -> None:
         grower = world.producer(name="姜社")

@@ -29,6 +29,7 @@ from trace_app.labels.amounts import LabelRoom, label_room
 from trace_app.laboratory.reports import tests_of
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import stops_of
+from trace_app.recalls.service import open_to
 from trace_app.records import service as records
 from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import Record
@@ -135,6 +136,8 @@ class LotPage:
     problem: str | None
     """Why it was not released just now."""
     stops: Sequence[Recall]
+    open_to_me: set[int]
+    """The ids of those whose address shows a regulator something."""
     """The recalls and holds that it is or was in."""
     records: Sequence[Record]
     intervals: Mapping[int, Interval]
@@ -171,7 +174,8 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         batch=row,
         own=the_user().role is RoleName.PRODUCER,
         problem=problem,
-        stops=stops_of(row.id),
+        stops=(stops := stops_of(row.id)),
+        open_to_me={recall.id for recall in stops if open_to(the_user(), recall)},
         records=shown,
         intervals=intervals(row, records.in_force(shown)),
         history=audit.history(row),

@@ -35,7 +35,7 @@ from trace_app.db import counters
 from trace_app.db.base import utc_now
 from trace_app.errors import Unprocessable
 from trace_app.extensions import db
-from trace_app.flow.balance import balance_of, was_sent
+from trace_app.flow.balance import balance_of, gone_back, was_sent
 from trace_app.folding import fold
 from trace_app.forms import plain_decimal
 from trace_app.labels.certified import tells_words
@@ -168,8 +168,10 @@ def _must_fit(batch: Batch, issuer: Organisation, quantity: Decimal, whole_for: 
 
 
 def _amount_of(batch: Batch, issuer_id: int) -> Decimal:
-    """How much of a lot someone has made or been sent."""
-    return batch.quantity if issuer_id == batch.producer_id else balance_of(batch, issuer_id).came
+    """How much of a lot someone has made; or was sent, took and did not send back."""
+    if issuer_id == batch.producer_id:
+        return batch.quantity
+    return balance_of(batch, issuer_id).came - gone_back(batch, issuer_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,17 @@ def is_in_question(row: CommitmentCertificate) -> bool:
     """Whether a buyer's certificate rests on one that came with the goods and was withdrawn since."""
     buyers = row.issuer_id != row.batch.producer_id
     return buyers and row.withdrawn_at is None and not keeps_one(row.batch, row.issuer_id)
+
+
+def standing_of(row: CommitmentCertificate) -> LazyString:
+    """Whether a certificate counts, in words."""
+    if row.withdrawn_at is not None:
+        return _("已作废")
+    if row.batch.recalled:
+        return _("批次已召回，此证不再有效")
+    if row.batch.held:
+        return _("批次暂停销售，此证暂不作数")
+    return _("所依据的合格证已作废，此证待核实") if is_in_question(row) else _("有效")
 
 
 def in_question(batch: Batch) -> list[CommitmentCertificate]:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import ProductKind
+from trace_app.certificates.kept import keeps_one
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.certificates.samples import find_sample, subject_of
 from trace_app.clock import local
@@ -48,6 +49,18 @@ def without_one(lots: Iterable[Batch], holder_id: int) -> list[Batch]:
     )
     certified = set(db.session.scalars(query)) if wanting else set()
     return [lot for lot in wanting if lot.id not in certified]
+
+
+def resting_on_withdrawn(lots: Iterable[Batch], holder_id: int) -> list[Batch]:
+    """The lots of others of which someone has a certificate in force that rests on one that was withdrawn."""
+    bought = [lot for lot in lots if lot.producer_id != holder_id]
+    query = sa.select(CommitmentCertificate.batch_id).where(
+        CommitmentCertificate.batch_id.in_([lot.id for lot in bought]),
+        CommitmentCertificate.issuer_id == holder_id,
+        CommitmentCertificate.withdrawn_at.is_(None),
+    )
+    certified = set(db.session.scalars(query)) if bought else set()
+    return [lot for lot in bought if lot.id in certified and not keeps_one(lot, holder_id)]
 
 
 def sent_without(batch: Batch) -> list[SentWithout]:

@@ -119,6 +119,7 @@ def _commitments(
         batch=batch,
         own=batch.producer_id == the_user().organisation_id,
         rows=commitments.commitments_of(batch, the_user().organisation_id),
+        questioned={row.id for row in commitments.in_question(batch)},
         offer=commitments.offer_for(the_user().organisation, batch),
         untested=untested(batch),
         refused=refused,

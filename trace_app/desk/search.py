@@ -22,6 +22,7 @@ from trace_app.accounts.access import visible_to
 from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
+from trace_app.certificates.commitments import standing_of
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
@@ -34,8 +35,8 @@ from trace_app.labels.service import label_of_code
 from trace_app.laboratory.models import TestReport
 from trace_app.laboratory.texts import laboratory_name
 from trace_app.language import named
-from trace_app.recalls.models import Recall
-from trace_app.recalls.service import may_manage
+from trace_app.recalls.models import Recall, RecallMember
+from trace_app.recalls.service import open_to
 from trace_app.records.models import Record
 from trace_app.reference.models import ProhibitedSubstance
 
@@ -54,6 +55,7 @@ class Hit:
     text: str
     note: str
     url: str
+    """Empty where there is no page of it for the reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,25 @@ def _lots(user: User, text: str) -> list[Hit]:
 
 
 def _recalls(user: User, text: str) -> list[Hit]:
-    query = db.select(Recall).where(has_text(Recall.number, text)).order_by(Recall.id.desc()).limit(EACH)
-    return [
-        Hit(row.number, row.reason if row.notices else "", url_for("recalls.show", number=row.number))
-        for row in db.session.scalars(query)
-        if may_manage(user, row)
-    ]
+    """Cases by their number: those that someone may open, and those that have lots from there."""
+    lots_here = (
+        sa.select(RecallMember.recall_id)
+        .join(Batch, Batch.id == RecallMember.batch_id)
+        .where(
+            RecallMember.recall_id == Recall.id,
+            RecallMember.removed_in.is_(None),
+            visible_to(user, Batch.producer_id, Batch.division_code),
+        )
+        .exists()
+    )
+    query = sa.select(Recall, lots_here).where(has_text(Recall.number, text)).order_by(Recall.id.desc()).limit(EACH)
+    found = []
+    for row, here in db.session.execute(query):
+        known = open_to(user, row)
+        if known or here:
+            url = url_for("recalls.show", number=row.number) if known else ""
+            found.append(Hit(row.number, row.reason if row.notices else "", url))
+    return found
 
 
 def _producers(user: User, text: str) -> list[Hit]:
@@ -266,7 +281,7 @@ def _commitments(user: User, text: str) -> list[Hit]:
     return [
         Hit(
             row.number,
-            f"{row.batch.lot_number} · {row.facts['producer']} · {row.issued_on:%Y-%m-%d}",
+            f"{row.batch.lot_number} · {row.facts['producer']} · {row.issued_on:%Y-%m-%d} · {standing_of(row)}",
             url_for("public.commitment", number=row.number),
         )
         for row in db.session.scalars(query)

@@ -15,7 +15,7 @@ from trace_app.db.reachability import chosen
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.ledger.models import LotHolding, LotMove, MoveCause
-from trace_app.flow.ledger.service import left_of, too_much
+from trace_app.flow.ledger.service import left_of, standing, too_much
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.units import converted
 
@@ -105,6 +105,17 @@ def sent_back(ids: Sequence[int], returned: sa.ColumnElement[bool]) -> dict[int,
     gone = sa.func.sum(ShipmentLine.quantity)
     query = _lines(ids).with_only_columns(ShipmentLine.batch_id, gone)
     return _sums(query.where(returned, Shipment.returns_id.is_not(None)).group_by(ShipmentLine.batch_id))
+
+
+def gone_back(batch: Batch, holder_id: int) -> Decimal:
+    """What an organisation refused or sent back of a lot, whether it has arrived there or not."""
+    moves = standing(
+        LotMove.batch_id == batch.id,
+        LotMove.holder_id == holder_id,
+        LotMove.cause == MoveCause.RETURNED,
+        LotMove.quantity < 0,
+    )
+    return sum((-move.quantity for move in moves), Decimal(0))
 
 
 def amounts_sent(batch: Batch) -> list[tuple[str, Decimal]]:

@@ -4,11 +4,13 @@ to who sent them. Each once, however many cases ask what became of them; a later
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import InstrumentedAttribute
 
 from trace_app.batches.models import Batch
 from trace_app.clock import local
@@ -18,7 +20,7 @@ from trace_app.errors import Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.ledger.models import LotMove, MoveCause
 from trace_app.flow.ledger.service import enter, left_of, standing, undoing
-from trace_app.flow.shipments.models import Shipment, ShipmentLine
+from trace_app.flow.shipments.models import Receipt, ReceiptLine, Shipment, ShipmentLine
 from trace_app.flow.shipments.returns import MoreThanReturnable, Way, begin_return, number_of_return, withdraw
 from trace_app.forms import plain_decimal
 from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
@@ -82,9 +84,11 @@ def sent_back_before(task: RecallTask) -> dict[int, Decimal]:
     return _sent_back(task, Shipment.created_at <= RecallTaskLot.counted_at)
 
 
-def _sent_back(task: RecallTask, when: sa.ColumnElement[bool]) -> dict[int, Decimal]:
+def _sent_back(
+    task: RecallTask, when: sa.ColumnElement[bool], amount: InstrumentedAttribute[Decimal] = ShipmentLine.quantity
+) -> dict[int, Decimal]:
     query = (
-        sa.select(RecallTaskLot.batch_id, sa.func.sum(ShipmentLine.quantity))
+        sa.select(RecallTaskLot.batch_id, sa.func.sum(amount))
         .join(ShipmentLine, ShipmentLine.batch_id == RecallTaskLot.batch_id)
         .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
         .where(
@@ -98,19 +102,65 @@ def _sent_back(task: RecallTask, when: sa.ColumnElement[bool]) -> dict[int, Deci
     return {row[0]: Decimal(str(row[1])) for row in db.session.execute(query)}
 
 
+def lost_going_back(task: RecallTask) -> dict[int, Decimal]:
+    """What did not arrive, and won't, of what a party has sent back since it was counted, by lot."""
+    return _sent_back(task, Shipment.created_at > RecallTaskLot.counted_at, ShipmentLine.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class OnItsWay:
+    """Goods that were going back to an organisation when it was counted, and were in nobody's hands.
+
+    :ivar coming: all of it, arrived since or not, but what will not come.
+    :ivar open: what is still on its way.
+    """
+
+    coming: Decimal
+    open: Decimal
+
+
+def on_its_way_to(task: RecallTask) -> dict[int, OnItsWay]:
+    """What was going back to an organisation when it was counted, by lot."""
+    if task.organisation_id is None:
+        return {}
+    before = (
+        sa.select(sa.func.coalesce(sa.func.sum(ReceiptLine.quantity), 0))
+        .join(Receipt, Receipt.id == ReceiptLine.receipt_id)
+        .where(ReceiptLine.line_id == ShipmentLine.id, Receipt.created_at <= RecallTaskLot.counted_at)
+        .scalar_subquery()
+    )
+    there = ShipmentLine.quantity - ShipmentLine.missing
+    query = (
+        sa.select(RecallTaskLot.batch_id, sa.func.sum(there - before), sa.func.sum(there - ShipmentLine.received))
+        .join(ShipmentLine, ShipmentLine.batch_id == RecallTaskLot.batch_id)
+        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
+        .where(
+            RecallTaskLot.task_id == task.id,
+            Shipment.consignee_organisation_id == task.organisation_id,
+            Shipment.returns_id.is_not(None),
+            Shipment.withdrawn_at.is_(None),
+            Shipment.created_at <= RecallTaskLot.counted_at,
+        )
+        .group_by(RecallTaskLot.batch_id)
+    )
+    return {row[0]: OnItsWay(Decimal(str(row[1])), Decimal(str(row[2]))) for row in db.session.execute(query)}
+
+
 def came_back(task: RecallTask) -> dict[int, Decimal]:
-    """What was sent back to an organisation, and is there, since it was counted, by lot."""
+    """What was sent back to an organisation since it was counted, and is there, by lot."""
     if task.organisation_id is None:
         return {}
     query = (
         sa.select(RecallTaskLot.batch_id, sa.func.sum(LotMove.quantity))
         .join(LotMove, LotMove.batch_id == RecallTaskLot.batch_id)
+        .join(ShipmentLine, ShipmentLine.id == LotMove.line_id)
+        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
         .where(
             RecallTaskLot.task_id == task.id,
             LotMove.holder_id == task.organisation_id,
             LotMove.cause == MoveCause.RETURNED,
             LotMove.receipt_id.is_not(None),
-            LotMove.moved_at > RecallTaskLot.counted_at,
+            Shipment.created_at > RecallTaskLot.counted_at,
         )
         .group_by(RecallTaskLot.batch_id)
     )
@@ -180,14 +230,17 @@ def _send_back(task: RecallTask, batch: Batch, row: RecallReport, wanted: Decima
     ways = _ways_back(task, batch, _counted_at(task, batch))
     by_report = [way for way in ways if way.report_id is not None]
     target = max(wanted - _sum(way for way in ways if way.report_id is None), Decimal(0))
-    have = _sum(by_report)
+    have, sent = _sum(by_report) - _sum_missing(by_report), _sum(by_report)
     for way in reversed(by_report):
         if have > target and not way.receipts:
             withdraw(None, way, str(_("召回报告更正了退回数量")))
             have -= way.lines[0].quantity
-    if have > target:
-        raise AlreadyBack(lot=batch.lot_number, quantity=f"{plain_decimal(have)} {unit_name(batch.unit)}")
-    rest = target - have
+            sent -= way.lines[0].quantity
+    if target < sum((way.lines[0].received for way in by_report), Decimal(0)):
+        there = sum((way.lines[0].received for way in ways), Decimal(0))
+        raise AlreadyBack(lot=batch.lot_number, quantity=f"{plain_decimal(there)} {unit_name(batch.unit)}")
+    # What is on its way, or was lost on it, was sent back all the same: nothing further is.
+    rest = max(target - sent, Decimal(0))
     for line in _incoming(task, batch) if rest else ():
         db.session.refresh(line.shipment, with_for_update={"of": Shipment, "key_share": True})
         db.session.expire(line.shipment, ["returned_by"])
@@ -204,6 +257,10 @@ def _send_back(task: RecallTask, batch: Batch, row: RecallReport, wanted: Decima
 
 def _sum(ways: Iterable[Shipment]) -> Decimal:
     return sum((line.quantity for way in ways for line in way.lines), Decimal(0))
+
+
+def _sum_missing(ways: Iterable[Shipment]) -> Decimal:
+    return sum((line.missing for way in ways for line in way.lines), Decimal(0))
 
 
 def _counted_at(task: RecallTask, batch: Batch) -> datetime | None:

@@ -55,6 +55,8 @@ class LotProgress:
     """What has become of a lot at all parties together, in its unit. One that was left out since doesn't count.
 
     :ivar twice: what one says is returned and another, to whom it came back, speaks of again.
+    :ivar lost: what one says is returned and did not arrive: nobody has it under control.
+    :ivar on_its_way: what of ``supplied`` is going back to who sent it, since before the recall.
     """
 
     batch: Batch
@@ -64,6 +66,8 @@ class LotProgress:
     destroyed: Decimal
     gone: Decimal
     twice: Decimal = Decimal(0)
+    lost: Decimal = Decimal(0)
+    on_its_way: Decimal = Decimal(0)
     left_out: bool = False
 
     @property
@@ -112,13 +116,17 @@ def progress_of(recall: Recall) -> RecallProgress:
                     "supplied": Decimal(0),
                     "left_out": one.left_out,
                     "twice": Decimal(0),
+                    "lost": Decimal(0),
+                    "on_its_way": Decimal(0),
                     **dict.fromkeys(QUANTITIES, Decimal(0)),
                 },
             )
             sums["supplied"] += one.supplied
+            sums["on_its_way"] += one.on_its_way
             if one.report is not None:
                 for quantity in QUANTITIES:
-                    sums[quantity] += getattr(one.report, quantity)
+                    sums[quantity] += one.returned if quantity == "returned" else getattr(one.report, quantity)
+                sums["lost"] += one.report.returned - one.returned
                 sums["twice"] += one.counted_twice
         parties.append(
             PartyProgress(

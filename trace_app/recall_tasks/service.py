@@ -67,10 +67,12 @@ class RecallOver(Problem):
 class Counted:
     """What has become of a lot at one party, in the lot's unit.
 
-    :ivar supplied: what was in its hands when the recall reached it there.
+    :ivar supplied: what was in its hands when the recall reached it there, or was going back to it.
     :ivar left_out: whether the recall has been narrowed down by the lot since.
     :ivar came_back: what others sent back to it since, and is there.
     :ivar going_back: what it sent back itself since, whether it is there or not.
+    :ivar lost_back: what of that did not arrive, and won't.
+    :ivar on_its_way: what of ``supplied`` is still on its way back to it.
     """
 
     batch: Batch
@@ -79,6 +81,8 @@ class Counted:
     left_out: bool = False
     came_back: Decimal = Decimal(0)
     going_back: Decimal = Decimal(0)
+    lost_back: Decimal = Decimal(0)
+    on_its_way: Decimal = Decimal(0)
 
     @property
     def at_hand(self) -> Decimal:
@@ -92,10 +96,16 @@ class Counted:
         return min(self.came_back, max(told - self.supplied, Decimal(0)))
 
     @property
+    def returned(self) -> Decimal:
+        """What it says is returned, but what did not arrive of it."""
+        told = self.report.returned if self.report is not None else Decimal(0)
+        return min(told, self.going_back - self.lost_back) if self.lost_back else told
+
+    @property
     def secured(self) -> Decimal:
         """Blocked, brought back or destroyed."""
         report = self.report
-        return report.sealed + report.returned + report.destroyed if report is not None else Decimal(0)
+        return report.sealed + self.returned + report.destroyed if report is not None else Decimal(0)
 
     @property
     def known(self) -> Decimal:
@@ -427,7 +437,8 @@ def counted_lots(task: RecallTask, most: int = MOST_LOTS) -> list[Counted]:
     # Tasks older than the counting are held against what is there today.
     supplied |= _in_hand(task, [lot for lot in lots if lot.id not in supplied])
     latest = {report.batch_id: report for report in task.reports}
-    back, away = goods.came_back(task), goods.going_back(task)
+    back, away, lost = goods.came_back(task), goods.going_back(task), goods.lost_going_back(task)
+    coming = goods.on_its_way_to(task)
     none = Decimal(0)
     return [
         Counted(
@@ -436,6 +447,8 @@ def counted_lots(task: RecallTask, most: int = MOST_LOTS) -> list[Counted]:
             latest.get(lot.id),
             came_back=back.get(lot.id, none),
             going_back=away.get(lot.id, none),
+            lost_back=lost.get(lot.id, none),
+            on_its_way=coming[lot.id].open if lot.id in coming else none,
         )
         for lot in lots
     ]
@@ -454,7 +467,8 @@ def lots_left_out(task: RecallTask) -> list[Counted]:
 
 
 def _counted(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
-    """How much a party had of lots when they were counted, less what of it turned out never to have come."""
+    """How much a party had of lots when they were counted, and was on its way back to it, less what of it turned out
+    never to have come."""
     query = sa.select(RecallTaskLot.batch_id, RecallTaskLot.supplied).where(
         RecallTaskLot.task_id == task.id, RecallTaskLot.batch_id.in_([lot.id for lot in lots])
     )
@@ -467,8 +481,12 @@ def _counted(task: RecallTask, lots: Sequence[Batch]) -> dict[int, Decimal]:
             lot_id: max(min(supplied, there.get(lot_id, none) - back.get(lot_id, none)), none)
             for lot_id, supplied in found.items()
         }
-    since = _known_since(task)
-    return {lot_id: max(supplied + since.get(lot_id, Decimal(0)), Decimal(0)) for lot_id, supplied in found.items()}
+    since, coming = _known_since(task), goods.on_its_way_to(task)
+    return {
+        lot_id: max(supplied + since.get(lot_id, Decimal(0)), Decimal(0))
+        + (coming[lot_id].coming if lot_id in coming else Decimal(0))
+        for lot_id, supplied in found.items()
+    }
 
 
 def _known_since(task: RecallTask) -> dict[int, Decimal]:

@@ -38,7 +38,7 @@ from trace_app.recalls.models import (
     RecallProposal,
     RecallStatus,
 )
-from trace_app.recalls.scope import EmptyScope, RecallScope, affected
+from trace_app.recalls.scope import EmptyScope, RecallScope, affected, must_know_lots
 from trace_app.recalls.statements import of_the_day
 from trace_app.values import StoredJson
 
@@ -239,7 +239,8 @@ def take_in_scope(
     left_out: dict[int, str],
     for_recall: Recall | None = None,
 ) -> None:
-    """:raises EmptyScope, NothingLeft:"""
+    """:raises EmptyScope, NothingLeft, UnknownLots:"""
+    must_know_lots(user, scope)
     with affected(user, scope) as reached:
         chosen = reached.ids
         if user.role is RoleName.PRODUCER and recall.kind is not RecallKind.DRILL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import LazyString, force_locale
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, Field
 from wtforms.validators import ValidationError
@@ -84,6 +85,15 @@ REMEDY_EN = (
 )
 
 
+ADVICE = _("停止食用，凭包装到购买处退货退款。")
+
+
+def _in_chinese(text: LazyString) -> str:
+    """What a Chinese field of a notice is filled with, whatever language its officer reads."""
+    with force_locale("zh_CN"):
+        return str(text)
+
+
 class CauseForm(Form):
     """Why something is stopped, and what it rests on."""
 
@@ -116,9 +126,7 @@ class NoticeForm(CauseForm):
         coerce=lambda text: int(text) if text else None,
         choices=choices(LEVEL_MEANINGS.items(), blank=_("请选择")),
     )
-    advice = TextField(
-        _("请消费者怎样做"), [required(), at_most(500)], default=lambda: str(_("停止食用，凭包装到购买处退货退款。"))
-    )
+    advice = TextField(_("请消费者怎样做"), [required(), at_most(500)], default=lambda: _in_chinese(ADVICE))
     remedy = TextField(_("退货和赔偿"), [optional(), at_most(500)], default=REMEDY)
     advice_en = TextField(
         _("请消费者怎样做（英文）"),
@@ -139,7 +147,7 @@ class NoticeForm(CauseForm):
 class HoldForm(CauseForm):
     """What is said where a sale is stopped while something is looked into: no level, and nothing is taken back."""
 
-    advice = TextField(_("请消费者怎样做"), [required(), at_most(500)], default=lambda: str(HOLD_ADVICE))
+    advice = TextField(_("请消费者怎样做"), [required(), at_most(500)], default=lambda: _in_chinese(HOLD_ADVICE))
     advice_en = TextField(
         _("请消费者怎样做（英文）"),
         [optional(), at_most(800)],

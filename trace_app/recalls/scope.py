@@ -33,13 +33,14 @@ from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.genealogy.service import reached_from
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
-from trace_app.folding import fold
+from trace_app.folding import fold, near
 from trace_app.households.service import matches
 from trace_app.labels.models import LabelRun
 from trace_app.laboratory.models import TestReport, TestResult, Verdict
 from trace_app.laboratory.reports import not_corrected
 from trace_app.language import language, named
 from trace_app.recalls.models import Recall
+from trace_app.recalls.published import LEAST_NEAR, MOST_COMPARED
 from trace_app.records.coverage import coverage, names_ingredient, not_replaced
 from trace_app.records.models import Record
 from trace_app.scanning.models import ScanDay
@@ -64,6 +65,12 @@ class ScopeTooWide(Unprocessable):
     """Nothing narrows the scope down."""
 
     title = _("范围太宽：请至少填写一项，如批次号、投入品批号、有效成分、产品或基地。")
+
+
+class UnknownLots(Unprocessable):
+    """A lot that was named, and that nobody finds, might be the one that matters: a recall does without none."""
+
+    title = _("没有批次 %(lots)s。请改正或去掉，再看影响范围；范围里有查不到的批次号，不能发布。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +162,46 @@ def causes(user: User, scope: RecallScope) -> sa.Select[int]:
     return query.where(Batch.produced_on <= scope.ends) if scope.ends else query
 
 
+def must_know_lots(user: User, scope: RecallScope) -> None:
+    """Raise where a scope names lots that are not in the user's sight.
+
+    :raises UnknownLots: with those that are nearly the same, if any.
+    """
+    typed = _words(scope.lots)
+    in_sight = sa.select(Batch.id).where(visible_to(user, Batch.producer_id, Batch.division_code))
+    known = set(_as_written(Batch.lot_number, Batch.lot_fold, typed, in_sight, also_typed=False)) if typed else set()
+    folded = {fold(number) for number in known}
+    unknown = [number for number in typed if number not in known and fold(number) not in folded]
+    if not unknown:
+        return
+    newest = in_sight.with_only_columns(Batch.lot_number).order_by(Batch.id.desc()).limit(MOST_COMPARED)
+    numbers = list(db.session.scalars(newest))
+    told = []
+    for number in unknown:
+        alike = near(number, numbers) if len(fold(number)) >= LEAST_NEAR else []
+        told.append(str(_("%(lot)s（相近的有 %(near)s）", lot=number, near="、".join(alike))) if alike else number)
+    raise UnknownLots(lots="、".join(told))
+
+
 def _as_written(
     column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
     folded: InstrumentedAttribute[str] | InstrumentedAttribute[str | None],
     typed: list[str],
     rows: sa.Select[int],
+    *,
+    also_typed: bool = True,
 ) -> list[str]:
-    """Numbers as rows have them: as they were typed, or where there is none, all that are alike (`folding.fold`)."""
+    """Numbers as rows have them: as they were typed, or where there is none, all that are alike (`folding.fold`).
+
+    :param also_typed: whether those that no row has are given too, as they were typed.
+    """
     exact = set(db.session.scalars(rows.with_only_columns(column).where(column.in_(typed)).distinct()))
     rest = [fold(number) for number in typed if number not in exact]
     if not rest:
         return typed
+    given = typed if also_typed else exact
     alike = rows.with_only_columns(column).where(folded.in_(rest)).distinct()
-    return [*typed, *(number for number in db.session.scalars(alike) if number is not None)]
+    return [*given, *(number for number in db.session.scalars(alike) if number is not None)]
 
 
 def _words(text: str) -> list[str]:

@@ -60,6 +60,16 @@ class SecondOfficer(Problem):
     )
 
 
+class DecidedBefore(Problem):
+    """Another page of the same officer, or another officer, was faster."""
+
+    title = _("%(number)s 已由 %(who)s 不予批准，不用再办。")
+
+
+class ApprovedBefore(DecidedBefore):
+    title = _("%(number)s 已由 %(who)s 批准，召回已经生效，不用再办。")
+
+
 def issue_recall(user: User, batch: Batch, text: NoticeText, kind: RecallKind = RecallKind.RECALL) -> Recall:
     """Stop one batch. From the commit on every label of it says so.
 
@@ -145,7 +155,7 @@ def hold_for(authority: Organisation, batch: Batch, text: NoticeText, cause: Fin
 def approve(user: User, recall: Recall) -> None:
     """Put a recall of level I into force: the second officer's word.
 
-    :raises NotOpen, SecondOfficer:
+    :raises NotOpen, DecidedBefore, SecondOfficer:
     """
     _decide(user, recall)
     recall.status = RecallStatus.ACTIVE
@@ -156,7 +166,7 @@ def approve(user: User, recall: Recall) -> None:
 def reject(user: User, recall: Recall, reason: str) -> None:
     """Refuse a recall of level I; its lots are free again unless something else stops them.
 
-    :raises NotOpen, SecondOfficer:
+    :raises NotOpen, DecidedBefore, SecondOfficer:
     """
     _decide(user, recall)
     recall.status, recall.ended_at = RecallStatus.REJECTED, utc_now()
@@ -180,9 +190,19 @@ def may_be_second(user: User, first: User | None) -> bool:
     return first is None or are_independent(user, first)
 
 
+_DECIDED = {
+    (NoticeType.APPROVE, RecallStatus.ACTIVE): ApprovedBefore,
+    (NoticeType.REJECT, RecallStatus.REJECTED): DecidedBefore,
+}
+
+
 def _decide(user: User, recall: Recall) -> None:
     one_at_a_time()
     db.session.refresh(recall)
+    for notice in recall.notices:
+        before = _DECIDED.get((notice.type, recall.status))
+        if before is not None:
+            raise before(number=recall.number, who=notice.issued_by.full_name if notice.issued_by is not None else "")
     if recall.kind is not RecallKind.RECALL or recall.status is not RecallStatus.PENDING:
         raise NotOpen(number=recall.number)
     must_be_second(user, recall.issued_by)
@@ -198,6 +218,11 @@ def may_manage(user: User, recall: Recall) -> bool:
         return True
     authority = recall.authority
     return within_jurisdiction(user, authority.jurisdiction_code or authority.division_code)
+
+
+def open_to(user: User, recall: Recall) -> bool:
+    """Whether a regulator finds something at a recall's address: its case, or its notice that is for everyone."""
+    return may_manage(user, recall) or recall.is_public
 
 
 def managed_recall(user: User, number: str) -> Recall:

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from werkzeug.datastructures import MultiDict
 
-from trace_app.accounts.access import SUPERVISORS, allow, the_user
+from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.factors.freshness import fresh_factor
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName, User
@@ -51,14 +51,16 @@ from trace_app.recalls.forms import (
 )
 from trace_app.recalls.leads import Lead, leads_of, leads_of_lots
 from trace_app.recalls.models import Recall, RecallKind, RecallProposal, RecallStatus, Turning
-from trace_app.recalls.published import lots_listed
+from trace_app.recalls.published import lots_listed, public_recall
 from trace_app.recalls.scope import (
     MOST_LISTED,
     EmptyScope,
     Preview,
     RecallScope,
     ScopeTooWide,
+    UnknownLots,
     map_of_sites,
+    must_know_lots,
     preview,
     scope_of,
 )
@@ -220,10 +222,14 @@ def _scope_page(
     scope_form: RecallScopeForm, form: Form, extended: Recall | None, *, asked: bool, faults: set[int] | None = None
 ) -> ResponseReturnValue:
     found: Preview | None = None
-    problem = ""
+    problem = unknown = ""
     beside: list[str] = []
     if asked and scope_form.validate():
         beside = _beside(scope_form.recall_scope)
+        try:
+            must_know_lots(the_user(), scope_form.recall_scope)
+        except UnknownLots as trouble:
+            unknown = trouble.message
         try:
             found = preview(the_user(), scope_form.recall_scope)
         except (EmptyScope, ScopeTooWide) as trouble:
@@ -235,6 +241,7 @@ def _scope_page(
         form=form,
         found=found,
         problem=problem,
+        unknown=unknown,
         faults=faults or set(),
         most=MOST_LISTED,
         ticked=set(request.form.getlist("out", type=row_number)),
@@ -305,7 +312,13 @@ class Case:
 @views.get("/recalls/<number>/manage")
 @allow(*ISSUERS)
 def show(number: str) -> ResponseReturnValue:
-    return _page(number)
+    """The case for who decides on it. An officer of elsewhere, whose lots may be in it, reads the notice."""
+    try:
+        return _page(number)
+    except NotFound:
+        if the_user().role not in SUPERVISORS:
+            raise
+        return redirect(url_for("public.recall", number=public_recall(number).number))
 
 
 @views.post("/recalls/<number>/approve")

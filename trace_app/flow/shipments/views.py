@@ -18,11 +18,12 @@ from trace_app.attachments import attachment
 from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
 from trace_app.certificates.collecting import LineCollected, collected_of
-from trace_app.certificates.owed import without_one
+from trace_app.certificates.owed import resting_on_withdrawn, without_one
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db, limiter
+from trace_app.flow.balance import holdings_of
 from trace_app.flow.shipments import receiving, returns
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.forms import (
@@ -147,6 +148,7 @@ def new() -> ResponseReturnValue:
                 return redirect(url_for("shipments.show", shipment_id=shipment.id))
     lots = shipping.lots_at_hand(the_user())
     uncertified = {lot.id for lot in without_one(lots, the_user().organisation_id)}
+    questioned = {lot.id for lot in resting_on_withdrawn(lots, the_user().organisation_id)}
     wanted = request.args.get("batch", type=row_number)
     page = render_template(
         "shipments/ship.html",
@@ -154,6 +156,8 @@ def new() -> ResponseReturnValue:
         lots=sorted(lots, key=lambda lot: lot.id != wanted),
         faults=faults,
         uncertified=uncertified,
+        questioned=questioned,
+        held=holdings_of(lots, the_user().organisation_id),
         typed=request.form,
         wanted=wanted,
         consignees=shipping.consignees_of(the_user()),
@@ -179,6 +183,11 @@ def _tell_of_missing_certificates(shipment: Shipment) -> None:
     if lots:
         numbers = "、".join(lot.lot_number for lot in lots)
         words = _("批次 %(lots)s 没有有效的承诺达标合格证。请开具后随货附上，或补给收货方。", lots=numbers)
+        flash(words, "warning")
+    questioned = resting_on_withdrawn([line.batch for line in shipment.lines], the_user().organisation_id)
+    if questioned:
+        numbers = "、".join(lot.lot_number for lot in questioned)
+        words = _("批次 %(lots)s 的合格证所依据的已作废，待核实。请先收存供货方新开具的，再给收货方。", lots=numbers)
         flash(words, "warning")
 
 
