@@ -16,6 +16,13 @@ from trace_app.accounts.identity_number import is_identity_number, masked
 from trace_app.accounts.models import AuditEvent, Organisation
 from trace_app.extensions import db
 
+
+def _checked(body: str) -> str:
+    """An identity number from its first 17 digits."""
+    total = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(body))
+    return body + "10X98765432"[total % 11]
+
+
 NUMBER = "11010519491231002X"
 """The example of GB 11643-1999."""
 ANOTHER = "110105194912310038"
@@ -78,11 +85,29 @@ def test_nobody_is_registered_twice_and_the_refusal_does_not_tell_the_number(wor
     _register(client, name="示例·李四家", identity_number=ANOTHER)
 
 
+def test_who_it_is_already_is_told_to_whose_jurisdiction_it_lies_in(world: World) -> None:
+    person = _register(world.client(world.administrator()))
+    link = f'href="/admin/organisations/{person}"'
+    again = FORM | {"name": "示例·另一家"}
+    assert link in world.client(world.administrator()).post("/admin/organisations/new", data=again).text
+    with world.app.app_context():
+        home = db.session.get_one(Organisation, person).division_code
+    elsewhere = "530381" if not home.startswith("530381") else "530324"
+    client = world.client(world.administrator(elsewhere))
+    told = client.post("/admin/organisations/new", data=again | {"division_code": elsewhere})
+    assert told.status_code == 422
+    assert "已经登记过" in told.text
+    assert link not in told.text
+    assert FORM["name"] not in told.text
+
+
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
         ({"identity_number": ""}, "自然人和家庭没有的，填写身份证号"),
         ({"identity_number": "110105194912310021"}, "身份证号不对"),
+        ({"identity_number": _checked("11010519700230001")}, "出生日期 1970-02-30 不可能"),
+        ({"identity_number": _checked("11010520990412001")}, "出生日期 2099-04-12 不可能"),
         ({"kind": "buyer"}, "只有生产者可以按身份证号登记"),
     ],
 )

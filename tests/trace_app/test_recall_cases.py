@@ -13,6 +13,7 @@ import pytest
 from qr.reading import read_symbols
 from tests.trace_app.test_slips import own_password, slip_in
 from tests.world import PASSWORD, Actor, World, photo
+from trace_app.accounts.models import Organisation
 from trace_app.batches.models import Batch
 from trace_app.db.append_only import lifted
 from trace_app.extensions import db
@@ -477,6 +478,20 @@ class TestFollowUp:
         client = world.client(grower)
         assert "等您确认" in client.get("/batches").text
         assert number in client.get("/recall-tasks").text
+
+    def test_an_organisation_without_a_telephone_is_reached_by_what_the_shipment_says(self, world: World) -> None:
+        grower, officer, above = world.producer(), world.regulator(), world.regulator("530300")
+        with world.app.app_context():
+            shop = db.session.get_one(Organisation, world.buyer().organisation_id).name
+        lot = world.released(grower, quantity="100", lot_number="F-2")
+        _send(world, grower, lot, "40", shop, organisation=shop, phone="0871-00000001")
+        number = _issue(world, officer, lot, level="1")
+        client = world.client(officer)
+        assert 'href="tel:0871-00000001"' in client.get(f"/recalls/{number}/manage").text
+        world.client(above).post(f"/recalls/{number}/approve")
+        page = client.get(f"/recalls/{number}/manage").text
+        assert "有关各方" in page
+        assert 'href="tel:0871-00000001"' in page
 
     def test_confirming_reporting_and_effectiveness(self, world: World) -> None:
         _grower, officer, lot, number, found = self._recalled(world)

@@ -11,11 +11,12 @@ import pytest
 
 from tests.served import ROOT
 from tests.trace_app.test_accounts import NEW_USER, ORGANISATION
-from tests.world import Actor, World
-from trace_app.accounts.models import AuditEvent
-from trace_app.accounts.trail.texts import ACTIONS, SUBJECTS
+from tests.world import RECALL, Actor, World
+from trace_app.accounts.models import AuditEvent, Organisation
+from trace_app.accounts.trail.texts import ACTIONS, OBJECTS, SUBJECTS
 from trace_app.clock import today
 from trace_app.extensions import db
+from trace_app.flow.shipments.models import Shipment
 
 NOTED = re.compile(r'audit\.note\(\s*[\w.]+,\s*"([a-z-]+)"(?: if \w+ else "([a-z-]+)")?')
 
@@ -81,6 +82,37 @@ def test_english_deeds_stand_apart_from_what_they_were_done_to(world: World) -> 
     assert not [deed for deed in deeds if re.search("[a-z][A-Z]", deed)]
 
 
+def test_a_line_reads_as_a_sentence_and_says_the_number(world: World) -> None:
+    grower, shop, officer, above = world.producer(), world.buyer(), world.regulator(), world.regulator("530300")
+    lot = world.released(grower, quantity="100")
+    with world.app.app_context():
+        name = db.session.get_one(Organisation, shop.organisation_id).name
+    form = {"consignee": name, "organisation": name, "departed_at": "2026-11-20T08:30", f"q-{lot}": "40"}
+    world.client(grower).post("/shipments/new", data=form)
+    number = re.findall(r"\d{8}-\w{4}-\w{4}-\w{4}", " ".join(_lines(world, grower)))[0]
+    with world.app.app_context():
+        shipment = db.session.scalars(db.select(Shipment).filter_by(number=number)).one()
+        code, line = shipment.receipt_code, shipment.lines[0].id
+    taken = {"received_at": "2026-11-21T09:00", "received_by": "张店长", "rest": "missing", f"q-{line}": "40"}
+    assert world.client(shop).post(f"/receive/{code}", data=taken).status_code == 302
+    assert [line for line in _lines(world, grower) if "发出了一批货" in line and number in line]
+    assert [line for line in _lines(world, shop) if "确认收到了货" in line and number in line]
+    recall = world.client(officer).post(f"/batches/{lot}/recall", data=RECALL | {"level": "1"}).location.split("/")[2]
+    world.client(above).post(f"/recalls/{recall}/approve")
+    notice = {"level": "2", "reason": "复检低些", "advice": "停止食用", "reason_en": "", "note": "复检"}
+    world.client(officer).post(f"/recalls/{recall}/correct", data=notice)
+    world.client(above).post(f"/recalls/{recall}/proposals/1/approve")
+    assert [one for one in _lines(world, above) if "批准了一次召回的变更" in one and recall in one]
+    assert "approved a change of a recall" in _english(world, above)
+
+
+def _english(world: World, actor: Actor) -> str:
+    """What was done, on the English page."""
+    found = re.findall(r"</b>([^<]+)<br>", world.client(actor).get("/trail?lang=en").text)
+    assert found
+    return " ".join(found)
+
+
 def test_it_is_looked_through_by_person_object_and_day(world: World) -> None:
     chief, grower = world.administrator(), world.producer()
     world.client(grower)
@@ -122,3 +154,4 @@ def test_every_deed_has_words() -> None:
     assert len(noted) > 40
     assert noted <= set(ACTIONS)
     assert SUBJECTS.keys() <= set(db.metadata.tables)
+    assert SUBJECTS.keys() - {"user_sessions"} == OBJECTS.keys()

@@ -11,7 +11,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from trace_app.accounts.access import HOME, keeps_shared_tables, within_jurisdiction
 from trace_app.accounts.credit_code import is_credit_code
-from trace_app.accounts.identity_number import is_identity_number
+from trace_app.accounts.identity_number import impossible_birthday, is_identity_number
 from trace_app.accounts.models import Branch, Division, Organisation, OrganisationKind, RoleName, TokenScope, User
 from trace_app.accounts.passwords import fault_of
 from trace_app.accounts.places import places_elsewhere, provinces
@@ -113,6 +113,8 @@ class IdentityField(StringField):
             return
         super().process_formdata(valuelist)
         self.data = plain_digits(self.data or "").upper() or None
+        if day := impossible_birthday(self.data or ""):
+            raise ValueError(str(_("身份证号不对：其中的出生日期 %(day)s 不可能。请核对第 7 到 14 位。", day=day)))
         if self.data and not is_identity_number(self.data):
             raise ValueError(str(_("身份证号不对：应为 18 位，且末位校验码相符。请逐位核对。")))
 
@@ -126,7 +128,11 @@ class OrganisationForm(Form):
     kind = SelectField(_("类型"), [required()])
     name = StringField(_("名称"), [required(), at_most(100)])
     name_en = StringField(_("英文名称"), [optional(), at_most(150)])
-    credit_code = CreditCodeField(_("统一社会信用代码"), [_credit_code], description=_("18 位，见营业执照；生产者必填"))
+    credit_code = CreditCodeField(
+        _("统一社会信用代码"),
+        [_credit_code],
+        description=_("18 位，见营业执照；生产者必填，自然人和家庭没有的填身份证号"),
+    )
     identity_number = IdentityField(
         _("身份证号"),
         [optional()],

@@ -20,13 +20,23 @@ _OLDEST = date(1900, 1, 1)
 
 def is_identity_number(text: str) -> bool:
     """Whether a text is 18 characters with a day of birth that was, and the right check character."""
-    if len(text) != 18 or not (text[:17].isascii() and text[:17].isdigit()):
-        return False
+    return _is_checked(text) and not impossible_birthday(text)
+
+
+def impossible_birthday(text: str) -> str:
+    """The day of birth in a text that is right but for it; empty where it is another matter."""
+    if not _is_checked(text):
+        return ""
+    year, month, day = text[6:10], text[10:12], text[12:14]
     try:
-        born_on = date(int(text[6:10]), int(text[10:12]), int(text[12:14]))
+        was = _OLDEST <= date(int(year), int(month), int(day)) <= today()
     except ValueError:
-        return False
-    if not _OLDEST <= born_on <= today():
+        was = False
+    return "" if was else f"{year}-{month}-{day}"
+
+
+def _is_checked(text: str) -> bool:
+    if len(text) != 18 or not (text[:17].isascii() and text[:17].isdigit()):
         return False
     total = sum(int(digit) * weight for digit, weight in zip(text, _WEIGHTS, strict=False))
     return _CHECKS[total % 11] == text[17]

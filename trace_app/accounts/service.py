@@ -12,7 +12,7 @@ from flask_security import hash_password, verify_password
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import HOME, NotFound, administered_by, division_prefix, may_administer
-from trace_app.accounts.identity_number import fingerprint, masked, seal, unseal
+from trace_app.accounts.identity_number import fingerprint, is_identity_number, masked, seal, unseal
 from trace_app.accounts.models import (
     AuditEvent,
     Branch,
@@ -119,6 +119,18 @@ def _take_identity(organisation: Organisation, number: str | None) -> None:
     if known not in (None, organisation.id):
         raise PersonKnown
     organisation.identity_sealed, organisation.identity_fingerprint = seal(number), mark
+
+
+def person_known(user: User, number: str | None, *, but: int | None = None) -> Organisation | None:
+    """Who is registered by an identity number; None where nobody is, or nobody whom a user administers.
+
+    :param but: an organisation that is not meant.
+    """
+    if not number or not is_identity_number(number):
+        return None
+    query = db.select(Organisation).filter_by(identity_fingerprint=fingerprint(number)).where(administered_by(user))
+    found: Organisation | None = db.session.scalar(query)
+    return found if found is not None and found.id != but else None
 
 
 def identity_shown(organisation: Organisation) -> str:

@@ -160,9 +160,9 @@ def new_organisation() -> ResponseReturnValue:
         if not form.errors:
             flash(_("单位已登记。现在可以为它添加用户。"))
             return redirect(url_for("accounts.organisation", organisation_id=organisation.id))
-    return render_template("accounts/organisation_form.html", form=form, organisation=None, identity=""), status_of(
-        form
-    )
+    known = service.person_known(the_user(), form.identity_number.data) if form.errors else None
+    page = render_template("accounts/organisation_form.html", form=form, organisation=None, identity="", known=known)
+    return page, status_of(form)
 
 
 @views.get("/admin/organisations/<int:organisation_id>")
@@ -188,8 +188,13 @@ def edit_organisation(organisation_id: int) -> ResponseReturnValue:
             flash(_("已保存。"))
             return redirect(url_for("accounts.organisation", organisation_id=organisation_id))
     row = service.administered_organisation(the_user(), organisation_id)
+    known = service.person_known(the_user(), form.identity_number.data, but=row.id) if form.errors else None
     page = render_template(
-        "accounts/organisation_form.html", form=form, organisation=row, identity=service.identity_shown(row)
+        "accounts/organisation_form.html",
+        form=form,
+        organisation=row,
+        identity=service.identity_shown(row),
+        known=known,
     )
     return page, status_of(form)
 

@@ -14,7 +14,7 @@ from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.recall_tasks.models import RecallTask
-from trace_app.recall_tasks.service import still_concerned
+from trace_app.recall_tasks.service import phones_of, still_concerned
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallStatus
 from trace_app.recalls.service import may_manage
 
@@ -31,6 +31,8 @@ class Desk:
     holds: list[Recall]
     drills: list[Recall]
     late: list[RecallTask]
+    phones: dict[int, str]
+    """How those who are late are reached, by their tasks."""
     managed: set[int]
 
 
@@ -62,12 +64,14 @@ def desk_of(user: User) -> Desk:
         .order_by(Recall.finish_due_on.nulls_last(), Recall.id)
     )
     rows = list(db.session.scalars(query))
+    late = _late([row.id for row in rows])
     return Desk(
         pending=[row for row in rows if _waits(row)],
         recalls=[row for row in rows if row.kind is RecallKind.RECALL and row.status is RecallStatus.ACTIVE],
         holds=[row for row in rows if row.kind is RecallKind.HOLD],
         drills=[row for row in rows if row.kind is RecallKind.DRILL],
-        late=_late([row.id for row in rows]),
+        late=late,
+        phones=phones_of(late),
         managed={row.id for row in rows if may_manage(user, row)},
     )
 

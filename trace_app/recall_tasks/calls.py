@@ -17,9 +17,10 @@ from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.extensions import db, jobs
 from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
+from trace_app.language import named
 from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks.models import RecallTask
-from trace_app.recall_tasks.service import message_of, parties_of, regulators_of, still_concerned
+from trace_app.recall_tasks.service import message_of, parties_of, phones_on_shipments, regulators_of, still_concerned
 from trace_app.recalls.models import Recall, RecallKind, RecallMember, RecallProposal, RecallStatus
 from trace_app.settings import settings
 
@@ -35,12 +36,18 @@ class Concerned:
 def concerned_by(recall: Recall) -> list[Concerned]:
     """Everyone whom a recall will reach, as it stands."""
     parties = parties_of(recall)
-    found = []
-    for model, place in ((Organisation, 0), (Consignee, 1)):
-        ids = [party[place] for party in parties if party[place] is not None]
-        rows = db.session.scalars(db.select(model).where(model.id.in_(ids)).order_by(model.id))
-        found += [Concerned(row.name, row.phone) for row in rows]
-    return found
+    ids = [organisation_id for organisation_id, _consignee_id in parties if organisation_id is not None]
+    organisations = db.session.scalars(
+        db.select(Organisation).where(Organisation.id.in_(ids)).order_by(Organisation.id)
+    )
+    rows = organisations.all()
+    sent = phones_on_shipments({recall.id}, {row.id for row in rows if not row.phone})
+    ids = [consignee_id for _organisation_id, consignee_id in parties if consignee_id is not None]
+    consignees = db.session.scalars(db.select(Consignee).where(Consignee.id.in_(ids)).order_by(Consignee.id))
+    return [
+        *(Concerned(named(row), row.phone or sent.get((recall.id, row.id), "")) for row in rows),
+        *(Concerned(row.name, row.phone) for row in consignees),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from trace_app.batches.models import Batch
 from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.recall_tasks.models import RecallTask
-from trace_app.recall_tasks.service import QUANTITIES, Counted, counted_lots, lots_left_out, tasks_of
+from trace_app.recall_tasks.service import QUANTITIES, Counted, counted_lots, lots_left_out, phones_of, tasks_of
 from trace_app.recalls.models import Recall, RecallStatus
 
 
@@ -32,6 +32,7 @@ class PartyProgress:
     counted: list[Counted]
     secured: float | None
     known: float | None
+    phone: str
 
     @property
     def concerned(self) -> bool:
@@ -106,7 +107,9 @@ def progress_of(recall: Recall) -> RecallProgress:
     """How far everyone is, by party and by lot."""
     parties: list[PartyProgress] = []
     by_lot: dict[int, dict[str, Any]] = {}
-    for task in tasks_of(recall):
+    tasks = tasks_of(recall)
+    phones = phones_of(tasks)
+    for task in tasks:
         counted = counted_lots(task)
         for one in counted + lots_left_out(task):
             sums = by_lot.setdefault(
@@ -134,6 +137,7 @@ def progress_of(recall: Recall) -> RecallProgress:
                 counted,
                 _mean(share(one.secured, one.at_hand) for one in counted),
                 _mean(share(one.known, one.at_hand) for one in counted),
+                phones.get(task.id, ""),
             )
         )
     lots = sorted((LotProgress(**sums) for sums in by_lot.values()), key=lambda lot: lot.left_out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -357,10 +357,41 @@ def party_name(task: RecallTask) -> str:
     return task.consignee.name if task.consignee is not None else ""
 
 
-def party_phone(task: RecallTask) -> str:
-    if task.organisation is not None:
-        return task.organisation.phone
-    return task.consignee.phone if task.consignee is not None else ""
+def phones_of(tasks: Sequence[RecallTask]) -> dict[int, str]:
+    """How the parties of tasks are reached, by the tasks' ids."""
+    parties = {task.id: task.organisation or task.consignee for task in tasks}
+    sent = phones_on_shipments(
+        {task.recall_id for task in tasks},
+        {task.organisation_id for task in tasks if task.organisation is not None and not task.organisation.phone},
+    )
+    return {
+        task.id: party.phone or sent.get((task.recall_id, task.organisation_id), "")
+        for task in tasks
+        if (party := parties[task.id]) is not None
+    }
+
+
+def phones_on_shipments(
+    recall_ids: Collection[int], organisation_ids: Collection[int | None]
+) -> dict[tuple[int, int | None], str]:
+    """The telephone numbers that the last shipments of recalls' lots give for organisations which have registered none,
+    by recall and organisation."""
+    if not organisation_ids:
+        return {}
+    query = (
+        sa.select(RecallMember.recall_id, Shipment.consignee_organisation_id, Shipment.consignee_phone)
+        .join(ShipmentLine, ShipmentLine.batch_id == RecallMember.batch_id)
+        .join(Shipment, Shipment.id == ShipmentLine.shipment_id)
+        .where(
+            RecallMember.recall_id.in_(recall_ids),
+            Shipment.consignee_organisation_id.in_(organisation_ids),
+            Shipment.consignee_phone != "",
+            Shipment.withdrawn_at.is_(None),
+            Shipment.returns_id.is_(None),
+        )
+        .order_by(Shipment.departed_at, Shipment.id)
+    )
+    return {(recall_id, organisation_id): phone for recall_id, organisation_id, phone in db.session.execute(query)}
 
 
 def task_by_token(token: str) -> RecallTask:

@@ -178,7 +178,7 @@ def _note(user: User, recall: Recall, proposal: RecallProposal, note: str, *, ap
     proposal.approved, proposal.decision_note = approved, note
     db.session.flush()
     word = "approve-proposal" if approved else "refuse-proposal"
-    audit.note(user, word, recall, turning=proposal.turning.value, note=note)
+    audit.note(user, word, recall, number=recall.number, turning=proposal.turning.value, note=note)
 
 
 def _needs_second(user: User, recall: Recall, gravely: bool = False) -> bool:
@@ -205,7 +205,7 @@ def _propose(
     )
     db.session.add(proposal)
     db.session.flush()
-    audit.note(user, "propose", recall, turning=turning.value, note=note)
+    audit.note(user, "propose", recall, number=recall.number, turning=turning.value, note=note)
     message = message_of(recall, None, proposal)
     for regulator in regulators_of(recall):
         tell(regulator, message)

@@ -23,7 +23,6 @@ from trace_app.templating import register_words, status_of
 
 views = Blueprint("recall_tasks", __name__)
 views.add_app_template_filter(tasks.party_name)
-views.add_app_template_filter(tasks.party_phone)
 register_words(views, filing_kind=filings.FILINGS)
 
 

@@ -227,7 +227,14 @@ def give_notice(
     recall.tasks_made_at = None
     db.session.flush()
     db.session.expire(recall, ["notices"])
-    audit.note(user, notice_type.value, recall, level=text.level, reason=text.reason, lots=recall.lot_count, note=note)
+    facts = {
+        "number": recall.number,
+        "level": text.level,
+        "reason": text.reason,
+        "lots": recall.lot_count,
+        "note": note,
+    }
+    audit.note(user, notice_type.value, recall, **facts)
     return notice
 
 

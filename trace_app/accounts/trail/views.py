@@ -12,16 +12,35 @@ from trace_app.accounts.access import signed_in, the_user
 from trace_app.accounts.models import AuditEvent
 from trace_app.accounts.trail import service
 from trace_app.accounts.trail.forms import TrailForm
-from trace_app.accounts.trail.texts import ACTIONS, SUBJECTS, TOLD
+from trace_app.accounts.trail.texts import ACTIONS, OBJECTS, SENTENCES, SUBJECTS, TOLD
 from trace_app.attachments import attachment
 from trace_app.clock import local
+from trace_app.language import language
 from trace_app.spreadsheets import csv_text
 from trace_app.templating import status_of
 from trace_app.whole_numbers import asked_page
 
 views = Blueprint("trail", __name__)
-views.add_app_template_filter(lambda action: ACTIONS.get(action, action), "deed")
-views.add_app_template_filter(lambda table: SUBJECTS.get(table, table), "subject")
+
+
+@views.app_template_filter("deed")
+def deed(event: AuditEvent, name: str = "") -> str:
+    """What was done to what, as a sentence goes on after who did it.
+
+    :param name: of the account that it was done to.
+    """
+    if whole := SENTENCES.get((event.action, event.subject_type)):
+        return str(whole)
+    words = [str(ACTIONS.get(event.action, event.action)).rstrip()]
+    if event.subject_type == "users":
+        if event.subject_id != event.actor_id:
+            words += [str(OBJECTS["users"]), name]
+    elif event.action != "sign-in":
+        words.append(str(OBJECTS.get(event.subject_type, event.subject_type)))
+    if language() == "en":
+        return " ".join([words[0][:1].lower() + words[0][1:], *words[1:]]).strip()
+    # Chinese has no spaces between words.
+    return " ".join(["".join(words[:2]), *words[2:]]).strip()
 
 
 @views.app_template_filter("told")

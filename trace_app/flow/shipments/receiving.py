@@ -132,7 +132,8 @@ def receive(
     else:
         note_what_is_missing(user, shipment, receipt)
     lots = {str(line.line.batch_id): str(line.quantity) for line in lines}
-    audit.note(user, "receive", shipment, by=received_by, note=note, lots=lots, refused=bool(refused))
+    facts = {"number": shipment.number, "by": received_by, "note": note, "lots": lots, "refused": bool(refused)}
+    audit.note(user, "receive", shipment, **facts)
     return receipt
 
 

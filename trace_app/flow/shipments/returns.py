@@ -159,4 +159,4 @@ def withdraw(user: User | None, shipment: Shipment, reason: str) -> None:
         raise RefusedGoods(number=shipment.number)
     shipment.withdrawn_at, shipment.withdrawn_reason = utc_now(), reason
     take_back(user, shipment)
-    audit.note(user, "withdraw", shipment, reason=reason)
+    audit.note(user, "withdraw", shipment, number=shipment.number, reason=reason)
