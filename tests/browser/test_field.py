@@ -228,6 +228,8 @@ def test_households_are_weighed_without_a_network_and_arrive_when_it_returns(
         page.get_by_role("button", name="记下").click()
         expect(page.get_by_text("已存在这部手机里")).to_be_visible()
         page.goto(scales)
+    expect(page.locator("#waiting-here")).to_contain_text("另有 181 公斤在本机等待发送")
+    expect(page.get_by_text("秤二家 示例村")).to_contain_text("150 公斤")
     page.goto("/field/")
     expect(page.get_by_role("heading", name="待发送")).to_contain_text("2")
     expect(page.locator("#outbox")).to_contain_text("秤二家")
@@ -237,3 +239,49 @@ def test_households_are_weighed_without_a_network_and_arrive_when_it_returns(
     expect(page.get_by_text("全部已发送")).to_be_visible()
     page.goto(scales)
     expect(page.get_by_role("main")).to_contain_text("181 公斤")
+
+
+def test_a_new_lot_begins_at_the_scales_without_a_network(field: tuple[Page, BrowserContext]) -> None:
+    page, context = field
+    _ready(page, "BEFORE-1")
+    page.goto("/households/new")
+    page.get_by_label("户主姓名").fill("秤三家")
+    page.get_by_label("村组").fill("示例村")
+    page.get_by_role("button", name="保存").click()
+    page.wait_for_url("**/households/*")
+    page.goto("/field/weighings")
+    _until(page, "caches.open('field-pages').then((c) => c.match('/field/weighings/new')).then(Boolean)")
+    context.set_offline(True)
+    page.goto("/field/weighings/new")
+    page.get_by_label("产品").select_option(label="BEFORE-1的姜")
+    page.get_by_label("批次号").fill("NEW-AT-SCALES")
+    page.get_by_label("基地").select_option(label="BEFORE-1的地")
+    page.get_by_label("开始日期").fill("2025-03-12")
+    page.get_by_label("秤三家").check()
+    page.get_by_label("第一磅的重量").fill("42")
+    page.get_by_label("过磅日期").fill("2025-06-01")
+    page.get_by_role("button", name="登记批次，记下第一磅").click()
+    expect(page.get_by_text("已存在这部手机里")).to_be_visible()
+    # Another account on this phone is asked before it throws the entry away, and does not change it.
+    context.set_offline(False)
+    page.route("**/field/session", lambda route: route.abort())
+    page.goto("/field/")
+    page.evaluate("document.body.dataset.user = 'neighbour'")
+    page.get_by_role("button", name="现在发送").click()
+    line = page.locator("li.waiting")
+    expect(line).to_contain_text("由另一个账号记下")
+    expect(line.get_by_role("link", name="打开修改")).to_have_count(0)
+    asked: list[str] = []
+
+    def no(dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.once("dialog", no)
+    line.get_by_role("button", name="丢弃").click()
+    assert "另一个账号（grower）" in asked[0]
+    page.unroute("**/field/session")
+    page.goto("/field/")
+    expect(page.get_by_text("全部已发送")).to_be_visible(timeout=20_000)
+    page.goto("/field/weighings")
+    expect(page.get_by_role("main")).to_contain_text("NEW-AT-SCALES")

@@ -58,6 +58,8 @@ let answer;
 let went;
 let rows;
 let form;
+let kept;
+let said;
 
 before(async () => {
   server = http.createServer((request, response) => {
@@ -81,8 +83,11 @@ beforeEach(async () => {
   went = [];
   rows = new Map();
   form = new FormElement();
+  kept = { hidden: true };
+  said = { hidden: false };
   globalThis.location = { search: "", hash: "", pathname: "/field/ginger/care", assign: (url) => went.push(url) };
-  globalThis.document = { getElementById: () => ({ hidden: true }), body: { dataset: { user: "grower" } } };
+  const body = { dataset: { user: "grower" } };
+  globalThis.document = { getElementById: () => kept, querySelectorAll: () => [said], body };
   globalThis.scrollTo = () => {};
   globalThis.DOMParser = class {
     parseFromString(page) {
@@ -112,6 +117,8 @@ test("a refused entry is posted once, and the page says why", async () => {
   assert.equal(form.plainly, 0);
   assert.equal(form.content, PAGE);
   assert.equal(rows.size, 0);
+  // What was said of the entry before is not said of this one.
+  assert.ok(said.hidden);
 });
 
 test("what was mended is posted once more by the same form", async () => {

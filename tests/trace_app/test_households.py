@@ -83,7 +83,8 @@ def test_a_household_is_registered_found_and_changed(world: World, cooperative: 
         ({"village": ""}, "请填写此项"),
         ({"phone": "12345"}, "11 位手机号"),
         ({"name": "另一户"}, "已是另一户的"),
-        ({"number": ""}, None),
+        ({"number": ""}, "请给它们不同的编号"),
+        ({"number": "A-02"}, None),
         ({"name": "张" * 41}, "最多 40 个字"),
     ],
 )
@@ -104,9 +105,12 @@ def test_what_is_wrong_is_told_beside_its_field_and_nothing_typed_is_lost(
 
 def test_two_of_one_name_in_a_village_are_told_apart_by_their_numbers(world: World, cooperative: Actor) -> None:
     client = world.client(cooperative)
-    _register(client, number="")
+    first = _register(client, number="")
     twin = client.post("/households/new", data=FORM | {"number": ""})
     assert "请给它们不同的编号" in twin.text
+    numbered = client.post("/households/new", data=FORM | {"number": "A-02"})
+    assert "请先给那一户填上编号" in numbered.text
+    client.post(f"/households/{first}/edit", data=FORM | {"number": "A-01"})
     _register(client, number="A-02")
 
 
@@ -245,3 +249,84 @@ def test_the_word_of_a_household_is_kept_with_who_noted_it_and_can_be_taken_back
         (False, cooperative.user_id),
     ]
     assert client.post(f"/households/{household_id}/consents", data={"agreed": ""}).status_code == 422
+
+
+def _say(client: FlaskClient, household_id: int, agreed: str, day: str, **more: str) -> Any:
+    return client.post(f"/households/{household_id}/consents", data={"agreed": agreed, "told_on": day, **more})
+
+
+def test_what_a_household_said_later_stands_whenever_it_is_noted(world: World, cooperative: Actor) -> None:
+    client = world.client(cooperative)
+    household_id = _register(client)
+    assert _say(client, household_id, "no", "2025-10-02").status_code == 302
+    older = _say(client, household_id, "yes", "2025-10-01")
+    assert older.status_code == 422
+    assert "以后来说的为准" in older.text
+    assert "追溯页只写户数" in client.get(f"/households/{household_id}").text
+    assert len(_rows(world, HouseholdConsent)) == 1
+
+
+def test_a_word_and_a_plot_that_are_sent_twice_are_noted_once(world: World, cooperative: Actor) -> None:
+    client, site = world.client(cooperative), world.site(cooperative)
+    household_id = _register(client)
+    for _time in range(2):
+        assert _say(client, household_id, "yes", "2025-10-01", form_key="k-1").status_code == 302
+        plot = {"site_id": site, "begins_on": "2025-03-01", "form_key": "k-2"}
+        assert client.post(f"/households/{household_id}/plots", data=plot).status_code == 302
+    assert len(_rows(world, HouseholdConsent)) == len(_rows(world, SiteTenure)) == 1
+
+
+def test_a_plot_is_registered_to_a_household_once_and_to_none_that_has_left(world: World, cooperative: Actor) -> None:
+    client, site = world.client(cooperative), world.site(cooperative, name="3 号地块")
+    household_id = _register(client)
+    place = f"/households/{household_id}/plots"
+    assert client.post(place, data={"site_id": site, "begins_on": "2025-03-01"}).status_code == 302
+    again = client.post(place, data={"site_id": site, "begins_on": "2025-04-01"})
+    assert again.status_code == 422
+    assert "已是这一户耕种的" in again.text
+    client.post(f"/households/{household_id}/leave", data={"left_on": "2025-12-01"})
+    assert "登记一块地" not in client.get(f"/households/{household_id}").text
+    refused = client.post(place, data={"site_id": world.site(cooperative), "begins_on": "2025-05-01"})
+    assert refused.status_code == 422
+    assert "已退社，不能再登记地块" in refused.text
+    assert len(_rows(world, SiteTenure)) == 1
+
+
+def test_a_few_digits_are_a_number_and_more_a_telephone_and_who_left_is_hinted_at(
+    world: World, cooperative: Actor
+) -> None:
+    client = world.client(cooperative)
+    _register(client, number="001", phone="13900010009")
+    other = _register(client, name="示例·李家", number="002", phone="13900010001")
+    assert "示例·李家" not in client.get("/households?q=001").text
+    assert "示例·李家" in client.get("/households?q=0001").text
+    client.post(f"/households/{other}/leave", data={"left_on": "2025-12-01"})
+    page = client.get("/households", query_string={"q": "李"}).text
+    assert "另有 1 户已退社" in page
+    assert "state=left" in page
+
+
+def test_numbers_that_are_taken_and_every_fault_of_a_row_are_named_with_their_cells(
+    world: World, cooperative: Actor
+) -> None:
+    client = world.client(cooperative)
+    _register(client, number="A-01")
+    rows = [
+        {"户主姓名": "张家1", "村组": "示例村", "社员编号": "B-01"},
+        {"户主姓名": "张家2", "村组": "示例村", "社员编号": "B-01", "电话": "12345"},
+        {"户主姓名": "张家3", "村组": "示例村", "社员编号": "A-01"},
+        {"户主姓名": "张家1", "村组": "示例村"},
+    ]
+    page = client.get(client.post("/workbooks", data=_table(rows, client)).location).text
+    for told in ("编号与第 2 行相同", "11 位手机号", "“A-01”已是另一户的", "与第 2 行同村同名"):
+        assert told in page
+    places = re.findall(r"<td>农户</td>\s*<td class=\"n\">(\d+)</td>\s*<td>([^<]*)</td>", page)
+    assert places == [("3", "C 社员编号"), ("3", "D 电话"), ("4", "C 社员编号"), ("5", "C 社员编号")]
+
+
+def test_what_is_no_workbook_is_told_of_on_its_page(world: World, cooperative: Actor) -> None:
+    for data in (b"PK\x03\x04 no workbook", b"%PDF-1.7\n", b"\x00\x01\x02" * 99, b"hello", b""):
+        table = {"what": "households", "file": (io.BytesIO(data), "农户.xlsx")}
+        answer = world.client(cooperative).post("/workbooks", data=table)
+        assert answer.status_code == 422, answer.location
+        assert 'role="alert"' in answer.text

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from tests.trace_app.test_shipping import _left, _ship
 from tests.world import Actor, World, photo
-from trace_app.accounts.models import Organisation
 from trace_app.batches.models import Batch
 from trace_app.clock import local
 from trace_app.db.base import utc_now
@@ -106,6 +105,31 @@ class TestInSteps:
         _grower, shop, lot, shipment = _linked(world)
         assert _receive(world, shop, shipment, "60斤", rest="missing", note="少").status_code == 302
         assert _left(world, lot, shop) == 30
+
+
+class TestWhoSaysSo:
+    @pytest.mark.parametrize(("amount", "refused"), [("0", ""), ("30", "10")])
+    @pytest.mark.parametrize("by", ["nobody", "sender", "another"])
+    def test_only_the_consignee_says_that_goods_did_not_come_or_were_refused(
+        self, world: World, by: str, amount: str, refused: str
+    ) -> None:
+        grower, shop, lot, shipment = _linked(world)
+        who = {"nobody": None, "sender": grower, "another": world.producer()}[by]
+        answer = _receive(world, who, shipment, amount, refused, rest="missing", note="没到")
+        assert answer.status_code == 422
+        assert "姜厂登录后" in answer.text
+        assert _left(world, lot, shop) == 40
+        page = world.client(who).get(f"/receive/{shipment.receipt_code}").text
+        assert "姜厂登录后" in page
+        assert "其余没有到" not in page
+        assert "有不收的" not in page
+        assert _receive(world, shop, shipment, amount, refused, rest="missing", note="没到").status_code == 302
+
+    def test_that_all_came_is_said_by_the_paper_and_not_by_the_sender(self, world: World) -> None:
+        grower, shop, lot, shipment = _linked(world)
+        assert _receive(world, grower, shipment, "40").status_code == 422
+        assert _receive(world, None, shipment, "40").status_code == 302
+        assert _left(world, lot, shop) == 40
 
 
 class TestRefused:
@@ -412,12 +436,10 @@ class TestReportsOfARecall:
         assert "<b>55</b><small>还剩</small>" in page
         assert "<b>25</b><small>已售出或食用</small>" in page
 
-    def test_where_nothing_arrived_nobody_is_asked(self, world: World) -> None:
+    def test_who_is_said_to_have_got_nothing_is_told_all_the_same(self, world: World) -> None:
         _grower, shop, lot, shipment = _linked(world)
         assert _receive(world, shop, shipment, "0", rest="missing", note="车翻了").status_code == 302
         number = world.recall(world.regulator(), lot)
-        with world.app.app_context():
-            recall = db.session.scalars(db.select(Recall).filter_by(number=number)).one()
-            name = db.session.get_one(Organisation, shop.organisation_id).name
-            tasks.tell_everyone(recall.id)
-            assert name not in [tasks.party_name(task) for task in tasks.tasks_of(recall)]
+        token = self._token(world, number, "姜厂")
+        assert "R-1" in world.client().get(f"/recall-tasks/{token}").text
+        assert self._report(world, token, lot, sealed="0").status_code == 302

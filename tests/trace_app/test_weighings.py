@@ -90,6 +90,33 @@ def test_a_lot_begins_without_a_quantity_by_its_first_weighing(world: World, coo
     assert _quantity(world, lot) == 150
 
 
+def test_a_lot_that_waited_on_a_phone_is_registered_once(world: World, cooperative: Actor) -> None:
+    client, household = world.client(cooperative), world.member(cooperative, "张家")
+    facts = {
+        "product_id": world.product(cooperative),
+        "site_id": world.site(cooperative),
+        "lot_number": "SHOU-2",
+        "unit": "kg",
+        "started_on": "2025-03-12",
+        "household_id": household,
+        "quantity": "120",
+        "happened_on": DAY,
+        "entry_key": "k-new",
+    }
+    assert 'id="entry"' in client.get("/field/weighings/new").text
+    refused = client.post("/field/weighings/new", data=facts | {"quantity": "0"}, headers=JSON)
+    assert refused.status_code == 422
+    assert "第一磅的重量" in refused.json["errors"]
+    answers = [client.post("/field/weighings/new", data=facts, headers=JSON) for _time in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json == answers[1].json
+    [row] = _rows(world)
+    assert _quantity(world, row.batch_id) == 120
+    for more in ({"lot_number": "SHOU-3"}, {"quantity": "121"}):
+        assert client.post("/field/weighings/new", data=facts | more, headers=JSON).status_code == 422
+    assert len(_rows(world)) == 1
+
+
 def test_a_weighing_that_is_sent_twice_is_written_once(world: World, cooperative: Actor) -> None:
     client, lot = world.client(cooperative), world.batch(cooperative)
     household = world.member(cooperative, "张家")
@@ -171,6 +198,16 @@ def test_who_has_left_is_not_weighed_and_what_it_brought_before_is(world: World,
     assert f'id="household-{household}"' not in client.get(f"/field/weighings/{lot}").text
     correct = client.get(f"/weighings/{_rows(world)[0].id}/correct").text
     assert "张家" in correct
+
+
+def test_nobody_leaves_before_it_was_last_at_the_scales(world: World, cooperative: Actor) -> None:
+    client, lot = world.client(cooperative), world.batch(cooperative)
+    household = world.member(cooperative, "张家")
+    _weigh(client, lot, household)
+    early = client.post(f"/households/{household}/leave", data={"left_on": "2025-11-05"})
+    assert early.status_code == 422
+    assert f"{DAY} 还有这一户的过磅" in early.text
+    assert client.post(f"/households/{household}/leave", data={"left_on": DAY}).status_code == 302
 
 
 def test_weighing_ends_with_release_and_recall_and_the_page_says_so(world: World, cooperative: Actor) -> None:

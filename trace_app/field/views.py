@@ -38,7 +38,7 @@ from trace_app.whole_numbers import row_number
 views = Blueprint("field", __name__)
 
 
-FIELD_SCRIPTS = ("field", "entry-form", "entry-store", "outbox", "outbox-list", "households")
+FIELD_SCRIPTS = ("field", "entry-form", "entry-store", "outbox", "outbox-list", "households", "waiting-here")
 """The modules of the pages that open without a network."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,12 +16,14 @@ from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Organisation, RoleName, User
 from trace_app.catalogue.models import Site
 from trace_app.db.base import Id
-from trace_app.errors import Problem
+from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.households.models import Household, HouseholdConsent, SiteTenure
 from trace_app.values import Facts
 
 PER_PAGE = 50
+LEAST_OF_A_PHONE = 4
+"""Digits by which a telephone is looked for."""
 
 
 class NumberOfAnother(Problem):
@@ -30,6 +32,30 @@ class NumberOfAnother(Problem):
 
 class HouseholdKnown(Problem):
     title = _("%(village)s已有一户“%(name)s”。如果是另一户，请给它们不同的编号。")
+
+
+class NamesakeWithoutNumber(Problem):
+    """Two of one name in a village are told apart by their numbers: each has one."""
+
+    title = _("%(village)s已有一户“%(name)s”，还没有编号。如果是另一户，请先给那一户填上编号。")
+
+
+class OlderThanTheLatest(Unprocessable):
+    """What a household said later stands."""
+
+    title = _("%(day)s 已另有说法，以后来说的为准。请核对日期。")
+
+
+class DeliveredLater(Unprocessable):
+    title = _("%(day)s 还有这一户的过磅，退社日期不能早于它。请核对日期，或先更正过磅。")
+
+
+class ItsPlotAlready(Problem):
+    title = _("“%(plot)s”这一天已是这一户耕种的，不用再登记。")
+
+
+class LeftAndTillsNone(Problem):
+    title = _("%(name)s已退社，不能再登记地块。需要时请先恢复社员。")
 
 
 class NotItsPlot(Problem):
@@ -46,7 +72,7 @@ def register(user: User, facts: Facts, sites: Iterable[Site] = (), begins_on: da
     """Enter a household of the user's own cooperative.
 
     :param sites: plots that it tills from a day on.
-    :raises NumberOfAnother, HouseholdKnown:
+    :raises NumberOfAnother, HouseholdKnown, NamesakeWithoutNumber:
     """
     household = Household(producer_id=user.organisation_id, created_by_id=user.id)
     _state(household, facts)
@@ -62,7 +88,7 @@ def register(user: User, facts: Facts, sites: Iterable[Site] = (), begins_on: da
 def change(user: User, household: Household, facts: Facts) -> None:
     """State a household anew. The trail says what was changed, and not to what: that is the household's own affair.
 
-    :raises NumberOfAnother, HouseholdKnown:
+    :raises NumberOfAnother, HouseholdKnown, NamesakeWithoutNumber:
     """
     changed = [name for name, value in facts.items() if getattr(household, name) != value]
     _state(household, facts)
@@ -77,15 +103,26 @@ def _state(household: Household, facts: Facts) -> None:
         )
         if facts["number"] and db.session.scalar(others.filter_by(number=facts["number"])):
             raise NumberOfAnother(number=facts["number"])
-        alike = {name: facts[name] for name in ("name", "village", "number")}
-        if db.session.scalar(others.filter_by(**alike)):
-            raise HouseholdKnown(name=facts["name"], village=facts["village"])
+        # Those of before stay as they are until they are named or placed anew.
+        whose = {name: facts[name] for name in ("name", "village")}
+        stated = any(getattr(household, name) != facts[name] for name in ("name", "village", "number"))
+        numbers = [other.number for other in db.session.scalars(others.filter_by(**whose))] if stated else []
+        if numbers and not facts["number"]:
+            raise HouseholdKnown(**whose)
+        if "" in numbers:
+            raise NamesakeWithoutNumber(**whose)
     for name, value in facts.items():
         setattr(household, name, value)
 
 
-def leave(user: User, household: Household, left_on: date) -> None:
-    """Note that a household delivers no more. What it delivered stays its."""
+def leave(user: User, household: Household, left_on: date, last_delivery: date | None = None) -> None:
+    """Note that a household delivers no more. What it delivered stays its.
+
+    :param last_delivery: the day on which it was last at the scales.
+    :raises DeliveredLater:
+    """
+    if last_delivery is not None and left_on < last_delivery:
+        raise DeliveredLater(day=last_delivery.isoformat())
     household.left_on = left_on
     audit.note(user, "leave", household, left_on=left_on.isoformat())
 
@@ -124,13 +161,12 @@ def households_of(organisation: Organisation) -> list[Household]:
     return list(db.session.scalars(query.order_by(Household.number, Household.name, Household.id)))
 
 
-def known_by(organisation: Organisation) -> dict[object, str]:
-    """The names of a cooperative's households, by what no other may share: name, village and number, or the number."""
+def known_by(organisation: Organisation) -> list[tuple[str, str, str]]:
+    """The names, villages and numbers of a cooperative's households."""
     rows = db.session.execute(
         sa.select(Household.name, Household.village, Household.number).filter_by(producer_id=organisation.id)
-    ).all()
-    found: dict[object, str] = {tuple(row): row.name for row in rows}
-    return found | {row.number: row.name for row in rows if row.number}
+    )
+    return [(row.name, row.village, row.number) for row in rows]
 
 
 def has_households(organisation: Organisation) -> bool:
@@ -144,12 +180,24 @@ def find_households(organisation: Organisation, *, search: str = "", left: bool 
 
     :param left: those that have left, in place of those that deliver.
     """
-    query = db.select(Household).filter_by(producer_id=organisation.id)
-    query = query.where(Household.left_on.is_not(None) if left else Household.left_on.is_(None))
-    if search:
-        query = query.where(matches(search, Household.phone))
+    query = db.select(Household).where(*_searched(organisation, search, left=left))
     query = query.order_by(Household.number, Household.name, Household.id)
     return db.paginate(query, page=page, per_page=PER_PAGE, max_per_page=PER_PAGE, error_out=False)
+
+
+def how_many_left(organisation: Organisation, search: str) -> int:
+    """How many households that have left are found by a search."""
+    query = sa.select(sa.func.count()).select_from(Household).where(*_searched(organisation, search, left=True))
+    return int(db.session.scalar(query) or 0)
+
+
+def _searched(organisation: Organisation, search: str, *, left: bool) -> Iterator[sa.ColumnElement[bool]]:
+    yield Household.producer_id == organisation.id
+    yield Household.left_on.is_not(None) if left else Household.left_on.is_(None)
+    if search:
+        # A few digits are a number: as a part of telephones they would find nearly all.
+        few = search.isdecimal() and len(search) < LEAST_OF_A_PHONE
+        yield matches(search) if few else matches(search, Household.phone)
 
 
 def matches(text: str, *more: sa.SQLColumnExpression[str]) -> sa.ColumnElement[bool]:
@@ -162,7 +210,14 @@ def matches(text: str, *more: sa.SQLColumnExpression[str]) -> sa.ColumnElement[b
 
 
 def note_consent(user: User, household: Household, *, agreed: bool, told_on: date) -> HouseholdConsent:
-    """Note whether trace pages may name a household, as it said on a day."""
+    """Note whether trace pages may name a household, as it said on a day.
+
+    :raises OlderThanTheLatest:
+    """
+    db.session.execute(sa.select(Household.id).filter_by(id=household.id).with_for_update(key_share=True))
+    latest = db.session.scalar(sa.select(sa.func.max(HouseholdConsent.told_on)).filter_by(household_id=household.id))
+    if latest is not None and told_on < latest:
+        raise OlderThanTheLatest(day=latest.isoformat())
     consent = HouseholdConsent(household_id=household.id, agreed=agreed, told_on=told_on, noted_by_id=user.id)
     db.session.add(consent)
     db.session.flush()
@@ -175,16 +230,20 @@ def consents_of(household: Household) -> list[HouseholdConsent]:
     query = (
         db.select(HouseholdConsent).filter_by(household_id=household.id).options(joinedload(HouseholdConsent.noted_by))
     )
-    return list(db.session.scalars(query.order_by(HouseholdConsent.id.desc())))
+    return list(db.session.scalars(query.order_by(HouseholdConsent.told_on.desc(), HouseholdConsent.id.desc())))
 
 
 def agreed(household_id: Id) -> sa.ColumnElement[bool]:
     """Whether the latest word of a household is that it may be named, as a condition."""
     later = aliased(HouseholdConsent)
+    after = sa.or_(
+        later.told_on > HouseholdConsent.told_on,
+        sa.and_(later.told_on == HouseholdConsent.told_on, later.id > HouseholdConsent.id),
+    )
     return sa.exists().where(
         HouseholdConsent.household_id == household_id,
         HouseholdConsent.agreed,
-        ~sa.exists().where(later.household_id == HouseholdConsent.household_id, later.id > HouseholdConsent.id),
+        ~sa.exists().where(later.household_id == HouseholdConsent.household_id, after),
     )
 
 
@@ -199,7 +258,16 @@ class Tenure:
 
 
 def give_plot(user: User, household: Household | None, site: Site, begins_on: date) -> SiteTenure:
-    """Note that a household tills a plot from a day on; with none, that the cooperative does so itself again."""
+    """Note that a household tills a plot from a day on; with none, that the cooperative does so itself again.
+
+    :raises LeftAndTillsNone, ItsPlotAlready:
+    """
+    if household is not None:
+        if household.left_on is not None:
+            raise LeftAndTillsNone(name=household.name)
+        holder, _name = plots_tilled(user.organisation, begins_on).get(site.id, (None, ""))
+        if holder == household.id:
+            raise ItsPlotAlready(plot=site.name)
     row = SiteTenure(
         site_id=site.id,
         household_id=household.id if household else None,

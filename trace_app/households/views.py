@@ -26,6 +26,7 @@ from trace_app.households.forms import (
 )
 from trace_app.households.models import Household
 from trace_app.media.service import DOCUMENT_TYPES
+from trace_app.sent_once import makes_once
 from trace_app.spreadsheets import csv_text
 from trace_app.templating import status_of
 from trace_app.weighings import service as weighings
@@ -33,7 +34,7 @@ from trace_app.whole_numbers import asked_page
 
 views = Blueprint("households", __name__)
 
-PROBLEMS = {"number": (service.NumberOfAnother, service.HouseholdKnown)}
+PROBLEMS = {"number": (service.NumberOfAnother, service.HouseholdKnown, service.NamesakeWithoutNumber)}
 
 
 @views.get("/households")
@@ -44,7 +45,8 @@ def index() -> ResponseReturnValue:
     search = (form.q.data or "")[:60]
     page = service.find_households(the_user().organisation, search=search, left=left, page=asked_page())
     filters = {name: request.args[name] for name in ("q", "state") if request.args.get(name)}
-    return render_template("households/index.html", form=form, page=page, filters=filters)
+    gone = service.how_many_left(the_user().organisation, search) if search and not left else 0
+    return render_template("households/index.html", form=form, page=page, filters=filters, search=search, gone=gone)
 
 
 @views.route("/households/new", methods=["GET", "POST"])
@@ -83,28 +85,32 @@ def show(household_id: int) -> ResponseReturnValue:
 
 @views.post("/households/<int:household_id>/consents")
 @allow(RoleName.PRODUCER)
+@makes_once
 def consent(household_id: int) -> ResponseReturnValue:
     form = ConsentForm()
     if form.validate():
-        with transaction():
+        with form.refusals(told_on=service.OlderThanTheLatest), transaction():
             household = service.own_household(the_user(), household_id)
             service.note_consent(the_user(), household, agreed=form.agreed.data == "yes", told_on=form.told_on.data)
-        flash(_("已记下，追溯页随即更新。"))
-        return redirect(url_for("households.show", household_id=household_id))
+        if not form.errors:
+            flash(_("已记下，追溯页随即更新。"))
+            return redirect(url_for("households.show", household_id=household_id))
     return _page(household_id, form)
 
 
 @views.post("/households/<int:household_id>/plots")
 @allow(RoleName.PRODUCER)
+@makes_once
 def add_plot(household_id: int) -> ResponseReturnValue:
     form = PlotForm(sites=sites_of(the_user().organisation))
     if form.validate():
-        with transaction():
+        with form.refusals(site_id=(service.ItsPlotAlready, service.LeftAndTillsNone)), transaction():
             household = service.own_household(the_user(), household_id)
             site = site_for(the_user(), form.site_id.data)
             service.give_plot(the_user(), household, site, form.begins_on.data)
-        flash(_("已记下。"))
-        return redirect(url_for("households.show", household_id=household_id))
+        if not form.errors:
+            flash(_("已记下。"))
+            return redirect(url_for("households.show", household_id=household_id))
     return _page(household_id, form)
 
 
@@ -127,10 +133,12 @@ def end_plot(household_id: int, site_id: int) -> ResponseReturnValue:
 def leave(household_id: int) -> ResponseReturnValue:
     form = LeaveForm()
     if form.validate():
-        with transaction():
-            service.leave(the_user(), service.own_household(the_user(), household_id), form.left_on.data)
-        flash(_("已退社。交过的货和记录都保留。"))
-        return redirect(url_for("households.show", household_id=household_id))
+        with form.refusals(left_on=service.DeliveredLater), transaction():
+            household = service.own_household(the_user(), household_id)
+            service.leave(the_user(), household, form.left_on.data, weighings.last_weighed_on(household))
+        if not form.errors:
+            flash(_("已退社。交过的货和记录都保留。"))
+            return redirect(url_for("households.show", household_id=household_id))
     return _page(household_id, form)
 
 
@@ -167,6 +175,7 @@ def _told_elsewhere(
         return []
     there = of_site in {plot.site.id for plot in plots if plot.ends_on is None}
     gone = isinstance(refused, PlotEndForm) and not there
+    gone |= isinstance(refused, PlotForm) and household.left_on is not None
     if gone or (isinstance(refused, LeaveForm) and household.left_on is not None):
         return [str(message) for messages in refused.errors.values() for message in messages]
     return []

@@ -89,7 +89,6 @@ def waiting_for(user: User) -> list[Recall]:
             Shipment.consignee_organisation_id == user.organisation_id,
             Shipment.withdrawn_at.is_(None),
             Shipment.returns_id.is_(None),
-            ShipmentLine.missing < ShipmentLine.quantity,
         )
     )
     members = (

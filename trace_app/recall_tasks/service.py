@@ -170,9 +170,8 @@ def parties_of(recall: Recall) -> set[tuple[int | None, int | None]]:
         .where(
             ShipmentLine.batch_id.in_(members),
             Shipment.withdrawn_at.is_(None),
+            # Also where nothing arrived: that may have been said in error.
             Shipment.returns_id.is_(None),
-            # Where nothing arrived nobody has anything.
-            ShipmentLine.missing < ShipmentLine.quantity,
         )
         .distinct()
     )

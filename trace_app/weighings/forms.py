@@ -101,6 +101,7 @@ class FirstWeighingForm(BatchForm, _DeliveryFields):
     """A lot that begins with its first weighing: it is as much as has been weighed."""
 
     quantity = DecimalField(_("第一磅的重量"), [required(), between(0.001, MOST)], unit_of="unit")
+    entry_key = HiddenField(validators=[optional(), Length(max=40)])
 
     def __init__(self, *args: Any, user: User, households: Sequence[Household], **kwargs: Any) -> None:
         super().__init__(*args, user=user, **kwargs)

@@ -132,6 +132,23 @@ def weigh(user: User, batch: Batch, delivery: HouseholdDelivery, entry_key: str 
     return row
 
 
+def begin_lot(
+    user: User, facts: batches.BatchFacts, delivery: HouseholdDelivery, entry_key: str | None = None
+) -> Weighing:
+    """Register a lot by what is weighed into it first.
+
+    :param facts: of the lot.
+    :param entry_key: of an entry that may come twice; the lot and the weighing are written once.
+    :raises LotNumberTaken, HasLeft, BeforeTheLotBegan, PlotOfAnother, KeySentOtherwise:
+    """
+    known = _of_key(user, entry_key)
+    if known is None:
+        return weigh(user, batches.register_batch(user, facts), delivery, entry_key)
+    if known.batch.lot_number != facts.lot_number:
+        raise KeySentOtherwise
+    return weigh(user, known.batch, delivery, entry_key)
+
+
 def correct(user: User, row: Weighing, delivery: HouseholdDelivery, reason: str) -> Weighing:
     """State a weighing anew; a quantity of 0 says that it should not have been. The former row stays.
 
@@ -275,6 +292,13 @@ def weighings_of_lot(batch: Batch) -> list[Weighing]:
 def weighings_of_household(household: Household) -> list[Weighing]:
     """What a household delivered, as far as it counts, the latest first."""
     return _weighings(Weighing.household_id == household.id, stands())
+
+
+def last_weighed_on(household: Household) -> date | None:
+    """The day on which a household was last at the scales, as far as it counts."""
+    query = sa.select(sa.func.max(Weighing.happened_on)).where(Weighing.household_id == household.id, stands())
+    found: date | None = db.session.scalar(query)
+    return found
 
 
 def _weighings(*conditions: sa.ColumnElement[bool]) -> list[Weighing]:

@@ -61,19 +61,20 @@ def choose() -> ResponseReturnValue:
 @allow(RoleName.PRODUCER)
 def new() -> ResponseReturnValue:
     """A lot of which nothing is known yet but what is on the scales."""
-    offered: Facts = {"happened_on": today()}
+    offered: Facts = {"happened_on": today(), "entry_key": str(uuid4())}
     if request.method == "GET":
         offered["lot_number"] = batches.suggested_lot_number(the_user(), today())
     form = FirstWeighingForm(user=the_user(), households=_households(), data=offered)
     if form.validate_on_submit():
         with form.refusals(lot_number=batches.LotNumberTaken, **DELIVERY_PROBLEMS), transaction():
-            delivery = form.delivery
-            batch = batches.register_batch(the_user(), form.batch_facts)
-            service.weigh(the_user(), batch, delivery)
+            row = service.begin_lot(the_user(), form.batch_facts, form.delivery, form.entry_key.data or None)
         if not form.errors:
-            flash(_("批次已登记，第一磅已记下。"))
-            return redirect(url_for("weighings.weigh", batch_id=batch.id))
-    return render_template("weighings/new.html", form=form), status_of(form)
+            place = url_for("weighings.weigh", batch_id=row.batch_id)
+            return kept(row.id, place, _("批次已登记，第一磅已记下。"))
+    page = render_template("weighings/new.html", form=form)
+    if request.method == "POST" and wants_json():
+        return refused(page, form)
+    return page, status_of(form)
 
 
 @views.route("/field/weighings/<int:batch_id>", methods=["GET", "POST"])

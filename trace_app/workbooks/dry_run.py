@@ -22,7 +22,7 @@ from trace_app.catalogue.models import ProductKind
 from trace_app.errors import InvalidInput
 from trace_app.flow.shipments.forms import OrderForm
 from trace_app.flow.shipments.service import numbers_at_hand, sent_orders
-from trace_app.folding import fold, meant, near, without_spaces
+from trace_app.folding import fold, meant, near, without_spaces, written_plainly
 from trace_app.forms import Form
 from trace_app.households.forms import HouseholdRowForm
 from trace_app.households.service import known_by
@@ -346,12 +346,15 @@ def _read_lots(user: User, kind: ProductKind, sheet: Sheet, run: DryRun) -> set[
     form = lot_form(user, kind)
     found: set[str] = set()
     known = lot_numbers_alike(user.organisation_id)
-    for number, values, places in _forms_rows(sheet, lot_fields(form), run):
+    for number, values, places, told in _forms_rows(sheet, lot_fields(form), run):
         try:
             parsed = BatchForm.parse(values, user=user)
         except InvalidInput as error:
             for name, messages in error.errors.items():
-                run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages), values.get(name, ""))
+                if name not in told:
+                    run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages), values.get(name, ""))
+            continue
+        if told:
             continue
         _note_all(parsed, sheet.name, number, values, places, run)
         lot = parsed.lot_number.data
@@ -397,16 +400,59 @@ def read_households(user: User, sheets: Sequence[Sheet]) -> DryRun:
     """Look through a table of a cooperative's households: one in each row."""
     run = DryRun()
     form = HouseholdRowForm(user=user, formdata=None, meta={"csrf": False})
-    keys = ("name", "village", "number")
-    known = known_by(user.organisation)
+    alike = _HouseholdsAlike(known_by(user.organisation))
     fields = list(input_fields(form))
-    for number, values in _rows_of_one_form(HouseholdRowForm, fields, sheets, keys, run, user=user):
-        facts = HouseholdRowForm.parse(values, user=user).facts
-        if twin := known.get(tuple(facts[name] for name in keys)) or known.get(facts["number"]):
-            run.trouble("", number, "", _("农户“%(name)s”已经登记过。", name=twin))
-            continue
-        run.households.append((number, values))
+    run.households += _rows_of_one_form(HouseholdRowForm, fields, sheets, (), run, beside=alike.faults, user=user)
     return run
+
+
+class _HouseholdsAlike:
+    """Which rows of a table of households are one that is registered, or a row above, or are not told apart from it."""
+
+    def __init__(self, registered: Iterable[tuple[str, str, str]]) -> None:
+        self._by_number: dict[str, tuple[tuple[str, str, str], int | None]] = {}
+        self._by_name: dict[tuple[str, str], list[tuple[str, int | None]]] = {}
+        for one in registered:
+            self._note(one, None)
+
+    def _note(self, one: tuple[str, str, str], row: int | None) -> None:
+        name, village, number = one
+        if number:
+            self._by_number.setdefault(number, (one, row))
+        self._by_name.setdefault((name, village), []).append((number, row))
+
+    def faults(self, row: int, values: Mapping[str, str]) -> dict[str, str]:
+        """What is wrong with a row beside its cells' own faults, by field."""
+        name, village = (" ".join((values.get(field) or "").split()) for field in ("name", "village"))
+        number = written_plainly(" ".join((values.get("number") or "").split())) or ""
+        found = self._number_taken((name, village, number)) or self._not_told_apart(name, village, number)
+        if name and village:
+            self._note((name, village, number), row)
+        return found
+
+    def _number_taken(self, one: tuple[str, str, str]) -> dict[str, str]:
+        if one[2] not in self._by_number:
+            return {}
+        other, row = self._by_number[one[2]]
+        if row is not None:
+            told = _("与第 %(row)d 行重复。", row=row) if other == one else _("编号与第 %(row)d 行相同。", row=row)
+        elif other == one:
+            told = _("农户“%(name)s”已经登记过。", name=other[0])
+        else:
+            told = _("编号“%(number)s”已是另一户的，请换一个。", number=one[2])
+        return {"number": str(told)}
+
+    def _not_told_apart(self, name: str, village: str, number: str) -> dict[str, str]:
+        for other, row in self._by_name.get((name, village), ()) if name and village else ():
+            if number and other:
+                continue
+            if not number and not other:
+                registered = _("农户“%(name)s”已经登记过。", name=name)
+                return {"name": str(_("与第 %(row)d 行重复。", row=row) if row is not None else registered)}
+            if row is not None:
+                return {"number": str(_("与第 %(row)d 行同村同名：两户都要有编号。", row=row))}
+            return {"number": str(_("%(village)s已登记一户“%(name)s”：两户都要有编号。", village=village, name=name))}
+        return {}
 
 
 def _note_all(
@@ -423,11 +469,14 @@ def _rows_of_one_form(
     sheets: Sequence[Sheet],
     keys: tuple[str, ...],
     run: DryRun,
+    *,
+    beside: Callable[[int, Mapping[str, str]], Mapping[str, str]] = lambda _row, _values: {},
     **context: object,
 ) -> list[tuple[int, dict[str, str]]]:
     """The right rows of the first sheet, as values for a form.
 
-    :param keys: fields that no two rows may share.
+    :param keys: fields that no two rows may share, if any.
+    :param beside: what is wrong with a row beside what its form says, by field.
     :param context: what the form takes beside its values.
     """
     ignored = {name for lazy in IGNORED_SHEETS for name in in_all_languages(lazy)}
@@ -436,16 +485,21 @@ def _rows_of_one_form(
     if sheet is None:
         return found
     seen: dict[tuple[str, ...], int] = {}
-    for number, values, places in _forms_rows(sheet, fields, run):
+    for number, values, places, told in _forms_rows(sheet, fields, run):
+        faults = dict(beside(number, values))
         try:
             parsed = form_class.parse(values, **context)
         except InvalidInput as error:
-            for name, messages in error.errors.items():
-                run.trouble(sheet.name, number, places.get(name, ""), " ".join(messages), values.get(name, ""))
+            faults |= {name: " ".join(messages) for name, messages in error.errors.items()}
+        for name in faults:
+            if name in told:
+                continue
+            run.trouble(sheet.name, number, places.get(name, ""), faults[name], values.get(name, ""))
+        if faults or told:
             continue
         _note_all(parsed, sheet.name, number, values, places, run)
         key = tuple(values.get(name) or "" for name in keys)
-        if key in seen:
+        if keys and key in seen:
             run.trouble(sheet.name, number, "", _("与第 %(row)d 行重复。", row=seen[key]))
             continue
         seen[key] = number
@@ -457,8 +511,11 @@ def input_fields(form: Form) -> Iterator[Field]:
     return (f for f in form if f.name != "csrf_token")
 
 
-def _forms_rows(sheet: Sheet, fields: list[Field], run: DryRun) -> Iterator[tuple[int, dict[str, str], dict[str, str]]]:
-    """Rows as values for a form by field, with the place of each field's column. Formulas are told of here."""
+def _forms_rows(
+    sheet: Sheet, fields: list[Field], run: DryRun
+) -> Iterator[tuple[int, dict[str, str], dict[str, str], set[str]]]:
+    """Rows as values for a form by field, with the place of each field's column, and of which cells it was told here
+    already what is wrong, as of formulas."""
     known: dict[str, str] = {}
     for form_field in fields:
         for text in in_all_languages(form_field.label.text):
@@ -474,7 +531,8 @@ def _forms_rows(sheet: Sheet, fields: list[Field], run: DryRun) -> Iterator[tupl
     places = {name: place for name, (_index, place) in columns.items()}
     for number, row in rows:
         run.rows += 1
-        values, right = {}, True
+        values: dict[str, str] = {}
+        told: set[str] = set()
         for name, (index, place) in columns.items():
             cell = row[index] if index < len(row) else ""
             text, wrong = read_cell(cell, look_of(sheet, number, index), name, by_name[name])
@@ -482,8 +540,7 @@ def _forms_rows(sheet: Sheet, fields: list[Field], run: DryRun) -> Iterator[tupl
             if not wrong and labels[name] and text and chosen == text and text not in labels[name].values():
                 wrong = _none_such(text, labels[name])
             if wrong:
-                right = False
+                told.add(name)
                 run.trouble(sheet.name, number, place, wrong, text)
             values[name] = chosen
-        if right:
-            yield number, values, places
+        yield number, values, places, told

@@ -53,6 +53,12 @@ class NothingToTakeIn(Unprocessable):
     title = _("没有可以导入的行。请按提示改好后重新上传。")
 
 
+class NoRows(Unprocessable):
+    title = _(
+        "“%(name)s”里没有读到表格：要有一行表头，下面是填好的行。请用模板填写，上传 Excel 工作簿（.xlsx）或 CSV。"
+    )
+
+
 class StillProblems(Problem):
     title = _("还有 %(count)d 处问题，不能全部导入。请改好后重新上传，或只导入没有问题的行。")
 
@@ -91,15 +97,20 @@ def look_through(user: User, what: str, file_name: str, data: bytes) -> DryRun:
     """What is in a table, and what is wrong with it. It may take seconds: not inside a transaction.
 
     :param what: code of a kind, ``inputs``, ``orders`` or ``households``.
-    :raises SheetProblem, NotFound:
+    :raises SheetProblem, NotFound, NoRows:
     """
     kind = kind_named(what) if what not in (INPUTS, ORDERS, HOUSEHOLDS) else None
     sheets = read_tables(file_name, data)
     if kind is not None:
-        return read_records(user, kind, sheets)
-    if what == HOUSEHOLDS:
-        return read_households(user, sheets)
-    return read_orders(user, sheets) if what == ORDERS else read_inputs(sheets)
+        run = read_records(user, kind, sheets)
+    elif what == HOUSEHOLDS:
+        run = read_households(user, sheets)
+    else:
+        run = read_orders(user, sheets) if what == ORDERS else read_inputs(sheets)
+    # A template with nothing but its examples is one all the same.
+    if not (run.rows or run.trouble_count or data.startswith(b"PK")):
+        raise NoRows(name=file_name[:60])
+    return run
 
 
 def confirm(user: User, row: Import, *, only_good: bool) -> None:

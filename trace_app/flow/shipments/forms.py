@@ -123,6 +123,10 @@ class ReceiptForm(Form):
     received_by = StringField(_("收货人姓名"), [required(), at_most(60)])
     note = StringField(_("备注"), [optional(), at_most(300)], description=_("有差异或破损的，写明"))
 
+    def offer_what_came(self) -> None:
+        """Leave out what only the consignee says, signed in."""
+        self.rest.choices = choices([("later", REST["later"])], blank=_("全到了，不用选"))
+
     @property
     def rest_is_missing(self) -> bool | None:
         return {"later": False, "missing": True}.get(self.rest.data)

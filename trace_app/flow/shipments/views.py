@@ -69,6 +69,12 @@ class SignInToConfirm(Unprocessable):
     title = _("这由%(name)s登录后办理。请先登录。")
 
 
+class SenderDoesNotConfirm(Unprocessable):
+    """Who sent goods does not say for who is on the platform that they came, or that they did not."""
+
+    title = _("收没收到由%(name)s登录后确认，发货方不能代办。")
+
+
 @dataclass(frozen=True)
 class ShipmentPage:
     """One shipment's page, as the sender, the consignee or a supervisor sees it."""
@@ -302,7 +308,8 @@ def receive_start() -> ResponseReturnValue:
 @limiter.limit("30/minute", methods=["POST"])
 @makes_once
 def receive(code: str) -> ResponseReturnValue:
-    """The buyer says what arrived. Whoever has the code may: it is on the paper that came with the goods. What comes
+    """The buyer says what arrived. Whoever has the code may, but for the sender: it is on the paper that came with the
+    goods. That they did not come or were refused takes them from a balance: whose it is says so, signed in. What comes
     back is confirmed by who gets it, signed in."""
     shipment = shipping.shipment_by_code(code)
     form = ReceiptForm(data={"received_at": utc_now()})
@@ -313,7 +320,10 @@ def receive(code: str) -> ResponseReturnValue:
             with form.refusals(**_OF_RECEIPTS), transaction():
                 shipment = shipping.shipment_by_code(code)
                 user = acting_user()
-                if not _may_receive(user, shipment):
+                if _sent_to_another(user, shipment):
+                    raise SenderDoesNotConfirm(name=shipment.consignee_name)
+                denied = _denied(shipment, arrived, form.rest_is_missing)
+                if not _may_receive(user, shipment) or (denied and not _may_deny(user, shipment)):
                     raise SignInToConfirm(name=shipment.consignee_name)
                 receiving.receive(
                     shipment,
@@ -328,11 +338,15 @@ def receive(code: str) -> ResponseReturnValue:
                 flash(_("已确认收货，谢谢。"))
                 return redirect(url_for("shipments.receive", code=shipment.receipt_code))
             shipment = shipping.shipment_by_code(code)
+    may_deny = _may_deny(acting_user(), shipment)
+    if not may_deny:
+        form.offer_what_came()
     page = render_template(
         "shipments/receive.html",
         shipment=shipment,
         certificates=_certificates_of(shipment),
         may_receive=_may_receive(acting_user(), shipment),
+        may_deny=may_deny,
         may_return=_may_return(acting_user(), shipment),
         form=form,
         faults=faults,
@@ -406,7 +420,28 @@ def send_back(code: str) -> ResponseReturnValue:
 
 def _may_receive(user: User | None, shipment: Shipment) -> bool:
     """What comes back is put into someone's balance: only that one says that it did."""
-    return shipment.returns_id is None or _was_sent_to(user, shipment)
+    if shipment.returns_id is not None:
+        return _was_sent_to(user, shipment)
+    return not _sent_to_another(user, shipment)
+
+
+def _may_deny(user: User | None, shipment: Shipment) -> bool:
+    """What did not come or is refused leaves the balance of a consignee on the platform: only that one says so."""
+    return shipment.consignee_organisation_id is None or _was_sent_to(user, shipment)
+
+
+def _denied(shipment: Shipment, arrived: dict[int, receiving.Arrived], rest_is_missing: bool | None) -> bool:
+    """Whether it is said of some of the goods that they were refused, or do not come."""
+    none = receiving.Arrived(Decimal(0))
+    told = [(line.open, arrived.get(line.id, none)) for line in shipment.lines]
+    return any(one.refused or (rest_is_missing and rest > one.quantity) for rest, one in told)
+
+
+def _sent_to_another(user: User | None, shipment: Shipment) -> bool:
+    """Whether the user's own organisation sent it, to another that is on the platform."""
+    if user is None or shipment.consignee_organisation_id is None:
+        return False
+    return user.organisation_id == shipment.sender_id and not _was_sent_to(user, shipment)
 
 
 def _may_return(user: User | None, shipment: Shipment) -> bool:

@@ -29,6 +29,26 @@ function tickLotOfAddress(form) {
   for (const other of form.querySelectorAll("input[name=batch_ids]")) other.checked = other === box;
 }
 
+// What was said of the entry before does not stand beside what is said of this one.
+function hideWhatWasSaid() {
+  for (const told of document.querySelectorAll(".flash")) told.hidden = true;
+}
+
+// An entry that is mended: what was chosen is in sight, and above it why it was not accepted.
+function showWhy(form, { messages = [], errors = {} }) {
+  const chosen = form.querySelector("li input:checked");
+  if (chosen) chosen.scrollIntoView({ block: "center" });
+  const ofFields = Object.entries(errors).map(([name, texts]) => `${name}：${texts.join(" ")}`);
+  for (const text of [...messages, ...ofFields].reverse()) {
+    const told = document.createElement("p");
+    told.className = "alert";
+    told.setAttribute("role", "alert");
+    told.textContent = text;
+    form.prepend(told);
+  }
+  if (form.firstElementChild.className === "alert") form.firstElementChild.scrollIntoView({ block: "start" });
+}
+
 // What the server says beside each field takes the place of the form; files that were chosen stay.
 function showRefusal(form, page) {
   const refused = new DOMParser().parseFromString(page, "text/html").getElementById("entry");
@@ -72,7 +92,7 @@ export async function prepareForm(form, outbox) {
     event.preventDefault();
     const button = form.querySelector("button.button");
     button.disabled = true;
-    kept.hidden = true;
+    hideWhatWasSaid();
     const old = form.dataset.key ? await outbox.entry(form.dataset.key) : undefined;
     const entry = entryOf(old);
     try {
@@ -88,11 +108,13 @@ export async function prepareForm(form, outbox) {
       // Nothing was stored there.
       await outbox.drop(entry.key);
       showRefusal(form, entry.answer.page);
+      await outbox.changed();
     } else if (state === "conflict" || state === "refused" || old) {
       location.assign("/field/");
     } else {
       kept.hidden = false;
       form.reset();
+      await outbox.changed();
       button.disabled = false;
       scrollTo({ top: 0, behavior: "smooth" });
     }
@@ -104,6 +126,8 @@ export async function prepareForm(form, outbox) {
   if (entry) {
     form.dataset.key = key;
     fill(form, entry.fields);
+    if (entry.state === "refused") showWhy(form, entry.answer || {});
+    else showWhy(form, {});
   }
   form.addEventListener("submit", submitted);
 }

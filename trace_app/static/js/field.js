@@ -3,6 +3,7 @@ import { prepareForm } from "./entry-form.js";
 import { EntryStore } from "./entry-store.js";
 import { OutboxList } from "./outbox-list.js";
 import { Outbox } from "./outbox.js";
+import { showWaiting } from "./waiting-here.js";
 
 const AGAIN_MS = 30000;
 const form = document.getElementById("entry");
@@ -20,7 +21,9 @@ async function keepPages() {
 }
 
 function showNetwork() {
-  document.getElementById("network").hidden = navigator.onLine;
+  const told = document.getElementById("network");
+  // Where nothing can be entered any more, nothing is said of the network.
+  if (told) told.hidden = navigator.onLine;
 }
 
 function offerInstall(event) {
@@ -38,6 +41,11 @@ addEventListener("online", () => {
 addEventListener("offline", showNetwork);
 addEventListener("beforeinstallprompt", offerInstall);
 showNetwork();
+const waiting = document.getElementById("waiting-here");
+if (waiting) {
+  outbox.changed = () => showWaiting(waiting, outbox);
+  outbox.changed().catch(() => {});
+}
 if (form) prepareForm(form, outbox);
 if (section) {
   const list = new OutboxList(section, outbox);

@@ -32,7 +32,7 @@ export class OutboxList {
 
   lineOf(entry) {
     const line = element("li", "", "waiting");
-    const state = this.outbox.stateOf(entry);
+    const state = this.isOthers(entry) ? "other" : this.outbox.stateOf(entry);
     const value = (name) => (entry.fields.find(([field]) => field === name) || [])[1] || "";
     const told = ["happened_on", "product_name", "note", "quantity"].map(value);
     const about = told.filter(Boolean).join(" · ");
@@ -44,6 +44,11 @@ export class OutboxList {
     if (state === "conflict") line.append(element("p", entry.answer.message), this.differences(entry.answer));
     line.append(this.actions(entry, state));
     return line;
+  }
+
+  // Someone else who signs in on this phone neither changes nor sends it.
+  isOthers(entry) {
+    return entry.user !== document.body.dataset.user;
   }
 
   reasons({ messages = [], errors = {} }) {
@@ -67,7 +72,7 @@ export class OutboxList {
     const actions = element("p", "", "actions");
     if (state === "conflict") {
       actions.append(pressed(this.texts.mine, () => this.outbox.sendAgainstTheNewer(entry)));
-    } else {
+    } else if (state !== "other") {
       const link = element("a", this.texts.open, "button ghost");
       link.href = `${entry.page}#${entry.key}`;
       actions.append(link);
@@ -77,7 +82,9 @@ export class OutboxList {
   }
 
   async discard(entry) {
-    if (!confirm(this.texts.discardSure)) return;
+    const { discardOthers, discardSure } = this.texts;
+    const question = this.isOthers(entry) ? discardOthers.replace("{user}", entry.user) : discardSure;
+    if (!confirm(question)) return;
     await this.outbox.drop(entry.key);
     await this.show();
   }
