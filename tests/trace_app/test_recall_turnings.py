@@ -301,7 +301,7 @@ def test_a_refusal_of_what_was_approved_meanwhile_is_told_so(world: World) -> No
     case = Case(world)
     answer = world.client(case.second).post(f"/recalls/{case.number}/reject", data={"note": "晚了"})
     assert answer.status_code == 422
-    assert "现在不能这样做" in answer.text
+    assert "批准，召回已经生效，不用再办" in answer.text
 
 
 def test_the_hold_of_an_extension_is_lifted_by_the_decision_alone(world: World) -> None:
