@@ -97,3 +97,8 @@ def init_app(app: Flask) -> None:
         return response
 
     app.after_request(keep_choice)
+
+
+def bracketed(text: str) -> str:
+    """A text in the brackets of the reader's language, as they follow another."""
+    return f"（{text}）" if language() == "zh" else f" ({text})"

@@ -28,7 +28,7 @@ from trace_app.accounts.access import acting_user, public
 from trace_app.accounts.service import place_name
 from trace_app.clock import local
 from trace_app.forms import Form, plain_decimal
-from trace_app.language import language, named
+from trace_app.language import bracketed, language, named
 from trace_app.navigation import current_of, menu_of
 from trace_app.settings import absolute, address_of
 from trace_app.units import unit_name
@@ -103,6 +103,8 @@ def init_app(app: Flask) -> None:
         menu_of=menu_of,
         current_of=current_of,
         other_language_url=other_language_url,
+        colon=lambda: "：" if language() == "zh" else ": ",
+        bracketed=bracketed,
         html_language=lambda: "zh-CN" if language() == "zh" else "en",
     )
 

@@ -39,6 +39,21 @@ _ONLY_TYPED = {"mu": _("亩"), "m": _("米"), "mm": _("毫米")}
 """Units of fields that say so in their name."""
 
 
+SIGNS = {
+    "g_per_mu": "g/亩", "kg_per_mu": "kg/亩", "mL_per_mu": "mL/亩", "times_dilution": "×", "g_per_kg": "g/kg",
+    "mg_per_kg": "mg/kg", "m3_per_mu": "m³/亩", "strip_per_colony": "/群",
+}  # fmt: skip
+"""How units are written in the facts of findings, which stay as they are: a waiver is for the facts that it was given
+for."""
+_OF_SIGN = {sign: code for code, sign in SIGNS.items()}
+
+
+def amount_read(text: str) -> str:
+    """An amount in the reader's language that was written with one of the `SIGNS`; any other text as it is."""
+    amount, space, sign = text.partition(" ")
+    return f"{amount} {unit_name(_OF_SIGN[sign])}" if space and sign in _OF_SIGN else text
+
+
 def unit_name(code: str | None) -> str:
     """The unit in the reader's language."""
     return str(UNITS.get(code or "") or _ONLY_TYPED.get(code or "", code or ""))

@@ -69,6 +69,13 @@ class Sample(BaseModel):
     def opening_read(self) -> str:
         return self.opening[language()]
 
+    @property
+    def all_read(self) -> str:
+        """The opening and the promises in the reader's language, one after the other."""
+        if language() == "zh":
+            return self.opening_read + " ".join(self.promises_read)
+        return f"{self.opening_read} {'; '.join(words.rstrip('.;') for words in self.promises_read)}."
+
     def base_words(self, base: str) -> str:
         """A basis in the reader's language; one that the sample doesn't have, by its code."""
         return self.bases[base][language()] if base in self.bases else base
@@ -88,7 +95,7 @@ def sample_on(day: date, subject: CommitmentSubject) -> Sample:
     """
     found = find_sample(day, subject)
     if found is None:
-        raise NoSample(day=day, subject=SUBJECT_NAMES[subject])
+        raise NoSample(day=day, subject=str(SUBJECT_NAMES[subject]).lower())
     return found
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from flask_babel import LazyString
 
 from trace_app.findings.models import Finding
+from trace_app.inputs.english import plainly_worded
 from trace_app.language import language
 from trace_app.messages.models import Severity
+from trace_app.units import amount_read
 from trace_app.values import Facts
 
 
@@ -76,8 +78,16 @@ def register(rules: Iterable[Rule]) -> None:
     RULES.update({rule.code: rule for rule in rules})
 
 
+def _read(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return value[language()]
+    if name == "input":
+        return plainly_worded(value)
+    return amount_read(value) if isinstance(value, str) else value
+
+
 def message_of(finding: Finding | Found) -> str:
     """What was found, in the reader's language."""
     rule = RULES[finding.rule]
-    facts = {name: value[language()] if isinstance(value, dict) else value for name, value in finding.facts.items()}
+    facts = {name: _read(name, value) for name, value in finding.facts.items()}
     return str(rule.message) % facts if facts else str(rule.message)

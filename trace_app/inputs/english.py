@@ -68,6 +68,22 @@ def plainly_worded(text: str | None) -> str:
     return (text and language() == "en" and english_of(text)) or text or ""
 
 
+_MEASURES = {
+    "毫升": "mL", "千克": "kg", "公斤": "kg", "毫克": "mg", "克": "g", "升": "L", "枚": "pieces", "个": "pieces",
+    "只": "pieces", "块": "pieces", "片": "pieces", "袋": "bags", "盒": "boxes", "瓶": "bottles", "罐": "jars",
+    "包": "packs",
+}  # fmt: skip
+_MEASURE = re.compile(r"\s*(" + "|".join(_MEASURES) + ")")
+
+
+def contents(text: str) -> str:
+    """How much a pack holds: on English pages in English where its measures are known, else marked as Chinese."""
+    if language() == "zh":
+        return text
+    said = _MEASURE.sub(lambda found: f" {_MEASURES[found[1]]}", text).strip()
+    return as_typed(text) if CHINESE.search(said) else said
+
+
 def as_typed(text: str | None) -> str:
     """A text of someone's own; marked where an English page has to show it in Chinese."""
     if not text or language() == "zh" or not CHINESE.search(text):

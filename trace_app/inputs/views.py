@@ -13,7 +13,7 @@ from trace_app.accounts.models import RoleName
 from trace_app.catalogue.service import kinds
 from trace_app.db.session import transaction
 from trace_app.inputs import service
-from trace_app.inputs.english import as_typed, worded
+from trace_app.inputs.english import as_typed, contents, worded
 from trace_app.inputs.forms import INPUT_TYPES, InputProductForm, InputRowForm, InputSearchForm, LabelUseForm
 from trace_app.inputs.models import InputProduct
 from trace_app.sent_once import makes_once
@@ -24,6 +24,7 @@ views = Blueprint("inputs", __name__)
 KEEPERS = (RoleName.PRODUCER, *SUPERVISORS)
 register_words(views, input_type=INPUT_TYPES, out_reason=OUT_REASONS)
 views.add_app_template_filter(worded)
+views.add_app_template_filter(contents)
 views.add_app_template_filter(as_typed)
 
 

@@ -40,7 +40,7 @@ from trace_app.forms import (
 )
 from trace_app.inputs.forms import REGISTRATION
 from trace_app.inputs.models import InputType, StockLot
-from trace_app.language import named
+from trace_app.language import bracketed, named
 from trace_app.media.forms import PhotosField
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
@@ -356,7 +356,7 @@ def form_for(record_type: RecordType, stage: Stage | None) -> type[RecordForm]:
 def _stage_field(field: StageField) -> Field:
     label = named(field)
     if field.unit:
-        label += f"（{UNITS.get(field.unit, field.unit)}）"
+        label += bracketed(str(UNITS.get(field.unit, field.unit)))
     checks: list[Any] = [required() if field.required else optional()]
     if field.type in {"number", "integer"}:
         least = field.min if field.min is not None else -1e9

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import ipaddress
 import math
+import re
 from bisect import bisect_right
 from functools import cache
 from pathlib import Path
@@ -91,6 +92,24 @@ def place_of(region: str) -> Place | None:
     """Where a region lies: the longest known name that it begins with, or has in it."""
     known = [name for name in places() if name in region]
     return places()[max(known, key=lambda name: (region.rfind(name), len(name)))] if known else None
+
+
+_STATES = re.compile(r"特别行政区|维吾尔自治区|壮族自治区|回族自治区|自治区|自治州|省|市|州")
+
+
+@cache
+def english_region(region: str) -> str | None:
+    """A region in English, the narrower place first: Qujing, Yunnan; None where a part of it is not known."""
+    left, found = region.strip(), list[str]()
+    while left:
+        name = max((name for name in places() if left.startswith(name)), key=len, default="")
+        if not name:
+            return None
+        found.insert(0, places()[name].name_en)
+        left = left[len(name) :].strip()
+        if state := _STATES.match(left):
+            left = left[state.end() :].strip()
+    return ", ".join(dict.fromkeys(found)) or None
 
 
 def apart_km(one: str, other: str) -> float | None:

@@ -9,7 +9,10 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
+from trace_app.inputs.english import as_typed
+from trace_app.language import language
 from trace_app.scanning.models import ScanClient
+from trace_app.scanning.regions import english_region
 from trace_app.scans import charts
 from trace_app.scans.figures import figures_for, rows_for, suspicions_for
 from trace_app.scans.suspicions import KINDS, code_of_suspicion
@@ -18,6 +21,16 @@ from trace_app.templating import register_words
 from trace_app.whole_numbers import row_number
 
 views = Blueprint("scans", __name__)
+
+
+@views.app_template_filter("region")
+def region_read(region: str) -> str:
+    """A region in the reader's language; one that has no English name is marked as Chinese."""
+    if not region:
+        return str(_("地区不明"))
+    return (language() == "en" and english_region(region)) or as_typed(region)
+
+
 SPANS = (7, 30, 90, 365)
 CLIENTS = {
     ScanClient.WECHAT: _("微信"),
@@ -61,7 +74,7 @@ def index() -> ResponseReturnValue:
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def table() -> ResponseReturnValue:
     rows = [(_("日期"), _("产品"), _("批次号"), _("地区"), _("客户端"), _("语言"), _("扫码次数"))]
-    for day, product, lot, region, client, language, scans in rows_for(the_user(), _days()):
+    for day, product, lot, region, client, spoken, scans in rows_for(the_user(), _days()):
         kind = CLIENTS[ScanClient(client)] if client else ""
-        rows.append((day.isoformat(), product, lot, region, kind, LANGUAGES.get(language, language), scans))
+        rows.append((day.isoformat(), product, lot, region, kind, LANGUAGES.get(spoken, spoken), scans))
     return attachment(csv_text(rows), "scans.csv", "text/csv")

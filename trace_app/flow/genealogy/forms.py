@@ -23,7 +23,7 @@ from trace_app.forms import (
     optional,
     required,
 )
-from trace_app.language import named
+from trace_app.language import bracketed, named
 from trace_app.units import unit_name
 
 
@@ -38,7 +38,7 @@ class LinkForm(Form):
 
     def __init__(self, *args: object, lots: Sequence[Batch], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        pairs = [(lot.id, f"{lot.lot_number} {named(lot.product)}（{unit_name(lot.unit)}）") for lot in lots]
+        pairs = [(lot.id, f"{lot.lot_number} {named(lot.product)}{bracketed(unit_name(lot.unit))}") for lot in lots]
         self.source_id.choices = choices(pairs, blank=_("请选择"))
 
     def validate_source_id(self, field: Field) -> None:

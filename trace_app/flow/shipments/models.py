@@ -12,7 +12,7 @@ from trace_app.batches.models import Batch
 from trace_app.db.base import MANY, UtcDateTime, one_of, utc_now
 from trace_app.extensions import Model
 from trace_app.labels.models import LabelRun
-from trace_app.language import named
+from trace_app.language import language, named
 from trace_app.media.models import Document, Photo
 
 
@@ -140,7 +140,15 @@ class Shipment(Model):
         """Who sent it, in the reader's language: an organisation, or whom the goods had gone to."""
         if self.sender is not None:
             return named(self.sender)
-        return self.returns.consignee_name if self.returns is not None else ""
+        return self.returns.receiver_name if self.returns is not None else ""
+
+    @property
+    def receiver_name(self) -> str:
+        """Whom it goes to, as it was called on that day; an organisation on English pages by its English name."""
+        known = self.consignee_organisation
+        if known is not None and language() == "en" and known.name_en:
+            return known.name_en
+        return self.consignee_name
 
     @property
     def sender_phone(self) -> str:

@@ -377,6 +377,7 @@ def scanned(texts: Sequence[str]) -> list[ScannedLabel]:
 def _whole(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
     return query.options(
         joinedload(Shipment.sender),
+        joinedload(Shipment.consignee_organisation),
         joinedload(Shipment.returns),
         selectinload(Shipment.receipts).selectinload(Receipt.lines),
         selectinload(Shipment.lines).joinedload(ShipmentLine.batch).joinedload(Batch.product).joinedload(Product.kind),
@@ -472,7 +473,7 @@ def returns_to_confirm(user: User, most: int = 20) -> list[Shipment]:
             Shipment.withdrawn_at.is_(None),
             sa.exists().where(ShipmentLine.shipment_id == Shipment.id, lines),
         )
-        .options(joinedload(Shipment.sender), joinedload(Shipment.returns))
+        .options(joinedload(Shipment.sender), joinedload(Shipment.consignee_organisation), joinedload(Shipment.returns))
         .order_by(Shipment.departed_at)
         .limit(most)
     )
@@ -502,6 +503,7 @@ def shipments_of(batch: Batch) -> list[ShipmentLine]:
         .where(ShipmentLine.batch_id == batch.id)
         .options(
             joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.consignee_organisation),
             joinedload(ShipmentLine.shipment).joinedload(Shipment.returns),
             joinedload(ShipmentLine.shipment).selectinload(Shipment.receipts),
         )
@@ -546,6 +548,7 @@ def journey_of(label: ScannedLabel) -> list[ShipmentLine]:
         .where(ShipmentLine.id.in_(lines), Shipment.withdrawn_at.is_(None))
         .options(
             joinedload(ShipmentLine.shipment).joinedload(Shipment.sender),
+            joinedload(ShipmentLine.shipment).joinedload(Shipment.consignee_organisation),
             joinedload(ShipmentLine.shipment).joinedload(Shipment.returns),
             joinedload(ShipmentLine.shipment).selectinload(Shipment.receipts),
         )

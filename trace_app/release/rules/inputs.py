@@ -17,6 +17,7 @@ from trace_app.records.intervals import required_days
 from trace_app.records.models import Record, RecordType
 from trace_app.reference.models import ProhibitedSubstance
 from trace_app.release.lot import Lot
+from trace_app.units import SIGNS
 from trace_app.values import Facts
 
 _LABEL_USE = "《农药管理条例》第三十四条：按照标签标注的使用范围、方法和剂量、技术要求使用"
@@ -262,15 +263,9 @@ def doses_and_applications(lot: Lot) -> Iterator[Found]:
             yield Found("applications", Severity.BLOCK, f"product:{product_id}", facts, ids)
 
 
-_SIGNS = {
-    "g_per_mu": "g/亩", "kg_per_mu": "kg/亩", "mL_per_mu": "mL/亩", "times_dilution": "×", "g_per_kg": "g/kg",
-    "mg_per_kg": "mg/kg", "m3_per_mu": "m³/亩", "strip_per_colony": "/群",
-}  # fmt: skip
-
-
 def _amount(dose: Decimal, unit: str) -> str:
-    """A dose with a sign for its unit that both languages read."""
-    return f"{plain_decimal(dose)} {_SIGNS.get(unit, unit)}"
+    """A dose with the sign of its unit, which `trace_app.findings.rules.message_of` says in the reader's language."""
+    return f"{plain_decimal(dose)} {SIGNS.get(unit, unit)}"
 
 
 def stock_in_order(lot: Lot) -> Iterator[Found]:
