@@ -224,10 +224,8 @@ class TestRecalls:
         shipment = _ship(world, grower, {lot: "720"}, consignee="姜厂", organisation=organisation)
         number = world.recall(officer, lot)
         assert self._task(world, number, "姜厂")[1] == {lot: 720}
-        assert (
-            _receive(world, shipment, ["700"], by=packer if organisation else None, note="路上散了 20 公斤").status_code
-            == 302
-        )
+        by = packer if organisation else None
+        assert _receive(world, shipment, ["700"], by=by, note="路上散了 20 公斤").status_code == 302
         token, supplied = self._task(world, number, "姜厂")
         assert supplied == {lot: 700}
         report = {"name": "张", f"sealed-{lot}": "701"}
