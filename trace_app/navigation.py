@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flask import request
-from flask_babel import LazyString
+from flask_babel import LazyString, lazy_ngettext
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import keeps_shared_tables
@@ -66,7 +66,7 @@ _PRODUCER = Menu(
         _SCANS,
         MenuEntry(_("产品"), "catalogue.products", ("catalogue.product", "catalogue.new_product", "catalogue.add")),
         MenuEntry(_("基地"), "catalogue.sites", ("catalogue.site", "catalogue.new_site")),
-        MenuEntry(_("农户"), "households.index", ("households.",)),
+        MenuEntry(lazy_ngettext("农户", "农户", 2), "households.index", ("households.",)),
         MenuEntry(_("召回任务"), "recall_tasks.index", ("recall_tasks.",)),
         _NOTICES,
         _ACCOUNT,

@@ -239,6 +239,8 @@ def test_every_view_that_makes_something_says_so(app: Flask) -> None:
         "stock.take_out",
         "catalogue.new_product",
         "catalogue.new_site",
+        "households.consent",
+        "households.add_plot",
         "inputs.new",
         "inputs.add_use",
         "laboratory.on_lot",

@@ -47,12 +47,12 @@ def _left(world: World, lot: int, holder: Actor) -> float:
         return float(balance_of(db.session.get_one(Batch, lot), holder.organisation_id).left)
 
 
-def _receive(world: World, shipment: Shipment, amounts: list[str], **values: str):
+def _receive(world: World, shipment: Shipment, amounts: list[str], by: Actor | None = None, **values: str):
     with world.app.app_context():
         lines = [line.id for line in db.session.get_one(Shipment, shipment.id).lines]
     data = {f"q-{line}": amount for line, amount in zip(lines, amounts, strict=True)}
     form = {"received_at": "2026-11-21T09:00", "received_by": "张店长", "rest": "missing"}
-    return world.client().post(f"/receive/{shipment.receipt_code}", data=form | data | values)
+    return world.client(by).post(f"/receive/{shipment.receipt_code}", data=form | data | values)
 
 
 def test_a_shipment_goes_out_and_the_buyer_confirms_by_link(world: World) -> None:

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from tests.world import Actor, World, at_once
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch
+from trace_app.catalogue.models import Site
 from trace_app.extensions import db
 from trace_app.flow.genealogy.service import link_lots
 from trace_app.flow.ledger.service import left_of
@@ -297,6 +298,18 @@ def test_a_plot_is_said_only_of_the_household_that_tills_it(world: World, cooper
     refused = _weigh(client, lot, second, plot_id=str(site))
     assert "不是这一户耕种的" in refused.text
     assert _weigh(client, lot, first, plot_id=str(site)).status_code == 302
+
+
+def test_in_english_plots_have_their_english_names(world: World, cooperative: Actor) -> None:
+    client, lot = world.client(cooperative, language="en"), world.batch(cooperative)
+    site, household = world.site(cooperative, name="3 号地块"), world.member(cooperative, "张家")
+    with world.writing():
+        db.session.get_one(Site, site).name_en = "Plot 3"
+    client.post(f"/households/{household}/plots", data={"site_id": site, "begins_on": "2025-01-01"})
+    page = client.get(f"/field/weighings/{lot}").text
+    assert "张家: Plot 3" in page
+    assert "Farm household</legend>" in page
+    assert "<h1>Farm households</h1>" in client.get("/households").text
 
 
 def _lots_of(client: FlaskClient, household: int) -> list[str]:

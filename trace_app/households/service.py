@@ -19,6 +19,7 @@ from trace_app.db.base import Id
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.households.models import Household, HouseholdConsent, SiteTenure
+from trace_app.language import named
 from trace_app.values import Facts
 
 PER_PAGE = 50
@@ -267,7 +268,7 @@ def give_plot(user: User, household: Household | None, site: Site, begins_on: da
             raise LeftAndTillsNone(name=household.name)
         holder, _name = plots_tilled(user.organisation, begins_on).get(site.id, (None, ""))
         if holder == household.id:
-            raise ItsPlotAlready(plot=site.name)
+            raise ItsPlotAlready(plot=named(site))
     row = SiteTenure(
         site_id=site.id,
         household_id=household.id if household else None,
@@ -320,12 +321,12 @@ def plots_of(household: Household) -> list[Tenure]:
 def plots_tilled(organisation: Organisation, day: date) -> dict[int, tuple[int, str]]:
     """The plots of a cooperative that households till on a day: by the site's id the household's, and the name."""
     query = (
-        sa.select(SiteTenure.site_id, SiteTenure.household_id, Site.name)
+        sa.select(SiteTenure.site_id, SiteTenure.household_id, Site.name, Site.name_en)
         .join(Site, Site.id == SiteTenure.site_id)
         .where(Site.producer_id == organisation.id, SiteTenure.begins_on <= day)
         .order_by(SiteTenure.begins_on, SiteTenure.id)
     )
-    latest = {site_id: (household_id, name) for site_id, household_id, name in db.session.execute(query)}
+    latest = {row.site_id: (row.household_id, named(row)) for row in db.session.execute(query)}
     return {site_id: (holder, name) for site_id, (holder, name) in latest.items() if holder is not None}
 
 

@@ -48,7 +48,7 @@ class _DeliveryFields(Form):
         tilled = plots_tilled(user.organisation, today())
         self.plot_id.choices = choices(
             [
-                (site_id, f"{self._households[holder].name}：{name}")
+                (site_id, str(_("%(household)s：%(plot)s", household=self._households[holder].name, plot=name)))
                 for site_id, (holder, name) in tilled.items()
                 if holder in self._households
             ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
+from flask_babel import lazy_ngettext
 from flask_wtf.file import FileField, FileRequired
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
@@ -35,7 +36,7 @@ register_words(views, import_status=STATUSES)
 BESIDES = {
     service.INPUTS: _("投入品目录"),
     service.ORDERS: _("网店订单"),
-    service.HOUSEHOLDS: _("农户"),
+    service.HOUSEHOLDS: lazy_ngettext("农户", "农户", 2),
 }
 """What is taken in beside the records of kinds."""
 
