@@ -21,7 +21,7 @@ setup: .venv/.run .venv/.web trace_app/translations/en/LC_MESSAGES/messages.mo #
 
 test: .venv/.node .venv/.web trace_app/translations/en/LC_MESSAGES/messages.mo ## Set up and pass all tests
 	@sh tests/system.sh
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/.node ## Style, types and import rules
 	$(BIN)/ruff check .
