@@ -12,10 +12,11 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE O
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO :"web";
 -- Of these nothing is ever changed.
 REVOKE UPDATE, DELETE ON
-    audit_events, batch_revisions, collected_commitments, feedback_replies, laboratory_answers, lot_moves,
-    recall_exclusions, recall_filings, recall_notices, recall_reports, recall_task_lots, receipt_lines,
-    receipts, record_batches, record_clips, record_ingredients, record_photos, record_series, records,
-    reference_checks, test_orders, test_reports, test_results, voided_labels, waivers
+    audit_events, batch_revisions, collected_commitments, feedback_replies, household_consents,
+    laboratory_answers, lot_moves, recall_exclusions, recall_filings, recall_notices, recall_reports,
+    recall_task_lots, receipt_lines, receipts, record_batches, record_clips, record_ingredients, record_photos,
+    record_series, records, reference_checks, site_tenures, test_orders, test_reports, test_results,
+    voided_labels, waivers, weighings
     FROM :"web";
 -- Of these some columns are filled in later.
 REVOKE DELETE ON

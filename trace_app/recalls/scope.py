@@ -451,7 +451,6 @@ def _holders(reached: ReachedIds) -> tuple[list[Holder], int]:
         .where(
             Shipment.withdrawn_at.is_(None),
             Shipment.returns_id.is_(None),
-            ShipmentLine.missing < ShipmentLine.quantity,
             reached.have(ShipmentLine.batch_id),
         )
         .cte("sent")
