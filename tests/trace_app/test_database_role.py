@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from tests.conftest import app_for, set_up, settings_for
+from tests.conftest import app_for, let_go_of, set_up, settings_for
 from tests.world import World
 from trace_app import doctor
 from trace_app.db.append_only import APPEND_ONLY
@@ -41,8 +41,7 @@ def owners(postgresql_url: str, tmp_path: Path) -> Iterator[Flask]:
             for statement in _statements():
                 connection.execute(sa.text(statement))
         yield app
-        db.session.remove()
-        db.engine.dispose()
+    let_go_of(app)
     with engine.connect() as connection:
         connection.execute(sa.text("DROP DATABASE roles WITH (FORCE)"))
         connection.execute(sa.text("DROP ROLE trace_web"))
@@ -85,8 +84,7 @@ def test_the_platform_works_under_the_role_and_evidence_is_out_of_its_reach(owne
                 one.execute(sa.text(statement))
         told = "trace_web, the web workers' role, may not change what is only ever added"
         assert (doctor.State.RIGHT, told) in list(doctor._database())
-        db.session.remove()
-        db.engine.dispose()
+    let_go_of(web)
     assert any(state is doctor.State.LOOK and "WEB_DATABASE_URL" in text for state, text in doctor._database())
     both = app_for(settings.model_copy(update={"web_database_url": settings.database_url}))
     with both.app_context():
