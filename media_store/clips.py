@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from media_store.confined import confined
 from media_store.containers import NotAClip, Refusal
+from media_store.frames import NoPicture, fitting, smaller, webp
 
 if TYPE_CHECKING:
     import cv2
@@ -29,6 +30,8 @@ FRAMES = 12
 COLUMNS = 4
 FRAME_SIDE = 200
 POSTER_SIDE = 480
+POSTER_STEPS = ((POSTER_SIDE, 70), (POSTER_SIDE, 50), (POSTER_SIDE, 30), (360, 30), (240, 30))
+"""Sides and qualities of a poster, of which the first is taken that fits."""
 POSTER_BYTES = 20_000
 """What a poster may have: a trace page loads it before anyone taps on it."""
 FLAT = 8.0
@@ -87,7 +90,10 @@ def look_at_clip(path: str) -> ClipSeen:
         raise NotAClip(Refusal.NO_PICTURE)
     height, width = size
     poster = next((frame for frame in frames if frame.std() > FLAT), frames[0])
-    return ClipSeen(width, height, milliseconds, codec, _poster(poster), _sheet(frames))
+    try:
+        return ClipSeen(width, height, milliseconds, codec, fitting(poster, POSTER_STEPS, POSTER_BYTES), _sheet(frames))
+    except NoPicture as error:
+        raise NotAClip(Refusal.NO_PICTURE) from error
 
 
 seen_in_clip = confined(look_at_clip, memory_mb=768, seconds=60)
@@ -122,7 +128,7 @@ def _frames_of(clip: cv2.VideoCapture, path: str) -> tuple[tuple[int, int], list
         read, frame = clip.read()
         if read:
             size = size if frames else frame.shape[:2]
-            frames.append(_small(frame, POSTER_SIDE))
+            frames.append(smaller(frame, POSTER_SIDE))
         if time.monotonic() > end:
             break
     if not frames:
@@ -131,35 +137,14 @@ def _frames_of(clip: cv2.VideoCapture, path: str) -> tuple[tuple[int, int], list
         read, frame = again.read()
         again.release()
         if read:
-            size, frames = frame.shape[:2], [_small(frame, POSTER_SIDE)]
+            size, frames = frame.shape[:2], [smaller(frame, POSTER_SIDE)]
     return size, frames
-
-
-def _small(frame: MatLike, side: int) -> MatLike:
-    import cv2
-
-    height, width = frame.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return frame
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-
-
-def _poster(frame: MatLike) -> bytes:
-    """A frame as good as fits: what is full of detail is made smaller."""
-    data = b""
-    for side, quality in ((POSTER_SIDE, 70), (POSTER_SIDE, 50), (POSTER_SIDE, 30), (360, 30), (240, 30)):
-        data = _webp(_small(frame, side), quality)
-        if len(data) <= POSTER_BYTES:
-            break
-    return data
 
 
 def _sheet(frames: list[MatLike]) -> bytes:
     import numpy as np
 
-    cells = [_small(frame, FRAME_SIDE) for frame in frames]
+    cells = [smaller(frame, FRAME_SIDE) for frame in frames]
     height, width = cells[0].shape[:2]
     columns = min(COLUMNS, len(cells))
     rows = -(-len(cells) // columns)
@@ -169,13 +154,4 @@ def _sheet(frames: list[MatLike]) -> bytes:
         top, left = number // columns * height, number % columns * width
         part = cell[:height, :width]
         sheet[top : top + part.shape[0], left : left + part.shape[1]] = part
-    return _webp(sheet, 60)
-
-
-def _webp(picture: MatLike, quality: int) -> bytes:
-    import cv2
-
-    made, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
-    if not made:
-        raise NotAClip(Refusal.NO_PICTURE)
-    return data.tobytes()
+    return webp(sheet, 60)

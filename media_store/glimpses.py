@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from media_store.confined import confined
+from media_store.frames import NoPicture, fitting, smaller, webp
 
 if TYPE_CHECKING:
     import cv2
@@ -27,6 +28,7 @@ LONGEST_SIDE = 960
 LEAST_SIDE, NARROWEST = 32, 6
 """The least that a side may have, and how many times longer the other may be."""
 STRIP_SIDE = 240
+STRIP_STEPS = ((STRIP_SIDE, 70), (STRIP_SIDE, 50), (STRIP_SIDE, 30), (180, 30), (120, 20))
 STRIP_BYTES = 6_400
 """What a picture of a strip may have: twelve of them are on a page before anyone taps."""
 GREY_SIZE = (64, 36)
@@ -40,10 +42,6 @@ PATIENCE_MS = 5_000
 AT_ONCE = 8
 """How many cameras are looked at by a process at a time: most of the time each is waited for."""
 _turns = threading.BoundedSemaphore(AT_ONCE)
-
-
-class NoPicture(ValueError):
-    """The camera sent nothing that a picture could be had of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +154,11 @@ def measured(frame: MatLike) -> Glimpse:
     short, long = sorted(frame.shape[:2])
     if short < LEAST_SIDE or long > short * NARROWEST:
         raise NoPicture
-    kept = _small(frame, LONGEST_SIDE)
+    kept = smaller(frame, LONGEST_SIDE)
     found = measures_of(kept)
     return Glimpse(
-        data=_webp(kept, 75),
-        strip=_strip(kept),
+        data=webp(kept, 75),
+        strip=fitting(kept, STRIP_STEPS, STRIP_BYTES),
         width=kept.shape[1],
         height=kept.shape[0],
         brightness=found.brightness,
@@ -201,33 +199,3 @@ def _read(stream: cv2.VideoCapture, most: int) -> MatLike | None:
             break
         last, number = frame, number + 1
     return last
-
-
-def _small(frame: MatLike, side: int) -> MatLike:
-    import cv2
-
-    height, width = frame.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return frame
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-
-
-def _strip(frame: MatLike) -> bytes:
-    """A frame as good as fits."""
-    data = b""
-    for side, quality in ((STRIP_SIDE, 70), (STRIP_SIDE, 50), (STRIP_SIDE, 30), (180, 30), (120, 20)):
-        data = _webp(_small(frame, side), quality)
-        if len(data) <= STRIP_BYTES:
-            break
-    return data
-
-
-def _webp(picture: MatLike, quality: int) -> bytes:
-    import cv2
-
-    made, data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])
-    if not made:
-        raise NoPicture
-    return data.tobytes()

@@ -11,10 +11,10 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from media_store.confined import TookTooMuch
+from media_store.frames import NoPicture
 from media_store.glimpses import (
     PATIENCE_MS,
     Glimpse,
-    NoPicture,
     glimpse_of_photo,
     glimpse_of_piece,
     glimpse_of_rtsp,

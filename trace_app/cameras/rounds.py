@@ -119,10 +119,10 @@ def _look(app: Flask, one: _Due) -> Glimpse | CameraFailure | None:
 
 def _write_down(camera_id: int, outcome: Glimpse | CameraFailure) -> None:
     now = utc_now()
-    is_kept = isinstance(outcome, Glimpse) and pictures_today(camera_id) < MOST_A_DAY
+    has_room = pictures_today(camera_id) < MOST_A_DAY
     db.session.rollback()
     try:
-        picture = keep_picture(camera_id, outcome, now) if is_kept and isinstance(outcome, Glimpse) else None
+        picture = keep_picture(camera_id, outcome, now) if isinstance(outcome, Glimpse) and has_room else None
     except StoreUnavailable:
         log.warning("a camera's picture was not kept: the store is away", camera=camera_id)
         return
@@ -151,9 +151,10 @@ def judge(camera: Camera, now: datetime) -> None:
         return
     if silent := known.pop(CameraTrouble.SILENT, None):
         _end(silent, now)
-    latest = [_measures(one) for one in reversed(latest_pictures(camera, watching.MOST_PICTURES))]
+    greys = undefer(CameraPicture.grey)
+    latest = [_measures(one) for one in reversed(latest_pictures(camera, watching.MOST_PICTURES, greys))]
     since_day = today() - timedelta(days=REMEMBERED_DAYS)
-    usual = [_measures(one) for one in pictures_of_days(camera, since_day) if one.day < today()]
+    usual = [_measures(one) for one in pictures_of_days(camera, since_day, greys) if one.day < today()]
     shown = watching.first_seen(latest, usual)
     for trouble, since in shown.items():
         if trouble not in known:

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
+from sqlalchemy.sql.base import ExecutableOption
 
 from media_store.glimpses import CONTENT_TYPE, Glimpse
 from trace_app.accounts import audit
@@ -178,16 +179,20 @@ def picture_by_name(name: str) -> CameraPicture | None:
     return picture
 
 
-def latest_pictures(camera: Camera, most: int) -> list[CameraPicture]:
-    """The latest first."""
+def latest_pictures(camera: Camera, most: int, *further: ExecutableOption) -> list[CameraPicture]:
+    """The latest first.
+
+    :param further: what is to be loaded with each.
+    """
     query = db.select(CameraPicture).filter_by(camera_id=camera.id).order_by(CameraPicture.taken_at.desc())
-    return list(db.session.scalars(query.limit(most)))
+    return list(db.session.scalars(query.limit(most).options(*further)))
 
 
-def pictures_of_days(camera: Camera, since: date) -> list[CameraPicture]:
+def pictures_of_days(camera: Camera, since: date, *further: ExecutableOption) -> list[CameraPicture]:
     """One picture of each day, oldest first."""
     query = db.select(CameraPicture).filter_by(camera_id=camera.id, is_of_day=True)
-    return list(db.session.scalars(query.where(CameraPicture.day >= since).order_by(CameraPicture.day)))
+    query = query.where(CameraPicture.day >= since).order_by(CameraPicture.day)
+    return list(db.session.scalars(query.options(*further)))
 
 
 def is_public(picture: CameraPicture) -> bool:
@@ -219,7 +224,7 @@ def strip_of(batch: Batch) -> list[CameraPicture]:
     return [by_day[day] for day in days]
 
 
-def _in_its_days(day: date) -> sa.ColumnElement[bool]:
+def _in_its_days(day: date | sa.SQLColumnExpression[date]) -> sa.ColumnElement[bool]:
     """The condition on `Batch` that a day is one of its own."""
     return sa.and_(Batch.started_on <= day, sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= day))
 
@@ -275,11 +280,7 @@ def make_room(camera: Camera, most_bytes: int) -> list[str]:
     over = bytes_kept(camera) - most_bytes
     if over <= 0:
         return []
-    lots = sa.select(Batch.id).where(
-        Batch.site_id == camera.site_id,
-        Batch.started_on <= CameraPicture.day,
-        sa.or_(Batch.produced_on.is_(None), Batch.produced_on >= CameraPicture.day),
-    )
+    lots = sa.select(Batch.id).where(Batch.site_id == camera.site_id, _in_its_days(CameraPicture.day))
     query = (
         db.select(CameraPicture)
         .filter_by(camera_id=camera.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import random
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from PIL import Image, ImageDraw
 
@@ -37,15 +37,19 @@ def watch(user: User, batch: Batch) -> None:
             on_trace_page=True,
         )
         camera.active = False
+        camera.seen_at = _noon(last)
         camera_id = camera.id
     for number in range(PICTURES):
         share = number / (PICTURES - 1)
-        moment = datetime.combine(first + timedelta(days=round((last - first).days * share)), time(12), SHANGHAI)
-        picture = keep_picture(camera_id, look_at_photo(field(share, number)), moment)
+        day = first + timedelta(days=round((last - first).days * share))
+        picture = keep_picture(camera_id, look_at_photo(field(share, number)), _noon(day))
         picture.is_of_day = True
         with transaction():
             db.session.add(picture)
-            db.session.get_one(type(camera), camera_id).seen_at = moment
+
+
+def _noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), SHANGHAI)
 
 
 def field(share: float, seed: int) -> bytes:
