@@ -6,6 +6,7 @@ import fcntl
 import gc
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,24 +55,48 @@ def pytest_collection_finish() -> None:
 DATABASES = ["sqlite", "postgresql"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of the application runs on both databases. Of a test with several cases the first case runs on both
-    and each further one on one of them, in turn; where the database itself is the subject (``both_databases``) all
-    of them run on both."""
-    cases: dict[str, dict[object, dict[str, pytest.Item]]] = {}
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--both-databases", action="store_true", help="run every test of the application on both databases"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Which of the two databases a test runs on, where nobody asks for both (``--both-databases``).
+
+    A test of the application runs on both; of a test with several cases the first case does, and each further one
+    runs on one of them, in turn. Where the database itself is the subject (``both_databases``) all cases run on both.
+    Where it hardly matters, as for pages, pictures and words (``either_database``), each runs on one that its name
+    gives; so do whole files of walks in a browser, which serve a platform of their own.
+    """
+    if config.getoption("--both-databases"):
+        return
+    cases: dict[str, list[object]] = {}
+    names = {item.nodeid for item in items}
+    kept = []
     for item in items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         on = [name for name, value in params.items() if isinstance(value, str) and value in DATABASES]
-        if len(on) == 1 and item.get_closest_marker("both_databases") is None:
-            case = frozenset((name, id(value)) for name, value in params.items() if name != on[0])
-            cases.setdefault(item.nodeid.split("[")[0], {}).setdefault(case, {})[params[on[0]]] = item
-    left_out = {
-        both[DATABASES[(number + 1) % 2]]
-        for one in cases.values()
-        for number, both in enumerate(one.values())
-        if number and len(both) == 2
-    }
-    items[:] = [item for item in items if item not in left_out]
+        on_either = len(on) == 1 and {item.nodeid.replace(params[on[0]], name, 1) for name in DATABASES} <= names
+        if on_either and item.get_closest_marker("both_databases") is None:
+            test = item.nodeid.split("[")[0]
+            others = tuple((name, id(value)) for name, value in params.items() if name != on[0])
+            of_the_test = cases.setdefault(test, [])
+            if others not in of_the_test:
+                of_the_test.append(others)
+            number = of_the_test.index(others)
+            if on[0] == "platform":
+                runs = DATABASES[zlib.crc32(item.path.name.encode()) % 2]
+            elif item.get_closest_marker("either_database") is not None:
+                runs = DATABASES[(zlib.crc32(test.encode()) + number) % 2]
+            elif number:
+                runs = DATABASES[number % 2]
+            else:
+                runs = params[on[0]]
+            if params[on[0]] != runs:
+                continue
+        kept.append(item)
+    items[:] = kept
 
 
 QUICK_HASHING = {"argon2__time_cost": 1, "argon2__memory_cost": 64, "argon2__parallelism": 1}

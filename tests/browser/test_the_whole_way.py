@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pypdfium2
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from qr.reading import read_symbols
 from tests.browser.conftest import DESK, PHONE, Platform, sign_in
 from tests.world import photo
+
+pytestmark = pytest.mark.both_databases
 
 
 def _register_product_and_site(page: Page) -> None:

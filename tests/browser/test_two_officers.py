@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import DESK, PHONE, Platform, sign_in
@@ -11,6 +12,8 @@ from tests.conftest import app_for, settings_for
 from tests.world import Actor, World
 from trace_app.accounts.models import User
 from trace_app.extensions import db
+
+pytestmark = pytest.mark.both_databases
 
 
 def _lots(platform: Platform) -> list[str]:

@@ -15,7 +15,7 @@ from qr.symbol import (
     unpack,
 )
 
-CODES, CODES_OF_LARGE = 4000, 500
+CODES, CODES_OF_LARGE = 2000, 200
 """Of versions as labels have them, and of those beyond."""
 LARGE = 4
 PREFIX = "HTTPS://TRACE.QUJING.EXAMPLE/LONGER/PATHS/FILL/LARGER/SYMBOLS/"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from tests.films import h264
@@ -32,6 +33,8 @@ from trace_app.media.models import Clip
 from trace_app.media.service import keep_document
 from trace_app.suggestions.models import Suggestion
 from trace_app.workbooks.models import Import
+
+pytestmark = pytest.mark.either_database
 
 PLACES = {"luoping": "530324102", "xuanwei": "530381001"}
 """Where the two owners are, by the names of their counties' officers."""

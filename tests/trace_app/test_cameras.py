@@ -33,6 +33,8 @@ from trace_app.media.models import CameraPicture
 from trace_app.messages import outgoing
 from trace_app.messages.models import Delivery
 
+pytestmark = pytest.mark.either_database
+
 
 def _yard(seed: int, *, height: int = 360, width: int = 640) -> bytes:
     """A JPEG of a yard with some detail, a little different each time."""

@@ -10,6 +10,8 @@ from trace_app.catalogue.kinds import BUILT_IN, BadKindFile, read_kind
 from trace_app.catalogue.models import Product, ProductKind
 from trace_app.extensions import db
 
+pytestmark = pytest.mark.either_database
+
 SIXTH = """
 code = "walnut"
 position = 60

@@ -29,6 +29,8 @@ from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.media.models import ClipVerdict
 
+pytestmark = pytest.mark.either_database
+
 __all__ = ["s3_endpoint"]
 
 

@@ -23,6 +23,8 @@ from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.media.models import Clip, ClipVerdict
 
+pytestmark = pytest.mark.either_database
+
 FILM = h264()
 BLANK = FILM[: FILM.index(b"mdat") + 4].ljust(len(FILM), b"\0")
 """A clip of which no frame can be decoded."""

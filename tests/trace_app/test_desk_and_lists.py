@@ -12,6 +12,8 @@ from trace_app.accounts.models import Organisation
 from trace_app.demo import build
 from trace_app.extensions import db
 
+pytestmark = pytest.mark.either_database
+
 COUNT = re.compile(r"<b[^>]*>(\d+)</b>\s*<small>(?:<a[^>]*href=\"([^\"]+)\"[^>]*>)?([^<]+)")
 ROW = re.compile(r'<a href="/findings/\d+">')
 

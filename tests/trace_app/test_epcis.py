@@ -11,6 +11,8 @@ import python_calamine
 
 from tests.world import Actor, World
 
+pytestmark = pytest.mark.either_database
+
 SCHEMA = Path(__file__).parents[1] / "node" / "node_modules" / "EPCISDocument.schema.json"
 
 

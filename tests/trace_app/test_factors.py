@@ -23,6 +23,8 @@ from trace_app.accounts.service import are_independent
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
 
+pytestmark = pytest.mark.either_database
+
 NOTICE = {"level": "2", "reason": "镉超标", "advice": "停止食用", "remedy": "退货"}
 
 

@@ -21,6 +21,8 @@ from trace_app.feedback.models import Feedback
 from trace_app.media import service as media
 from trace_app.messages.models import Delivery
 
+pytestmark = pytest.mark.either_database
+
 SAID = {"kind": "quality", "text": "袋子破了，姜有点干。", "bought_at": "罗平农贸市场", "contact": "13800000000"}
 
 

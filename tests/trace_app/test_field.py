@@ -3,10 +3,14 @@
 import re
 import threading
 
+import pytest
+
 from tests.world import SPRAYED, World
 from trace_app.accounts.models import User
 from trace_app.extensions import db
 from trace_app.records.models import Record
+
+pytestmark = pytest.mark.either_database
 
 JSON = {"Accept": "application/json"}
 CARE = {"happened_on": "2025-06-01", "note": "除草"}

@@ -9,6 +9,8 @@ from trace_app.extensions import db
 from trace_app.labels import printing
 from trace_app.labels.models import LabelLayout, LabelRun
 
+pytestmark = pytest.mark.either_database
+
 LONG = "XJ-2026-ABCDEFGHIJKLMNOPQRSTUVWX"
 DATES = {"best_before": "2099-12-31"}
 

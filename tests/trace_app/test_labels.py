@@ -21,6 +21,8 @@ from trace_app.extensions import db
 from trace_app.labels import keys
 from trace_app.labels.models import LabelRun, PrintJob
 
+pytestmark = pytest.mark.either_database
+
 ORDER = {"count": "24", "level": "item", "stock": "a4-3x8", "format": "pdf", "per_volume": ""}
 
 

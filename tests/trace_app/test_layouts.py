@@ -17,6 +17,8 @@ from trace_app.labels import layouts
 from trace_app.labels.forms import LayoutForm
 from trace_app.labels.models import LabelLayout, LabelRun
 
+pytestmark = pytest.mark.either_database
+
 
 def values_of_a_layout(world: World, stock: str = "roll-60x40", **changes: Any) -> dict[str, Any]:
     """What the editor's form sends."""

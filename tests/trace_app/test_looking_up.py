@@ -15,6 +15,8 @@ from trace_app.feedback.models import Feedback
 from trace_app.flow.shipments.models import Shipment
 from trace_app.folding import fold, meant, near
 
+pytestmark = pytest.mark.either_database
+
 LOT = "YR-2026-1101"
 SPELT = [
     "yr-2026-1101",

@@ -14,6 +14,8 @@ from trace_app.extensions import db
 from trace_app.media import check
 from trace_app.media.models import Document, Photo
 
+pytestmark = pytest.mark.either_database
+
 
 class Kept(NamedTuple):
     """Where the files of a product's three photos and of a certificate lie."""

@@ -10,6 +10,8 @@ from alembic.migration import MigrationContext
 from flask import Flask
 
 from tests.conftest import app_for, settings_for
+from tests.served import database
+from tests.snapshots import SQLiteSnapshot
 from trace_app.batches.models import Batch
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.db.append_only import lifted
@@ -25,13 +27,7 @@ def bare(request: pytest.FixtureRequest, tmp_path) -> Flask:
     """An application on a database with nothing in it."""
     url = ""
     if request.param == "postgresql":
-        server = sa.engine.make_url(request.getfixturevalue("postgresql_url")).set(drivername="postgresql+psycopg")
-        engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(sa.text("DROP DATABASE IF EXISTS bare WITH (FORCE)"))
-            connection.execute(sa.text("CREATE DATABASE bare TEMPLATE template0 ENCODING 'UTF8'"))
-        engine.dispose()
-        url = server.set(database="bare").render_as_string(hide_password=False)
+        url = database(request.getfixturevalue("postgresql_url"), "bare")
     return app_for(settings_for(tmp_path, database_url=url))
 
 
@@ -97,10 +93,46 @@ def _execute(statements: str) -> None:
             connection.execute(sa.text(statement))
 
 
+_climbed_to: dict[str, SQLiteSnapshot] = {}
+
+
+def _begin(revision: str) -> None:
+    """Have an empty database hold the rows from before the print room, carried on to a revision; climbed to once."""
+    url = db.engine.url
+    before = f"before_{revision}"
+    if url.drivername.startswith("postgresql"):
+        server = url.set(database="trace").render_as_string(hide_password=False)
+        db.engine.dispose()
+        if before not in _databases(server):
+            _climb(revision)
+            db.engine.dispose()
+            database(server, before, template="bare")
+        else:
+            database(server, "bare", template=before)
+    elif before in _climbed_to:
+        _climbed_to[before].restore()
+    else:
+        _climb(revision)
+        _climbed_to[before] = SQLiteSnapshot()
+
+
+def _climb(revision: str) -> None:
+    flask_migrate.upgrade(revision="0001")
+    _execute(BEFORE_THE_PRINT_ROOM)
+    flask_migrate.upgrade(revision=revision)
+
+
+def _databases(server: str) -> set[str]:
+    engine = sa.create_engine(server)
+    with engine.connect() as connection:
+        names = set(connection.scalars(sa.text("SELECT datname FROM pg_database")))
+    engine.dispose()
+    return names
+
+
 def test_labels_printed_before_the_print_room_keep_their_codes_and_files(bare: Flask) -> None:
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
+        _begin("0001")
         flask_migrate.upgrade()
         with db.engine.connect() as connection:
             runs = connection.execute(sa.text("SELECT id, count, level, voided FROM label_runs ORDER BY id")).all()
@@ -139,7 +171,7 @@ def test_records_made_before_sites_and_stock_keep_their_lots(bare: Flask) -> Non
         flask_migrate.downgrade(revision="0002")
         with db.engine.connect() as connection:
             assert connection.execute(sa.text("SELECT id, batch_id, note FROM records")).all() == [(1, 1, "除草")]
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0005")
         db.engine.dispose()
 
 
@@ -155,16 +187,14 @@ INSERT INTO recall_batches (recall_id, batch_id, added_in) VALUES (1, 1, 1), (2,
 
 def test_what_stops_a_lot_is_in_its_row_again_one_step_back(bare: Flask) -> None:
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade(revision="0026")
+        _begin("0026")
         _execute(RECALLED)
         flask_migrate.upgrade()
         flask_migrate.downgrade(revision="0010")
         with db.engine.connect() as connection:
             row = connection.execute(sa.text("SELECT recalled_at, recall_level, held_at FROM batches")).one()
             assert (str(row[0])[:10], row[1], str(row[2])[:10]) == ("2026-02-02", 2, "2026-02-03")
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0026")
         db.engine.dispose()
 
 
@@ -192,9 +222,7 @@ def test_holds_lose_their_level_and_last_day_and_their_notices_stay(bare: Flask)
     cases = "SELECT number, level, finish_due_on FROM recalls ORDER BY id"
     last_days = "SELECT token, finish_due_on FROM recall_tasks ORDER BY token"
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade(revision="0026")
+        _begin("0026")
         _execute(HELD)
         flask_migrate.upgrade()
         assert rows(cases) == [("R-1", "2", "2026-03-01"), ("H-1", "None", "None")]
@@ -203,7 +231,7 @@ def test_holds_lose_their_level_and_last_day_and_their_notices_stay(bare: Flask)
         flask_migrate.downgrade(revision="0026")
         assert rows(cases) == [("R-1", "2", "2026-03-01"), ("H-1", "3", "2026-02-01")]
         assert [token for token, day in rows(last_days) if day == "None"] == []
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0028")
         db.engine.dispose()
 
 
@@ -219,9 +247,7 @@ INSERT INTO commitment_certificates (id, number, batch_id, quantity, unit, consi
 
 def test_certificates_that_were_withdrawn_before_are_void(bare: Flask) -> None:
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade(revision="0011")
+        _begin("0011")
         _execute(WITHDRAWN)
         flask_migrate.upgrade()
         with db.engine.connect() as connection:
@@ -237,9 +263,7 @@ def test_certificates_of_before_keep_the_sample_of_2021_and_are_their_producers(
     suggested = """INSERT INTO suggestions (id, organisation_id, catalogue, content, basis, created_at, created_by_id)
         VALUES (1, 1, 'commitment_rules', '改', '令', '2026-11-30 00:00:00', 1)"""
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade(revision="0011")
+        _begin("0011")
         _execute(WITHDRAWN)
         flask_migrate.upgrade(revision="0038")
         with db.engine.connect() as connection:
@@ -263,7 +287,7 @@ def test_certificates_of_before_keep_the_sample_of_2021_and_are_their_producers(
                 "a",
                 "b",
             ]
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0038")
         db.engine.dispose()
 
 
@@ -284,9 +308,7 @@ INSERT INTO waivers (id, finding_id, authority_id, reason, created_at, created_b
 
 def test_what_stood_in_the_address_book_and_in_findings_stands_where_it_stays(bare: Flask) -> None:
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade(revision="0016")
+        _begin("0016")
         _execute(RECALLED)
         _execute(SENT)
         flask_migrate.upgrade()
@@ -322,7 +344,7 @@ def test_what_stood_in_the_address_book_and_in_findings_stands_where_it_stays(ba
             assert names == ["李伟", "李伟 13900000002 2"]
             assert connection.scalar(sa.text("SELECT count(*) FROM recall_exclusions")) == 2
         _execute("UPDATE audit_events SET action = 'x'")
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0018")
         db.engine.dispose()
 
 
@@ -349,12 +371,10 @@ INSERT INTO shipments (id, number, receipt_code, sender_id, consignee_id, depart
 
 def test_what_was_numbered_before_keeps_its_number_and_counters_go_on_behind_it(bare: Flask) -> None:
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade(revision="0016")
+        _begin("0016")
         _execute(NUMBERED)
-        for _ in range(2):
-            flask_migrate.upgrade()
+        for revision in ("head", "0038"):
+            flask_migrate.upgrade(revision=revision)
             with db.engine.connect() as connection:
                 runs = connection.execute(sa.text("SELECT id, key_number, run_number FROM label_runs ORDER BY id"))
                 assert [tuple(run) for run in runs] == [(7, 1, 7), (8, 1, 8)]
@@ -379,8 +399,7 @@ def test_what_was_numbered_before_keeps_its_number_and_counters_go_on_behind_it(
 
 def test_no_way_back_is_offered_where_printed_codes_would_lose_their_meaning(bare: Flask) -> None:
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
+        _begin("0001")
         flask_migrate.upgrade()
         _execute("UPDATE label_runs SET run_number = 0 WHERE id = 8")
         with pytest.raises(SystemExit):
@@ -413,9 +432,7 @@ def test_recalls_that_had_ended_count_as_completed_and_their_lots_stay_withdrawn
             return [tuple(row) for row in connection.execute(sa.text(query))]
 
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade(revision="0018")
+        _begin("0018")
         _execute(ENDED_BEFORE)
         flask_migrate.upgrade()
         assert told()[:3] == [("completed", "complete"), ("lifted", "lift"), ("ended", "end")]
@@ -474,12 +491,10 @@ received 3.5, and used 5."""
 
 def test_goods_of_before_are_in_the_ledger_and_what_was_overdrawn_is_said(bare: Flask) -> None:
     with bare.app_context():
-        flask_migrate.upgrade(revision="0001")
-        _execute(BEFORE_THE_PRINT_ROOM)
-        flask_migrate.upgrade(revision="0029")
+        _begin("0029")
         _execute(SOLD)
-        for _twice in range(2):
-            flask_migrate.upgrade()
+        for revision in ("head", "0038"):
+            flask_migrate.upgrade(revision=revision)
             with db.engine.connect() as connection:
                 held = connection.execute(
                     sa.text("SELECT batch_id, holder_id, quantity FROM lot_holdings ORDER BY batch_id, holder_id")

@@ -23,6 +23,8 @@ from trace_app.extensions import db, jobs
 from trace_app.labels.printing import make_files
 from trace_app.scanning.intake import QUEUE
 
+pytestmark = pytest.mark.either_database
+
 HERE = {"REMOTE_ADDR": "127.0.0.1"}
 
 

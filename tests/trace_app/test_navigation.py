@@ -7,6 +7,8 @@ import pytest
 from tests.world import World
 from trace_app.navigation import MOST_ENTRIES
 
+pytestmark = pytest.mark.either_database
+
 
 def _menu(page: str) -> str:
     return page[page.index("<nav") : page.index("</nav>")]

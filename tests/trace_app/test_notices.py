@@ -14,6 +14,8 @@ from trace_app.accounts.models import Organisation
 from trace_app.extensions import db
 from trace_app.recalls.models import Recall, RecallNotice
 
+pytestmark = pytest.mark.either_database
+
 ANSWERS = {
     "address": "罗平县板桥镇示例村 8 号",
     "phone": "0874-8888888",

@@ -24,6 +24,8 @@ from trace_app.extensions import db
 from trace_app.labels import printing
 from trace_app.labels.models import LabelLayout, LabelRun, PrintStatus
 
+pytestmark = pytest.mark.either_database
+
 WORDS = "承诺达标合格证"
 
 

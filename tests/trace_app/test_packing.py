@@ -13,6 +13,8 @@ from trace_app.db.session import transaction
 from trace_app.extensions import db
 from trace_app.labels.models import Packing
 
+pytestmark = pytest.mark.either_database
+
 
 @pytest.fixture
 def actor(world: World) -> Actor:

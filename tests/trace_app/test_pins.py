@@ -14,6 +14,8 @@ from trace_app.extensions import db
 from trace_app.labels.keys import code_book
 from trace_app.labels.models import LabelRun, PinCheck
 
+pytestmark = pytest.mark.either_database
+
 
 @pytest.fixture
 def actor(world: World) -> Actor:

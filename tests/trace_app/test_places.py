@@ -15,6 +15,8 @@ from trace_app.catalogue import service as catalogue
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import Consignee, Shipment
 
+pytestmark = pytest.mark.either_database
+
 ORGANISATION = {
     "name": "外地单位",
     "phone": "021-12345678",

@@ -27,6 +27,8 @@ from trace_app.labels import printing
 from trace_app.labels.models import LabelRun, PrintJob, PrintStatus, PrintVolume
 from trace_app.media.service import media_store
 
+pytestmark = pytest.mark.either_database
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -16,6 +16,8 @@ from tests.world import PASSWORD, SPRAYED, TOKEN, World, photo
 from trace_app.extensions import db
 from trace_app.labels import service as labels
 
+pytestmark = pytest.mark.either_database
+
 BUDGET = 35 * 1024
 
 

@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 from tests.world import PASSWORD, Actor, World
 from trace_app.feedback import forms
 
+pytestmark = pytest.mark.either_database
+
 LIMITS: list[tuple[str, str, int, str]] = [
     ("POST", "/login", 20, "nobody"),
     ("POST", "/slips", 5, "nobody"),

@@ -12,6 +12,8 @@ from trace_app.extensions import db
 from trace_app.labels.service import LabelRun, url_of
 from trace_app.public.resolver.digital_link import BadLink, DigitalLink, decompress, read_link, read_path
 
+pytestmark = pytest.mark.either_database
+
 GTIN = "06901234567892"
 LOT = "LP-J-2025-1"
 VOC = "https://ref.gs1.org/voc/"

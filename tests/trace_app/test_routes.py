@@ -10,6 +10,8 @@ from flask import Flask
 from tests.world import Actor, World
 from trace_app.accounts.models import RoleName
 
+pytestmark = pytest.mark.either_database
+
 ANYONE = {"nobody", *RoleName}
 USERS = set(RoleName)
 PRODUCER = {RoleName.PRODUCER}

@@ -21,6 +21,8 @@ from trace_app.accounts.models import AuditEvent, PasswordSlip, User
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
 
+pytestmark = pytest.mark.either_database
+
 __all__ = ["mailbox"]
 OWN = "mulberry tractor lantern"
 NEW = {"username": "li.si", "full_name": "李四", "email": "li.si@example.org", "role": "producer"}

@@ -10,6 +10,8 @@ from trace_app.extensions import db
 from trace_app.messages.models import Delivery
 from trace_app.suggestions.models import Suggestion
 
+pytestmark = pytest.mark.either_database
+
 WISH = {"catalogue": "limits", "content": "姜的铅限量请改为 0.1 mg/kg", "basis": "GB 2762-2022 表 1"}
 SHARED = {"inputs": "/inputs", "limits": "/reference/limits", "prohibited": "/reference/prohibited"}
 

@@ -16,6 +16,8 @@ from trace_app.accounts.models import ApiToken, AuditEvent, RoleName, TokenScope
 from trace_app.db.base import utc_now
 from trace_app.extensions import db
 
+pytestmark = pytest.mark.either_database
+
 READ = {"name": "仓库电脑", "scopes": ["read"], "days": "90"}
 FORM = re.compile(r"qjtrace_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}")
 

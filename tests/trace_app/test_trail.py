@@ -18,6 +18,8 @@ from trace_app.clock import today
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import Shipment
 
+pytestmark = pytest.mark.either_database
+
 NOTED = re.compile(r'audit\.note\(\s*[\w.]+,\s*"([a-z-]+)"(?: if \w+ else "([a-z-]+)")?')
 
 

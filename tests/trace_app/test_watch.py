@@ -20,6 +20,8 @@ from trace_app.scanning.regions import BadRegionTable, Regions, apart_km, place_
 from trace_app.scans import suspicions as watch
 from trace_app.scans.models import ScanMark, Suspicion
 
+pytestmark = pytest.mark.either_database
+
 PHONE = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0"}
 
 

@@ -18,6 +18,8 @@ from trace_app.inputs.models import InputProduct
 from trace_app.records.models import Record
 from trace_app.workbooks import service
 
+pytestmark = pytest.mark.either_database
+
 Rows = list[dict[str, Any]]
 
 

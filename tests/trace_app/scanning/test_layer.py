@@ -18,6 +18,8 @@ from trace_app.accounts.models import Organisation
 from trace_app.extensions import db
 from trace_app.scanning.pages import KeptPage, PageKey, PageStore
 
+pytestmark = pytest.mark.either_database
+
 
 @pytest.fixture
 def renderings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[int]:
