@@ -157,7 +157,7 @@ def test_records_made_before_sites_and_stock_keep_their_lots(bare: Flask) -> Non
         record = """INSERT INTO records (id, batch_id, type, stage_code, happened_on, operator, note, "values", created_at)
             VALUES (1, 1, 'care', NULL, '2026-01-02', '', '除草', '{}', '2026-01-02 00:00:00')"""
         _execute(f"{BEFORE_THE_PRINT_ROOM}; {record}")
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0017")
         with db.engine.begin() as connection:
             row = connection.execute(sa.text("SELECT producer_id, kind_code, batch_id, site_id FROM records")).one()
             assert tuple(row) == (1, "ginger", 1, None)
@@ -171,7 +171,6 @@ def test_records_made_before_sites_and_stock_keep_their_lots(bare: Flask) -> Non
         flask_migrate.downgrade(revision="0002")
         with db.engine.connect() as connection:
             assert connection.execute(sa.text("SELECT id, batch_id, note FROM records")).all() == [(1, 1, "除草")]
-        flask_migrate.upgrade(revision="0005")
         db.engine.dispose()
 
 
@@ -189,7 +188,7 @@ def test_what_stops_a_lot_is_in_its_row_again_one_step_back(bare: Flask) -> None
     with bare.app_context():
         _begin("0026")
         _execute(RECALLED)
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0038")
         flask_migrate.downgrade(revision="0010")
         with db.engine.connect() as connection:
             row = connection.execute(sa.text("SELECT recalled_at, recall_level, held_at FROM batches")).one()
@@ -224,7 +223,7 @@ def test_holds_lose_their_level_and_last_day_and_their_notices_stay(bare: Flask)
     with bare.app_context():
         _begin("0026")
         _execute(HELD)
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0028")
         assert rows(cases) == [("R-1", "2", "2026-03-01"), ("H-1", "None", "None")]
         assert rows(last_days) == [("a", "2026-03-01"), ("b", "None")]
         assert rows("SELECT level FROM recall_notices") == [("3",)]
@@ -249,7 +248,7 @@ def test_certificates_that_were_withdrawn_before_are_void(bare: Flask) -> None:
     with bare.app_context():
         _begin("0011")
         _execute(WITHDRAWN)
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(revision="0017")
         with db.engine.connect() as connection:
             voided = connection.execute(sa.text("SELECT id, voided FROM label_runs ORDER BY id")).all()
             assert [tuple(row) for row in voided] == [(7, "0-0"), (8, "")]
