@@ -53,12 +53,12 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """
     server = (request.getfixturevalue("postgresql_url"), "browser") if request.param == "postgresql" else None
     platform = prepared(tmp_path_factory.mktemp("platform"), server, workers=1)
-    _people(platform)
+    people_of(platform)
     with serving(platform):
         yield platform
 
 
-def _people(platform: Platform) -> None:
+def people_of(platform: Platform) -> None:
     """Two producers and two regulators, put into the platform's database from here: each command takes seconds."""
     folder = Path(platform.environment["DATA_DIR"])
     app = app_for(settings_for(folder, database_url=platform.environment["DATABASE_URL"], secret_key=None))

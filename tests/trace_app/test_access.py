@@ -22,6 +22,7 @@ from tests.trace_app.test_quality import REPORT, STRONG, _lines
 from tests.trace_app.test_routes import EXAMPLES, TABLE
 from tests.trace_app.test_shipping import FORM as SHIPMENT
 from tests.world import Actor, World, pdf
+from trace_app.accounts.models import Passkey
 from trace_app.extensions import db
 from trace_app.feedback.models import Feedback, FeedbackKind
 from trace_app.findings.models import Finding
@@ -85,7 +86,7 @@ SORTS: dict[str, Callable[[str, Owned], bool]] = {
     **dict.fromkeys(("batch_id", "finding_id", "record_id", "feedback_id", "commitment_id", "run_id"), _seen),
     **dict.fromkeys(("shipment_id", "stock_id", "organisation_id", "user_id"), _seen),
     **dict.fromkeys(("product_id", "site_id", "link_id", "loss_id", "import_id", "job_id", "layout_id"), _own),
-    **dict.fromkeys(("certificate_id", "channel_id", "token_id", "session_id", "code"), _own),
+    **dict.fromkeys(("certificate_id", "channel_id", "token_id", "session_id", "passkey_id", "code"), _own),
     **dict.fromkeys(("number", "suggestion_id"), _watched),
     "household_id": _seen,
     "weighing_id": _own,
@@ -193,6 +194,9 @@ def _things(world: World, place: str, owner: str, actors: dict[str, Actor], numb
     recall = world.recall(actors[place], recalled)
     blocked = world.batch(actor, division=division)
     household = world.member(actor, "示例户")
+    with world.writing():
+        key = {"name": f"钥匙 {number}", "credential_id": f"key {number}".encode(), "public_key": b"x", "sign_count": 0}
+        db.session.add(Passkey(user_id=actor.user_id, **key))
     weighing = world.weigh(actor, blocked, household, "100")
     world.record(actor, blocked, "pesticide", **STRONG)
     client.get(f"/batches/{blocked}")
@@ -268,6 +272,7 @@ def _rows(lot: int, actor: Actor) -> dict[str, int]:
         "certificate_id": "SELECT max(id) FROM certificates WHERE producer_id = :organisation",
         "channel_id": "SELECT max(id) FROM channels WHERE organisation_id = :organisation",
         "token_id": "SELECT max(id) FROM api_tokens WHERE user_id = :user AND name = '秤'",
+        "passkey_id": "SELECT max(id) FROM passkeys WHERE user_id = :user",
         "session_id": "SELECT min(id) FROM user_sessions WHERE user_id = :user AND ended_at IS NULL",
         "product_id": "SELECT product_id FROM batches WHERE id = :lot",
         "site_id": "SELECT site_id FROM batches WHERE id = :lot",

@@ -105,6 +105,9 @@ TABLE = {
     "POST /factors/confirm": USERS,
     "POST /factors/codes": USERS,
     "POST /factors/remove": USERS,
+    "POST /factors/passkeys": USERS,
+    "POST /factors/passkeys/confirm": USERS,
+    "POST /factors/passkeys/<passkey_id>/remove": USERS,
     "POST /account/password": USERS,
     # For administrators
     "GET /admin": ADMINISTRATOR,
@@ -345,6 +348,7 @@ TABLE = {
     "POST /factors/check": NO_ONE,
     "GET /factors/recovery": NO_ONE,
     "POST /factors/recovery": NO_ONE,
+    "POST /factors/passkey": NO_ONE,
     # Of libraries, and not in use
     "GET /verify": NO_ONE,
     "POST /verify": NO_ONE,

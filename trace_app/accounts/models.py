@@ -250,6 +250,28 @@ class UserSession(Model):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class Passkey(Model):
+    """A key in a phone, a computer or a stick as a second factor (W3C Web Authentication): its public part."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (
+        sa.CheckConstraint("sign_count >= 0", "sign_count"),
+        sa.UniqueConstraint("user_id", "name"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(sa.String(60))
+    """What its owner calls it."""
+    credential_id: Mapped[bytes] = mapped_column(sa.LargeBinary(1023), unique=True)
+    public_key: Mapped[bytes] = mapped_column(sa.LargeBinary(2000))
+    """Its form is that of COSE (RFC 9052)."""
+    sign_count: Mapped[int] = mapped_column(sa.BigInteger)
+    """How often it was used, where it counts; a smaller number than before tells of a copy."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class TokenScope(enum.StrEnum):
     """What a token may be used for, of what its user may do."""
 

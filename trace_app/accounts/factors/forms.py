@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _
 from flask_security import MfRecoveryForm, TwoFactorRescueForm, TwoFactorVerifyCodeForm
 from wtforms import HiddenField, PasswordField, RadioField
 from wtforms import StringField as PlainField
-from wtforms.validators import InputRequired
+from wtforms.validators import InputRequired, Length
 
 from trace_app.accounts import audit
 from trace_app.accounts.factors import service
@@ -39,6 +39,28 @@ class AgainForm(Form):
     factor_code = StringField(
         _("验证码"), [required()], description=_("验证器里的 6 位数字，或一个备用码"), render_kw=CODE
     )
+
+
+class PasskeyNameForm(Form):
+    name = StringField(
+        _("名称"),
+        [required(), Length(max=60)],
+        description=_("以后凭它认出是哪一个，例如“办公室电脑”“我的手机”"),
+        render_kw={"maxlength": 60},
+    )
+
+
+class NewPasskeyForm(Form):
+    """What the browser answers when it has made a key."""
+
+    name = HiddenField(validators=[required(), Length(max=60)])
+    answer = HiddenField(validators=[required(), Length(max=20_000)])
+
+
+class PasskeyForm(Form):
+    """What the browser answers when it shows a key."""
+
+    answer = HiddenField(validators=[required(), Length(max=20_000)])
 
 
 class _Counted:

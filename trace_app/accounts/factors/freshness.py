@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import acting_user
-from trace_app.accounts.factors import service
+from trace_app.accounts.factors import passkeys, service
 from trace_app.accounts.factors.forms import AgainForm
 from trace_app.accounts.models import User
 from trace_app.db.session import transaction
@@ -18,7 +18,7 @@ from trace_app.errors import Problem
 from trace_app.templating import status_of
 
 View = TypeVar("View", bound=Callable[..., object])
-OURS = {"csrf_token", "factor_code"}
+OURS = {"csrf_token", "factor_code", "factor_passkey"}
 WITHOUT_FACTOR = {"security.logout", "accounts.change_password"}
 """What an officer may do whose second factor is overdue, beside setting one up."""
 
@@ -59,14 +59,18 @@ def _lead_to_setup(user: User, *, grave: bool) -> ResponseReturnValue | None:
 
 
 def _ask_again(user: User) -> ResponseReturnValue | None:
-    """Ask for a code; what was sent stands in the page's form and is sent with it again."""
+    """Ask for a code or a passkey; what was sent stands in the page's form and is sent with it again."""
     form = AgainForm(meta={"csrf": False})
-    if "factor_code" in request.form and form.validate():
+    passkey = request.form.get("factor_passkey", "")
+    if passkey or ("factor_code" in request.form and form.validate()):
         try:
             with transaction():
-                service.show(user, form.factor_code.data)
+                if passkey:
+                    passkeys.show(user, passkey)
+                else:
+                    service.show(user, form.factor_code.data)
         except Problem as problem:
-            if isinstance(problem, service.WrongCode):
+            if isinstance(problem, service.WrongCode | passkeys.WrongPasskey):
                 with transaction():
                     service.note_failure(user)
             form.refuse("factor_code", problem.message)
@@ -75,4 +79,5 @@ def _ask_again(user: User) -> ResponseReturnValue | None:
     elif "factor_code" not in request.form:
         form = AgainForm(formdata=None)
     sent = [(name, value) for name, values in request.form.lists() for value in values if name not in OURS]
-    return render_template("accounts/factor_again.html", form=form, sent=sent), status_of(form)
+    page = render_template("accounts/factor_again.html", form=form, sent=sent, question=passkeys.ask(user))
+    return page, status_of(form)

@@ -13,7 +13,7 @@ from flask_security.utils import check_and_get_token_status
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS
-from trace_app.accounts.models import AuditEvent, User
+from trace_app.accounts.models import AuditEvent, Passkey, User
 from trace_app.accounts.service import hold, must_administer, must_be_anothers
 from trace_app.accounts.sessions import end_sessions, this_session
 from trace_app.db.base import utc_now
@@ -105,7 +105,7 @@ def set_up(user: User, state: str, code: str) -> list[str]:
     security.datastore.tf_set(user, METHOD, totp_secret=secret)
     audit.note(user, "set-factor", user)
     end_sessions(user, but=this_session())
-    _note_shown()
+    note_shown()
     return new_recovery_codes(user)
 
 
@@ -142,6 +142,7 @@ def remove_for(actor: User, user: User) -> None:
 def _take_away(user: User) -> None:
     user.tf_primary_method = user.tf_totp_secret = user.tf_last_counter = user.factor_due_at = None
     user.mf_recovery_codes = None
+    db.session.execute(sa.delete(Passkey).where(Passkey.user_id == user.id))
 
 
 def show(user: User, code: str) -> None:
@@ -160,7 +161,7 @@ def show(user: User, code: str) -> None:
         audit.note(user, "use-recovery-code", user)
     else:
         raise WrongCode
-    _note_shown()
+    note_shown()
 
 
 def refuse_guessing(user: User) -> None:
@@ -184,7 +185,8 @@ def note_failure(user: User) -> None:
     audit.note(None, "factor-failed", user)
 
 
-def _note_shown() -> None:
+def note_shown() -> None:
+    """The session has shown a second factor now."""
     row = this_session()
     if row is not None:
         row.factor_at = utc_now()
