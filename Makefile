@@ -1,6 +1,6 @@
 # `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format mutate bench lock messages clean
+.PHONY: help setup run demo test check format mutate bench lock sbom messages clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -23,13 +23,14 @@ test: .venv/.node .venv/.web trace_app/translations/en/LC_MESSAGES/messages.mo #
 	@sh tests/system.sh
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-check: .venv/.node ## Style, types and import rules
+check: .venv/.node ## Style, types, import rules, secrets and advisories
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(BIN)/python bin/npm.py tests/node run lint
-	$(BIN)/pytest tests/test_templates.py
+	$(BIN)/pytest tests/test_templates.py tests/test_no_secrets.py
+	$(BIN)/python bin/audit.py
 
 format: .venv/.dev ## Format and sort imports
 	$(BIN)/ruff check --fix .
@@ -46,6 +47,11 @@ bench: .venv/.node ## Measure, against peers in the same run
 	$(BIN)/python benchmarks/clips.py
 	$(BIN)/python benchmarks/cameras.py
 	$(BIN)/python benchmarks/scan.py
+
+sbom: .venv/.dev .venv/.web ## Write what the product is made of (CycloneDX) into build/
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --output-reproducible -o build/sbom-python.json requirements.txt
+	$(BIN)/python bin/npm.py trace_app/web sbom --sbom-format cyclonedx --package-lock-only > build/sbom-web.json
 
 lock: ## Pin the dependencies anew, with hashes (needs uv)
 	uv pip compile -q --upgrade --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links requirements.in -o requirements.txt
