@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """The keys of label codes; ``data_dir/keys/label-keys.json`` where not given."""
     public_url: HttpUrl = HttpUrl("http://127.0.0.1:8000")
     """The address that labels carry. Short is better: 16 characters with the scheme leave the best symbol."""
+    hsts_subdomains: bool = False
+    """Whether browsers are told to ask for all names below that of ``public_url`` by https, too."""
     trusted_hosts: list[str] = []
     """Further hosts that requests may name, as a JSON list; ``.example.org`` stands for all below it. Whatever a
     request names, addresses are made of ``public_url``.

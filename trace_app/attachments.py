@@ -13,5 +13,6 @@ def attachment(data: bytes | str, name: str, mimetype: str) -> Response:
     response = send_file(io.BytesIO(content), mimetype=mimetype, as_attachment=True, download_name=name)
     response.direct_passthrough = False
     response.set_data(content)
-    response.headers["Cache-Control"] = "private, no-cache"
+    # The usual answer to who may keep a page holds for its files as well.
+    del response.headers["Cache-Control"]
     return response

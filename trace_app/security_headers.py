@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request, session
 
 from config import Settings
 
@@ -28,13 +28,27 @@ def init_app(app: Flask) -> None:
         headers["Permissions-Policy"] = "camera=(self), geolocation=(self), microphone=(), payment=()"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         if secure:
-            headers["Strict-Transport-Security"] = "max-age=31536000"
+            also = "; includeSubDomains" if settings.hsts_subdomains else ""
+            headers["Strict-Transport-Security"] = f"max-age=31536000{also}"
         if "Cache-Control" not in headers:
             # Pages differ by user and may be recalled the next moment.
-            headers["Cache-Control"] = "private, no-cache"
+            headers["Cache-Control"] = "private, no-cache" if _may_be_kept() else "no-store"
+        if request.endpoint == "security.logout":
+            # Not the storage: entries that wait for a network are in it.
+            headers["Clear-Site-Data"] = '"cache"'
         return response
 
     app.after_request(add_headers)
+
+
+def keep_for_going_back() -> None:
+    """Let the browser keep this page until signing out: it has a form, and Back brings back what was typed."""
+    g.kept_for_going_back = True
+
+
+def _may_be_kept() -> bool:
+    """Whether the browser may keep a page, asking each time: not where it shows what only who is signed in may see."""
+    return "_user_id" not in session or g.get("kept_for_going_back", False)
 
 
 def allow_inline_style(digest: str) -> None:

@@ -21,6 +21,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.db.sent_forms import answer_to, claim, forget_old, keep_answer
 from trace_app.db.session import first_of_all, transaction
 from trace_app.extensions import jobs
+from trace_app.security_headers import keep_for_going_back
 
 View = TypeVar("View", bound=Callable[..., object])
 KEY = "form_key"
@@ -38,7 +39,8 @@ def makes_once(view: View) -> View:
 
 
 def form_key() -> str:
-    """A key for a form that is shown."""
+    """A key for a form that is shown. Back is to bring back what was typed: the browser may keep the page."""
+    keep_for_going_back()
     return uuid4().hex
 
 

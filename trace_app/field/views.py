@@ -30,6 +30,7 @@ from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, value
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.series import LoggerFile, chart_points, read_logger
 from trace_app.records.texts import TYPES, amount, details, differences, record_title, stage_values, title_of
+from trace_app.security_headers import keep_for_going_back
 from trace_app.templating import STATIC, asset, register_words, script, status_of
 from trace_app.uploads import upload
 from trace_app.values import Facts
@@ -252,6 +253,7 @@ def _form_page(
     correcting: Record | None = None,
     differences: list[dict[str, str]] | None = None,
 ) -> tuple[str, int]:
+    keep_for_going_back()
     page = render_template(
         "field/form.html",
         form=form,

@@ -66,6 +66,7 @@ from trace_app.recalls.scope import (
 )
 from trace_app.recalls.statements import producers_of
 from trace_app.records.coverage import ingredients_beside
+from trace_app.security_headers import keep_for_going_back
 from trace_app.templating import register_words, status_of
 from trace_app.whole_numbers import row_number
 
@@ -235,6 +236,7 @@ def _scope_page(
         except (EmptyScope, ScopeTooWide) as trouble:
             problem = trouble.message
     voluntary = the_user().role is RoleName.PRODUCER
+    keep_for_going_back()
     page = render_template(
         "recalls/scope.html",
         scope_form=scope_form,

@@ -24,6 +24,7 @@ from trace_app.forms import plain_decimal
 from trace_app.households.models import Household
 from trace_app.households.service import HasLeft, households_of
 from trace_app.media.service import DOCUMENT_TYPES
+from trace_app.security_headers import keep_for_going_back
 from trace_app.spreadsheets import csv_text
 from trace_app.templating import status_of
 from trace_app.units import unit_name
@@ -71,6 +72,7 @@ def new() -> ResponseReturnValue:
         if not form.errors:
             place = url_for("weighings.weigh", batch_id=row.batch_id)
             return kept(row.id, place, _("批次已登记，第一磅已记下。"))
+    keep_for_going_back()
     page = render_template("weighings/new.html", form=form)
     if request.method == "POST" and wants_json():
         return refused(page, form)
@@ -102,6 +104,7 @@ def _scales(batch: Batch, form: WeighingForm) -> str:
     problem = batches.why_no_records(batch)
     if problem is None and batch.status is not BatchStatus.DRAFT:
         problem = service.WeighingOver(lot=batch.lot_number)
+    keep_for_going_back()
     return render_template(
         "weighings/weigh.html",
         batch=batch,
