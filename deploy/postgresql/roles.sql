@@ -15,7 +15,7 @@ REVOKE UPDATE, DELETE ON
     audit_events, batch_revisions, collected_commitments, feedback_replies, household_consents,
     laboratory_answers, lot_moves, recall_exclusions, recall_filings, recall_notices, recall_reports,
     recall_task_lots, receipt_lines, receipts, record_batches, record_clips, record_ingredients, record_photos,
-    record_series, records, reference_checks, site_tenures, test_orders, test_reports, test_results,
+    record_series, record_withdrawals, records, reference_checks, site_tenures, test_orders, test_reports, test_results,
     voided_labels, waivers, weighings
     FROM :"web";
 -- Of these some columns are filled in later.

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
-from tests.browser.conftest import PHONE, Platform, sign_in
+from tests.browser.conftest import PASSWORD, PHONE, Platform, sign_in
 from tests.world import photo
 
 
@@ -44,6 +44,12 @@ def _care(page: Page, note: str) -> None:
     page.get_by_role("button", name="保存").click()
 
 
+def _choose(page: Page, lot: str) -> None:
+    """Tick a lot among those of all sites."""
+    page.get_by_label("找基地或批次").fill(lot)
+    page.get_by_label(lot, exact=True).check()
+
+
 def _records(page: Page, lot: str) -> str:
     page.goto("/batches")
     page.get_by_role("link", name=lot).click()
@@ -68,11 +74,11 @@ def test_entries_made_without_a_network_arrive_once_when_it_returns(
     context.set_offline(True)
     page.goto("/field/ginger/care")
     expect(page.get_by_text("现在没有网络")).to_be_visible()
-    page.get_by_label("OFFLINE-1").check()
+    _choose(page, "OFFLINE-1")
     page.get_by_label("照片").set_input_files(tmp_path / "weed.jpg")
     _care(page, "断网时除草")
     expect(page.get_by_text("已存在这部手机里")).to_be_visible()
-    page.get_by_label("OFFLINE-1").check()
+    _choose(page, "OFFLINE-1")
     _care(page, "断网时清沟")
     expect(page.get_by_text("已存在这部手机里")).to_be_visible()
     page.goto("/field/")
@@ -100,7 +106,7 @@ def test_an_answer_that_is_lost_on_the_way_does_not_make_two_records(field: tupl
     page, context = field
     _ready(page, "LOST-1")
     page.goto("/field/ginger/care")
-    page.get_by_label("LOST-1").check()
+    _choose(page, "LOST-1")
     lost = []
 
     def swallow(route) -> None:
@@ -125,7 +131,7 @@ def test_a_correction_that_came_too_late_is_shown_beside_the_other(
     page, context = field
     _ready(page, "CONFLICT-1")
     page.goto("/field/ginger/care")
-    page.get_by_label("CONFLICT-1").check()
+    _choose(page, "CONFLICT-1")
     _care(page, "除草一遍")
     page.wait_for_url("**/batches/*")
     page.locator("ol.time").get_by_role("link", name="更正").click()
@@ -163,7 +169,7 @@ def test_what_the_platform_refuses_stays_until_it_is_mended_or_discarded(field: 
     _ready(page, "REFUSED-1")
     context.set_offline(True)
     page.goto("/field/ginger/care")
-    page.get_by_label("REFUSED-1").check()
+    _choose(page, "REFUSED-1")
     page.evaluate("document.querySelectorAll('#happened_on').forEach((input) => input.removeAttribute('max'))")
     page.get_by_label("做了什么").fill("明天的事")
     page.get_by_label("日期").fill("2099-01-01")
@@ -182,6 +188,7 @@ def test_the_pages_of_one_user_are_not_shown_to_another(field: tuple[Page, Brows
     page, context = field
     _ready(page, "PRIVATE-1")
     page.get_by_role("button", name="退出").click()
+    expect(page.get_by_role("link", name="登录").first).to_be_visible()
     page.goto("/login")
     page.get_by_label("用户名、手机号或邮箱").fill("neighbour")
     page.get_by_label("密码").fill("long enough for tests")
@@ -262,26 +269,78 @@ def test_a_new_lot_begins_at_the_scales_without_a_network(field: tuple[Page, Bro
     page.get_by_label("过磅日期").fill("2025-06-01")
     page.get_by_role("button", name="登记批次，记下第一磅").click()
     expect(page.get_by_text("已存在这部手机里")).to_be_visible()
-    # Another account on this phone is asked before it throws the entry away, and does not change it.
+    # Another account on this phone sees nothing of the entry.
     context.set_offline(False)
     page.route("**/field/session", lambda route: route.abort())
     page.goto("/field/")
     page.evaluate("document.body.dataset.user = 'neighbour'")
-    page.get_by_role("button", name="现在发送").click()
-    line = page.locator("li.waiting")
-    expect(line).to_contain_text("由另一个账号记下")
-    expect(line.get_by_role("link", name="打开修改")).to_have_count(0)
-    asked: list[str] = []
-
-    def no(dialog) -> None:
-        asked.append(dialog.message)
-        dialog.dismiss()
-
-    page.once("dialog", no)
-    line.get_by_role("button", name="丢弃").click()
-    assert "另一个账号（grower）" in asked[0]
+    page.evaluate("document.getElementById('send-now').click()")
+    expect(page.get_by_text("这部手机里还有别的账号没有发送的记录")).to_be_visible()
+    expect(page.locator("li.waiting")).to_have_count(0)
     page.unroute("**/field/session")
     page.goto("/field/")
     expect(page.get_by_text("全部已发送")).to_be_visible(timeout=20_000)
     page.goto("/field/weighings")
     expect(page.get_by_role("main")).to_contain_text("NEW-AT-SCALES")
+
+
+def test_what_waits_on_the_phone_is_told_of_and_stays_when_its_owner_signs_out(
+    field: tuple[Page, BrowserContext],
+) -> None:
+    page, context = field
+    _ready(page, "STAYS-1")
+    context.set_offline(True)
+    page.goto("/field/ginger/care")
+    _choose(page, "STAYS-1")
+    _care(page, "退出前没有发出")
+    expect(page.get_by_text("已存在这部手机里")).to_be_visible()
+    # A day and a little later, at a desk page.
+    context.set_offline(False)
+    page.goto("/batches")
+    page.evaluate(
+        """() => new Promise((resolve) => {
+          indexedDB.open("field", 1).onsuccess = (opened) => {
+            const store = opened.target.result.transaction("entries", "readwrite").objectStore("entries");
+            store.getAll().onsuccess = ({ target }) => {
+              for (const entry of target.result) store.put({ ...entry, at: Date.now() - 90000000 });
+              resolve();
+            };
+          };
+        })"""
+    )
+    page.goto("/batches")
+    expect(page.get_by_role("link", name="有 1 条记录等了一天以上还没有发送")).to_be_visible()
+
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.get_by_role("button", name="退出").click()
+    expect(page.get_by_role("button", name="退出")).to_be_visible()
+    assert "还有 1 条记录没有发送" in asked[0]
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="退出").click()
+    expect(page.get_by_role("link", name="登录").first).to_be_visible()
+    assert page.evaluate("caches.has('field-pages')") is False
+
+    _sign_in_again(page, "neighbour")
+    page.goto("/field/")
+    expect(page.get_by_text("这部手机里还有别的账号没有发送的记录")).to_be_visible()
+    expect(page.get_by_text("退出前没有发出")).to_have_count(0)
+    page.get_by_role("button", name="退出").click()
+    expect(page.get_by_role("link", name="登录").first).to_be_visible()
+    _sign_in_again(page, "grower")
+    page.goto("/field/")
+    expect(page.get_by_text("全部已发送")).to_be_visible(timeout=20_000)
+    assert "退出前没有发出" in _records(page, "STAYS-1")
+
+
+def _sign_in_again(page: Page, username: str) -> None:
+    page.goto("/login")
+    page.get_by_label("用户名、手机号或邮箱").fill(username)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    page.wait_for_url("**/batches")

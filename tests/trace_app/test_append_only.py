@@ -28,6 +28,7 @@ FIT: dict[str, dict[str, Any]] = {
         "type": "care",
         "stage_code": None,
         "site_id": None,
+        "stock_id": None,
         "season_until": None,
         "replaces_id": None,
         "correction_reason": None,

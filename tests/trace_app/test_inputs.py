@@ -35,6 +35,9 @@ STOCK = {
     "unit": "kg",
 }
 
+TAKEN = SPRAYED | {"registration_number": PRODUCT["registration_number"], "input_lot": STOCK["lot_number"]}
+"""A record that takes from that stock."""
+
 
 def _stocked(world: World, actor: Actor, **change: str) -> int:
     """A stock lot of a product of the producer's own."""
@@ -256,7 +259,7 @@ class TestStock:
         batch_id = world.batch(actor)
         record = world.record(actor, batch_id, "pesticide", **SPRAYED | {"input_lot": "N20250803"})
         client = world.client(actor)
-        values = SPRAYED | {"input_lot": "N20250803", "dose": "10", "correction_reason": "写错"}
+        values = TAKEN | {"dose": "10", "correction_reason": "写错"}
         client.post(f"/field/records/{record}/correct", data=values)
         assert "0.42" in client.get(f"/stock/{stock}").text
 
@@ -302,7 +305,7 @@ def test_a_changed_label_makes_every_lot_due_that_its_input_touched(world: World
     site = world.site(actor)
     lots = [world.batch(actor, site_id=site) for _n in range(4)]
     client = world.client(actor)
-    spray = SPRAYED | {"input_lot": "N20250803"}
+    spray = TAKEN
     client.post("/field/ginger/pesticide", data=spray | {"scope": "lots", "batch_ids": [str(lots[0]), str(lots[1])]})
     elsewhere = world.batch(actor)
     with world.app.app_context():
@@ -329,7 +332,7 @@ def test_a_bad_lot_of_pesticide_is_found_in_every_batch_it_touched(world: World)
     foreign = world.batch(stranger, division="530323203", lot_number="FAR-1")
     world.record(stranger, foreign, "pesticide", **SPRAYED | {"input_lot": "N20250803"})
     client = world.client(actor)
-    spray = SPRAYED | {"input_lot": "N20250803"}
+    spray = TAKEN
     world.record(actor, one, "pesticide", **spray)
     several = client.post(
         "/field/ginger/pesticide", data=spray | {"scope": "lots", "batch_ids": [str(two), str(three)]}

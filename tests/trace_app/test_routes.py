@@ -155,6 +155,10 @@ TABLE = {
     "POST /batches/<batch_id>/close": PRODUCER,
     "GET /field/": PRODUCER,
     "GET /field/<kind_code>/<record_type>": PRODUCER,
+    "GET /field/<kind_code>/<record_type>/input": PRODUCER,
+    "POST /records/<record_id>/withdraw": PRODUCER,
+    "POST /products/<product_id>/<turn>": PRODUCER,
+    "POST /sites/<site_id>/<turn>": PRODUCER,
     "POST /field/<kind_code>/<record_type>": PRODUCER,
     "GET /field/<kind_code>/<record_type>/<stage_code>": PRODUCER,
     "POST /field/<kind_code>/<record_type>/<stage_code>": PRODUCER,
@@ -365,7 +369,7 @@ TABLE = {
 EXAMPLES = {
     "answer": "confirm",
     "code": "7KQ2M0XR9T4VH", "number": "530324-2026-0001", "name": "0" * 32, "size": "small", "filename": "app.css",
-    "kind_code": "ginger", "record_type": "care", "stage_code": "harvest", "subject": "soil", "what": "ginger", "file_type": "xlsx", "paper": "csv", "which": "good", "table_name": "limits", "form": "png", "picture": "poster", "upload": "0" * 32, "clip": "0" * 32, "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
+    "kind_code": "ginger", "record_type": "care", "stage_code": "harvest", "subject": "soil", "what": "ginger", "file_type": "xlsx", "paper": "csv", "which": "good", "turn": "retire", "table_name": "limits", "form": "png", "picture": "poster", "upload": "0" * 32, "clip": "0" * 32, "index": "0", "token_id": "999", "stock": "roll-60x40", "gtin": "06901234567892", "lot": "L1", "sscc": "0" * 18,
 }  # fmt: skip
 
 

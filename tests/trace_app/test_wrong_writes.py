@@ -20,6 +20,7 @@ MOMENT = datetime(2026, 3, 1, tzinfo=UTC)
 EARLIER, LATER = "'2026-02-01 00:00:00'", "'2026-04-01 00:00:00'"
 OTHERS_LOT = "(SELECT max(id) FROM batches WHERE lot_number = 'OTHERS')"
 OTHERS = "(SELECT max(id) FROM {} WHERE producer_id = (SELECT producer_id FROM batches WHERE lot_number = 'OTHERS'))"
+OWN_STOCK = "(SELECT min(id) FROM stock_lots)"
 
 
 class Wrong(NamedTuple):
@@ -38,6 +39,7 @@ FRESH: dict[str, dict[str, str]] = {
     "batches": {"lot_number": "'Q-2'"},
     "records": {"entry_key": "NULL", "replaces_id": "NULL", "correction_reason": "NULL"},
     "stock_lots": {"lot_number": "'S-2'"},
+    "record_withdrawals": {"record_id": "(SELECT max(id) FROM records)"},
     "input_products": {"name": "'另一药'"},
     "input_label_uses": {"kind_code": "'ham'"},
     "certificates": {"number": "'C-2'"},
@@ -84,6 +86,8 @@ WRONG = [
     Wrong("batches", "lot_number", {"lot_number": "' Q-3'"}),
     Wrong("batches", "guard_unit_of_kind", {"unit": "''"}),
     Wrong("batches", "guard_unit_of_kind", {"unit": "'斤两'"}),
+    Wrong("batches", "guard_still_offered",
+          {"product_id": "(SELECT min(id) FROM products WHERE retired_at IS NOT NULL)"}),
     Wrong("batches", "fk_batches_own_product", {"product_id": OTHERS.format("products")}),
     Wrong("batches", "fk_batches_own_site", {"site_id": OTHERS.format("sites")}),
     Wrong("batches", "uq_batches_lot_number_alike", {"lot_number": "'qa-01'"}),
@@ -100,8 +104,15 @@ WRONG = [
     Wrong("records", "correction", {"replaces_id": "(SELECT max(id) FROM records)"}),
     Wrong("records", "fk_records_own_batch", {"batch_id": OTHERS_LOT}),
     Wrong("records", "fk_records_own_replaces", {"replaces_id": OTHERS.format("records"), "correction_reason": "'x'"}),
-    Wrong("records", "fk_records_own_stock", {"stock_id": OTHERS.format("stock_lots")}),
+    Wrong("records", "fk_records_own_stock",
+          {"stock_id": OTHERS.format("stock_lots"), "input_lot": "'S-1'", "product_name": "'药'"}),
+    Wrong("records", "guard_stock_of_record", {"stock_id": OWN_STOCK, "input_lot": "'S-1'"}),
+    Wrong("records", "guard_stock_of_record", {"stock_id": OWN_STOCK, "product_name": "'药'"}),
     Wrong("records", "type", {'"values"': "'{broken'"}),
+    Wrong("record_withdrawals", "guard_nobody_relies", {"record_id": "(SELECT min(record_id) FROM record_batches)"}),
+    Wrong("record_withdrawals", "reason", {"record_id": "(SELECT max(id) FROM records)", "reason": "''"}),
+    Wrong("records", "guard_none_of_withdrawn",
+          {"replaces_id": "(SELECT min(record_id) FROM record_withdrawals)", "correction_reason": "'x'"}),
     Wrong("record_batches", "guard_own_lot", {"batch_id": OTHERS_LOT}),
     Wrong("record_photos", "guard_own_photo", {"photo_id": "(SELECT max(id) FROM photos)"}),
     Wrong("product_photos", "guard_own_picture", {"photo_id": "(SELECT max(id) FROM photos)"}),
@@ -178,6 +189,7 @@ def filled(world: World) -> Iterator[None]:
     lot = world.released(one, lot_number="QA-01", best_before="2027-01-01")
     record = world.record(one, lot, "pesticide", **SPRAYED)
     others = world.batch(other, lot_number="OTHERS")
+    withdrawn = world.record(other, others)
     world.record(other, others)
     run = world.run(one, lot, 5)
     with world.writing():
@@ -205,6 +217,8 @@ def filled(world: World) -> Iterator[None]:
                 received_on=date(2026, 1, 1),
                 quantity=Decimal(5),
             )
+        _add("record_withdrawals", record_id=withdrawn, reason="记错")
+        _add("products", producer_id=producer, kind_code="ginger", name="停用的姜", retired_at=MOMENT)
         document = _add(
             "documents", name="d", file_name="d.pdf", kind="pdf", bytes=5, sha256="0" * 64, organisation_id=producer
         )

@@ -43,6 +43,8 @@ AUDIT_ACTIONS = {
     "add-clip": _("给一条记录加了视频"),
     "refuse-clip": _("给一条记录传的视频没有收下"),
     "correct-record": _("更正了一条记录"),
+    "withdraw-record": _("撤回了一条记录"),
+    "harvest": _("按采收记录填了采收日期"),
     "close": _("结束了"),
     "recall": _("召回了"),
     "hold": _("暂停了销售"),

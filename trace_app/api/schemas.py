@@ -182,6 +182,9 @@ class RecordOut(BaseModel):
     video_url: str | None
     values: dict[str, Any]
     replaces_id: int | None
+    withdrawn: str | None = Field(
+        description="Why its producer withdrew it; it no longer counts. Null where it stands."
+    )
     photos: list[str]
     clips: list[RecordClip]
 

@@ -45,12 +45,13 @@ from trace_app.recalls.published import lots_listed, published_recalls
 from trace_app.records import service as records
 from trace_app.records.forms import VALUE_PREFIX, form_for
 from trace_app.records.intervals import Interval
-from trace_app.records.models import Record, RecordType
+from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.service import Scope
 from trace_app.records.texts import amount, record_title, stage_values
 from trace_app.release import service as quality
 from trace_app.scanning.items import scanned_item
 from trace_app.settings import address_of
+from trace_app.stock.service import offered_stock
 from trace_app.units import unit_name
 from trace_app.weighings.service import lots_with
 
@@ -157,7 +158,9 @@ def add_record(
     stage = records.check_applies(row.product.kind, record_type, body.stage)
     values = body.model_dump(exclude={"type", "stage", "values"})
     values |= {VALUE_PREFIX + code: value for code, value in body.values.items()}
-    facts = form_for(record_type, stage).parse(values).facts
+    kind_code = row.product.kind_code
+    stock = offered_stock(the_user().organisation, body.type) if record_type in INPUT_TYPES else []
+    facts = form_for(record_type, stage).parse(values, stock=stock, kind_code=kind_code).facts
     entry = records.entry_for(row.product.kind, record_type, body.stage, facts)
     scope, author = Scope.of(row), Author.of(the_user())
     key = header.idempotency_key or None
@@ -352,7 +355,15 @@ def _record(row: Record) -> schemas.RecordOut:
         )
         for clip in row.clips_ready
     ]
-    return _read(schemas.RecordOut, row, stage=row.stage_code, title=record_title(row), photos=photos, clips=clips)
+    return _read(
+        schemas.RecordOut,
+        row,
+        stage=row.stage_code,
+        title=record_title(row),
+        withdrawn=row.withdrawal.reason if row.withdrawal else None,
+        photos=photos,
+        clips=clips,
+    )
 
 
 def _traced(row: Record, interval: Interval | None) -> schemas.TraceRecord:

@@ -7,7 +7,7 @@ from wtforms import Field
 from wtforms.validators import ValidationError
 
 from trace_app.accounts.models import User
-from trace_app.batches.models import BatchStatus
+from trace_app.batches.models import Batch, BatchStatus
 from trace_app.batches.service import BatchFacts
 from trace_app.catalogue.models import ProductKind
 from trace_app.catalogue.service import kinds, products_of, sites_of
@@ -54,10 +54,12 @@ class BatchForm(Form):
     produced_on = DateField(_("采收或生产日期"), [optional(), not_future], description=_("放行前须填写"))
     best_before = DateField(_("保质期至"), [optional()])
 
-    def __init__(self, *args: object, user: User, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self._products = {product.id: product for product in products_of(user.organisation)}
-        self._sites = {site.id: site for site in sites_of(user.organisation)}
+    def __init__(self, *args: object, user: User, obj: Batch | None = None, **kwargs: object) -> None:
+        super().__init__(*args, obj=obj, **kwargs)
+        # A lot that is there keeps its product and site, though these are no longer offered.
+        products, sites = ([obj.product], [obj.site]) if obj is not None else ([], [])
+        self._products = {product.id: product for product in [*products_of(user.organisation), *products]}
+        self._sites = {site.id: site for site in [*sites_of(user.organisation), *sites]}
         self.product_id.choices = choices((product.id, named(product)) for product in self._products.values())
         self.site_id.choices = choices((site.id, named(site)) for site in self._sites.values())
         units = dict.fromkeys(unit for product in self._products.values() for unit in product.kind.units)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -31,6 +32,7 @@ from trace_app.recalls.models import Recall
 from trace_app.recalls.published import stops_of
 from trace_app.recalls.service import open_to
 from trace_app.records import service as records
+from trace_app.records.harvests import harvested
 from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import Record
 from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
@@ -75,6 +77,8 @@ def new() -> ResponseReturnValue:
 def edit(batch_id: int) -> ResponseReturnValue:
     batch = service.own_batch(the_user(), batch_id)
     form = BatchForm(user=the_user(), obj=batch)
+    if request.method == "GET" and request.args.get("of") == "harvest":
+        form.quantity.data = harvested(batch, records.in_force(records.records_of(batch))) or batch.quantity
     if form.validate_on_submit():
         with (
             form.refusals(
@@ -153,6 +157,8 @@ class LotPage:
     """How many labels there are, and for how many there are goods."""
     suppliers: Suppliers | None
     """Which households delivered to it."""
+    harvested: Decimal | None
+    """How much its harvest records say, where that is not what it is said to be."""
     changes: Sequence[RevisionChanges]
     """What each version changed, the latest first."""
 
@@ -186,9 +192,15 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         commitments=commitments_of(row),
         room=label_room(row),
         suppliers=suppliers_of(row.id),
+        harvested=_harvested_otherwise(row, records.in_force(shown)),
         changes=changes_of(row),
     )
     return render_template("batches/show.html", lot=lot)
+
+
+def _harvested_otherwise(batch: Batch, shown: list[Record]) -> Decimal | None:
+    amount = harvested(batch, shown)
+    return amount if amount and amount != batch.quantity else None
 
 
 @views.post("/batches/<int:batch_id>/release")

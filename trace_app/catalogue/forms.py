@@ -7,12 +7,16 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired
-from wtforms import Field
-from wtforms.validators import ValidationError
+from wtforms import BooleanField, Field
+from wtforms.form import BaseForm
+from wtforms.validators import StopValidation, ValidationError
+from wtforms.widgets import TextInput
 
 from trace_app.accounts.forms import division_choices
+from trace_app.accounts.models import User
 from trace_app.catalogue.boundary import WIDEST_DEGREES, BadBoundary, area_mu, boundary_text, centre, parse_boundary
-from trace_app.catalogue.models import SiteKind
+from trace_app.catalogue.models import Site, SiteKind
+from trace_app.catalogue.positions import FAR_KM, NotAPosition, km_outside, read_position
 from trace_app.catalogue.service import kinds
 from trace_app.forms import (
     DecimalField,
@@ -124,21 +128,101 @@ class GlnField(StringField):
             raise ValueError(str(_("不是有效的 GLN：应为 13 位数字，请核对校验位。"))) from error
 
 
+class CoordinateField(Field):
+    """Degrees of one axis; what was typed may be a pair, of which ``other`` is then the other axis.
+
+    :ivar axis: ``lat`` or ``lon``.
+    """
+
+    data: Any
+    widget = TextInput()
+
+    def __init__(self, *args: Any, axis: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.axis = axis
+        self.other: Decimal | None = None
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
+        self.data = None
+        if not valuelist[0].strip():
+            return
+        try:
+            found = read_position(valuelist[0], self.axis)
+        except NotAPosition as error:
+            message = _("“%(typed)s”读不懂。请写成 24.88520 或 24°53′7″，也可以把纬度、经度一起贴在这里。")
+            raise ValueError(str(message) % {"typed": valuelist[0].strip()[:30]}) from error
+        own, other = (found.latitude, found.longitude)[:: 1 if self.axis == "lat" else -1]
+        self.data, self.other = own, other
+
+    def pre_validate(self, form: BaseForm) -> None:
+        if self.process_errors:
+            raise StopValidation
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return f"{self.data:.5f}" if self.data is not None else ""
+
+
 class SiteForm(Form):
     kind = SelectField(_("类型"), [required()], choices=choices(SITE_KINDS.items()))
     name = StringField(_("基地名称"), [required(), at_most(60)], description=_("如 3 号地块"))
     name_en = StringField(_("英文名称"), [optional(), at_most(100)])
     division_code = SelectField(_("乡镇"), [required()])
-    latitude = DecimalField(_("纬度"), [optional(), between(-90, 90)], description=_("如 24.88520"))
-    longitude = DecimalField(_("经度"), [optional(), between(-180, 180)], description=_("如 104.30860"))
+    latitude = CoordinateField(
+        _("纬度"), [optional(), between(-90, 90)], axis="lat", description=_("WGS-84，如 24.88520")
+    )
+    longitude = CoordinateField(_("经度"), [optional(), between(-180, 180)], axis="lon", description=_("如 104.30860"))
+    position_is_right = BooleanField(_("位置无误，就在那里"))
     altitude_m = IntegerField(_("海拔（米）"), [optional(), between(-100, 6000)], unit="m")
     area_mu = DecimalField(_("面积（亩）"), [optional(), between(0.01, 1_000_000)], unit="mu")
     gln = GlnField(_("位置码（GLN）"), [optional()], description=_("13 位数字；没有可不填"))
     boundary = BoundaryField(_("边界"), [optional()], description=_("一行一个角点，如 24.885200, 104.308600"))
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self.division_code.choices = choices(division_choices(), blank=_("请选择"))
+    def __init__(self, *args: object, user: User | None = None, obj: Site | None = None, **kwargs: object) -> None:
+        """:param user: the producer at the page; it chooses among its county's towns, and doubtful positions are asked
+        about."""
+        super().__init__(*args, obj=obj, **kwargs)
+        self._asks = user is not None
+        self._known = obj
+        self.in_doubt = False
+        county = user.organisation.division_code[:6] if user is not None else ""
+        towns = division_choices(levels=("township",)) if user is not None else division_choices()
+        kept = {obj.division_code} if obj is not None else set()
+        near = [pair for pair in towns if pair[0].startswith(county) or pair[0] in kept]
+        self.division_code.choices = choices(near or towns, blank=_("请选择"))
+
+    def process(self, *args: object, **kwargs: object) -> None:
+        """A pair that stands in one field fills in the other."""
+        super().process(*args, **kwargs)
+        for field, beside in ((self.latitude, self.longitude), (self.longitude, self.latitude)):
+            if field.other is not None and not (beside.raw_data and beside.raw_data[0].strip()):
+                beside.data, beside.raw_data = field.other, [f"{field.other:.5f}"]
+                field.raw_data = [f"{field.data:.5f}"]
+
+    def validate(self, *args: object, **kwargs: object) -> bool:
+        valid = bool(super().validate(*args, **kwargs))
+        for field, beside in ((self.latitude, self.longitude), (self.longitude, self.latitude)):
+            if valid and field.other is not None and field.other != beside.data:
+                self.refuse(field.name, str(_("这里写了一对经纬度，与另一格不一致。请只留一处。")))
+                valid = False
+        return valid and (not self._asks or self.position_is_right.data or self._lies_in_its_county())
+
+    def _lies_in_its_county(self) -> bool:
+        facts = self.facts
+        place = (facts["division_code"], facts["latitude"], facts["longitude"])
+        known = self._known
+        if place[1] is None or (known and place == (known.division_code, known.latitude, known.longitude)):
+            return True
+        km = km_outside(place[0], float(place[2]), float(place[1]))
+        if km <= FAR_KM:
+            return True
+        self.in_doubt = True
+        told = _("这个位置在所选乡镇的县界外约 %(km)d 公里。请核对经纬度和乡镇；确实在那里，请勾选“位置无误”。")
+        self.refuse("latitude", str(told) % {"km": round(km)})
+        return False
 
     def validate_latitude(self, _field: Field) -> None:
         if self.longitude.data is None:
@@ -151,6 +235,7 @@ class SiteForm(Form):
     @property
     def facts(self) -> Facts:
         facts = super().facts | {"kind": SiteKind(self.kind.data)}
+        del facts["position_is_right"]
         if corners := facts["boundary"]:
             # What was drawn says where the site is and how large, unless that was typed.
             latitude, longitude = centre(corners)

@@ -129,6 +129,8 @@ class Product(Model):
     """Geographical indication and certificates, as the label says them."""
     description: Mapped[str] = mapped_column(sa.String(500), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it was retired: it is no longer offered for what is new, and what was made of it or there stays."""
 
     producer: Mapped[Organisation] = relationship()
     kind: Mapped[ProductKind] = relationship()
@@ -166,6 +168,8 @@ class Site(Model):
     boundary: Mapped[list[list[float]] | None] = mapped_column(sa.JSON)
     """Corners in order, as longitude and latitude; the last is joined to the first."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When it was retired: it is no longer offered for what is new, and what was made of it or there stays."""
 
     producer: Mapped[Organisation] = relationship()
     division: Mapped[Division] = relationship()

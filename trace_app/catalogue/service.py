@@ -16,6 +16,7 @@ from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Division, Organisation, User
 from trace_app.catalogue.kinds import BUILT_IN, KindFile, StageFile, read_kind
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
+from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.service import keep_photos
@@ -135,11 +136,39 @@ def kind_named(code: str) -> ProductKind:
 
 
 def products_of(producer: Organisation) -> list[Product]:
-    return list(db.session.scalars(db.select(Product).filter_by(producer_id=producer.id).order_by(Product.id)))
+    """A producer's products that are offered for what is new."""
+    return [product for product in all_products_of(producer) if product.retired_at is None]
+
+
+def all_products_of(producer: Organisation) -> list[Product]:
+    """A producer's products, those too that were retired, which stand last."""
+    query = db.select(Product).filter_by(producer_id=producer.id)
+    return list(db.session.scalars(query.order_by(Product.retired_at.is_not(None), Product.id)))
 
 
 def sites_of(producer: Organisation) -> list[Site]:
-    return list(db.session.scalars(db.select(Site).filter_by(producer_id=producer.id).order_by(Site.id)))
+    """A producer's sites that are offered for what is new."""
+    return [site for site in all_sites_of(producer) if site.retired_at is None]
+
+
+def all_sites_of(producer: Organisation) -> list[Site]:
+    """A producer's sites, those too that were retired, which stand last."""
+    query = db.select(Site).filter_by(producer_id=producer.id)
+    return list(db.session.scalars(query.order_by(Site.retired_at.is_not(None), Site.id)))
+
+
+def retire(user: User, row: Product | Site) -> None:
+    """Have one of the user's own products or sites be offered no longer. What was made of it or there stays."""
+    if row.retired_at is None:
+        row.retired_at = utc_now()
+        audit.note(user, "retire", row, name=row.name)
+
+
+def bring_back(user: User, row: Product | Site) -> None:
+    """Have what was retired be offered again."""
+    if row.retired_at is not None:
+        row.retired_at = None
+        audit.note(user, "bring-back", row, name=row.name)
 
 
 def product_for(user: User, product_id: int) -> Product:

@@ -32,6 +32,9 @@ PRODUCT_PROBLEMS: dict[str, type[Problem] | tuple[type[Problem], ...]] = {
 }
 
 
+_RETIRING = {"retire": service.retire, "back": service.bring_back}
+
+
 @contextmanager
 def _clash_told_of() -> Iterator[None]:
     """Have the authority know where a producer claims another's GTIN; the producer is told by the form."""
@@ -46,7 +49,7 @@ def _clash_told_of() -> Iterator[None]:
 @views.get("/products")
 @allow(RoleName.PRODUCER)
 def products() -> ResponseReturnValue:
-    return render_template("catalogue/products.html", products=service.products_of(the_user().organisation))
+    return render_template("catalogue/products.html", products=service.all_products_of(the_user().organisation))
 
 
 @views.route("/products/new", methods=["GET", "POST"])
@@ -107,17 +110,25 @@ def remove_photo(product_id: int, photo_id: int) -> ResponseReturnValue:
     return redirect(url_for("catalogue.product", product_id=product_id))
 
 
+@views.post("/products/<int:product_id>/<any(retire, back):turn>")
+@allow(RoleName.PRODUCER)
+def retire_product(product_id: int, turn: str) -> ResponseReturnValue:
+    with transaction():
+        _RETIRING[turn](the_user(), service.product_for(the_user(), product_id))
+    return redirect(url_for("catalogue.products"))
+
+
 @views.get("/sites")
 @allow(RoleName.PRODUCER)
 def sites() -> ResponseReturnValue:
-    return render_template("catalogue/sites.html", sites=service.sites_of(the_user().organisation))
+    return render_template("catalogue/sites.html", sites=service.all_sites_of(the_user().organisation))
 
 
 @views.route("/sites/new", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
 @makes_once
 def new_site() -> ResponseReturnValue:
-    form = SiteForm()
+    form = SiteForm(user=the_user())
     if form.validate_on_submit():
         with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
             service.save_site(the_user(), None, **form.facts)
@@ -131,7 +142,7 @@ def new_site() -> ResponseReturnValue:
 @allow(RoleName.PRODUCER)
 def site(site_id: int) -> ResponseReturnValue:
     row = service.site_for(the_user(), site_id)
-    form = SiteForm(obj=row)
+    form = SiteForm(user=the_user(), obj=row)
     if form.validate_on_submit():
         with form.refusals(name=service.NameTaken, gln=service.GlnTaken), transaction():
             service.save_site(the_user(), service.site_for(the_user(), site_id), **form.facts)
@@ -139,6 +150,14 @@ def site(site_id: int) -> ResponseReturnValue:
             flash(_("已保存。"))
             return redirect(url_for("catalogue.sites"))
     return render_template("catalogue/site.html", form=form, site=row), status_of(form)
+
+
+@views.post("/sites/<int:site_id>/<any(retire, back):turn>")
+@allow(RoleName.PRODUCER)
+def retire_site(site_id: int, turn: str) -> ResponseReturnValue:
+    with transaction():
+        _RETIRING[turn](the_user(), service.site_for(the_user(), site_id))
+    return redirect(url_for("catalogue.sites"))
 
 
 @views.route("/admin/kinds", methods=["GET", "POST"])

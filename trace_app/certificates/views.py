@@ -12,7 +12,7 @@ from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.attachments import attachment
 from trace_app.body_limits import takes_uploads
-from trace_app.catalogue.service import products_of
+from trace_app.catalogue.service import all_products_of
 from trace_app.certificates import collecting, commitments, service
 from trace_app.certificates.forms import (
     CertificateForm,
@@ -55,7 +55,7 @@ views.add_app_template_filter(certificate_label)
 @makes_once
 def index() -> ResponseReturnValue:
     own = the_user().role is RoleName.PRODUCER
-    form = CertificateForm(products=products_of(the_user().organisation) if own else ())
+    form = CertificateForm(products=all_products_of(the_user().organisation) if own else ())
     if own and form.validate_on_submit():
         with form.refusals(number=service.CertificateKnown), transaction():
             service.add_certificate(the_user(), form.certificate_facts, form.pdf.opened)

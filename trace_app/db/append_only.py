@@ -98,6 +98,7 @@ APPEND_ONLY = (
     AppendOnly("record_ingredients"),
     AppendOnly("record_photos"),
     AppendOnly("record_series"),
+    AppendOnly("record_withdrawals"),
     AppendOnly("records"),
     AppendOnly(
         "suggestions",

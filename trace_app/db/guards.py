@@ -46,11 +46,39 @@ GUARDS = (
         ("unit", "product_id"),
     ),
     Guard(
+        "still_offered",
+        "batches",
+        f"{_owner('products', 'retired_at', 'product_id')} IS NOT NULL"
+        f" OR {_owner('sites', 'retired_at', 'site_id')} IS NOT NULL",
+    ),
+    Guard(
         "no_way_back",
         "batches",
         "(OLD.status != 'draft' AND NEW.status = 'draft') OR (OLD.status = 'closed' AND NEW.status != 'closed')",
         ("status",),
         inserts=False,
+    ),
+    Guard(
+        "stock_of_record",
+        "records",
+        "NEW.stock_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stock_lots s JOIN input_products p"
+        " ON p.id = s.product_id WHERE s.id = NEW.stock_id AND s.lot_number = NEW.input_lot"
+        " AND p.name = NEW.product_name)",
+    ),
+    Guard(
+        "nobody_relies",
+        "record_withdrawals",
+        "EXISTS (SELECT 1 FROM records r JOIN batches b ON b.id = r.batch_id OR b.id IN (SELECT m.batch_id FROM"
+        " record_batches m WHERE m.record_id = r.id) OR (b.site_id = r.site_id AND b.started_on <= r.season_until"
+        " AND (b.produced_on IS NULL OR b.produced_on >= r.happened_on) AND r.kind_code ="
+        " (SELECT p.kind_code FROM products p WHERE p.id = b.product_id))"
+        " WHERE r.id = NEW.record_id AND b.status != 'draft')"
+        " OR EXISTS (SELECT 1 FROM records WHERE replaces_id = NEW.record_id)",
+    ),
+    Guard(
+        "none_of_withdrawn",
+        "records",
+        "EXISTS (SELECT 1 FROM record_withdrawals WHERE record_id = NEW.replaces_id)",
     ),
     Guard("own_lot", "record_batches", f"{_RECORD} != {_owner('batches', 'producer_id', 'batch_id')}"),
     Guard("own_clip", "record_clips", f"{_RECORD} != {_owner('clips', 'organisation_id', 'clip_id')}"),

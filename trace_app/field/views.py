@@ -15,7 +15,6 @@ from flask_wtf.csrf import generate_csrf
 
 from trace_app.accounts.access import NotFound, allow, public, signed_in, the_user
 from trace_app.accounts.models import Author, RoleName
-from trace_app.batches.models import Batch
 from trace_app.body_limits import takes_uploads
 from trace_app.catalogue.models import ProductKind, Stage
 from trace_app.catalogue.service import kind_named, sites_of
@@ -23,14 +22,16 @@ from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.field.answers import kept, refused, wants_json
 from trace_app.households.service import has_households
-from trace_app.inputs.service import stock_of
+from trace_app.inputs.service import product_of_code
 from trace_app.media.service import MAX_PHOTOS
 from trace_app.records import service
 from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, values_of
+from trace_app.records.from_stock import taken_again
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.series import LoggerFile, chart_points, read_logger
 from trace_app.records.texts import TYPES, amount, details, differences, record_title, stage_values, title_of
 from trace_app.security_headers import keep_for_going_back
+from trace_app.stock.service import offered_stock
 from trace_app.templating import STATIC, asset, register_words, script, status_of
 from trace_app.uploads import upload
 from trace_app.values import Facts
@@ -39,8 +40,26 @@ from trace_app.whole_numbers import row_number
 views = Blueprint("field", __name__)
 
 
-FIELD_SCRIPTS = ("field", "entry-form", "entry-store", "outbox", "outbox-list", "households", "waiting-here")
+FIELD_SCRIPTS = (
+    "field",
+    "entry-form",
+    "lot-choice",
+    "stock-choice",
+    "bottle-code",
+    "scan",
+    "load-script",
+    "entry-store",
+    "outbox",
+    "outbox-list",
+    "households",
+    "waiting-here",
+    "phone-storage",
+)
 """The modules of the pages that open without a network."""
+
+
+READER = STATIC / "vendor" / "zxing-reader.js"
+"""What reads codes where the browser has no reader of its own."""
 
 
 PLAIN_TYPES = (RecordType.CARE, RecordType.VIDEO)
@@ -66,15 +85,9 @@ views.add_app_template_filter(details)
 @allow(RoleName.PRODUCER)
 def home() -> ResponseReturnValue:
     """Where a day in the field begins: what can be recorded, and what still waits to be sent."""
-    lots = service.open_lots(the_user())
-    by_kind: dict[str, list[Batch]] = {}
-    for lot in lots:
-        by_kind.setdefault(lot.product.kind_code, []).append(lot)
-    kinds = [lots[0].product.kind for lots in by_kind.values()]
     return render_template(
         "field/home.html",
-        kinds=sorted(kinds, key=lambda kind: kind.position),
-        lots=by_kind,
+        kinds=service.open_kinds(the_user()),
         plain_types=PLAIN_TYPES,
         site_records=service.site_records(the_user())[:10],
         weighs=has_households(the_user().organisation),
@@ -122,6 +135,26 @@ def manifest() -> ResponseReturnValue:
     return response
 
 
+@views.get("/field/<kind_code>/<record_type>/input")
+@allow(RoleName.PRODUCER)
+def find_input(kind_code: str, record_type: str) -> ResponseReturnValue:
+    """The product of the catalogue that a bottle's code or a registration number names, as a record has it."""
+    kind, wanted = kind_named(kind_code), _record_type(record_type)
+    service.check_applies(kind, wanted, None)
+    found = product_of_code(the_user(), wanted.value, (request.args.get("code") or "")[:300])
+    if found is None:
+        return jsonify(found=None)
+    use = found.use_on(kind.code)
+    fills = {
+        "product_name": found.name,
+        "registration_number": found.registration_number,
+        "active_ingredient": found.active_ingredient,
+        "interval_days": use.interval_days if use else None,
+    }
+    known = {name: str(value) for name, value in fills.items() if value not in (None, "")}
+    return jsonify(found={"fills": known, "unit": use.dose_unit if use else None})
+
+
 @views.route("/field/<kind_code>/<record_type>", methods=["GET", "POST"])
 @views.route("/field/<kind_code>/<record_type>/<stage_code>", methods=["GET", "POST"])
 @allow(RoleName.PRODUCER)
@@ -132,7 +165,7 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Resp
     stage = service.check_applies(kind, wanted, stage_code)
     last = service.last_like(the_user(), kind, wanted, stage_code)
     offered = values_of(last) if last else {}
-    form = _record_form(wanted, stage, offered | {"happened_on": today()})
+    form = _record_form(kind, wanted, stage, offered | {"happened_on": today()}, again=True)
     scope_form = _scope_form(kind)
     if request.method == "POST" and scope_form.validate() & form.validate():
         record_id = None
@@ -158,7 +191,7 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Resp
 def correct(record_id: int) -> ResponseReturnValue:
     record = service.own_record(the_user(), record_id)
     stage = service.stage_of(record.kind, record.stage_code)
-    form = _record_form(record.type, stage, values_of(record, whole=True))
+    form = _record_form(record.kind, record.type, stage, values_of(record, whole=True))
     newer_id = None
     if form.validate_on_submit() and form.has_reason():
         with form.refusals():
@@ -192,25 +225,25 @@ def _record_type(text: str) -> RecordType:
         raise NotFound from error
 
 
-def _record_form(record_type: RecordType, stage: Stage | None, offered: Facts) -> RecordForm:
-    stock = stock_of(the_user().organisation, record_type.value) if record_type in INPUT_TYPES else []
-    return form_for(record_type, stage)(data=offered, stock=stock)
+def _record_form(
+    kind: ProductKind, record_type: RecordType, stage: Stage | None, offered: Facts, *, again: bool = False
+) -> RecordForm:
+    stock = offered_stock(the_user().organisation, record_type.value) if record_type in INPUT_TYPES else []
+    if again:
+        offered = offered | taken_again(offered.get("stock_id"), stock, kind.code)
+    return form_for(record_type, stage)(data=offered, stock=stock, kind_code=kind.code)
 
 
 def _scope_form(kind: ProductKind) -> RecordScopeForm:
     chosen = request.args.get("batch", type=row_number)
-    lots = [lot for lot in service.open_lots(the_user()) if lot.product.kind_code == kind.code]
+    lots = service.open_lots(the_user(), kind)
     # A lot that has been closed or recalled since the page was opened is told of by name.
-    meant = service.lots_named(the_user(), request.form.getlist("batch_ids", type=row_number))
+    sent = service.own_among(the_user(), request.form.getlist("batch_ids", type=row_number))
     return RecordScopeForm(
         lots=lots,
-        meant=[*lots, *meant],
+        meant=sent,
         sites=sites_of(the_user().organisation),
-        data={
-            "scope": "lots",
-            "batch_ids": [chosen] if chosen else [lot.id for lot in lots][:1],
-            "entry_key": str(uuid4()),
-        },
+        data={"scope": "lots", "batch_ids": [chosen] if chosen else [], "entry_key": str(uuid4())},
     )
 
 
@@ -267,5 +300,7 @@ def _form_page(
         differences=differences or [],
         today=today(),
         entry_key=str(uuid4()),
+        finds=url_for("field.find_input", kind_code=kind.code, record_type=record_type) + "?code=",
+        reader=READER.exists(),
     )
     return page, max(status_of(form), status_of(scope_form) if scope_form else 200)

@@ -12,6 +12,7 @@ from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.db.text import same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
+from trace_app.inputs.bottle_codes import means_number
 from trace_app.inputs.ingredients import key_of
 from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
 from trace_app.values import Facts
@@ -43,6 +44,16 @@ def offered_products(user: User, search: str = "") -> list[InputProduct]:
         named = InputProduct.ingredients.any(InputIngredient.name.icontains(search, autoescape=True))
         query = query.where(sa.or_(named, *(column.icontains(search, autoescape=True) for column in columns)))
     return list(db.session.scalars(query))
+
+
+def product_of_code(user: User, input_type: str, code: str) -> InputProduct | None:
+    """The product that is offered to a user and has the registration that a bottle's code or a typed number says; its
+    own before an authority's. None where there is none, or where several are alike."""
+    means = means_number(code)
+    found = [one for one in offered_products(user) if one.type == input_type and means(one.registration_number)]
+    own = [one for one in found if one.owner_id == user.organisation_id]
+    alike = own or found
+    return alike[0] if len({one.registration_number for one in alike}) == 1 else None
 
 
 def product_for(user: User, product_id: int) -> InputProduct:
@@ -150,7 +161,7 @@ def stock_of(producer: Organisation, input_type: str | None = None) -> list[Stoc
         db.select(StockLot)
         .where(StockLot.producer_id == producer.id)
         .join(StockLot.product)
-        .options(joinedload(StockLot.product).selectinload(InputProduct.ingredients))
+        .options(joinedload(StockLot.product).selectinload(InputProduct.ingredients), selectinload(StockLot.outs))
         .order_by(StockLot.received_on.desc(), StockLot.id.desc())
         .limit(300)
     )

@@ -41,7 +41,7 @@ from trace_app.laboratory.reports import not_corrected
 from trace_app.language import language, named
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import LEAST_NEAR, MOST_COMPARED
-from trace_app.records.coverage import coverage, names_ingredient, not_replaced
+from trace_app.records.coverage import counts, coverage, names_ingredient
 from trace_app.records.models import Record
 from trace_app.scanning.models import ScanDay
 from trace_app.values import StoredJson
@@ -281,9 +281,9 @@ def _failed(analyte: str) -> sa.Select[int | None]:
 
 def _touched(scope: RecallScope) -> sa.Select[int]:
     """The lots on which an input was used."""
-    conditions: list[sa.ColumnElement[bool]] = [not_replaced()]
+    conditions: list[sa.ColumnElement[bool]] = [counts()]
     if scope.input_lot:
-        used = sa.select(Record.id).where(not_replaced())
+        used = sa.select(Record.id).where(counts())
         conditions.append(
             Record.input_lot.in_(_as_written(Record.input_lot, Record.input_lot_fold, [scope.input_lot], used))
         )

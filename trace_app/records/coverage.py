@@ -13,7 +13,7 @@ from trace_app.catalogue.models import Product
 from trace_app.extensions import db
 from trace_app.inputs.ingredients import keys_meant
 from trace_app.inputs.models import InputIngredient, StockLot
-from trace_app.records.models import Record, RecordIngredient, record_batches
+from trace_app.records.models import Record, RecordIngredient, RecordWithdrawal, record_batches
 
 
 def coverage(*conditions: sa.ColumnElement[bool]) -> sa.CompoundSelect[int, int]:
@@ -21,7 +21,7 @@ def coverage(*conditions: sa.ColumnElement[bool]) -> sa.CompoundSelect[int, int]
 
     A record counts for the lot that it was made for, for the further lots that it names, and, where it was made for a
     whole site, for the lots of its kind there that had begun when its season ended and were not finished before its
-    day. Corrected records are among them; see `not_replaced`.
+    day. Corrected and withdrawn records are among them; see `counts`.
 
     :param conditions: on `Record`, on `Batch`, or both; they narrow each of the three ways, so that each is found by an
         index of its own.
@@ -88,6 +88,7 @@ def ingredients_beside(text: str, most: int = 8) -> list[str]:
     return list(db.session.scalars(query.group_by(RecordIngredient.key).order_by(RecordIngredient.key).limit(most)))
 
 
-def not_replaced() -> sa.ColumnElement[bool]:
-    """The condition on `Record` that no other takes its place."""
-    return Record.id.not_in(sa.select(Record.replaces_id).where(Record.replaces_id.is_not(None)))
+def counts() -> sa.ColumnElement[bool]:
+    """The condition on `Record` that it is in force: no other takes its place, and it was not withdrawn."""
+    replaced = sa.select(Record.replaces_id).where(Record.replaces_id.is_not(None))
+    return sa.and_(Record.id.not_in(replaced), Record.id.not_in(sa.select(RecordWithdrawal.record_id)))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -42,6 +40,15 @@ from trace_app.inputs.forms import REGISTRATION
 from trace_app.inputs.models import InputType, StockLot
 from trace_app.language import bracketed, named
 from trace_app.media.forms import PhotosField
+from trace_app.records.from_stock import (
+    OfferedStock,
+    StockByNumber,
+    in_order,
+    settled_by,
+    stock_choices,
+    stock_faults,
+    taken_from,
+)
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
 from trace_app.units import UNITS
@@ -116,6 +123,7 @@ class RecordForm(Form):
     """What every record has.
 
     :param stock: the producer's stock lots that an input may be taken from.
+    :param kind_code: of the lots that the record is for; a label may say something for each kind.
     """
 
     happened_on = DateField(_("日期"), [required(), not_future])
@@ -124,32 +132,43 @@ class RecordForm(Form):
     photos = PhotosField(_("照片"))
     correction_reason = StringField(_("更正原因"), [at_most(300)], description=_("会与原记录一起保留"))
 
-    def __init__(self, *args: object, stock: Sequence[StockLot] = (), **kwargs: object) -> None:
+    def __init__(
+        self, *args: object, stock: Sequence[OfferedStock] = (), kind_code: str = "", **kwargs: object
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._stock = {lot.id: lot for lot in stock}
+        self._stock = {one.lot.id: one.lot for one in stock}
+        self._kind_code = kind_code
         if "stock_id" in self:
-            pairs = [(lot.id, f"{lot.product.name} · {lot.lot_number}") for lot in stock]
-            self.stock_id.choices = choices(pairs, blank=_("不从库存选"))
+            self.stock_id.choices = stock_choices(in_order(stock), kind_code)
 
     def validate(self, *args: object, **kwargs: object) -> bool:
-        lot = self._stock.get(self.stock_id.data) if "stock_id" in self else None
-        if lot is not None:
-            for name, value in offered_by_stock(lot).items():
-                if name in self and value is not None and not self[name].data:
-                    self[name].data, self[name].raw_data = value, [str(value)]
+        if "stock_id" not in self:
+            return bool(super().validate(*args, **kwargs))
+        chosen = self._stock.get(self.stock_id.data)
+        if chosen is None and not self.stock_id.data:
+            chosen = StockByNumber(self._stock.values()).meant(self.data)
+        if chosen is not None:
+            self._fill_from(chosen)
         valid = bool(super().validate(*args, **kwargs))
-        return (lot is None or self._agrees_with(lot)) and valid
+        return (chosen is None or self._agrees_with(chosen)) and valid
+
+    def _fill_from(self, lot: StockLot) -> None:
+        """Fill in what was left empty."""
+        for name, value in settled_by(lot, self._kind_code).items():
+            if name in self and value is not None and not str(self[name].raw_data[0] if self[name].raw_data else ""):
+                self[name].data, self[name].raw_data = value, [str(value)]
 
     def _agrees_with(self, lot: StockLot) -> bool:
-        """Whether what was typed is what the chosen stock lot's label says; a record tells of one product."""
-        agrees = True
-        for name in OF_THE_LABEL:
-            said = offered_by_stock(lot)[name]
-            if name in self and said is not None and _folded(self[name].data) != _folded(said):
-                agrees = False
-                message = _("与所选的库存不符：库存是“%(said)s”。请改回，或选“不从库存选”。", said=said)
-                self.refuse(name, str(message))
-        return agrees
+        """Whether what was typed is what the stock lot says. If it is, the record has it as the stock lot has it."""
+        faults = stock_faults(self.data, lot, self._kind_code)
+        for name, message in faults.items():
+            self.refuse(name, message)
+        if faults:
+            return False
+        for name, value in taken_from(self.data, lot, self._kind_code).items():
+            if name in self:
+                self[name].data = value
+        return True
 
     def has_reason(self) -> bool:
         """Whether a correction says why; the field tells where it doesn't."""
@@ -178,27 +197,8 @@ def record_facts(values: Facts) -> Facts:
     return facts
 
 
-OF_THE_LABEL = ("product_name", "registration_number", "active_ingredient")
-"""Fields that a chosen stock lot settles."""
-
-
-def _folded(text: object) -> str:
-    return re.sub(r"\s", "", unicodedata.normalize("NFKC", str(text or ""))).casefold()
-
-
 def _stock_field() -> SelectField:
     return SelectField(_("从库存选"), coerce=number_or_none)
-
-
-def offered_by_stock(lot: StockLot) -> Facts:
-    """What a stock lot and its product's label fill in."""
-    return {
-        "product_name": lot.product.name,
-        "registration_number": lot.product.registration_number or None,
-        "active_ingredient": lot.product.active_ingredient or None,
-        "source": lot.supplier,
-        "input_lot": lot.lot_number,
-    }
 
 
 class PesticideForm(RecordForm):
@@ -398,10 +398,14 @@ def _typed(text: str) -> Decimal | str:
         return text
 
 
+class WithdrawalForm(Form):
+    reason = StringField(_("原因"), [required(), at_most(300)], id="withdraw-reason")
+
+
 class RecordScopeForm(Form):
     """What a record is made for: lots, or a whole site for a season. ``entry_key`` lets one entry be sent twice.
 
-    ``lots`` are those to choose from, ``meant`` those that may be.
+    ``lots`` are those to choose from, ``meant`` the ids of those that may be.
     """
 
     scope = SelectField(_("适用于"), choices=choices({"lots": _("选中的批次"), "site": _("整个基地本季")}.items()))
@@ -413,15 +417,27 @@ class RecordScopeForm(Form):
     )
 
     def __init__(
-        self, *args: object, lots: Sequence[Batch], meant: Sequence[Batch], sites: Sequence[Site], **kwargs: object
+        self, *args: object, lots: Sequence[Batch], meant: Set[int], sites: Sequence[Site], **kwargs: object
     ) -> None:
         super().__init__(*args, **kwargs)
         self.lots = list(lots)
-        self._meant = {lot.id: lot for lot in meant}
+        self._meant = meant
         self.site_id.choices = choices([(site.id, named(site)) for site in sites], blank=_("请选择"))
 
+    @property
+    def by_site(self) -> list[tuple[Site, list[Batch]]]:
+        """The lots to choose from, by the site that they are at: what began last stands first."""
+        found: dict[int, list[Batch]] = {}
+        for lot in self.lots:
+            found.setdefault(lot.site_id, []).append(lot)
+        return [(lots[0].site, lots) for lots in found.values()]
+
+    @property
+    def ticked(self) -> Set[int]:
+        return frozenset(self.batch_ids.data or ())
+
     def validate_batch_ids(self, field: Field) -> None:
-        if self.scope.data == "lots" and not set(field.data or ()) & set(self._meant):
+        if self.scope.data == "lots" and not set(field.data or ()) & self._meant:
             raise ValidationError(_("请至少选一个批次。"))
 
     def validate_site_id(self, field: Field) -> None:

@@ -164,9 +164,15 @@ class Record(Model):
     replaced_by: Mapped[Record | None] = relationship(
         foreign_keys=[replaces_id], back_populates="replaces", uselist=False
     )
+    withdrawal: Mapped[RecordWithdrawal | None] = relationship(lazy="select", viewonly=True)
     photos: Mapped[list[Photo]] = relationship(secondary=record_photos, order_by=Photo.id, lazy="selectin")
     clips: Mapped[list[Clip]] = relationship(secondary=record_clips, order_by=Clip.id, lazy="selectin")
     created_by: Mapped[User | None] = relationship()
+
+    @property
+    def is_in_force(self) -> bool:
+        """Whether it counts: no other takes its place, and it was not withdrawn."""
+        return self.replaced_by is None and self.withdrawal is None
 
     @property
     def clips_ready(self) -> list[Clip]:
@@ -194,6 +200,26 @@ class Record(Model):
         """The interval that the label of the input asks for, where the producer keeps stock of it."""
         use = self.stock.product.use_on(self.kind_code) if self.stock is not None else None
         return use.interval_days if use else None
+
+
+class RecordWithdrawal(Model):
+    """A producer's word that a record is none, such as one that was made for the wrong lot. Rows are only ever added.
+
+    The record stays where it was shown, marked and with the reason; rules, stock and recalls no longer count it. Only
+    a record of drafts is withdrawn: once a lot is out, others have relied on it, and it is corrected.
+    """
+
+    __tablename__ = "record_withdrawals"
+    __table_args__ = (sa.CheckConstraint("reason != ''", "reason"),)
+
+    record_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("records.id", ondelete="RESTRICT"), primary_key=True, autoincrement=False
+    )
+    reason: Mapped[str] = mapped_column(sa.String(300))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
+
+    created_by: Mapped[User | None] = relationship()
 
 
 class RecordIngredient(Model):

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import aliased, joinedload, lazyload
+from sqlalchemy.orm import aliased, defer, joinedload, lazyload
 
 from media_store.photos import CleanedPhoto
 from trace_app.accounts import audit
@@ -29,7 +29,8 @@ from trace_app.inputs.ingredients import key_of, names_in
 from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
 from trace_app.media.service import keep_photos
 from trace_app.records.coverage import covered_lots, records_covering
-from trace_app.records.models import Record, RecordIngredient, RecordType, record_batches
+from trace_app.records.harvests import is_harvest, say_otherwise, say_when
+from trace_app.records.models import Record, RecordIngredient, RecordType, RecordWithdrawal, record_batches
 from trace_app.records.series import LoggerFile, copy_of, keep_series
 from trace_app.values import Facts
 
@@ -38,6 +39,7 @@ def _with_stock_of(product_id: int) -> sa.ColumnElement[bool]:
     return covered_lots(Record.stock_id.in_(sa.select(StockLot.id).where(StockLot.product_id == product_id)))
 
 
+shown_on_trace_pages(RecordWithdrawal, lambda one: covered_lots(Record.id == one.record_id))
 shown_on_trace_pages(Record, lambda record: covered_lots(Record.id.in_([record.id, record.replaces_id])))
 judged_by_rules(LabelUse, lambda use: _with_stock_of(use.product_id))
 judged_by_rules(InputIngredient, lambda one: _with_stock_of(one.product_id))
@@ -85,6 +87,18 @@ class AlreadyCorrected(Problem):
     def __init__(self, newer: Record) -> None:
         super().__init__()
         self.newer_id = newer.id
+
+
+class AlreadyWithdrawn(Problem):
+    """What was withdrawn is neither corrected nor withdrawn again."""
+
+    title = _("这条记录已撤回，不能再更改。请另记一条。")
+
+
+class ReliedOn(Problem):
+    """A record of a lot that is out is not taken back: others have relied on it."""
+
+    title = _("批次 %(lot)s 已放行，别人已经依据这条记录，不能撤回。记错了请更正，原内容会保留。")
 
 
 class KeyUsedOtherwise(Unprocessable):
@@ -175,6 +189,8 @@ def add_record(
     if len(scope.batch_ids) > 1:
         further = [{"record_id": record_id, "batch_id": batch_id} for batch_id in scope.batch_ids[1:]]
         connection.execute(sa.insert(record_batches), further)
+    if entry.type is RecordType.STAGE and scope.batch_ids and is_harvest(entry.kind_code, entry.stage_code):
+        say_when(author.id, scope.batch_ids, entry.facts["happened_on"])
     if photos or series:
         record = db.session.get_one(Record, record_id)
         record.photos = keep_photos(author, photos)
@@ -309,7 +325,7 @@ def correct_record(
 ) -> Record:
     """Add a record that takes another's place, for the same lots. The old one stays; what came with it carries over.
 
-    :raises AlreadyCorrected, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
+    :raises AlreadyCorrected, AlreadyWithdrawn, UnderRecall, AlreadyClosed, PhotoRefused, TooManyPhotos, BadSeries:
     """
     for batch in sorted(batches_of(old), key=lambda batch: batch.id):
         batches.must_take_records(batch)
@@ -317,6 +333,8 @@ def correct_record(
         db.session.refresh(old.site, with_for_update={"of": Site, "key_share": True})
     if known := entered_before(user, entry_key):
         return known
+    if db.session.get(RecordWithdrawal, old.id) is not None:
+        raise AlreadyWithdrawn
     newer = db.session.scalar(db.select(Record).filter_by(replaces_id=old.id))
     if newer is not None:
         raise AlreadyCorrected(latest(newer))
@@ -343,7 +361,40 @@ def correct_record(
     db.session.add_all(RecordIngredient(record_id=record.id, **one) for one in ingredients_of(old.type, facts))
     for batch in batches_of(old):
         audit.note(user, "correct-record", batch, record=record.id, reason=reason)
+    say_otherwise(user, batches_of(old), old, record.happened_on)
     return record
+
+
+def withdraw_record(user: User, record: Record, reason: str) -> RecordWithdrawal:
+    """Say that a record is none. It stays, marked with the reason, and counts no more.
+
+    :raises ReliedOn, UnderRecall, AlreadyClosed, AlreadyCorrected, AlreadyWithdrawn:
+    """
+    if record.site is not None:
+        db.session.refresh(record.site, with_for_update={"of": Site, "key_share": True})
+    lots = list(db.session.scalars(db.select(Batch).where(covered_lots(Record.id == record.id)).order_by(Batch.id)))
+    for batch in lots:
+        batches.must_take_records(batch)
+        if batch.status is not BatchStatus.DRAFT:
+            raise ReliedOn(lot=batch.lot_number)
+    if db.session.get(RecordWithdrawal, record.id) is not None:
+        raise AlreadyWithdrawn
+    newer = db.session.scalar(db.select(Record).filter_by(replaces_id=record.id))
+    if newer is not None:
+        raise AlreadyCorrected(latest(newer))
+    row = RecordWithdrawal(record_id=record.id, reason=reason, created_by_id=user.id)
+    db.session.add(row)
+    db.session.flush()
+    for batch in lots:
+        audit.note(user, "withdraw-record", batch, record=record.id, reason=reason)
+    say_otherwise(user, batches_of(record), record, None)
+    return row
+
+
+def may_withdraw(record: Record) -> bool:
+    """Whether a record can be withdrawn as things stand, for a page that offers it."""
+    out = db.select(Batch.id).where(covered_lots(Record.id == record.id), Batch.status != BatchStatus.DRAFT)
+    return record.is_in_force and db.session.scalar(out.limit(1)) is None
 
 
 def unsaved(old: Record, facts: Facts) -> Record:
@@ -396,16 +447,33 @@ def _takes_records(user: User) -> list[sa.ColumnElement[bool]]:
     ]
 
 
-def open_lots(user: User) -> list[Batch]:
-    """The producer's lots that take records, drafts first, the newest first; as many as a page can offer."""
+OFFERED = 1000
+"""How many lots a form offers at most: what a request may bring of them."""
+
+
+def open_lots(user: User, kind: ProductKind) -> list[Batch]:
+    """The producer's lots of a kind that take records, drafts first, the newest first; as many as a page can offer."""
     query = (
         db.select(Batch)
-        .where(*_takes_records(user))
-        .options(joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.site))
+        .where(*_takes_records(user), Batch.product_id.in_(_products_of(kind)))
+        .options(lazyload("*"), joinedload(Batch.site).lazyload("*"), defer(Batch._recalled), defer(Batch._held))
         .order_by(Batch.status, Batch.created_at.desc(), Batch.id.desc())
-        .limit(200)
+        .limit(OFFERED)
     )
     return list(db.session.scalars(query))
+
+
+def _products_of(kind: ProductKind) -> sa.Select[int]:
+    return sa.select(Product.id).where(Product.kind_code == kind.code)
+
+
+def open_kinds(user: User) -> list[tuple[ProductKind, int]]:
+    """The kinds of which a producer has lots that take records, with how many."""
+    query = sa.select(Product.kind_code, sa.func.count(Batch.id)).join(Batch, Batch.product_id == Product.id)
+    query = query.where(*_takes_records(user)).group_by(Product.kind_code)
+    counts = {code: int(count) for code, count in db.session.execute(query)}
+    kinds = sa.select(ProductKind).where(ProductKind.code.in_(counts)).order_by(ProductKind.position)
+    return [(kind, counts[kind.code]) for kind in db.session.scalars(kinds)]
 
 
 def open_lot_numbers(user: User, kind: ProductKind) -> set[str]:
@@ -414,10 +482,10 @@ def open_lot_numbers(user: User, kind: ProductKind) -> set[str]:
     return set(db.session.scalars(query))
 
 
-def lots_named(user: User, batch_ids: list[int]) -> list[Batch]:
-    """The producer's own lots among these, whether they take records or not."""
-    query = db.select(Batch).where(Batch.producer_id == user.organisation_id, Batch.id.in_(batch_ids))
-    return list(db.session.scalars(query)) if batch_ids else []
+def own_among(user: User, batch_ids: list[int]) -> set[int]:
+    """Those of the ids that are the producer's own lots', whether these take records or not."""
+    query = sa.select(Batch.id).where(Batch.producer_id == user.organisation_id, Batch.id.in_(batch_ids))
+    return set(db.session.scalars(query)) if batch_ids else set()
 
 
 def batches_of(record: Record) -> list[Batch]:
@@ -448,6 +516,7 @@ def records_of(batch: Batch) -> list[Record]:
         .options(
             joinedload(Record.created_by, innerjoin=False).lazyload(User.roles),
             joinedload(Record.replaced_by).lazyload("*"),
+            joinedload(Record.withdrawal).lazyload("*"),
             joinedload(Record.stock).joinedload(StockLot.product).selectinload(InputProduct.ingredients),
         )
         .order_by(Record.happened_on.desc(), Record.id.desc())
@@ -465,7 +534,11 @@ def _records_shown() -> sa.Select[Record]:
     newer = aliased(Record)
     return (
         sa.select(Record)
-        .where(records_covering(sa.bindparam("batch_id")), ~sa.exists().where(newer.replaces_id == Record.id))
+        .where(
+            records_covering(sa.bindparam("batch_id")),
+            ~sa.exists().where(newer.replaces_id == Record.id),
+            ~sa.exists().where(RecordWithdrawal.record_id == Record.id),
+        )
         .options(
             lazyload(Record.series),
             joinedload(Record.stock).joinedload(StockLot.product).selectinload(InputProduct.uses),
@@ -479,7 +552,7 @@ def site_records(user: User) -> list[Record]:
     query = (
         db.select(Record)
         .where(Record.producer_id == user.organisation_id, Record.site_id.is_not(None))
-        .options(joinedload(Record.site), joinedload(Record.replaced_by))
+        .options(joinedload(Record.site), joinedload(Record.replaced_by), joinedload(Record.withdrawal))
         .order_by(Record.happened_on.desc(), Record.id.desc())
         .limit(50)
     )
@@ -487,9 +560,9 @@ def site_records(user: User) -> list[Record]:
 
 
 def in_force(records: list[Record]) -> list[Record]:
-    """The records that no other replaces."""
+    """The records that no other replaces and that were not withdrawn."""
     replaced = {record.replaces_id for record in records}
-    return [record for record in records if record.id not in replaced]
+    return [record for record in records if record.id not in replaced and record.withdrawal is None]
 
 
 def record_for(user: User, record_id: int) -> Record:
@@ -526,6 +599,7 @@ def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code
             Record.kind_code == kind.code,
             Record.type == record_type,
             Record.stage_code == stage_code if stage_code else Record.stage_code.is_(None),
+            Record.id.not_in(sa.select(RecordWithdrawal.record_id)),
         )
         .order_by(Record.id.desc())
         .limit(1)

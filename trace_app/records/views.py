@@ -1,19 +1,20 @@
-"""Making records, in the field and at the desk; a record's story of corrections; loggers' readings.
-
-The entry pages stand under ``/field/``: the service worker keeps them, so that they open without a network. What was
-entered then is sent later by ``field.js``, which asks for JSON.
-"""
+"""A record's story of corrections, and its withdrawal; loggers' readings."""
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, send_file
+from flask import Blueprint, flash, redirect, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.db.session import transaction
 from trace_app.media.service import DOCUMENT_TYPES, open_document
 from trace_app.records import service
+from trace_app.records.forms import WithdrawalForm
+from trace_app.records.models import Record
 from trace_app.records.texts import differences
+from trace_app.templating import status_of
 
 views = Blueprint("records", __name__)
 
@@ -22,7 +23,11 @@ views = Blueprint("records", __name__)
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def story(record_id: int) -> ResponseReturnValue:
     """A record with its corrections and what each changed."""
-    chain = service.story_of(service.record_for(the_user(), record_id))
+    return _story(service.record_for(the_user(), record_id))
+
+
+def _story(record: Record, refused: WithdrawalForm | None = None) -> str:
+    chain = service.story_of(record)
     steps = [
         (record, differences(older, record) if older else [])
         for older, record in zip([None, *chain], chain, strict=False)
@@ -33,7 +38,22 @@ def story(record_id: int) -> ResponseReturnValue:
         latest=chain[-1],
         lots=service.batches_of(chain[-1]),
         own=the_user().role is RoleName.PRODUCER,
+        may_withdraw=service.may_withdraw(chain[-1]),
+        refused=refused,
     )
+
+
+@views.post("/records/<int:record_id>/withdraw")
+@allow(RoleName.PRODUCER)
+def withdraw(record_id: int) -> ResponseReturnValue:
+    form = WithdrawalForm()
+    if form.validate():
+        with form.refusals(), transaction():
+            service.withdraw_record(the_user(), service.own_record(the_user(), record_id), form.reason.data)
+        if not form.errors:
+            flash(_("已撤回。记录保留并注明已撤回，不再计算。"))
+            return redirect(url_for("records.story", record_id=record_id))
+    return _story(service.own_record(the_user(), record_id), form), status_of(form)
 
 
 @views.get("/records/<int:record_id>/readings")

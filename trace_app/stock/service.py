@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
@@ -13,15 +14,16 @@ from sqlalchemy.orm import joinedload
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see, visible_to
-from trace_app.accounts.models import User
+from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.db.text import same_number
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.models import StockLot, StockOut, StockOutReason
-from trace_app.inputs.service import product_for
-from trace_app.records.coverage import coverage, names_ingredient, not_replaced
+from trace_app.inputs.service import product_for, stock_of
+from trace_app.records.coverage import counts, coverage, names_ingredient
+from trace_app.records.from_stock import OfferedStock
 from trace_app.records.models import Record
 from trace_app.units import converted
 from trace_app.values import Facts
@@ -43,34 +45,48 @@ class StockBalance:
     """Records whose use can't be told as an amount, such as a dilution."""
 
 
-def used_by(record: Record, unit: str) -> Decimal | None:
-    """How much of an input a record used, in a unit; None where that can't be told."""
-    if record.dose is None or record.dose_unit is None:
-        return None
-    if record.dose_unit in _PER_AREA:
-        return converted(record.dose * record.area_mu, _PER_AREA[record.dose_unit], unit) if record.area_mu else None
-    return converted(record.dose, record.dose_unit, unit)
+class Use(NamedTuple):
+    """How much of an input was used at one time, as its record says it."""
+
+    dose: Decimal | None
+    dose_unit: str | None
+    area_mu: Decimal | None
+
+    def amount(self, unit: str) -> Decimal | None:
+        """The same in a unit; None where that can't be told."""
+        if self.dose is None or self.dose_unit is None:
+            return None
+        if self.dose_unit in _PER_AREA:
+            return converted(self.dose * self.area_mu, _PER_AREA[self.dose_unit], unit) if self.area_mu else None
+        return converted(self.dose, self.dose_unit, unit)
 
 
 def balances(stock: Sequence[StockLot]) -> dict[int, StockBalance]:
-    """What was used and is left of stock lots, by their id; records that others replace don't count."""
-    by_lot: dict[int, list[Record]] = defaultdict(list)
-    query = (
-        db.select(Record).where(Record.stock_id.in_([lot.id for lot in stock])).options(joinedload(Record.replaced_by))
+    """What was used and is left of stock lots, by their id; records that are not in force don't count."""
+    uses: dict[int, list[Use]] = defaultdict(list)
+    query = sa.select(Record.stock_id, Record.dose, Record.dose_unit, Record.area_mu).where(
+        Record.stock_id.in_([lot.id for lot in stock]), counts()
     )
-    for record in db.session.scalars(query):
-        if record.replaced_by is None and record.stock_id is not None:
-            by_lot[record.stock_id].append(record)
-    return {lot.id: balance_of(lot, by_lot[lot.id]) for lot in stock}
+    for row in db.session.execute(query):
+        if row.stock_id is not None:
+            uses[row.stock_id].append(Use(row.dose, row.dose_unit, row.area_mu))
+    return {lot.id: balance_of(lot, uses[lot.id]) for lot in stock}
 
 
-def balance_of(lot: StockLot, records: Sequence[Record]) -> StockBalance:
-    """:param records: in force, that name the lot."""
-    amounts = [used_by(record, lot.unit) for record in records]
+def balance_of(lot: StockLot, uses: Sequence[Use]) -> StockBalance:
+    """:param uses: by all records in force that name the lot."""
+    amounts = [use.amount(lot.unit) for use in uses]
     used = sum((amount for amount in amounts if amount is not None), Decimal(0))
     out = sum((out.quantity for out in lot.outs), Decimal(0))
     uncounted = sum(amount is None for amount in amounts)
     return StockBalance(used, out, lot.quantity - used - out if not uncounted else None, uncounted)
+
+
+def offered_stock(producer: Organisation, input_type: str) -> list[OfferedStock]:
+    """The stock lots of a type that a record may take from, with what is left of each."""
+    lots = stock_of(producer, input_type)
+    known = balances(lots)
+    return [OfferedStock(lot, known[lot.id].left) for lot in lots]
 
 
 def stock_for(user: User, stock_id: int) -> StockLot:
@@ -104,7 +120,7 @@ def touched_by(user: User, *, search: str = "", stock: StockLot | None = None) -
         columns = (Record.product_name, Record.input_lot, Record.registration_number)
         named = [column.icontains(search, autoescape=True) for column in columns]
         condition = sa.or_(names_ingredient(search), *named)
-    pairs = coverage(condition, not_replaced()).subquery()
+    pairs = coverage(condition, counts()).subquery()
     query = (
         sa.select(Batch, Record)
         .join(pairs, pairs.c.batch_id == Batch.id)

@@ -27,8 +27,10 @@ from trace_app.forms import Form
 from trace_app.households.forms import HouseholdRowForm
 from trace_app.households.service import known_by
 from trace_app.inputs.forms import InputRowForm
+from trace_app.inputs.service import stock_of
 from trace_app.records.forms import record_facts
-from trace_app.records.models import RecordType
+from trace_app.records.from_stock import StockByNumber, stock_faults, taken_from
+from trace_app.records.models import INPUT_TYPES, RecordType
 from trace_app.records.service import open_lot_numbers
 from trace_app.spreadsheets import cell_text, column_letters
 from trace_app.values import Facts, JsonObject
@@ -206,7 +208,9 @@ def read_records(user: User, kind: ProductKind, sheets: Sequence[Sheet]) -> DryR
             lots |= _read_lots(user, kind, sheet, run)
     for sheet in sheets:
         if sheet.name in plans:
-            _read_sheet(plans[sheet.name], sheet, lots, run)
+            plan = plans[sheet.name]
+            own = stock_of(user.organisation, plan.type.value) if plan.type in INPUT_TYPES else []
+            _read_sheet(kind, plan, sheet, lots, StockByNumber(own), run)
         elif sheet.name not in ignored | lots_names and any(cell_text(cell) for row in sheet.rows for cell in row):
             run.trouble(sheet.name, None, "", _("模板里没有这张工作表。请从模板复制，不要改工作表的名称。"))
     return run
@@ -257,7 +261,9 @@ def _needed(fields: Iterable[Field]) -> dict[str, str]:
     return {f.name: str(f.label.text) for f in fields if f.flags.required}
 
 
-def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> None:
+def _read_sheet(
+    kind: ProductKind, plan: SheetPlan, sheet: Sheet, lots: set[str], stock: StockByNumber, run: DryRun
+) -> None:
     fields = fields_by_heading(plan)
     known = {plain_heading(text): LOT for text in in_all_languages(LOT_HEADING)}
     known |= {text: form_field.name for text, form_field in fields.items()}
@@ -275,6 +281,7 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
     complete = needed.keys() <= there.keys()
     absent: Facts = {f.name: None for f in plan.fields if f.name not in there}
     stage_code = plan.stage.code if plan.stage is not None else None
+    places = {name: place for name, (_index, place) in there.items()}
     for number, row in rows:
         run.rows += 1
         values, right = {**absent}, complete
@@ -292,8 +299,17 @@ def _read_sheet(plan: SheetPlan, sheet: Sheet, lots: set[str], run: DryRun) -> N
                 chosen = data
             else:
                 values[column.name] = data
+        if not right:
+            continue
+        facts = record_facts(values)
+        lot = stock.meant(facts) if facts.get("input_lot") else None
+        if lot is not None:
+            for name, fault in stock_faults(facts, lot, kind.code).items():
+                right = False
+                run.trouble(sheet.name, number, places.get(name, ""), fault, str(facts.get(name) or ""))
+            facts = taken_from(facts, lot, kind.code)
         if right:
-            run.records.append(RecordRow(sheet.name, number, chosen, plan.type, stage_code, record_facts(values)))
+            run.records.append(RecordRow(sheet.name, number, chosen, plan.type, stage_code, facts))
 
 
 def _lots_parser(lots: set[str]) -> Callable[[str], tuple[object, str | None]]:

@@ -73,7 +73,9 @@ def _records(batch: Batch) -> Table:
 
     def state(record: Record) -> str:
         parts = []
-        if record.replaced_by is not None:
+        if record.withdrawal is not None:
+            parts.append(str(_("已撤回：%(reason)s", reason=record.withdrawal.reason)))
+        elif record.replaced_by is not None:
             parts.append(str(_("已更正")))
         elif record.replaces_id is not None:
             parts.append(str(_("更正：%(reason)s", reason=record.correction_reason or "")))

@@ -145,7 +145,7 @@ def kind_template(user: User, kind: ProductKind) -> bytes:
     book.help(str(_("%(kind)s：生产记录模板", kind=named(kind))), [str(line) for line in _LINES])
     form = lot_form(user, kind)
     book.sheet(str(LOTS_SHEET), [(heading(f), f, bool(f.flags.required)) for f in lot_fields(form)], None)
-    lots = [lot.lot_number for lot in open_lots(user) if lot.product.kind_code == kind.code]
+    lots = [lot.lot_number for lot in open_lots(user, kind)]
     for plan in sheets_of(kind):
         columns: list[tuple[str, Field | None, bool]] = [(f"{LOT_HEADING} *", None, True)]
         columns += [(heading(f), f, bool(f.flags.required)) for f in plan.fields]

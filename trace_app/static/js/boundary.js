@@ -16,7 +16,8 @@ let dragged = NONE;
 
 // The drawing stays where it is while corners are moved, so that they stay under the finger.
 function place() {
-  const typed = latitude.value && longitude.value ? [Number(latitude.value), Number(longitude.value)] : null;
+  const numbers = [latitude.value, longitude.value].map((value) => (value.trim() ? Number(value) : NaN));
+  const typed = numbers.every(Number.isFinite) ? numbers : null;
   projection = Projection.about(corners, typed);
 }
 
@@ -82,5 +83,6 @@ if (navigator.geolocation && window.isSecureContext) {
     navigator.geolocation.getCurrentPosition(here, failed, { enableHighAccuracy: true, timeout: 15000 });
   });
 }
-for (const input of [text, latitude, longitude]) input.addEventListener("change", read);
+// While one types, not when the field is left: else the page would move under the finger that taps on save.
+for (const input of [text, latitude, longitude]) input.addEventListener("input", read);
 read();

@@ -57,6 +57,7 @@ function showRefusal(form, page) {
     if (empty && input.files.length) empty.replaceWith(input);
   }
   form.replaceChildren(...refused.childNodes);
+  form.dispatchEvent(new Event("filled"));
   const wrong = form.querySelector("[aria-invalid], .alert");
   if (wrong) wrong.scrollIntoView({ block: "center" });
 }
@@ -126,6 +127,7 @@ export async function prepareForm(form, outbox) {
   if (entry) {
     form.dataset.key = key;
     fill(form, entry.fields);
+    form.dispatchEvent(new Event("filled"));
     if (entry.state === "refused") showWhy(form, entry.answer || {});
     else showWhy(form, {});
   }

@@ -22,7 +22,9 @@ export class OutboxList {
   }
 
   async show() {
-    const found = await this.outbox.entries();
+    const all = await this.outbox.entries();
+    const found = all.filter((entry) => !this.isOthers(entry));
+    document.getElementById("others-wait").hidden = found.length === all.length;
     this.section.hidden = !found.length;
     document.getElementById("all-sent").hidden = !(this.hadSome && !found.length);
     this.hadSome = this.hadSome || found.length > 0;
@@ -32,7 +34,7 @@ export class OutboxList {
 
   lineOf(entry) {
     const line = element("li", "", "waiting");
-    const state = this.isOthers(entry) ? "other" : this.outbox.stateOf(entry);
+    const state = this.outbox.stateOf(entry);
     const value = (name) => (entry.fields.find(([field]) => field === name) || [])[1] || "";
     const told = ["happened_on", "product_name", "note", "quantity"].map(value);
     const about = told.filter(Boolean).join(" · ");
@@ -46,7 +48,7 @@ export class OutboxList {
     return line;
   }
 
-  // Someone else who signs in on this phone neither changes nor sends it.
+  // Someone else who signs in on this phone neither sees it nor sends it.
   isOthers(entry) {
     return entry.user !== document.body.dataset.user;
   }
@@ -72,7 +74,7 @@ export class OutboxList {
     const actions = element("p", "", "actions");
     if (state === "conflict") {
       actions.append(pressed(this.texts.mine, () => this.outbox.sendAgainstTheNewer(entry)));
-    } else if (state !== "other") {
+    } else {
       const link = element("a", this.texts.open, "button ghost");
       link.href = `${entry.page}#${entry.key}`;
       actions.append(link);
@@ -82,9 +84,7 @@ export class OutboxList {
   }
 
   async discard(entry) {
-    const { discardOthers, discardSure } = this.texts;
-    const question = this.isOthers(entry) ? discardOthers.replace("{user}", entry.user) : discardSure;
-    if (!confirm(question)) return;
+    if (!confirm(this.texts.discardSure)) return;
     await this.outbox.drop(entry.key);
     await this.show();
   }

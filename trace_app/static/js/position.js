@@ -7,6 +7,7 @@ if (navigator.geolocation && window.isSecureContext) {
       ({ coords }) => {
         document.getElementById("latitude").value = coords.latitude.toFixed(5);
         document.getElementById("longitude").value = coords.longitude.toFixed(5);
+        document.getElementById("longitude").dispatchEvent(new Event("input"));
         if (coords.altitude !== null) document.getElementById("altitude_m").value = Math.round(coords.altitude);
       },
       () => { button.textContent = button.dataset.failed; },

@@ -1,13 +1,24 @@
 // Scans with the phone's camera; typing and hand scanners work without it. Where the browser has no reader of its own,
 // one is loaded when it is asked for (zxing-cpp as WebAssembly), if the page names it.
-// One code is sent at once; a list takes one in each line.
+// One code is sent at once; a list takes one in each line; a page that says data-told is told of the code alone.
 import { load } from "./load-script.js";
 
 const button = document.getElementById("camera");
 const view = document.getElementById("view");
 const field = document.querySelector(".scan");
 const list = field.tagName === "TEXTAREA";
-const once = "once" in button.dataset;
+const told = "told" in button.dataset;
+const once = told || "once" in button.dataset;
+
+// The camera is put away, and may be asked for again.
+function tell() {
+  for (const track of view.srcObject.getTracks()) track.stop();
+  view.srcObject = null;
+  view.hidden = true;
+  button.hidden = false;
+  button.disabled = false;
+  field.dispatchEvent(new Event("scanned", { bubbles: true }));
+}
 
 function take(code) {
   if (list) {
@@ -24,7 +35,8 @@ function take(code) {
     sessionStorage.setItem("camera", "on");
   }
   field.value = code;
-  field.form.requestSubmit();
+  if (told) tell();
+  else field.form.requestSubmit();
   return true;
 }
 

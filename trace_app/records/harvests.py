@@ -1,0 +1,88 @@
+"""What the records of a harvest say of the lot itself: when it became goods, and how much there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+import sqlalchemy as sa
+
+from trace_app.accounts import audit
+from trace_app.accounts.models import User
+from trace_app.batches.models import Batch, BatchStatus
+from trace_app.catalogue.models import Stage
+from trace_app.extensions import db
+from trace_app.records.models import Record, RecordType
+from trace_app.units import converted
+
+ROLE = "harvest"
+
+
+def is_harvest(kind_code: str, stage_code: str | None) -> bool:
+    """Whether a stage of a kind is its harvest."""
+    if stage_code is None:
+        return False
+    role = sa.select(Stage.role).filter_by(kind_code=kind_code, code=stage_code)
+    return db.session.execute(role).scalar() == ROLE
+
+
+def say_when(user_id: int | None, batch_ids: Iterable[int], day: date) -> None:
+    """Have drafts of which nobody has said when they became goods have done so on the day of their harvest.
+
+    The caller holds the lots.
+    """
+    fits = sa.and_(Batch.started_on <= day, sa.or_(Batch.best_before.is_(None), Batch.best_before >= day))
+    query = db.select(Batch).where(
+        Batch.id.in_(list(batch_ids)), Batch.status == BatchStatus.DRAFT, Batch.produced_on.is_(None), fits
+    )
+    user = db.session.get(User, user_id) if user_id is not None else None
+    _state(user, list(db.session.scalars(query)), day)
+
+
+def say_otherwise(user: User, batches: Iterable[Batch], old: Record, day: date | None) -> None:
+    """Have drafts follow a harvest that is corrected or withdrawn, where they had their day from it.
+
+    :param day: None where it is withdrawn.
+    """
+    if not is_harvest(old.kind_code, old.stage_code):
+        return
+    follow = [batch for batch in batches if batch.status is BatchStatus.DRAFT and batch.produced_on == old.happened_on]
+    _state(user, [batch for batch in follow if day is None or batch.started_on <= day], day)
+
+
+def _state(user: User | None, batches: Iterable[Batch], day: date | None) -> None:
+    for batch in batches:
+        batch.produced_on = day
+        audit.note(user, "harvest", batch, produced_on=day.isoformat() if day else None)
+    db.session.flush()
+
+
+def harvested(batch: Batch, records: Iterable[Record]) -> Decimal | None:
+    """How much was harvested of a lot, in its own unit; None where its records don't say.
+
+    :param records: in force.
+    """
+    codes = {
+        (stage.code, field.code): field.unit or ""
+        for stage in batch.product.kind.stages
+        if stage.role == ROLE
+        for field in stage.fields
+        if field.code.startswith("quantity")
+    }
+    amounts = [
+        converted(amount, unit, batch.unit)
+        for record in records
+        if record.type is RecordType.STAGE
+        for (stage_code, code), unit in codes.items()
+        if record.stage_code == stage_code and (amount := _number(record.values.get(code))) is not None
+    ]
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(amounts) else None
+
+
+def _number(text: str | None) -> Decimal | None:
+    try:
+        return Decimal(text) if text else None
+    except InvalidOperation:
+        return None
