@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageOps
 
+from media_store.capture import UNTOLD, Capture, capture_of
 from media_store.confined import confined
 from media_store.orientation import upright
 
@@ -41,6 +42,11 @@ class CleanedPhoto:
     width: int
     height: int
     thumbnail: bytes
+    capture: Capture = UNTOLD
+
+    def told(self, capture: Capture) -> CleanedPhoto:
+        """The photo with what its sender had read in it before making it small, where it says nothing itself."""
+        return self if self.capture != UNTOLD else replace(self, capture=capture)
 
 
 def clean_photo(data: bytes) -> CleanedPhoto:
@@ -57,6 +63,7 @@ def clean_photo(data: bytes) -> CleanedPhoto:
             opened = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
             if opened.width * opened.height > (MAX_JPEG_PIXELS if opened.format == "JPEG" else MAX_PIXELS):
                 raise PhotoTooLarge
+            capture = capture_of(opened)
             opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
             # Made small before anything lays a copy of it out.
             picture: Image.Image = opened.convert("RGBA") if "transparency" in opened.info else opened
@@ -72,7 +79,7 @@ def clean_photo(data: bytes) -> CleanedPhoto:
         raise PhotoTooLarge from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise NotAPhoto from error
-    return CleanedPhoto(_webp(picture, 80), picture.width, picture.height, _webp(small, 55))
+    return CleanedPhoto(_webp(picture, 80), picture.width, picture.height, _webp(small, 55), capture)
 
 
 photo_from = confined(clean_photo, memory_mb=320)

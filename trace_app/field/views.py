@@ -24,7 +24,7 @@ from trace_app.db.session import transaction
 from trace_app.field.answers import kept, refused, wants_json
 from trace_app.households.service import has_households
 from trace_app.inputs.service import stock_of
-from trace_app.media.service import MAX_PHOTOS
+from trace_app.media.service import MAX_PHOTOS, stored_photos
 from trace_app.records import service
 from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, values_of
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
@@ -38,7 +38,20 @@ from trace_app.whole_numbers import row_number
 views = Blueprint("field", __name__)
 
 
-FIELD_SCRIPTS = ("field", "entry-form", "entry-store", "outbox", "outbox-list", "households", "waiting-here")
+FIELD_SCRIPTS = (
+    "field",
+    "entry-form",
+    "entry-store",
+    "outbox",
+    "outbox-list",
+    "households",
+    "waiting-here",
+    "exif",
+    "small-photo",
+    "photo-keeping",
+    "photo-queue",
+    "photos-waiting",
+)
 """The modules of the pages that open without a network."""
 
 
@@ -140,11 +153,19 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Resp
             scope_form.chosen,
             Author.of(the_user()),
         )
-        photos, entry_key = form.photos.cleaned, scope_form.entry_key.data or None
+        entry_key = scope_form.entry_key.data or None
         with form.refusals():
             series = _series_of(form)
-            with transaction():
-                record_id = service.add_record(author, scope, entry, photos=photos, series=series, entry_key=entry_key)
+            with stored_photos(form.photos.cleaned) as photos, transaction():
+                record_id = service.add_record(
+                    author,
+                    scope,
+                    entry,
+                    photos=photos,
+                    to_come=form.photos.to_come,
+                    series=series,
+                    entry_key=entry_key,
+                )
         if record_id is not None and not form.errors:
             return _kept(service.own_record(the_user(), record_id))
     page = _form_page(form, kind, wanted, stage, scope_form=scope_form, last=last)
@@ -163,13 +184,14 @@ def correct(record_id: int) -> ResponseReturnValue:
         with form.refusals():
             series = _series_of(form)
             try:
-                with transaction():
+                with stored_photos(form.photos.cleaned) as photos, transaction():
                     correction = service.correct_record(
                         the_user(),
                         service.own_record(the_user(), record_id),
                         form.facts,
                         form.correction_reason.data or "",
-                        form.photos.cleaned,
+                        photos,
+                        to_come=form.photos.to_come,
                         series=series,
                         entry_key=(request.form.get("entry_key") or "")[:40] or None,
                     )

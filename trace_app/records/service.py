@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import aliased, joinedload, lazyload
 
-from media_store.photos import CleanedPhoto
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
+from trace_app.arrivals.service import expect, moved, photos_go_to
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import CHANGED, hold_in_order, judged_by_rules, shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
@@ -27,7 +27,8 @@ from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.ingredients import key_of, names_in
 from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
-from trace_app.media.service import keep_photos
+from trace_app.media.models import Photo
+from trace_app.media.service import StoredPhoto, keep_photos
 from trace_app.records.coverage import covered_lots, records_covering
 from trace_app.records.models import Record, RecordIngredient, RecordType, record_batches
 from trace_app.records.series import LoggerFile, copy_of, keep_series
@@ -137,7 +138,8 @@ def add_record(
     scope: Scope,
     entry: Entry,
     *,
-    photos: Sequence[CleanedPhoto] = (),
+    photos: Sequence[StoredPhoto] = (),
+    to_come: Sequence[str] = (),
     series: LoggerFile | None = None,
     entry_key: str | None = None,
 ) -> int:
@@ -175,6 +177,7 @@ def add_record(
     if len(scope.batch_ids) > 1:
         further = [{"record_id": record_id, "batch_id": batch_id} for batch_id in scope.batch_ids[1:]]
         connection.execute(sa.insert(record_batches), further)
+    expect(author, to_come, len(photos), record_id=record_id)
     if photos or series:
         record = db.session.get_one(Record, record_id)
         record.photos = keep_photos(author, photos)
@@ -302,8 +305,9 @@ def correct_record(
     old: Record,
     facts: Facts,
     reason: str,
-    photos: Sequence[CleanedPhoto] = (),
+    photos: Sequence[StoredPhoto] = (),
     *,
+    to_come: Sequence[str] = (),
     series: LoggerFile | None = None,
     entry_key: str | None = None,
 ) -> Record:
@@ -340,10 +344,30 @@ def correct_record(
     record.series = keep_series(user, series) if series else [copy_of(one) for one in old.series]
     db.session.add(record)
     db.session.flush()
+    expect(user, to_come, len(record.photos) + moved(old.id, record.id), record_id=record.id)
     db.session.add_all(RecordIngredient(record_id=record.id, **one) for one in ingredients_of(old.type, facts))
     for batch in batches_of(old):
         audit.note(user, "correct-record", batch, record=record.id, reason=reason)
     return record
+
+
+def add_photo(record_id: int, photo: Photo) -> None:
+    """Have a photo that came after its record stand with the one in force there, while nobody corrects it.
+
+    It was told of when the record was made; so it is taken when the lots take no further records, too.
+    """
+    record = db.session.get_one(Record, record_id)
+    lots = [batch.id for batch in batches_of(record)]
+    hold_in_order(db.session.connection(), Batch.id.in_(lots))
+    if record.site is not None:
+        db.session.refresh(record.site, with_for_update={"of": Site, "key_share": True})
+    db.session.expire(record)
+    in_force = latest(record)
+    in_force.photos.append(photo)
+    db.session.flush()
+
+
+photos_go_to("record_id", add_photo)
 
 
 def unsaved(old: Record, facts: Facts) -> Record:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.arrivals.service import waiting_for
 from trace_app.media.service import DOCUMENT_TYPES, open_document
 from trace_app.records import service
 from trace_app.records.texts import differences
@@ -31,6 +32,7 @@ def story(record_id: int) -> ResponseReturnValue:
         "records/story.html",
         steps=steps,
         latest=chain[-1],
+        to_come=waiting_for("record_id", [record.id for record in chain]),
         lots=service.batches_of(chain[-1]),
         own=the_user().role is RoleName.PRODUCER,
     )
