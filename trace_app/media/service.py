@@ -33,12 +33,14 @@ MAX_PHOTOS = 12
 class PhotoRefused(Unprocessable):
     """An upload is no picture that can be kept."""
 
-    title = _("“%(name)s”不是能打开的照片。请上传 JPEG、PNG 或 WebP 图片。")
+    title = _("“%(name)s”不是能打开的照片。请上传 JPEG、HEIC、PNG、WebP 或 AVIF 图片。")
 
 
 class PhotoOversized(Unprocessable):
     code = "photo-too-large"
-    title = _("“%(name)s”太大。每张照片不超过 20 MB；JPEG 不超过 2.5 亿像素，PNG 和 WebP 不超过 1600 万像素。")
+    title = _(
+        "“%(name)s”太大。每张照片不超过 20 MB；JPEG 不超过 2.5 亿像素，HEIC 不超过 2500 万，PNG 和 AVIF 不超过 1250 万，WebP 不超过 750 万。"
+    )
 
 
 class TooManyPhotos(Unprocessable):
