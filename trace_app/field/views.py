@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, flash, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import generate_csrf
@@ -29,7 +29,17 @@ from trace_app.records import service
 from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, values_of
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.series import LoggerFile, chart_points, read_logger
-from trace_app.records.texts import TYPES, amount, details, differences, record_title, stage_values, title_of
+from trace_app.records.texts import (
+    TYPES,
+    amount,
+    closed_to_wechat,
+    details,
+    differences,
+    record_title,
+    stage_values,
+    title_of,
+    video_site_name,
+)
 from trace_app.templating import STATIC, asset, register_words, script, status_of
 from trace_app.uploads import upload
 from trace_app.values import Facts
@@ -72,6 +82,10 @@ views.add_app_template_filter(stage_values)
 
 
 views.add_app_template_filter(details)
+
+
+views.add_app_template_filter(video_site_name)
+views.add_app_template_filter(closed_to_wechat)
 
 
 @views.get("/field/")
@@ -245,6 +259,9 @@ def _kept(record: Record) -> ResponseReturnValue:
     place = url_for("batches.show", batch_id=record.batch_id) if record.batch_id else url_for("field.home")
     if record.type is RecordType.VIDEO and not record.video_url and not record.replaces_id:
         place = url_for("clips.of_record", record_id=record.id)
+    if record.video_url and closed_to_wechat(record.video_url):
+        site = video_site_name(record.video_url)
+        flash(_("%(site)s的视频在微信里可能打不开，扫码的人多用微信。最好再传一段手机里的视频。", site=site), "warning")
     return kept(record.id, place, _("更正已记下，原记录保留。") if record.replaces_id else _("已记下。"))
 
 

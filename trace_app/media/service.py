@@ -39,7 +39,8 @@ class PhotoRefused(Unprocessable):
 class PhotoOversized(Unprocessable):
     code = "photo-too-large"
     title = _(
-        "“%(name)s”太大。每张照片不超过 20 MB；JPEG 不超过 2.5 亿像素，HEIC 不超过 2500 万，PNG 和 AVIF 不超过 1250 万，WebP 不超过 750 万。"
+        "“%(name)s”太大。每张照片不超过 20 MB；JPEG 不超过 2.5 亿像素，HEIC 不超过 2500 万，"
+        "PNG 和 AVIF 不超过 1250 万，WebP 不超过 750 万。"
     )
 
 
