@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from PIL import Image, ImageOps
+import numpy as np
+import pi_heif
+from PIL import Image, ImageFile, ImageOps
 
+from media_store.capture import UNTOLD, Capture, capture_of
 from media_store.confined import confined
 from media_store.orientation import upright
 
 MAX_BYTES = 20 * 1024 * 1024
-MAX_PIXELS = 16_000_000
+MEMORY_MB = 150
+"""What one picture may take, whatever it claims to be."""
+MAX_PIXELS = 12_500_000
 """The most that a picture may have which has to be laid out whole."""
+MAX_WEBP_PIXELS = 7_500_000
+"""The most that a WebP may have, of which its decoder lays out several at a time."""
+MAX_HEIF_PIXELS = 25_000_000
+"""The most that a HEIC may have: it is laid out once, and made small from there."""
 MAX_JPEG_PIXELS = 250_000_000
 """The most that a JPEG may have: it is read at an eighth of its size if need be."""
+FORMATS = {
+    "JPEG": MAX_JPEG_PIXELS,
+    "HEIF": MAX_HEIF_PIXELS,
+    "PNG": MAX_PIXELS,
+    "WEBP": MAX_WEBP_PIXELS,
+    "AVIF": MAX_PIXELS,
+}
+"""What is opened, and how many pixels of it."""
 LONGEST_SIDE = 1600
 THUMBNAIL_SIDE = 240
 CONTENT_TYPE = "image/webp"
@@ -23,10 +40,11 @@ CONTENT_TYPE = "image/webp"
 
 # The library's own limit, under which no large phone's pictures open, gives way to the two above.
 Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
+pi_heif.register_heif_opener(thumbnails=False, decode_threads=1)
 
 
 class NotAPhoto(ValueError):
-    """The upload is no JPEG, PNG or WebP picture that can be opened."""
+    """The upload is no JPEG, PNG, WebP, HEIC or AVIF picture that can be opened."""
 
 
 class PhotoTooLarge(ValueError):
@@ -41,12 +59,17 @@ class CleanedPhoto:
     width: int
     height: int
     thumbnail: bytes
+    capture: Capture = UNTOLD
+
+    def told(self, capture: Capture) -> CleanedPhoto:
+        """The photo with what its sender had read in it before making it small, where it says nothing itself."""
+        return self if self.capture != UNTOLD else replace(self, capture=capture)
 
 
 def clean_photo(data: bytes) -> CleanedPhoto:
     """Re-encode an uploaded picture.
 
-    :raises NotAPhoto: where the content is no JPEG, PNG or WebP, whatever its name says, or is broken.
+    :raises NotAPhoto: where the content is none of these, whatever its name says, or is broken.
     :raises PhotoTooLarge: for more than 20 MB, or too many pixels.
     """
     if len(data) > MAX_BYTES:
@@ -54,17 +77,13 @@ def clean_photo(data: bytes) -> CleanedPhoto:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP"))
-            if opened.width * opened.height > (MAX_JPEG_PIXELS if opened.format == "JPEG" else MAX_PIXELS):
+            opened = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+            if opened.width * opened.height > FORMATS[opened.format or ""]:
                 raise PhotoTooLarge
-            opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-            # Made small before anything lays a copy of it out.
-            picture: Image.Image = opened.convert("RGBA") if "transparency" in opened.info else opened
-            if picture.mode.startswith("I"):
-                # Greys of 16 bits are cut off at 255 by a plain conversion.
-                picture = picture.convert("I").point(lambda grey: grey * (1 / 257)).convert("L")
+            capture = capture_of(opened)
+            picture = _of_heif(data) if opened.format == "HEIF" else _laid_out(opened)
             picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
-            picture = _on_white(upright(picture))
+            picture = _on_white(picture)
             small = ImageOps.fit(picture, (THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     except PhotoTooLarge:
         raise
@@ -72,11 +91,38 @@ def clean_photo(data: bytes) -> CleanedPhoto:
         raise PhotoTooLarge from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise NotAPhoto from error
-    return CleanedPhoto(_webp(picture, 80), picture.width, picture.height, _webp(small, 55))
+    return CleanedPhoto(_webp(picture, 80), picture.width, picture.height, _webp(small, 55), capture)
 
 
-photo_from = confined(clean_photo, memory_mb=320)
+photo_from = confined(clean_photo, memory_mb=MEMORY_MB)
 """`clean_photo` in a process of its own."""
+
+
+def _laid_out(opened: ImageFile.ImageFile) -> Image.Image:
+    """A picture as it was seen, as small as it can be read and no smaller than is wanted."""
+    opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
+    picture: Image.Image = opened.convert("RGBA") if "transparency" in opened.info else opened
+    if picture.mode.startswith("I"):
+        # Greys of 16 bits are cut off at 255 by a plain conversion.
+        picture = picture.convert("I").point(lambda grey: grey * (1 / 257)).convert("L")
+    # Made small before anything lays a copy of it out.
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+    return upright(picture)
+
+
+def _of_heif(data: bytes) -> Image.Image:
+    """A HEIC as it was seen, which its decoder turns by itself. It is made small where it lies, line by line: Pillow
+    would lay out a second one of four bytes a pixel.
+    """
+    file = pi_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)
+    whole = np.asarray(file)
+    times = max(1, max(whole.shape[:2]) // LONGEST_SIDE)
+    height, width = (side // times for side in whole.shape[:2])
+    small = np.empty((height, width, *whole.shape[2:]), np.uint8)
+    for line in range(height):
+        band = whole[line * times : (line + 1) * times, : width * times]
+        small[line] = band.reshape(times, width, times, *whole.shape[2:]).mean(axis=(0, 2))
+    return Image.fromarray(small)
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

@@ -16,7 +16,7 @@ from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase import pdfmetrics, ttfonts
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, LongTable, Paragraph, SimpleDocTemplate, TableStyle
@@ -70,6 +70,32 @@ def drawn(draw: Callable[[Fonts], Drawn]) -> Drawn:
     draw(heard)
     with fonts_for(heard.texts) as fonts:
         return draw(fonts)
+
+
+def _to_unicode(font_name: str, characters: Sequence[int]) -> str:
+    """Which character each code of a font stands for, for those who copy or search (ISO 32000-1, 9.10.3).
+
+    Characters are written in UTF-16, those beyond U+FFFF in two units: the library writes five digits, which readers
+    take for other characters.
+    """
+    pairs = [f"<{code:02X}> <{chr(c).encode('utf-16-be').hex().upper()}>" for code, c in enumerate(characters)]
+    return "\n".join(
+        [
+            "/CIDInit /ProcSet findresource begin 12 dict begin begincmap",
+            f"/CIDSystemInfo << /Registry ({font_name}) /Ordering ({font_name}) /Supplement 0 >> def",
+            f"/CMapName /{font_name} def /CMapType 2 def",
+            f"1 begincodespacerange <00> <{len(characters) - 1:02X}> endcodespacerange",
+            *[
+                "\n".join([f"{len(some)} beginbfchar", *some, "endbfchar"])
+                for some in (pairs[at : at + 100] for at in range(0, len(pairs), 100))
+            ],
+            "endcmap CMapName currentdict /CMap defineresource pop end end",
+        ]
+    )
+
+
+# The library looks it up by this name whenever it writes a font.
+vars(ttfonts)["makeToUnicodeCMap"] = _to_unicode
 
 
 @contextmanager

@@ -114,9 +114,13 @@ def test_no_picture_is_laid_out_that_would_burst_memory(kind: str, mode: str, si
     [
         ("JPEG", "L", (12_000, 9_000)),
         ("JPEG", "RGB", (16_000, 12_500)),
-        ("PNG", "RGBA", (4_000, 4_000)),
-        ("PNG", "P", (4_000, 4_000)),
-        ("WEBP", "RGB", (4_000, 4_000)),
+        ("PNG", "RGBA", (3_900, 3_200)),
+        ("PNG", "LA", (3_900, 3_200)),
+        ("PNG", "I;16", (3_900, 3_200)),
+        ("PNG", "P", (3_900, 3_200)),
+        ("WEBP", "RGB", (2_900, 2_580)),
+        ("WEBP", "RGBA", (2_900, 2_580)),
+        ("AVIF", "RGB", (4_032, 3_024)),
     ],
 )
 def test_the_large_pictures_of_phones_are_taken(kind: str, mode: str, size: tuple[int, int]) -> None:

@@ -1,10 +1,13 @@
+import base64
 import io
 import struct
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
 
-from media_store.photos import LONGEST_SIDE, THUMBNAIL_SIDE, NotAPhoto, PhotoTooLarge, clean_photo
+from media_store.confined import TookTooMuch
+from media_store.photos import LONGEST_SIDE, THUMBNAIL_SIDE, NotAPhoto, PhotoTooLarge, clean_photo, photo_from
 from qr.reading import open_picture
 
 
@@ -14,6 +17,22 @@ def _jpeg(size: tuple[int, int] = (400, 200), **options: object) -> bytes:
     picture.paste("red", (0, 0, size[0] // 2, size[1]))
     picture.save(out, "JPEG", **options)
     return out.getvalue()
+
+
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAb5tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAA"
+    "ADRpbG9jAAAAAERAAAIAAQAAAAAB4gABAAAAAAAAAC0AAgAAAAACDwABAAAAAAAAALwAAAA4aWluZgAAAAAAAgAAABVpbmZlAgAA"
+    "AAABAABodmMxAAAAABVpbmZlAgAAAQACAABFeGlmAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAAAHZodmNDAQNwAAAA"
+    "kAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq"
+    "5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xh"
+    "cAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAA"
+    "ABppcmVmAAAAAAAAAA5jZHNjAAIAAQABAAAA8W1kYXQAAAApKAGvWOhXg6Of/y2C/5hVQ8uH8WUjFe/P9/ArcZ6mRheKw/0jRd6G"
+    "K5YAAAAGRXhpZgAATU0AKgAAAAgAAodpAAQAAAABAAAAJoglAAQAAAABAAAATAAAAAAAAZADAAIAAAAUAAAAOAAAAAAyMDI1OjA2"
+    "OjAxIDA4OjMwOjAwAAAEAAEAAgAAAAJOAAAAAAIABQAAAAMAAACCAAMAAgAAAAJFAAAAAAQABQAAAAMAAACaAAAAAAAAABgAAAAB"
+    "AAAANAAAAAEAAAAwAAAAAQAAAGgAAAABAAAAEgAAAAEAAAAkAAAAAQ=="
+)
+"""64 × 48 pixels of green with a red corner, taken on 1 June 2025 at 24.88, 104.31: made by libheif with x265, as no
+encoder is at hand when tests run."""
 
 
 def _open(data: bytes) -> Image.Image:
@@ -51,11 +70,61 @@ def test_a_large_photo_is_reduced() -> None:
     assert _open(photo.thumbnail).size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
 
 
-@pytest.mark.parametrize("form", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "JPEG", "AVIF"])
 def test_the_usual_formats_are_taken_and_kept_as_webp(form: str) -> None:
     out = io.BytesIO()
     Image.new("RGB", (50, 40), "blue").save(out, form)
     assert _open(clean_photo(out.getvalue()).data).format == "WEBP"
+
+
+def test_a_heic_is_taken_with_its_time_and_place() -> None:
+    photo = clean_photo(HEIC)
+    made = _open(photo.data).convert("RGB")
+    assert made.size == (64, 48)
+    corner, ground = made.getpixel((4, 4)), made.getpixel((50, 40))
+    assert corner[0] > 150 > corner[1]
+    assert ground[1] > 100 > ground[0]
+    assert photo.capture.taken_at == datetime(2025, 6, 1, 0, 30, tzinfo=UTC)
+    assert (photo.capture.latitude, photo.capture.longitude) == (24.88, 104.31)
+    assert not _open(photo.data).getexif()
+
+
+@pytest.mark.parametrize("length", range(0, len(HEIC), 37))
+def test_a_heic_that_is_cut_off_is_no_photo(length: int) -> None:
+    with pytest.raises((NotAPhoto, TookTooMuch)):
+        photo_from(HEIC[:length])
+
+
+@pytest.mark.parametrize(
+    ("entries", "taken"),
+    [
+        ({0x9003: "2025:06:01 08:30:00", 0x9011: "+00:00"}, datetime(2025, 6, 1, 8, 30, tzinfo=UTC)),
+        ({0x9003: "2025:13:45 08:30:00"}, None),
+        ({0x9003: "0000:00:00 00:00:00"}, None),
+        ({0x9003: "1980:01:01 00:00:00"}, None),
+        ({0x9003: 7}, None),
+        ({0x9003: b"\xff\xfe"}, None),
+    ],
+)
+def test_a_time_that_can_not_be_is_no_time(entries: dict[int, object], taken: datetime | None) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update(entries)
+    assert clean_photo(_jpeg(exif=exif)).capture.taken_at == taken
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)},
+        {1: "N", 2: (95.0, 0.0, 0.0), 3: "E", 4: (104.0, 0.0, 0.0)},
+        {1: "N", 2: (24.0, 52.0), 3: "E", 4: (104.0, 0.0, 0.0)},
+        {1: "N", 2: (24.0, 52.0, 48.0)},
+    ],
+)
+def test_a_place_that_can_not_be_is_no_place(entries: dict[int, object]) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update(entries)
+    assert clean_photo(_jpeg(exif=exif)).capture.latitude is None
 
 
 def test_what_is_transparent_becomes_white() -> None:

@@ -91,7 +91,7 @@ beforeEach(async () => {
   globalThis.scrollTo = () => {};
   globalThis.DOMParser = class {
     parseFromString(page) {
-      return { getElementById: () => ({ childNodes: [page], querySelector: () => null }) };
+      return { getElementById: () => ({ childNodes: [page], querySelector: () => null, querySelectorAll: () => [] }) };
     }
   };
   const Sent = globalThis.FormData.Sent || globalThis.FormData;

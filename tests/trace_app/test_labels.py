@@ -130,6 +130,16 @@ def test_a_name_that_cannot_be_printed_is_said_before_anything_is_kept(world: Wo
         assert db.session.scalar(db.select(db.func.count(LabelRun.id))) == 0
 
 
+@pytest.mark.parametrize("name", ["𠮷姜", "姜\U0001f600𠮷"])
+def test_a_name_that_cannot_be_printed_keeps_nobody_from_a_table_of_codes(world: World, name: str) -> None:
+    actor = world.producer()
+    run = world.run(actor, world.released(actor, product_name=name), count=5, format_name="csv")
+    [file] = world.files(actor, run)
+    assert len(file.decode("utf-8-sig").strip().splitlines()) == 6
+    client = world.client(actor)
+    assert client.get(f"/labels/{run}").status_code == 200
+
+
 def test_a_name_too_long_for_the_label_is_named_with_its_field(world: World) -> None:
     actor = world.producer(name="曲靖市罗平县板桥镇高山生态小黄姜种植农民专业合作社联合社有限责任公司第一分公司")
     batch_id = world.released(actor, product_name="云南罗平高山生态富硒小黄姜礼盒装特级精选老姜母姜")

@@ -279,6 +279,8 @@ TABLE = {
     "PATCH /clips/uploads/<upload>": PRODUCER,
     "DELETE /clips/uploads/<upload>": PRODUCER,
     "POST /clips/uploads/<upload>/give-up": PRODUCER,
+    "POST /photo-uploads": ANYONE,
+    "PATCH /photo-uploads/<name>": ANYONE,
     "GET /sites/<site_id>/cameras": WITH_BATCHES,
     "POST /sites/<site_id>/cameras": PRODUCER,
     "GET /cameras/<camera_id>": WITH_BATCHES,

@@ -407,6 +407,25 @@ def test_paper_has_plain_digits_and_spaces_for_what_the_font_lacks() -> None:
         assert fonts.printable("N-P₂O₅\u3000姜\U0001f600") == "N-P2O5 姜□"
 
 
+def test_rare_characters_are_copied_out_of_papers_as_they_are() -> None:
+    from reportlab.pdfgen.canvas import Canvas
+
+    from trace_app.paper import Fonts, drawn
+
+    text = "㮾䶮𬭩𫖯镕喆" + "".join(map(chr, range(0x4E00, 0x4E00 + 150)))
+
+    def draw(fonts: Fonts) -> bytes:
+        out = io.BytesIO()
+        canvas = Canvas(out)
+        canvas.setFont(fonts.regular, 3)
+        canvas.drawString(20, 20, fonts.printable(text))
+        canvas.save()
+        return out.getvalue()
+
+    with pypdfium2.PdfDocument(drawn(draw)) as document:
+        assert document[0].get_textpage().get_text_range() == text
+
+
 def _book(name: str, *rows: list[Any], formats: dict[tuple[int, int], str] | None = None, merged: str = "") -> bytes:
     """A workbook of one sheet, with number formats by row and column."""
     out = io.BytesIO()

@@ -52,6 +52,9 @@ FRESH: dict[str, dict[str, str]] = {
     "recall_tasks": {"token": "'t2'", "organisation_id": "(SELECT max(id) FROM organisations)"},
     "label_runs": {"run_number": "77"},
     "packings": {'"index"': "1"},
+    "photos": {"name": "'another'"},
+    "photo_arrivals": {"name": f"'{1:032}'"},
+    "photo_parts": {"name": "'another'", "start": "7"},
     "print_volumes": {"number": "2"},
     "limits": {"analyte": "'新'"},
     "prohibited_substances": {"name": "'新'"},
@@ -116,6 +119,23 @@ WRONG = [
     Wrong("record_batches", "guard_own_lot", {"batch_id": OTHERS_LOT}),
     Wrong("record_photos", "guard_own_photo", {"photo_id": "(SELECT max(id) FROM photos)"}),
     Wrong("product_photos", "guard_own_picture", {"photo_id": "(SELECT max(id) FROM photos)"}),
+    Wrong("photos", "latitude", {"latitude": "91", "longitude": "0"}),
+    Wrong("photos", "longitude", {"latitude": "0", "longitude": "181"}),
+    Wrong("photos", "place", {"latitude": "NULL", "longitude": "1"}),
+    Wrong("photo_arrivals", "one_owner", {"record_id": "NULL"}),
+    Wrong("photo_arrivals", "one_owner", {"feedback_id": "1"}),
+    Wrong("photo_arrivals", "bytes", {"bytes": "0"}),
+    Wrong("photo_arrivals", "received", {"received": "bytes + 1"}),
+    Wrong("photo_arrivals", "received", {"bytes": "NULL", "received": "1"}),
+    Wrong("photo_arrivals", "finished", {"photo_id": "(SELECT max(id) FROM photos)"}),
+    Wrong("photo_arrivals", "refused", {"photo_id": "(SELECT max(id) FROM photos)", "received": "bytes",
+                                        "refused_at": EARLIER}),
+    Wrong("photo_arrivals", "latitude", {"latitude": "91"}),
+    Wrong("photo_arrivals", "longitude", {"longitude": "181"}),
+    Wrong("photo_arrivals", "place", {"latitude": "NULL"}),
+    Wrong("photo_arrivals", "name", {"name": "'short'"}),
+    Wrong("photo_arrivals", "fk_photo_arrivals_own_record", {"record_id": OTHERS.format("records")}),
+    Wrong("photo_parts", "place", {"start": "-1"}),
     Wrong("record_clips", "guard_own_clip", {"clip_id": "(SELECT max(id) FROM clips)"}),
     Wrong("stock_lots", "unit", {"unit": "'Sack'"}),
     Wrong("stock_lots", "lot_number", {"lot_number": "''"}),
@@ -228,6 +248,16 @@ def filled(world: World) -> Iterator[None]:
             clip = _add("clips", name=name, organisation_id=who, file_name="a.mp4", bytes=9)
             if who == producer:
                 _add("record_photos", record_id=record, photo_id=photo)
+                coming = _add(
+                    "photo_arrivals",
+                    name="0" * 32,
+                    organisation_id=who,
+                    record_id=record,
+                    bytes=9,
+                    latitude=Decimal("24.9"),
+                    longitude=Decimal("104.3"),
+                )
+                _add("photo_parts", arrival_id=coming, start=0, bytes=4, name="part")
                 _add("product_photos", product_id=product_id, photo_id=photo)
                 _add("record_clips", record_id=record, clip_id=clip)
         certificate = _add(

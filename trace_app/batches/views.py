@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import AuditEvent, RoleName
+from trace_app.arrivals.service import waiting_for
 from trace_app.batches import service
 from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchForm
 from trace_app.batches.models import Batch
@@ -144,6 +145,8 @@ class LotPage:
     """The ids of those whose address shows a regulator something."""
     """The recalls and holds that it is or was in."""
     records: Sequence[Record]
+    to_come: Mapping[int, int]
+    """How many photos of a record are still in a phone, by the record's id."""
     intervals: Mapping[int, Interval]
     """How the interval after each use of an input was kept, by the record's id."""
     history: Sequence[AuditEvent]
@@ -183,6 +186,7 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         stops=(stops := stops_of(row.id)),
         open_to_me={recall.id for recall in stops if open_to(the_user(), recall)},
         records=shown,
+        to_come=waiting_for("record_id", [record.id for record in shown]),
         intervals=intervals(row, records.in_force(shown)),
         history=audit.history(row),
         standing=findings.standing(row),

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 
-from media_store.photos import CleanedPhoto
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Division, Organisation, User
@@ -19,7 +18,7 @@ from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
-from trace_app.media.service import keep_photos
+from trace_app.media.service import StoredPhoto, keep_photos
 from trace_app.values import Facts
 
 Row = TypeVar("Row", Product, Site)
@@ -259,7 +258,7 @@ def _save(user: User, row: Row, facts: Facts) -> Row:
     return row
 
 
-def add_product_photos(user: User, product: Product, photos: Sequence[CleanedPhoto]) -> None:
+def add_product_photos(user: User, product: Product, photos: Sequence[StoredPhoto]) -> None:
     """Keep photos of a product, all or none."""
     product.photos += keep_photos(user, photos, already=len(product.photos))
     db.session.flush()

@@ -17,7 +17,7 @@ from trace_app.catalogue.forms import SITE_KINDS, KindFileForm, PhotosForm, Prod
 from trace_app.catalogue.kinds import BadKindFile, read_kind
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
-from trace_app.media.service import MAX_PHOTOS
+from trace_app.media.service import MAX_PHOTOS, stored_photos
 from trace_app.messages import clashes
 from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
@@ -86,8 +86,8 @@ def product(product_id: int) -> ResponseReturnValue:
 def add_photos(product_id: int) -> ResponseReturnValue:
     form = PhotosForm()
     if form.validate():
-        with form.refusals(), transaction():
-            service.add_product_photos(the_user(), service.product_for(the_user(), product_id), form.photos.cleaned)
+        with form.refusals(), stored_photos(form.photos.cleaned) as photos, transaction():
+            service.add_product_photos(the_user(), service.product_for(the_user(), product_id), photos)
     if not form.errors:
         return redirect(url_for("catalogue.product", product_id=product_id))
     row = service.product_for(the_user(), product_id)

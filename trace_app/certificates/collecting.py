@@ -14,7 +14,6 @@ from datetime import date
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
-from media_store.photos import CleanedPhoto
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound
 from trace_app.accounts.models import User
@@ -28,7 +27,7 @@ from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.flow.shipments.service import WithdrawnShipment
 from trace_app.labels.packing import NoSuchLabel, label_from_scan
 from trace_app.media.models import Photo
-from trace_app.media.service import keep_photos
+from trace_app.media.service import StoredPhoto, keep_photos
 
 
 class NoSuchCertificate(Unprocessable):
@@ -130,7 +129,7 @@ def collect_foreign(
     number: str,
     issuer: str,
     issued_on: date,
-    photos: Sequence[CleanedPhoto],
+    photos: Sequence[StoredPhoto],
 ) -> CollectedCommitment:
     """Keep a certificate that was made elsewhere, with a photo of it.
 

@@ -30,6 +30,7 @@ from trace_app.errors import Problem
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
 from trace_app.forms import plain_decimal
+from trace_app.media.service import stored_photos
 from trace_app.sent_once import makes_once
 from trace_app.templating import status_of
 
@@ -183,9 +184,13 @@ def collect_foreign(shipment_id: int) -> ResponseReturnValue:
     """Keep a certificate that was made elsewhere."""
     form = CollectForeignForm(lines=_lines(shipping.shipment_for(the_user(), shipment_id)))
     if form.validate():
-        with form.refusals(number=collecting.CollectedBefore), transaction():
+        with (
+            form.refusals(number=collecting.CollectedBefore),
+            stored_photos(form.photos.cleaned) as photos,
+            transaction(),
+        ):
             shipment = shipping.shipment_for(the_user(), shipment_id)
-            facts = (form.line_id.data, form.number.data, form.issuer.data, form.issued_on.data, form.photos.cleaned)
+            facts = (form.line_id.data, form.number.data, form.issuer.data, form.issued_on.data, photos)
             row = collecting.collect_foreign(the_user(), shipment, *facts)
         if not form.errors:
             flash(_("已收存合格证 %(number)s。", number=row.number))

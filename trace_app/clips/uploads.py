@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import PurePath
 from typing import IO, BinaryIO
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from werkzeug.exceptions import ClientDisconnected
 
 from media_store.clips import MAX_BYTES
 from media_store.containers import HEAD, may_be_clip
@@ -32,6 +30,7 @@ from trace_app.media.service import media_store
 from trace_app.plain_text import without_unseen
 from trace_app.records.models import Record
 from trace_app.records.service import batches_of, latest, own_record
+from trace_app.tus import OffsetDiffers, PartDiffers, anything, as_it_comes
 
 MAX_CLIPS = 5
 """Clips that one record may have."""
@@ -43,7 +42,6 @@ PART_MB = 8
 """The most that one request may bring."""
 OVERDUE = timedelta(minutes=1)
 """How old a clip is that was not looked at because its job was lost, or failed."""
-_PIECE = 64 * 1024
 
 
 class NoClip(Unprocessable):
@@ -69,19 +67,6 @@ class TooManyUnfinished(Problem):
     """The organisation has as many uploads under way as it may have."""
 
     title = _("有 %(most)d 段视频还没有传完。请先接着传完，或放弃其中几段，再传新的。")
-
-
-class PartDiffers(Problem):
-    """A part is not what its sender says that it is: it was changed on its way (tus calls that 460)."""
-
-    status = 460
-    title = _("这一部分在路上损坏了，请再传一次。")
-
-
-class OffsetDiffers(Problem):
-    """A part does not begin where the last one ended: another one came, or this one a second time."""
-
-    title = _("这一部分已经收到过，请接着传后面的部分。")
 
 
 def begin_upload(user: User, record_id: int, file_name: str, length: int) -> ClipUpload:
@@ -140,16 +125,6 @@ def own_upload(user: User, name: str) -> ClipUpload:
     return upload
 
 
-def anything(_data: bytes) -> bool:
-    """What is said of a part that came without a digest."""
-    return True
-
-
-def digest_is(algorithm: str, digest: bytes) -> Callable[[bytes], bool]:
-    """Whether a part has the digest that came with it."""
-    return lambda data: hashlib.new(algorithm, data, usedforsecurity=False).digest() == digest
-
-
 def receive_part(
     user: User, name: str, offset: int, body: BinaryIO | IO[bytes], is_right: Callable[[bytes], bool] = anything
 ) -> int:
@@ -168,7 +143,7 @@ def receive_part(
         raise OffsetDiffers
     # Nothing of the database is held while the line is slow.
     db.session.rollback()
-    data = b"".join(_pieces(body, min(room, PART_MB << 20) + 1))
+    data = as_it_comes(body, min(room, PART_MB << 20) + 1)
     if len(data) > room:
         raise ClipTooLarge(name=file_name, most=MAX_BYTES >> 20)
     if not is_right(data):
@@ -191,19 +166,6 @@ def receive_part(
     if clip_id is not None:
         jobs.enqueue(judge_clip, clip_id)
     return offset + len(data)
-
-
-def _pieces(body: BinaryIO | IO[bytes], most: int) -> Iterator[bytes]:
-    """What comes of a body until it ends or breaks off."""
-    while most > 0:
-        try:
-            piece = body.read(min(_PIECE, most))
-        except (OSError, ValueError, ClientDisconnected):
-            return
-        if not piece:
-            return
-        most -= len(piece)
-        yield piece
 
 
 def _add(user: User, part: ClipPart) -> Clip | None:

@@ -1,17 +1,8 @@
-"""Adding clips to records, by tus 1.0 or a plain form; clips and their pictures as pages show them.
-
-Of tus there is the core with creation, termination and checksum (https://tus.io/protocols/resumable-upload). What goes
-wrong is said in plain text, which the page shows.
-"""
+"""Clips on records, added by tus 1.0 (`trace_app.tus`) or a plain form; clips and their pictures as pages show them."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
@@ -20,6 +11,7 @@ from flask_babel import lazy_gettext as _
 from media_store import MediaNotFound
 from media_store.clips import MAX_BYTES
 from media_store.photos import CONTENT_TYPE
+from trace_app import tus
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.body_limits import takes_bytes, takes_uploads
@@ -28,7 +20,6 @@ from trace_app.clips.forms import ClipForm
 from trace_app.clips.sending import clip_answer
 from trace_app.clips.texts import REFUSALS, clip_length, file_size
 from trace_app.db.session import transaction
-from trace_app.errors import Problem
 from trace_app.media.models import Clip
 from trace_app.media.service import clip_by_name, media_store
 from trace_app.records.filmed import is_public, record_of_clip
@@ -37,13 +28,8 @@ from trace_app.templating import STATIC, register_words, status_of
 
 views = Blueprint("clips", __name__)
 
-P = ParamSpec("P")
-VERSION = "1.0.0"
-EXTENSIONS = "creation,termination,checksum"
 CLIP_AGE = 31_536_000
 PRIVATE = "private, no-cache"
-PART_TYPE = "application/offset+octet-stream"
-DIGESTS = {"sha1", "sha256"}
 
 register_words(views, clip_refusal=REFUSALS)
 
@@ -102,27 +88,6 @@ def give_up(upload: str) -> ResponseReturnValue:
 # ---- tus
 
 
-def _tus(view: Callable[P, Response]) -> Callable[P, Response]:
-    """Speak this version of the protocol and no other, and say in plain text what is wrong."""
-
-    @wraps(view)
-    def answer(*arguments: P.args, **named: P.kwargs) -> Response:
-        if request.headers.get("Tus-Resumable") != VERSION:
-            response = Response(status=412, headers={"Tus-Version": VERSION})
-        else:
-            try:
-                response = view(*arguments, **named)
-            except Problem as problem:
-                # To tus a conflict is an offset that differs: its clients ask for it and send again, and again.
-                is_final = problem.status == 409 and not isinstance(problem, uploads.OffsetDiffers)
-                status = 422 if is_final else problem.status
-                response = Response(problem.message, status=status, mimetype="text/plain")
-        response.headers |= {"Tus-Resumable": VERSION, "Cache-Control": "no-store"}
-        return response
-
-    return answer
-
-
 @views.route("/clips/uploads", methods=["OPTIONS"])
 @allow(RoleName.PRODUCER)
 def what_is_taken() -> Response:
@@ -130,21 +95,21 @@ def what_is_taken() -> Response:
     return Response(
         status=204,
         headers={
-            "Tus-Resumable": VERSION,
-            "Tus-Version": VERSION,
-            "Tus-Extension": EXTENSIONS,
+            "Tus-Resumable": tus.VERSION,
+            "Tus-Version": tus.VERSION,
+            "Tus-Extension": tus.EXTENSIONS,
             "Tus-Max-Size": str(MAX_BYTES),
-            "Tus-Checksum-Algorithm": ",".join(sorted(DIGESTS)),
+            "Tus-Checksum-Algorithm": ",".join(sorted(tus.DIGESTS)),
         },
     )
 
 
 @views.post("/clips/uploads")
 @allow(RoleName.PRODUCER)
-@_tus
+@tus.spoken
 def begin() -> Response:
     """Make room for a clip, whose parts come later."""
-    length, told = _number("Upload-Length"), _metadata()
+    length, told = tus.number_in("Upload-Length"), tus.told_metadata()
     record_id = told.get("record", "")
     if length is None or not (record_id.isascii() and record_id.isdigit() and len(record_id) < 10):
         return Response(status=400)
@@ -156,7 +121,7 @@ def begin() -> Response:
 
 @views.route("/clips/uploads/<string(length=32):upload>", methods=["HEAD"])
 @allow(RoleName.PRODUCER)
-@_tus
+@tus.spoken
 def how_far(upload: str) -> Response:
     """How much of a clip has come."""
     row = uploads.own_upload(the_user(), upload)
@@ -167,20 +132,17 @@ def how_far(upload: str) -> Response:
 @views.route("/clips/uploads/<string(length=32):upload>", methods=["PATCH"])
 @allow(RoleName.PRODUCER)
 @takes_bytes(uploads.PART_MB << 20)
-@_tus
+@tus.spoken
 def part(upload: str) -> Response:
     """The next part of a clip."""
-    if request.mimetype != PART_TYPE:
+    if request.mimetype != tus.PART_TYPE:
         return Response(status=415)
-    offset = _number("Upload-Offset")
+    offset = tus.number_in("Upload-Offset")
     if offset is None:
         return Response(status=400)
-    is_right: Callable[[bytes], bool] = uploads.anything
-    if checksum := request.headers.get("Upload-Checksum"):
-        algorithm, _space, digest = checksum.partition(" ")
-        if algorithm not in DIGESTS:
-            return Response(status=400)
-        is_right = uploads.digest_is(algorithm, _decoded(digest) or b"")
+    is_right = tus.told_digest()
+    if is_right is None:
+        return Response(status=400)
     # A stream of the request, and not what Flask may have kept of it.
     received = uploads.receive_part(the_user(), upload, offset, request.stream, is_right)
     return Response(status=204, headers={"Upload-Offset": str(received)})
@@ -188,31 +150,10 @@ def part(upload: str) -> Response:
 
 @views.delete("/clips/uploads/<string(length=32):upload>")
 @allow(RoleName.PRODUCER)
-@_tus
+@tus.spoken
 def terminate(upload: str) -> Response:
     uploads.give_up(the_user(), upload)
     return Response(status=204)
-
-
-def _number(header: str) -> int | None:
-    text = request.headers.get(header, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _metadata() -> dict[str, str]:
-    """What the sender says of a file: pairs of a key and a value in Base64."""
-    told = {}
-    for pair in request.headers.get("Upload-Metadata", "").split(","):
-        key, _space, value = pair.strip().partition(" ")
-        told[key] = (_decoded(value) or b"").decode("utf-8", "ignore")
-    return told
-
-
-def _decoded(text: str) -> bytes | None:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        return None
 
 
 # ---- what pages show

@@ -34,7 +34,7 @@ from trace_app.labels import packing, printing
 from trace_app.labels import service as labels
 from trace_app.labels.models import LabelLevel, LabelRun, PrintVolume
 from trace_app.media.check import files_kept
-from trace_app.media.service import media_store
+from trace_app.media.service import media_store, stored_photos
 from trace_app.recall_tasks.service import tell_everyone
 from trace_app.recalls.forms import NoticeForm
 from trace_app.recalls.models import Recall
@@ -242,7 +242,8 @@ def _producer(sketch: Producer, number: int, chance: Random) -> None:
     for kind_code in sketch.products:
         facts = {"kind_code": kind_code, "gtin": sketch.gtin, **PEOPLE.products[kind_code]}
         product = catalogue.save_product(user, None, **ProductForm.parse(facts).facts)
-        catalogue.add_product_photos(user, product, [clean_photo(draw(kind_code, number * 10 + n)) for n in range(2)])
+        with stored_photos([clean_photo(draw(kind_code, number * 10 + n)) for n in range(2)]) as photos:
+            catalogue.add_product_photos(user, product, photos)
         newest = last_autumn(today())
         for lot in range(sketch.lots):
             site = sites[lot % len(sites)]
@@ -302,7 +303,8 @@ def _record(user: User, batch: Batch, step: SeasonStep, kind: str, lot: int) -> 
     photos = [clean_photo(draw(kind, step.day.toordinal()))] if with_photo else []
     entry = records.entry_for(batch.product.kind, record_type, step.stage, form.facts)
     series = quality.logger_file(step.day) if step.stage == "fermenting" and lot == 0 else None
-    records.add_record(Author.of(user), Scope.of(batch), entry, photos=photos, series=series)
+    with stored_photos(photos) as stored:
+        records.add_record(Author.of(user), Scope.of(batch), entry, photos=stored, series=series)
 
 
 def _showcases() -> list[Batch]:

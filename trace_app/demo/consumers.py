@@ -83,6 +83,6 @@ def say_something(lot: Batch) -> None:
     codes, owner_id = [code_of(run, number + 1) for number in range(len(SAID))], lot.producer.users[0].id
     for code, (kind, text, where, answer) in zip(codes, SAID, strict=True):
         with transaction():
-            row = feedback.give(label_of_code(code), [], kind=kind, text=text, bought_at=where, contact="")
+            row = feedback.give(label_of_code(code), [], [], kind=kind, text=text, bought_at=where, contact="")
             if answer:
                 feedback.reply(db.session.get_one(User, owner_id), row, answer, closes=True)

@@ -21,6 +21,7 @@ from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
 from trace_app.flow.shipments.receiving import Arrived, receive
 from trace_app.flow.shipments.service import ConsigneeFacts, Load, ShipmentFacts
+from trace_app.media.service import stored_photos
 from trace_app.recall_tasks import service as tasks
 from trace_app.recalls import further_notices
 from trace_app.recalls import service as recalls
@@ -83,7 +84,8 @@ def _send(owner: User, lot: Batch, amount: Decimal, which: int, turn: int, chanc
         order_number=f"SL{260000 + which:06d}" if online else "",
     )
     photos = [clean_photo(draw(kind, 7000 + which))] if turn == 0 and which % 4 == 0 else []
-    shipment = shipping.ship(owner, CONSIGNEES[which % 4], facts, Load({lot.id: amount}), photos)
+    with stored_photos(photos) as stored:
+        shipment = shipping.ship(owner, CONSIGNEES[which % 4], facts, Load({lot.id: amount}), stored)
     if least is not None and turn == 0:
         lines = [
             f"{departed + timedelta(minutes=30 * n):%Y-%m-%d %H:%M},{degrees + (5 if n in (6, 7) else 0):.1f}"
@@ -115,9 +117,8 @@ def report_for_some(recall_id: int) -> None:
         elif number % 2 == 0:
             counted = tasks.counted_lots(task)
             part = {one.batch.id: _parts(one.supplied) for one in counted}
-            tasks.report(
-                task, part, name="示例·店长", note="已下架，存放在后库。", photos=[clean_photo(draw("coix", 9001))]
-            )
+            with stored_photos([clean_photo(draw("coix", 9001))]) as photos:
+                tasks.report(task, part, name="示例·店长", note="已下架，存放在后库。", photos=photos)
 
 
 def _parts(supplied: Decimal) -> dict[str, Decimal]:

@@ -12,11 +12,11 @@ from flask_babel import lazy_gettext as _
 from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
-from media_store.photos import CleanedPhoto
 from qr.codes import format_code
 from trace_app.accounts.access import NotFound, may_see, visible_to
 from trace_app.accounts.models import Author, RoleName, User
 from trace_app.accounts.service import nearest_regulators
+from trace_app.arrivals.service import expect, photos_go_to, waiting_for
 from trace_app.batches.models import Batch
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
@@ -24,7 +24,8 @@ from trace_app.extensions import db
 from trace_app.feedback.forms import SHORT_KINDS
 from trace_app.feedback.models import TO_REGULATOR, Feedback, FeedbackKind, FeedbackReply
 from trace_app.labels.service import ScannedLabel
-from trace_app.media.service import keep_photos
+from trace_app.media.models import Photo
+from trace_app.media.service import StoredPhoto, keep_photos
 from trace_app.messages.service import tell
 from trace_app.settings import address_of
 from trace_app.values import JsonObject
@@ -40,7 +41,7 @@ class EnoughForToday(Problem):
     title = _("关于这枚标签今天已收到多条反馈，正在处理。急事请拨打 12315。")
 
 
-def give(label: ScannedLabel, photos: Sequence[CleanedPhoto], **facts: object) -> Feedback:
+def give(label: ScannedLabel, photos: Sequence[StoredPhoto], to_come: Sequence[str], **facts: object) -> Feedback:
     """Take in a consumer's feedback, and tell the producer; the regulators too, where it is of fakes or safety.
 
     What was sent twice, by two taps on the button or after going back, is one: the first answers.
@@ -63,12 +64,28 @@ def give(label: ScannedLabel, photos: Sequence[CleanedPhoto], **facts: object) -
     row.photos = keep_photos(Author(None, batch.producer_id), photos)
     db.session.add(row)
     db.session.flush()
+    expect(Author(None, batch.producer_id), to_come, len(photos), feedback_id=row.id)
     message = _message(row)
     tell(batch.producer, message)
     if row.kind in TO_REGULATOR:
         for regulator in nearest_regulators(batch.division_code):
             tell(regulator, message)
     return row
+
+
+def add_photo(feedback_id: int, photo: Photo) -> None:
+    """Have a photo that came after a consumer's words stand with them."""
+    row = db.session.get_one(Feedback, feedback_id)
+    row.photos.append(photo)
+    db.session.flush()
+
+
+photos_go_to("feedback_id", add_photo)
+
+
+def photos_to_come(row: Feedback) -> int:
+    """How many of a consumer's photos have not come yet."""
+    return waiting_for("feedback_id", [row.id]).get(row.id, 0)
 
 
 def _message(row: Feedback) -> JsonObject:

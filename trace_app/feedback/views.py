@@ -11,6 +11,7 @@ from itsdangerous import URLSafeTimedSerializer
 from qr.codes import InvalidCode
 from trace_app.accounts.access import SUPERVISORS, NotFound, acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.arrivals.service import PhotoNameTaken
 from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, limiter
@@ -18,7 +19,7 @@ from trace_app.feedback import service
 from trace_app.feedback.forms import SHORT_KINDS, FeedbackForm, ReplyForm
 from trace_app.feedback.models import FeedbackKind
 from trace_app.labels.service import label_of_code
-from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
+from trace_app.media.service import MAX_PHOTOS, TooManyPhotos, stored_photos
 from trace_app.public.trace import trace_of_batch
 from trace_app.templating import register_words, status_of
 from trace_app.whole_numbers import asked_page
@@ -62,10 +63,15 @@ def give(code: str) -> ResponseReturnValue:
             log.info("feedback not taken", code=label.code)
             form.form_errors = [refusal]
         else:
-            with form.refusals(photos=TooManyPhotos), transaction():
+            with (
+                form.refusals(photos=(TooManyPhotos, PhotoNameTaken)),
+                stored_photos(form.photos.cleaned) as photos,
+                transaction(),
+            ):
                 row = service.give(
                     label,
-                    form.photos.cleaned,
+                    photos,
+                    form.photos.to_come,
                     kind=FeedbackKind(form.kind.data),
                     text=form.text.data,
                     bought_at=form.bought_at.data or "",
@@ -84,7 +90,9 @@ def give(code: str) -> ResponseReturnValue:
 @public
 def ticket(ticket: str) -> ResponseReturnValue:
     """How far a consumer's matter is."""
-    return render_template("feedback/ticket.html", row=service.by_ticket(ticket))
+    return render_template(
+        "feedback/ticket.html", row=(row := service.by_ticket(ticket)), to_come=service.photos_to_come(row)
+    )
 
 
 @views.get("/feedback")
@@ -111,5 +119,9 @@ def show(feedback_id: int) -> ResponseReturnValue:
         flash(_("已回复，消费者凭单号看得到。"))
         return redirect(url_for("feedback.show", feedback_id=feedback_id))
     return render_template(
-        "feedback/show.html", row=row, form=form, contact=service.contact_shown_to(the_user(), row)
+        "feedback/show.html",
+        row=row,
+        form=form,
+        contact=service.contact_shown_to(the_user(), row),
+        to_come=service.photos_to_come(row),
     ), status_of(form)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from flask import Blueprint, Response, jsonify, render_template, request, url_for
+from flask import Blueprint, Response, flash, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import generate_csrf
@@ -23,13 +23,23 @@ from trace_app.db.session import transaction
 from trace_app.field.answers import kept, refused, wants_json
 from trace_app.households.service import has_households
 from trace_app.inputs.service import product_of_code
-from trace_app.media.service import MAX_PHOTOS
+from trace_app.media.service import MAX_PHOTOS, stored_photos
 from trace_app.records import service
 from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, values_of
 from trace_app.records.from_stock import taken_again
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
 from trace_app.records.series import LoggerFile, chart_points, read_logger
-from trace_app.records.texts import TYPES, amount, details, differences, record_title, stage_values, title_of
+from trace_app.records.texts import (
+    TYPES,
+    amount,
+    closed_to_wechat,
+    details,
+    differences,
+    record_title,
+    stage_values,
+    title_of,
+    video_site_name,
+)
 from trace_app.security_headers import keep_for_going_back
 from trace_app.stock.service import offered_stock
 from trace_app.templating import STATIC, asset, register_words, script, status_of
@@ -54,6 +64,11 @@ FIELD_SCRIPTS = (
     "households",
     "waiting-here",
     "phone-storage",
+    "exif",
+    "small-photo",
+    "photo-keeping",
+    "photo-queue",
+    "photos-waiting",
 )
 """The modules of the pages that open without a network."""
 
@@ -79,6 +94,10 @@ views.add_app_template_filter(stage_values)
 
 
 views.add_app_template_filter(details)
+
+
+views.add_app_template_filter(video_site_name)
+views.add_app_template_filter(closed_to_wechat)
 
 
 @views.get("/field/")
@@ -174,11 +193,19 @@ def new(kind_code: str, record_type: str, stage_code: str | None = None) -> Resp
             scope_form.chosen,
             Author.of(the_user()),
         )
-        photos, entry_key = form.photos.cleaned, scope_form.entry_key.data or None
+        entry_key = scope_form.entry_key.data or None
         with form.refusals():
             series = _series_of(form)
-            with transaction():
-                record_id = service.add_record(author, scope, entry, photos=photos, series=series, entry_key=entry_key)
+            with stored_photos(form.photos.cleaned) as photos, transaction():
+                record_id = service.add_record(
+                    author,
+                    scope,
+                    entry,
+                    photos=photos,
+                    to_come=form.photos.to_come,
+                    series=series,
+                    entry_key=entry_key,
+                )
         if record_id is not None and not form.errors:
             return _kept(service.own_record(the_user(), record_id))
     page = _form_page(form, kind, wanted, stage, scope_form=scope_form, last=last)
@@ -197,13 +224,14 @@ def correct(record_id: int) -> ResponseReturnValue:
         with form.refusals():
             series = _series_of(form)
             try:
-                with transaction():
+                with stored_photos(form.photos.cleaned) as photos, transaction():
                     correction = service.correct_record(
                         the_user(),
                         service.own_record(the_user(), record_id),
                         form.facts,
                         form.correction_reason.data or "",
-                        form.photos.cleaned,
+                        photos,
+                        to_come=form.photos.to_come,
                         series=series,
                         entry_key=(request.form.get("entry_key") or "")[:40] or None,
                     )
@@ -257,6 +285,9 @@ def _kept(record: Record) -> ResponseReturnValue:
     place = url_for("batches.show", batch_id=record.batch_id) if record.batch_id else url_for("field.home")
     if record.type is RecordType.VIDEO and not record.video_url and not record.replaces_id:
         place = url_for("clips.of_record", record_id=record.id)
+    if record.video_url and closed_to_wechat(record.video_url):
+        site = video_site_name(record.video_url)
+        flash(_("%(site)s的视频在微信里可能打不开，扫码的人多用微信。最好再传一段手机里的视频。", site=site), "warning")
     return kept(record.id, place, _("更正已记下，原记录保留。") if record.replaces_id else _("已记下。"))
 
 

@@ -10,7 +10,7 @@ from qr.art import LabelText
 from qr.layout import Layout
 from trace_app.batches.models import Batch
 from trace_app.errors import Problem
-from trace_app.labels.layouts import label_text
+from trace_app.labels.layouts import for_a_table, label_text
 from trace_app.labels.models import LabelLevel, PrintJob
 
 FIELD = "certificate"
@@ -81,7 +81,8 @@ def text_of_job(job: PrintJob, items_each: int | None) -> LabelText:
 
     :raises NoCertificateBehindThem, CertificateStaysApart: where the certificate that they are is no longer in force.
     """
-    return certified_text(job.run.batch, job.run.level, items_each, as_certificate=job.as_certificate)
+    text = certified_text(job.run.batch, job.run.level, items_each, as_certificate=job.as_certificate)
+    return for_a_table(text) if job.format == "csv" else text
 
 
 def must_show_words(layout: Layout, format_name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from decimal import Decimal
 
 from flask_babel import force_locale, gettext
@@ -11,7 +12,7 @@ from flask_babel import lazy_gettext as _
 
 from qr.art import LabelArt, LabelText, LabelTextTooLong, arrange_for, compose
 from qr.codes import CODE_LENGTH
-from qr.fonts import MissingGlyph
+from qr.fonts import REGULAR, LabelFont, MissingGlyph
 from qr.layout import Fault, Layout, LayoutInvalid, SymbolTooLarge
 from qr.stock import STOCKS
 from qr.symbol import SymbolForm, TextTooLong, symbol_family
@@ -187,6 +188,20 @@ def fault_message(fault: Fault) -> str:
         facts["field"] = FIELD_NAMES.get(facts["field"], gettext("分隔线"))
     text = str(FAULTS[fault.code]) % facts
     return text + (str(NEAREST) % {"value": f"{fault.proposal:g}"} if fault.proposal is not None else "")
+
+
+def for_a_table(text: LabelText) -> LabelText:
+    """The text of labels of which only a table of codes is made: none of it is printed from here, so a character that
+    the font lacks keeps nobody from it. A box stands for that where the label is laid out.
+    """
+    said = {name: value for name, value in asdict(text).items() if isinstance(value, str)}
+    while True:
+        try:
+            LabelFont("".join(said.values()), REGULAR)
+        except MissingGlyph as missing:
+            said = {name: value.replace(missing.character, "□") for name, value in said.items()}
+        else:
+            return replace(text, **said)
 
 
 def art_of(text: LabelText, layout: Layout, form: SymbolForm) -> LabelArt:

@@ -43,6 +43,7 @@ from trace_app.labels.contents import items_each_of
 from trace_app.labels.layouts import (
     art_of,
     fault_message,
+    for_a_table,
     label_text,
     layout_for_run,
     layout_of_job,
@@ -148,6 +149,8 @@ def order_labels(
         _must_fit_the_goods(batch, run, excess_reason)
     items_each = items_each if level in CONTAINERS else None
     text = certified_text(batch, level, items_each, as_certificate=as_certificate)
+    if format_name == "csv":
+        text = for_a_table(text)
     name, chosen = layout_for_run(user, run, layout, text, pin=pin)
     if as_certificate:
         must_show_words(chosen, format_name)

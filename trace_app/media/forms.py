@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import Form as AnyForm
 from wtforms import ValidationError
@@ -16,15 +19,22 @@ class PhotosField(MultipleFileField):
     """Photos, of which each is opened and made fit to keep when the form is checked: before any transaction begins.
 
     :ivar cleaned: what is left of them, in their order.
+    :ivar to_come: names of photos that the browser sends afterwards, as the line allows.
     """
 
     cleaned: list[CleanedPhoto]
+    to_come: list[str]
+
+    def process(self, formdata: Any, *args: Any, **kwargs: Any) -> None:
+        told = formdata.getlist(f"{self.name}_to_come") if formdata else []
+        self.to_come = list(dict.fromkeys(name for name in told if re.fullmatch(r"[0-9a-f]{32}", name)))
+        super().process(formdata, *args, **kwargs)
 
     def pre_validate(self, form: AnyForm) -> None:
         """:raises ValidationError: that names each file which can't be kept."""
         self.cleaned = []
         files = [file for file in self.data or [] if getattr(file, "filename", "")]
-        if len(files) > MAX_PHOTOS:
+        if len(files) + len(self.to_come) > MAX_PHOTOS:
             raise ValidationError(TooManyPhotos(most=MAX_PHOTOS).message)
         faults = []
         for file in files:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import enum
 from datetime import date, datetime
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -174,10 +175,18 @@ class Document(Model):
 
 
 class Photo(Model):
-    """A cleaned picture and its thumbnail in the media store."""
+    """A cleaned picture and its thumbnail in the media store.
+
+    When and where it was taken is evidence for the authority: neither is in the picture or on any public page.
+    """
 
     __tablename__ = "photos"
-    __table_args__ = (sa.CheckConstraint("width > 0 AND height > 0", "size"),)
+    __table_args__ = (
+        sa.CheckConstraint("width > 0 AND height > 0", "size"),
+        sa.CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
+        sa.CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
+        sa.CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", "place"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(32), unique=True)
@@ -186,6 +195,10 @@ class Photo(Model):
     width: Mapped[int]
     height: Mapped[int]
     sha256: Mapped[str] = mapped_column(sa.String(64))
+    taken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When, and below where, the file said that it was taken."""
+    latitude: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
+    longitude: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     created_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"))
 

@@ -6,7 +6,10 @@ import contextlib
 import hashlib
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -14,7 +17,7 @@ from flask import current_app
 from flask_babel import lazy_gettext as _
 
 from config import Settings
-from media_store import BoundedStore, LocalStore, MediaNotFound, MediaStore
+from media_store import BoundedStore, LocalStore, MediaNotFound, MediaStore, StoreUnavailable
 from media_store.confined import NoTurn, TookTooMuch
 from media_store.pdfs import UnreadablePdf, pages_of
 from media_store.photos import CONTENT_TYPE, CleanedPhoto, NotAPhoto, PhotoTooLarge, photo_from
@@ -30,12 +33,15 @@ MAX_PHOTOS = 12
 class PhotoRefused(Unprocessable):
     """An upload is no picture that can be kept."""
 
-    title = _("“%(name)s”不是能打开的照片。请上传 JPEG、PNG 或 WebP 图片。")
+    title = _("“%(name)s”不是能打开的照片。请上传 JPEG、HEIC、PNG、WebP 或 AVIF 图片。")
 
 
 class PhotoOversized(Unprocessable):
     code = "photo-too-large"
-    title = _("“%(name)s”太大。每张照片不超过 20 MB；JPEG 不超过 2.5 亿像素，PNG 和 WebP 不超过 1600 万像素。")
+    title = _(
+        "“%(name)s”太大。每张照片不超过 20 MB；JPEG 不超过 2.5 亿像素，HEIC 不超过 2500 万，"
+        "PNG 和 AVIF 不超过 1250 万，WebP 不超过 750 万。"
+    )
 
 
 class TooManyPhotos(Unprocessable):
@@ -96,29 +102,74 @@ def cleaned_photo(name: str, data: bytes) -> CleanedPhoto:
         raise TooManyAtOnce(name=name) from error
 
 
-def keep_photos(user: User | Author, photos: Sequence[CleanedPhoto], already: int = 0) -> list[Photo]:
-    """Store pictures that were made fit to keep, all or none.
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """A photo that lies in the store under a name, and that no row names yet."""
+
+    name: str
+    photo: CleanedPhoto
+
+
+@contextmanager
+def stored_photos(photos: Sequence[CleanedPhoto]) -> Iterator[list[StoredPhoto]]:
+    """Put photos into the store, before the transaction that keeps them begins: a store may be slow.
+
+    Those go again that no row names in the end: where what follows fails, or was done before.
+
+    :raises StoreUnavailable:
+    """
+    stored: list[StoredPhoto] = []
+    try:
+        for photo in photos:
+            one = StoredPhoto(secrets.token_hex(16), photo)
+            stored.append(one)
+            row = Photo(name=one.name)
+            media_store().put(row.key, io.BytesIO(photo.data), CONTENT_TYPE)
+            media_store().put(row.thumbnail_key, io.BytesIO(photo.thumbnail), CONTENT_TYPE)
+        yield stored
+    except BaseException:
+        let_go(stored)
+        raise
+    let_go([one for one in stored if photo_by_name(one.name) is None])
+
+
+def let_go(photos: Sequence[StoredPhoto]) -> None:
+    """Take photos out of the store that no row names. One that can't be had now stays: nobody knows of it."""
+    for one in photos:
+        row = Photo(name=one.name)
+        with contextlib.suppress(StoreUnavailable):
+            media_store().delete(row.key)
+            media_store().delete(row.thumbnail_key)
+
+
+def keep_photos(user: User | Author, photos: Sequence[StoredPhoto], already: int = 0) -> list[Photo]:
+    """Have rows name photos that lie in the store, all or none.
 
     :param already: how many photos the record or product has.
-    :raises TooManyPhotos: nothing is stored then.
+    :raises TooManyPhotos:
     """
     if already + len(photos) > MAX_PHOTOS:
         raise TooManyPhotos(most=MAX_PHOTOS)
-    kept = []
-    for photo in photos:
-        row = Photo(
-            name=secrets.token_hex(16),
+    kept = [
+        Photo(
+            name=one.name,
             organisation_id=user.organisation_id,
-            width=photo.width,
-            height=photo.height,
-            sha256=hashlib.sha256(photo.data).hexdigest(),
+            width=one.photo.width,
+            height=one.photo.height,
+            sha256=hashlib.sha256(one.photo.data).hexdigest(),
+            taken_at=one.photo.capture.taken_at,
+            latitude=_exactly(one.photo.capture.latitude),
+            longitude=_exactly(one.photo.capture.longitude),
             created_by_id=user.id,
         )
-        media_store().put(row.key, io.BytesIO(photo.data), CONTENT_TYPE)
-        media_store().put(row.thumbnail_key, io.BytesIO(photo.thumbnail), CONTENT_TYPE)
-        db.session.add(row)
-        kept.append(row)
+        for one in photos
+    ]
+    db.session.add_all(kept)
     return kept
+
+
+def _exactly(degrees: float | None) -> Decimal | None:
+    return None if degrees is None else Decimal(str(degrees))
 
 
 DOCUMENT_TYPES = {

@@ -13,9 +13,9 @@ from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload, selectinload
 
-from media_store.photos import CleanedPhoto
 from trace_app.accounts.access import NotFound, division_prefix
 from trace_app.accounts.models import Author, Organisation, OrganisationKind, User
+from trace_app.arrivals.service import expect, photos_go_to
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
 from trace_app.clock import local
@@ -28,7 +28,8 @@ from trace_app.flow.ledger.models import LotMove, MoveCause
 from trace_app.flow.ledger.service import hold_lots
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.language import named
-from trace_app.media.service import keep_document, keep_photos
+from trace_app.media.models import Photo
+from trace_app.media.service import StoredPhoto, keep_document, keep_photos
 from trace_app.messages.service import tell, tell_address
 from trace_app.recall_tasks import goods
 from trace_app.recall_tasks.models import RecallReport, RecallTask, RecallTaskLot
@@ -551,6 +552,18 @@ def has_evidence(task: RecallTask) -> bool:
     return any(report.photos or report.document_id is not None for report in task.reports)
 
 
+def add_photo(report_id: int, photo: Photo) -> None:
+    """Have a photo that came after a report stand with all lots that were told of together."""
+    first = db.session.get_one(RecallReport, report_id)
+    together = db.select(RecallReport).filter_by(task_id=first.task_id, reported_at=first.reported_at)
+    for row in db.session.scalars(together):
+        row.photos.append(photo)
+    db.session.flush()
+
+
+photos_go_to("report_id", add_photo)
+
+
 QUANTITIES = ("sealed", "returned", "destroyed", "gone")
 
 
@@ -560,7 +573,8 @@ def report(
     *,
     name: str,
     note: str = "",
-    photos: Sequence[CleanedPhoto] = (),
+    photos: Sequence[StoredPhoto] = (),
+    to_come: Sequence[str] = (),
     pdf: tuple[str, bytes] | None = None,
 ) -> list[RecallReport]:
     """Note what became of lots at a party.
@@ -587,22 +601,22 @@ def report(
         if sum(values.values()) > counted.at_hand:
             raise goods.more_than(counted.batch, counted.at_hand)
     destroyed = any(values["destroyed"] for values in told.values())
-    shown = photos or pdf or has_evidence(task)
+    shown = photos or to_come or pdf or has_evidence(task)
     if destroyed and not shown and task.recall.kind is not RecallKind.DRILL:
         raise NoEvidence
     author = Author(None, task.organisation_id or task.recall.authority_id)
     kept = keep_photos(author, photos)
     document = keep_document(author, *pdf, "pdf") if pdf is not None else None
-    made = []
+    made, now = [], utc_now()
     for lot_id, values in told.items():
-        row = RecallReport(
-            task_id=task.id, batch_id=lot_id, note=note, reported_by=name, reported_at=utc_now(), **values
-        )
+        row = RecallReport(task_id=task.id, batch_id=lot_id, note=note, reported_by=name, reported_at=now, **values)
         row.photos, row.document = list(kept), document
         db.session.add(row)
         made.append(row)
     acknowledge(task, name)
     db.session.flush()
+    if made:
+        expect(author, to_come, len(kept), report_id=made[0].id)
     for row in made if task.recall.kind is not RecallKind.DRILL else ():
         goods.settle(task, lots[row.batch_id].batch, row)
     return made

@@ -11,10 +11,11 @@ from flask_babel import lazy_gettext as _
 from trace_app.accounts.access import acting_user, allow, public, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.amounts_by_row import read_amounts
+from trace_app.arrivals.service import PhotoNameTaken, waiting_for
 from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import limiter
-from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
+from trace_app.media.service import MAX_PHOTOS, TooManyPhotos, stored_photos
 from trace_app.recall_tasks import calls, filings
 from trace_app.recall_tasks import service as tasks
 from trace_app.recall_tasks.forms import AcknowledgeForm, FilingForm, RecallReportForm
@@ -70,13 +71,18 @@ def report(token: str) -> ResponseReturnValue:
     form = RecallReportForm()
     amounts, faults = _amounts(token)
     if form.validate() and not faults:
-        with form.refusals(photos=(TooManyPhotos, tasks.NoEvidence)), transaction():
+        with (
+            form.refusals(photos=(TooManyPhotos, PhotoNameTaken, tasks.NoEvidence)),
+            stored_photos(form.photos.cleaned) as photos,
+            transaction(),
+        ):
             tasks.report(
                 tasks.task_by_token(token),
                 amounts,
                 name=form.name.data,
                 note=form.note.data or "",
-                photos=form.photos.cleaned,
+                photos=photos,
+                to_come=form.photos.to_come,
                 pdf=form.pdf.opened,
             )
         if not form.errors:
@@ -129,6 +135,7 @@ def _page(
         "recall_tasks/show.html",
         task=task,
         recall=task.recall,
+        to_come=waiting_for("report_id", [row.id for row in task.reports]),
         lots=tasks.counted_lots(task),
         party=tasks.party_name(task),
         quantities=tasks.QUANTITIES,

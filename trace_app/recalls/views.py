@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -14,6 +14,7 @@ from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.factors.freshness import fresh_factor
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName, User
+from trace_app.arrivals.service import waiting_for
 from trace_app.attachments import attachment
 from trace_app.batches import service as batches
 from trace_app.batches.models import Batch
@@ -274,6 +275,8 @@ class Case:
 
     recall: Recall
     progress: RecallProgress
+    to_come: Mapping[int, int]
+    """How many photos of a report are still in a phone, by the report's id."""
     lots: Sequence[Batch]
     leads: Sequence[Lead]
     problems: Sequence[str]
@@ -577,9 +580,11 @@ def _page(number: str, *, problems: list[str] | None = None, **forms: Form) -> R
     # What a form says that came back too late, and is not offered any more, stands above all.
     late = [error for name, form in forms.items() if name not in shown for error in form.form_errors]
     problems = list(dict.fromkeys([*(problems or []), *late]))
+    progress = progress_of(recall)
     case = Case(
         recall=recall,
-        progress=progress_of(recall),
+        progress=progress,
+        to_come=waiting_for("report_id", [report.id for party in progress.parties for report in party.task.reports]),
         lots=lots,
         leads=leads_of(recall),
         problems=problems or [],

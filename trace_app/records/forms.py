@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField
 from wtforms import Field, SelectMultipleField
-from wtforms.validators import ValidationError
+from wtforms.form import BaseForm
+from wtforms.validators import StopValidation, ValidationError
 
 from trace_app.batches.models import Batch
 from trace_app.catalogue.kinds import StageField
@@ -51,6 +52,7 @@ from trace_app.records.from_stock import (
 )
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import Scope
+from trace_app.records.share_texts import addresses_in
 from trace_app.units import UNITS
 from trace_app.values import Facts
 
@@ -117,6 +119,28 @@ def public_https(_form: Form, field: Field) -> None:
         or any(c.isspace() for c in parts.geturl())
     ):
         raise ValidationError(_("这个网址消费者打不开。请使用视频网站的公开链接。"))
+
+
+class LinkField(StringField):
+    """An address, or what an app gives when a video is shared, of which the address is kept."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        if not self.data or not valuelist:
+            return
+        found = addresses_in(self.data)
+        if len(found) > 1:
+            raise ValueError(_("这里有 %(count)d 个网址，请只留要放的那一个。", count=len(found)))
+        if found:
+            self.data = found[0]
+
+    def pre_validate(self, form: BaseForm) -> None:
+        """What can't be read is told, and not also that it is no address."""
+        if self.process_errors:
+            raise StopValidation
+
+    def _value(self) -> str:
+        return str(self.raw_data[0]) if self.process_errors and self.raw_data else self.data or ""
 
 
 class RecordForm(Form):
@@ -318,10 +342,10 @@ class VideoForm(RecordForm):
     note = StringField(  # type: ignore[assignment]  # one line here
         _("标题"), [required(), at_most(80)], description=_("如 第二次培土")
     )
-    video_url = StringField(
+    video_url = LinkField(
         _("视频网址"),
         [optional(), at_most(500), public_https],
-        description=_("以 https:// 开头。手机里的视频这里空着，保存后就能传"),
+        description=_("抖音、快手、哔哩哔哩、视频号分享的文字可以整段粘贴。手机里的视频这里空着，保存后就能传"),
     )
 
 

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import aliased, defer, joinedload, lazyload
 
-from media_store.photos import CleanedPhoto
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
 from trace_app.accounts.models import Author, User
+from trace_app.arrivals.service import expect, moved, photos_go_to
 from trace_app.batches import service as batches
 from trace_app.batches.freshness import CHANGED, hold_in_order, judged_by_rules, shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
@@ -27,7 +27,8 @@ from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.ingredients import key_of, names_in
 from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
-from trace_app.media.service import keep_photos
+from trace_app.media.models import Photo
+from trace_app.media.service import StoredPhoto, keep_photos
 from trace_app.records.coverage import covered_lots, records_covering
 from trace_app.records.harvests import is_harvest, say_otherwise, say_when
 from trace_app.records.models import Record, RecordIngredient, RecordType, RecordWithdrawal, record_batches
@@ -151,7 +152,8 @@ def add_record(
     scope: Scope,
     entry: Entry,
     *,
-    photos: Sequence[CleanedPhoto] = (),
+    photos: Sequence[StoredPhoto] = (),
+    to_come: Sequence[str] = (),
     series: LoggerFile | None = None,
     entry_key: str | None = None,
 ) -> int:
@@ -191,6 +193,7 @@ def add_record(
         connection.execute(sa.insert(record_batches), further)
     if entry.type is RecordType.STAGE and scope.batch_ids and is_harvest(entry.kind_code, entry.stage_code):
         say_when(author.id, scope.batch_ids, entry.facts["happened_on"])
+    expect(author, to_come, len(photos), record_id=record_id)
     if photos or series:
         record = db.session.get_one(Record, record_id)
         record.photos = keep_photos(author, photos)
@@ -318,8 +321,9 @@ def correct_record(
     old: Record,
     facts: Facts,
     reason: str,
-    photos: Sequence[CleanedPhoto] = (),
+    photos: Sequence[StoredPhoto] = (),
     *,
+    to_come: Sequence[str] = (),
     series: LoggerFile | None = None,
     entry_key: str | None = None,
 ) -> Record:
@@ -358,6 +362,7 @@ def correct_record(
     record.series = keep_series(user, series) if series else [copy_of(one) for one in old.series]
     db.session.add(record)
     db.session.flush()
+    expect(user, to_come, len(record.photos) + moved(old.id, record.id), record_id=record.id)
     db.session.add_all(RecordIngredient(record_id=record.id, **one) for one in ingredients_of(old.type, facts))
     for batch in batches_of(old):
         audit.note(user, "correct-record", batch, record=record.id, reason=reason)
@@ -395,6 +400,25 @@ def may_withdraw(record: Record) -> bool:
     """Whether a record can be withdrawn as things stand, for a page that offers it."""
     out = db.select(Batch.id).where(covered_lots(Record.id == record.id), Batch.status != BatchStatus.DRAFT)
     return record.is_in_force and db.session.scalar(out.limit(1)) is None
+
+
+def add_photo(record_id: int, photo: Photo) -> None:
+    """Have a photo that came after its record stand with the one in force there, while nobody corrects it.
+
+    It was told of when the record was made; so it is taken when the lots take no further records, too.
+    """
+    record = db.session.get_one(Record, record_id)
+    lots = [batch.id for batch in batches_of(record)]
+    hold_in_order(db.session.connection(), Batch.id.in_(lots))
+    if record.site is not None:
+        db.session.refresh(record.site, with_for_update={"of": Site, "key_share": True})
+    db.session.expire(record)
+    in_force = latest(record)
+    in_force.photos.append(photo)
+    db.session.flush()
+
+
+photos_go_to("record_id", add_photo)
 
 
 def unsaved(old: Record, facts: Facts) -> Record:

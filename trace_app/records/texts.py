@@ -12,6 +12,7 @@ from trace_app.language import named
 from trace_app.records.forms import DISEASE_SEVERITY, FERTILISER_TYPES, METHODS, NUTRIENTS
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import stage_of
+from trace_app.records.share_texts import site_of
 from trace_app.units import unit_name
 
 TYPES = {
@@ -119,3 +120,17 @@ def _all_values(record: Record) -> dict[str, str]:
     if record.interval_days is not None:
         values[str(_("间隔期（天）"))] = str(record.interval_days)
     return {label: text for label, text in values.items() if text}
+
+
+def video_site_name(url: str) -> str:
+    """The platform that a video is on, by its name where it is a known one."""
+    site = site_of(url)
+    if site is None:
+        return url.split("/")[2]
+    return named(site)
+
+
+def closed_to_wechat(url: str) -> bool:
+    """Whether WeChat is known not to open a video's page."""
+    site = site_of(url)
+    return site is not None and not site.wechat

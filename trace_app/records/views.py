@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
+from trace_app.arrivals.service import waiting_for
 from trace_app.db.session import transaction
 from trace_app.media.service import DOCUMENT_TYPES, open_document
 from trace_app.records import service
@@ -36,6 +37,7 @@ def _story(record: Record, refused: WithdrawalForm | None = None) -> str:
         "records/story.html",
         steps=steps,
         latest=chain[-1],
+        to_come=waiting_for("record_id", [record.id for record in chain]),
         lots=service.batches_of(chain[-1]),
         own=the_user().role is RoleName.PRODUCER,
         may_withdraw=service.may_withdraw(chain[-1]),

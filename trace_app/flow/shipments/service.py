@@ -15,7 +15,6 @@ from flask_babel import lazy_gettext as _
 from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import joinedload, selectinload
 
-from media_store.photos import CleanedPhoto
 from qr.codes import ALPHABET, CODE_LENGTH, InvalidCode, format_code, normalise_code
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, visible_to
@@ -47,7 +46,7 @@ from trace_app.flow.shipments.moves import move_out
 from trace_app.labels.models import LabelLevel, Packing
 from trace_app.labels.packing import LabelIsVoid, label_from_scan
 from trace_app.labels.service import CONTAINERS, ScannedLabel
-from trace_app.media.service import keep_document, keep_photos
+from trace_app.media.service import StoredPhoto, keep_document, keep_photos
 from trace_app.records.series import BadSeries, LoggerFile, stretches
 from trace_app.units import unit_name
 
@@ -144,7 +143,7 @@ class Load:
 
 
 def ship(
-    user: User, consignee: ConsigneeFacts, facts: ShipmentFacts, load: Load, photos: Sequence[CleanedPhoto] = ()
+    user: User, consignee: ConsigneeFacts, facts: ShipmentFacts, load: Load, photos: Sequence[StoredPhoto] = ()
 ) -> Shipment:
     """Note that goods were sent.
 

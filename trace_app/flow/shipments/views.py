@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -38,7 +38,7 @@ from trace_app.flow.shipments.forms import (
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import Form
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
-from trace_app.media.service import MAX_PHOTOS, TooManyPhotos
+from trace_app.media.service import MAX_PHOTOS, StoredPhoto, TooManyPhotos, stored_photos
 from trace_app.records.series import read_logger
 from trace_app.sent_once import makes_once
 from trace_app.settings import address_of
@@ -146,8 +146,13 @@ def new() -> ResponseReturnValue:
         for lot_id, short in shipping.short_of(the_user(), quantities).items():
             faults[f"q-{lot_id}"] = short.message
         if form.validate() and not faults:
-            with form.refusals(**_REFUSALS), _beside_its_lot(faults), transaction():
-                shipment = _ship(form, quantities)
+            with (
+                form.refusals(**_REFUSALS),
+                _beside_its_lot(faults),
+                stored_photos(form.photos.cleaned) as photos,
+                transaction(),
+            ):
+                shipment = _ship(form, quantities, photos)
             if not form.errors and not faults:
                 flash(_("已登记发货。请打印发货单随货同行，收货方扫码或凭收货码确认。"))
                 _tell_of_missing_certificates(shipment)
@@ -197,7 +202,7 @@ def _tell_of_missing_certificates(shipment: Shipment) -> None:
         flash(words, "warning")
 
 
-def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:
+def _ship(form: ShipmentForm, quantities: dict[int, Decimal], photos: Sequence[StoredPhoto]) -> Shipment:
     facts = form.facts
     labels = shipping.scanned(
         [line for line in (facts["codes"] or "").splitlines() if line.strip()][: shipping.MOST_CODES]
@@ -220,7 +225,7 @@ def _ship(form: ShipmentForm, quantities: dict[int, Decimal]) -> Shipment:
             },
         ),
         shipping.Load(quantities, labels),
-        form.photos.cleaned,
+        photos,
     )
 
 

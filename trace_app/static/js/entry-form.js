@@ -1,7 +1,8 @@
 // The form of one entry: what is filled in is kept before it is sent.
 import { freshKey } from "./outbox.js";
+import { dropPhotos, keepPhotos, openPhotoStore, photoKeysOf, TO_COME } from "./photo-keeping.js";
 
-const NOT_KEPT = ["csrf_token", "entry_key"];
+const NOT_KEPT = ["csrf_token", "entry_key", "photos", TO_COME];
 const isTicked = (input) => input.type === "checkbox" || input.type === "radio";
 
 function fieldsOf(form) {
@@ -56,13 +57,33 @@ function showRefusal(form, page) {
     const empty = refused.querySelector(`[name="${CSS.escape(input.name)}"]`);
     if (empty && input.files.length) empty.replaceWith(input);
   }
+  // Names of photos come with the next attempt, which keeps the files anew.
+  for (const named of refused.querySelectorAll(`[name="${TO_COME}"]`)) named.remove();
   form.replaceChildren(...refused.childNodes);
   form.dispatchEvent(new Event("filled"));
   const wrong = form.querySelector("[aria-invalid], .alert");
   if (wrong) wrong.scrollIntoView({ block: "center" });
 }
 
+// Makes chosen photos small and keeps them; the entry has their names, and goes first.
+async function photosOf(form, photos, old) {
+  const input = form.querySelector("input[type=file][name=photos]");
+  const files = input ? Array.from(input.files) : [];
+  const before = old ? photoKeysOf(old) : [];
+  // Photos of an entry that is mended stay, unless others are chosen.
+  if (!files.length) return before;
+  const words = form.querySelector(".photo-words");
+  const keys = await keepPhotos(photos, files, (number, count) => {
+    words.hidden = false;
+    words.textContent = words.dataset.preparing.replace("{number}", number).replace("{count}", count);
+  });
+  words.hidden = true;
+  await dropPhotos(photos, before);
+  return keys;
+}
+
 export async function prepareForm(form, outbox) {
+  const photos = openPhotoStore();
   const kept = document.getElementById("kept");
 
   // Without what this script does, where nothing can be kept.
@@ -72,11 +93,8 @@ export async function prepareForm(form, outbox) {
     form.requestSubmit();
   }
 
-  function entryOf(old) {
+  function entryOf(old, keys) {
     const fields = fieldsOf(form);
-    const files = fields.some(([, value]) => value instanceof File);
-    // Photos of an entry that is mended stay, unless others are chosen.
-    const photos = old && !files ? old.fields.filter(([, value]) => value instanceof Blob) : [];
     return {
       key: form.dataset.key || freshKey(),
       at: old ? old.at : Date.now(),
@@ -85,7 +103,7 @@ export async function prepareForm(form, outbox) {
       url: form.getAttribute("action") || location.pathname,
       title: form.dataset.title,
       page: location.pathname,
-      fields: [...fields, ...photos],
+      fields: [...fields, ...keys.map((key) => [TO_COME, key])],
     };
   }
 
@@ -95,8 +113,9 @@ export async function prepareForm(form, outbox) {
     button.disabled = true;
     hideWhatWasSaid();
     const old = form.dataset.key ? await outbox.entry(form.dataset.key) : undefined;
-    const entry = entryOf(old);
+    let entry;
     try {
+      entry = entryOf(old, await photosOf(form, photos, old));
       await outbox.keep(entry);
     } catch {
       submitPlainly(button);
@@ -108,6 +127,7 @@ export async function prepareForm(form, outbox) {
     } else if (state === "refused" && !old && entry.answer.page) {
       // Nothing was stored there.
       await outbox.drop(entry.key);
+      await dropPhotos(photos, photoKeysOf(entry));
       showRefusal(form, entry.answer.page);
       await outbox.changed();
     } else if (state === "conflict" || state === "refused" || old) {

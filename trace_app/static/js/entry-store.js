@@ -1,12 +1,11 @@
-// Entries of the field, kept in this browser until they are sent.
-const NAME = "field";
-const STORE = "entries";
+// Entries of the field, kept in this browser until they are sent; and whatever else is kept under a key of its own.
 
 export class EntryStore {
-  constructor() {
+  constructor(name = "field", rows = "entries") {
+    this.rows = rows;
     this.opened = new Promise((resolve, reject) => {
-      const request = indexedDB.open(NAME, 1);
-      request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "key" });
+      const request = indexedDB.open(name, 1);
+      request.onupgradeneeded = () => request.result.createObjectStore(rows, { keyPath: "key" });
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
@@ -17,8 +16,8 @@ export class EntryStore {
   async perform(mode, act) {
     const database = await this.opened;
     return new Promise((resolve, reject) => {
-      const transaction = database.transaction(STORE, mode);
-      const request = act(transaction.objectStore(STORE));
+      const transaction = database.transaction(this.rows, mode);
+      const request = act(transaction.objectStore(this.rows));
       transaction.oncomplete = () => resolve(request.result);
       transaction.onerror = transaction.onabort = () => reject(transaction.error);
     });

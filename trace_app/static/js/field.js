@@ -3,6 +3,7 @@ import { prepareForm } from "./entry-form.js";
 import { EntryStore } from "./entry-store.js";
 import { OutboxList } from "./outbox-list.js";
 import { Outbox } from "./outbox.js";
+import { dropPhotos, openPhotoStore, photoKeysOf } from "./photo-keeping.js";
 import { showWaiting } from "./waiting-here.js";
 
 const AGAIN_MS = 30000;
@@ -48,7 +49,7 @@ if (waiting) {
 }
 if (form) prepareForm(form, outbox);
 if (section) {
-  const list = new OutboxList(section, outbox);
+  const list = new OutboxList(section, outbox, (entry) => dropPhotos(openPhotoStore(), photoKeysOf(entry)));
   outbox.changed = () => list.show();
   document.getElementById("send-now").addEventListener("click", () => outbox.sendAll(true));
   list.show().then(() => outbox.sendAll());

@@ -14,7 +14,9 @@ function pressed(text, act, className = "button ghost") {
 }
 
 export class OutboxList {
-  constructor(section, outbox) {
+  // dropped: called with an entry that was thrown away.
+  constructor(section, outbox, dropped = async () => {}) {
+    this.dropped = dropped;
     this.section = section;
     this.texts = section.dataset;
     this.outbox = outbox;
@@ -86,6 +88,7 @@ export class OutboxList {
   async discard(entry) {
     if (!confirm(this.texts.discardSure)) return;
     await this.outbox.drop(entry.key);
+    await this.dropped(entry);
     await this.show();
   }
 }
