@@ -107,3 +107,13 @@ def sign_in(browser: Browser, platform: Platform, username: str, size: dict[str,
     page.wait_for_url(re.compile("/(batches|desk|shipments)$"))
     page.faults = faults  # type: ignore[attr-defined]
     return page
+
+
+def until_arrived(page: Page) -> None:
+    """Wait for a page to say no longer that photos are to come."""
+    for _attempt in range(120):
+        if not page.locator(".to-come").count():
+            return
+        page.wait_for_timeout(500)
+        page.reload()
+    raise AssertionError(page.locator(".to-come").inner_text())

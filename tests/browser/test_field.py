@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
-from tests.browser.conftest import PASSWORD, PHONE, Platform, sign_in
+from tests.browser.conftest import PASSWORD, PHONE, Platform, sign_in, until_arrived
 from tests.world import photo
 
 
@@ -99,7 +99,9 @@ def test_entries_made_without_a_network_arrive_once_when_it_returns(
     text = _records(page, "OFFLINE-1")
     assert text.count("断网时除草") == 1
     assert text.count("断网时清沟排水") == 1
-    assert page.locator("ol.time .photos img").count() == 1
+    # Its photo follows the entry.
+    until_arrived(page)
+    expect(page.locator("ol.time .photos img")).to_have_count(1)
 
 
 def test_an_answer_that_is_lost_on_the_way_does_not_make_two_records(field: tuple[Page, BrowserContext]) -> None:

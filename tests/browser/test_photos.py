@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import PHONE, Platform, sign_in
+from tests.browser.conftest import PHONE, Platform, sign_in, until_arrived
 from tests.world import World
 
 BYTES_A_SECOND = 15 * 1024
@@ -63,16 +63,6 @@ def grower(world: World, chromium: Browser, platform: Platform) -> Iterator[Grow
     grower = Grower(world, chromium, platform)
     yield grower
     grower.phone.context.close()
-
-
-def _until_arrived(page: Page) -> None:
-    """Wait for a page to say no longer that photos are to come."""
-    for _attempt in range(120):
-        if not page.locator(".to-come").count():
-            return
-        page.wait_for_timeout(500)
-        page.reload()
-    raise AssertionError(page.locator(".to-come").inner_text())
 
 
 def _slow(page: Page) -> None:
@@ -164,7 +154,7 @@ def test_photos_entered_without_a_network_wait_in_the_phone_and_follow_their_ent
     phone.goto("/field/")
     expect(phone.get_by_text("全部已发送")).to_be_visible(timeout=30_000)
     phone.goto(f"/batches/{grower.batch_id}")
-    _until_arrived(phone)
+    until_arrived(phone)
     expect(phone.locator("ol.time li", has_text="断网时清沟").locator("img")).to_have_count(2)
 
 
@@ -182,7 +172,7 @@ def test_a_refused_form_keeps_its_photos_and_a_consumers_complaint_goes_first(
     shop.get_by_label("怎么回事").fill("箱子压坏了")
     shop.get_by_role("button", name="提交").click()
     shop.wait_for_url("**/tickets/*")
-    _until_arrived(shop)
+    until_arrived(shop)
     grower.phone.goto("/feedback")
     grower.phone.get_by_role("link").filter(has_text="箱子压坏了").first.click()
     expect(grower.phone.locator("ul.photos img")).to_have_count(2)

@@ -29,6 +29,7 @@ class PhotosWaiting {
     const waiting = photos.filter((photo) => !photo.refused && (photo.expected || held.has(photo.key)));
     const refused = photos.filter((photo) => photo.refused);
     place.hidden = !waiting.length && !refused.length;
+    document.body.classList.toggle(place.id, !place.hidden);
     this.line.hidden = !waiting.length;
     this.line.textContent = this.lineFor(waiting.length);
     this.wrong.hidden = !refused.length;
