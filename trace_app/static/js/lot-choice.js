@@ -1,4 +1,4 @@
-// Choosing the lots of a record: a search over sites and lots, all of a site, all that was found, and how many are chosen.
+// Choosing the lots of a record: a search over sites and lots, all of a site, all that was found, how many are chosen.
 const form = document.getElementById("entry");
 const byId = (id) => document.getElementById(id);
 const plain = (text) => text.normalize("NFKC").toLowerCase().replace(/\s/g, "");

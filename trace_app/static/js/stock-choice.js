@@ -55,7 +55,8 @@ const say = (text) => {
 async function lookUp(code) {
   let found;
   try {
-    const answer = await fetch(`${words().finds}${encodeURIComponent(code)}`, { headers: { Accept: "application/json" } });
+    const path = `${words().finds}${encodeURIComponent(code)}`;
+    const answer = await fetch(path, { headers: { Accept: "application/json" } });
     found = answer.ok ? (await answer.json()).found : undefined;
   } catch {
     found = undefined;
