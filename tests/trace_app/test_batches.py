@@ -44,7 +44,7 @@ def test_the_form_offers_a_lot_number_that_is_free(world: World) -> None:
     actor = world.producer()
     client = world.client(actor)
     first = client.get("/batches/new").text
-    assert "登记批次前，请先登记一个产品" in first
+    assert "登记第一批" in first
     form = _form(world, actor)
     offered = client.get("/batches/new").text.split('id="lot_number"')[1].split('value="')[1].split('"')[0]
     client.post("/batches/new", data=form | {"lot_number": offered})

@@ -156,6 +156,7 @@ TABLE = {
     "GET /field/records/<record_id>/correct": PRODUCER,
     "POST /field/records/<record_id>/correct": PRODUCER,
     "GET /findings/to-do": PRODUCER,
+    "GET /today": PRODUCER,
     "POST /batches/<batch_id>/genealogy": PRODUCER,
     "POST /genealogy/<link_id>/withdraw": PRODUCER,
     "GET /workbooks": PRODUCER,

@@ -17,11 +17,13 @@ from trace_app.accounts.access import NotFound, may_see, visible_to
 from trace_app.accounts.models import Organisation, RoleName, User
 from trace_app.batches.models import Batch, BatchRevision, BatchStatus
 from trace_app.catalogue.models import Product, Site
+from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.db.text import same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.folding import fold, without_spaces
+from trace_app.values import Facts
 
 PER_PAGE = 20
 _USE_LOCK = 5_303_002
@@ -143,6 +145,16 @@ FACTS = [field.name for field in fields(BatchFacts)]
 
 def facts_of(batch: Batch) -> BatchFacts:
     return BatchFacts(**{name: getattr(batch, name) for name in FACTS})
+
+
+def facts_like(user: User, batch_id: int) -> Facts:
+    """What a form begins with that registers another lot like one of the producer's own, begun today.
+
+    :raises NotFound:
+    """
+    batch = own_batch(user, batch_id)
+    same = {name: getattr(batch, name) for name in ("product_id", "site_id", "quantity", "unit")}
+    return same | {"started_on": today()}
 
 
 def register_batch(user: User, facts: BatchFacts) -> Batch:

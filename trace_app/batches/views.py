@@ -14,9 +14,10 @@ from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import AuditEvent, RoleName
 from trace_app.batches import service
-from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchForm
+from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, FirstLotForm, SearchForm
 from trace_app.batches.models import Batch
 from trace_app.batches.texts import RevisionChanges, changes_of
+from trace_app.catalogue import service as catalogue
 from trace_app.certificates.commitments import commitments_of
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.certificates.service import certificates_shown
@@ -36,8 +37,9 @@ from trace_app.records.models import Record
 from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
 from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
+from trace_app.values import Facts
 from trace_app.weighings.service import QuantityWeighed, Suppliers, UnitWeighed, suppliers_of
-from trace_app.whole_numbers import asked_page
+from trace_app.whole_numbers import asked_page, row_number
 
 views = Blueprint("batches", __name__)
 
@@ -59,8 +61,14 @@ def index() -> ResponseReturnValue:
 @makes_once
 def new() -> ResponseReturnValue:
     user = the_user()
-    suggestion = {} if request.method == "POST" else {"lot_number": service.suggested_lot_number(user, today())}
+    suggestion: Facts = {}
+    if request.method == "GET":
+        suggestion = {"lot_number": service.suggested_lot_number(user, today())}
+        if (copied := request.args.get("like", type=row_number)) is not None:
+            suggestion |= service.facts_like(user, copied)
     form = BatchForm(user=user, data=suggestion)
+    if form.lacks:
+        return _first_lot(suggestion)
     if form.validate_on_submit():
         with form.refusals(lot_number=service.LotNumberTaken), transaction():
             batch = service.register_batch(the_user(), form.batch_facts)
@@ -68,6 +76,21 @@ def new() -> ResponseReturnValue:
             flash(_("批次已登记。接着记录生产过程，放行后就能打印标签。"))
             return redirect(url_for("batches.show", batch_id=batch.id))
     return render_template("batches/form.html", form=form, batch=None), status_of(form)
+
+
+def _first_lot(suggestion: Facts) -> ResponseReturnValue:
+    """The form of who is new: product, site and lot, all or nothing."""
+    place = the_user().organisation.division_code
+    form = FirstLotForm(user=the_user(), data=suggestion | ({"division_code": place} if suggestion else {}))
+    if form.validate_on_submit():
+        with form.refusals(lot_number=service.LotNumberTaken), transaction():
+            product = catalogue.save_product(the_user(), None, **facts) if (facts := form.new_product) else None
+            site = catalogue.save_site(the_user(), None, **facts) if (facts := form.new_site) else None
+            batch = service.register_batch(the_user(), form.facts_with(product, site))
+        if not form.errors:
+            flash(_("产品、基地和批次已登记。接着记录生产过程，放行后就能打印标签。"))
+            return redirect(url_for("batches.show", batch_id=batch.id))
+    return render_template("batches/first.html", form=form), status_of(form)
 
 
 @views.route("/batches/<int:batch_id>/edit", methods=["GET", "POST"])

@@ -137,6 +137,19 @@ def open_feedback(user: User) -> int:
     return db.session.scalar(query.where(_seen_by(user), _is_open(), Feedback.kind != FeedbackKind.PRAISE)) or 0
 
 
+def waiting_feedback(user: User, most: int) -> list[Feedback]:
+    """What concerns a user and waits for an answer, the longest waiting first."""
+    query = (
+        db.select(Feedback)
+        .join(Feedback.batch)
+        .where(_seen_by(user), _is_open(), Feedback.kind != FeedbackKind.PRAISE)
+        .options(joinedload(Feedback.batch).joinedload(Batch.product))
+        .order_by(Feedback.id)
+        .limit(most)
+    )
+    return list(db.session.scalars(query))
+
+
 def feedback_for(user: User, feedback_id: int) -> Feedback:
     """Feedback that concerns a user.
 

@@ -374,7 +374,8 @@ def scanned(texts: Sequence[str]) -> list[ScannedLabel]:
     return [label_from_scan(text) for text in dict.fromkeys(texts)]
 
 
-def _whole(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
+def with_what_lists_show(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
+    """The query, with all that a line of a list shows of a shipment."""
     return query.options(
         joinedload(Shipment.sender),
         joinedload(Shipment.consignee_organisation),
@@ -417,7 +418,9 @@ def find_shipments(user: User, *, search: str = "", direction: str = "", page: i
     :param search: part of a number, consignee, vehicle, order or lot number.
     :param direction: ``out`` or ``in``; empty for both.
     """
-    query = _whole(db.select(Shipment).where(seen_by(user))).order_by(Shipment.departed_at.desc(), Shipment.id.desc())
+    query = with_what_lists_show(db.select(Shipment).where(seen_by(user))).order_by(
+        Shipment.departed_at.desc(), Shipment.id.desc()
+    )
     if search:
         lots = sa.select(ShipmentLine.shipment_id).join(Batch).where(batches.has_number(search))
         query = query.where(
@@ -442,7 +445,7 @@ def shipment_for(user: User, shipment_id: int) -> Shipment:
     :raises NotFound:
     """
     shipment: Shipment | None = db.session.scalar(
-        _whole(db.select(Shipment).where(Shipment.id == shipment_id, seen_by(user)))
+        with_what_lists_show(db.select(Shipment).where(Shipment.id == shipment_id, seen_by(user)))
     )
     if shipment is None:
         raise NotFound
@@ -480,6 +483,24 @@ def returns_to_confirm(user: User, most: int = 20) -> list[Shipment]:
     return list(db.session.scalars(query))
 
 
+def to_confirm(user: User, since: datetime, most: int) -> list[Shipment]:
+    """What was sent to a user's organisation, or comes back to it, and is not confirmed yet: the longest on its way
+    first."""
+    known = ShipmentLine.received + ShipmentLine.refused + ShipmentLine.missing
+    query = (
+        with_what_lists_show(db.select(Shipment))
+        .where(
+            Shipment.consignee_organisation_id == user.organisation_id,
+            Shipment.withdrawn_at.is_(None),
+            Shipment.departed_at >= since,
+            sa.exists().where(ShipmentLine.shipment_id == Shipment.id, known < ShipmentLine.quantity),
+        )
+        .order_by(Shipment.departed_at, Shipment.id)
+        .limit(most)
+    )
+    return list(db.session.scalars(query))
+
+
 def shipment_by_code(code: str) -> Shipment:
     """The shipment of a receipt code, as it was typed or came in a link.
 
@@ -489,7 +510,9 @@ def shipment_by_code(code: str) -> Shipment:
         plain = normalise_code(code)
     except InvalidCode as error:
         raise NotFound from error
-    shipment: Shipment | None = db.session.scalar(_whole(db.select(Shipment).filter_by(receipt_code=plain)))
+    shipment: Shipment | None = db.session.scalar(
+        with_what_lists_show(db.select(Shipment).filter_by(receipt_code=plain))
+    )
     if shipment is None:
         raise NotFound
     return shipment
