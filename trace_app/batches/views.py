@@ -14,6 +14,7 @@ from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import AuditEvent, RoleName
 from trace_app.batches import service
+from trace_app.batches.columns import LOTS, LOTS_OF_ALL
 from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, FirstLotForm, SearchForm
 from trace_app.batches.models import Batch
 from trace_app.batches.texts import RevisionChanges, changes_of
@@ -23,11 +24,13 @@ from trace_app.certificates.models import CommitmentCertificate
 from trace_app.certificates.service import certificates_shown
 from trace_app.clock import today
 from trace_app.db.session import transaction
+from trace_app.errors import Problem
 from trace_app.findings import service as findings
 from trace_app.findings.models import Finding
 from trace_app.flow.ledger.service import LessThanGone, UnitInUse
 from trace_app.labels.amounts import LabelRoom, label_room
 from trace_app.laboratory.reports import tests_of
+from trace_app.lists import PER_PAGE
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import stops_of
 from trace_app.recalls.service import open_to
@@ -39,7 +42,7 @@ from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
 from trace_app.values import Facts
 from trace_app.weighings.service import QuantityWeighed, Suppliers, UnitWeighed, suppliers_of
-from trace_app.whole_numbers import asked_page, row_number
+from trace_app.whole_numbers import row_number
 
 views = Blueprint("batches", __name__)
 
@@ -51,9 +54,36 @@ register_words(views, batch_state=STATES)
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def index() -> ResponseReturnValue:
     form = SearchForm(request.args)
-    page = service.find_batches(the_user(), **form.wished, page=asked_page())
-    filters = {name: request.args[name] for name in ("q", "state", "kind") if request.args.get(name)}
-    return render_template("batches/index.html", form=form, page=page, filters=filters)
+    filters = {name: request.args.get(name, "") for name in ("q", "state", "kind")}
+    shape = LOTS if the_user().role is RoleName.PRODUCER else LOTS_OF_ALL
+    listing = shape.asked(service.batches_seen(the_user(), **form.wished), filters)
+    return listing.file() or render_template("batches/index.html", form=form, listing=listing)
+
+
+@views.post("/batches/chosen/<any(release,close):action>")
+@allow(RoleName.PRODUCER)
+def chosen(action: str) -> ResponseReturnValue:
+    """Release or close the lots that were chosen in the list, each by itself."""
+    do, done = {
+        "release": (release_batch, _("已放行：%(lots)s")),
+        "close": (service.close_batch, _("已结束：%(lots)s")),
+    }[action]
+    good, told = [], []
+    for batch_id in dict.fromkeys(request.form.getlist("ids", type=row_number)[:PER_PAGE]):
+        number = service.own_batch(the_user(), batch_id).lot_number
+        try:
+            with transaction():
+                do(the_user(), service.own_batch(the_user(), batch_id))
+            good.append(number)
+        except Problem as problem:
+            told.append(problem.message)
+    if good:
+        flash(str(done) % {"lots": "、".join(good)})
+    for message in told:
+        flash(message, "warning")
+    if not good and not told:
+        flash(_("请先在列表里选择批次。"), "warning")
+    return redirect(url_for("batches.index"))
 
 
 @views.route("/batches/new", methods=["GET", "POST"])

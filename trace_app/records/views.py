@@ -6,16 +6,28 @@ entered then is sent later by ``field.js``, which asks for JSON.
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, send_file
+from flask import Blueprint, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.media.service import DOCUMENT_TYPES, open_document
 from trace_app.records import service
+from trace_app.records.columns import RECORDS
+from trace_app.records.models import RecordType
 from trace_app.records.texts import differences
 
 views = Blueprint("records", __name__)
+
+
+@views.get("/records")
+@allow(RoleName.PRODUCER)
+def index() -> ResponseReturnValue:
+    search = request.args.get("q", "").strip()[:60]
+    typed = request.args.get("type", "")
+    record_type = RecordType(typed) if typed in set(RecordType) else None
+    listing = RECORDS.asked(service.own_records(the_user(), search, record_type), {"q": search, "type": typed})
+    return listing.file() or render_template("records/index.html", listing=listing, types=RecordType, typed=typed)
 
 
 @views.get("/records/<int:record_id>")

@@ -40,6 +40,8 @@ LONGEST_INTERVAL = timedelta(days=200)
 JUST_OVER = timedelta(days=3)
 """How long an interval that has ended is still told of."""
 MOST_RECORDS = 300
+MOST_DRAFTS = 1000
+"""How many of the latest drafts are looked through for those that can be released."""
 TOLD = timedelta(days=30)
 """How long a difference in a shipment, and one that nobody has confirmed, is told of."""
 ON_ITS_WAY = timedelta(days=3)
@@ -185,11 +187,16 @@ def _ready(producer_id: int) -> list[WaitingLine]:
         Finding.severity == Severity.BLOCK,
         ~sa.exists().where(Waiver.finding_id == Finding.id).correlate(Finding),
     )
+    latest = (
+        sa.select(Batch.id)
+        .where(Batch.producer_id == producer_id, Batch.status == BatchStatus.DRAFT)
+        .order_by(Batch.created_at.desc(), Batch.id.desc())
+        .limit(MOST_DRAFTS)
+    )
     query = (
         db.select(Batch)
         .where(
-            Batch.producer_id == producer_id,
-            Batch.status == BatchStatus.DRAFT,
+            Batch.id.in_(latest.correlate(None)),
             Batch.produced_on.is_not(None),
             Batch.checked_on.is_not(None),
             ~stops,

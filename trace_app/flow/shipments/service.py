@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import joinedload, selectinload
 
 from media_store.photos import CleanedPhoto
@@ -51,7 +50,6 @@ from trace_app.media.service import keep_document, keep_photos
 from trace_app.records.series import BadSeries, LoggerFile, stretches
 from trace_app.units import unit_name
 
-PER_PAGE = 30
 MOST_CODES = 2000
 """How many codes one shipment may have."""
 COUNTED = {"piece", "box", "bottle", "leg"}
@@ -376,13 +374,16 @@ def scanned(texts: Sequence[str]) -> list[ScannedLabel]:
 
 def with_what_lists_show(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
     """The query, with all that a line of a list shows of a shipment."""
-    return query.options(
-        joinedload(Shipment.sender),
-        joinedload(Shipment.consignee_organisation),
-        joinedload(Shipment.returns),
-        selectinload(Shipment.receipts).selectinload(Receipt.lines),
-        selectinload(Shipment.lines).joinedload(ShipmentLine.batch).joinedload(Batch.product).joinedload(Product.kind),
-    )
+    return query.options(*SHOWN)
+
+
+SHOWN = (
+    joinedload(Shipment.sender),
+    joinedload(Shipment.consignee_organisation),
+    joinedload(Shipment.returns),
+    selectinload(Shipment.receipts).selectinload(Receipt.lines),
+    selectinload(Shipment.lines).joinedload(ShipmentLine.batch).joinedload(Batch.product).joinedload(Product.kind),
+)
 
 
 def seen_by(user: User) -> sa.ColumnElement[bool]:
@@ -412,17 +413,16 @@ def is_seen_by(user: User, organisation_id: Id) -> sa.ColumnElement[bool]:
     return found.correlate_except(Organisation)
 
 
-def find_shipments(user: User, *, search: str = "", direction: str = "", page: int = 1) -> Pagination:
-    """The shipments that a user may see, the latest first.
+def shipments_like(user: User, *, search: str = "", direction: str = "") -> sa.Select[Shipment]:
+    """The shipments that a user looks for, in no order: of which it sees some, by `ways_seen_by`.
 
     :param search: part of a number, consignee, vehicle, order or lot number.
     :param direction: ``out`` or ``in``; empty for both.
     """
-    query = with_what_lists_show(db.select(Shipment).where(seen_by(user))).order_by(
-        Shipment.departed_at.desc(), Shipment.id.desc()
-    )
+    query = sa.select(Shipment)
     if search:
         lots = sa.select(ShipmentLine.shipment_id).join(Batch).where(batches.has_number(search))
+        lots = lots.join(ShipmentLine.shipment).where(seen_by(user)).correlate(None)
         query = query.where(
             sa.or_(
                 *(
@@ -436,7 +436,7 @@ def find_shipments(user: User, *, search: str = "", direction: str = "", page: i
         query = query.where(Shipment.sender_id == user.organisation_id)
     elif direction == "in":
         query = query.where(Shipment.sender_id.is_distinct_from(user.organisation_id))
-    return db.paginate(query, page=page, per_page=PER_PAGE, error_out=False)
+    return query
 
 
 def shipment_for(user: User, shipment_id: int) -> Shipment:
@@ -624,6 +624,18 @@ def units_of(ids: Sequence[int]) -> dict[int, str]:
         row[0]: row[1] for row in db.session.execute(sa.select(Batch.id, Batch.unit).where(Batch.id.in_(ids)))
     }
     return found
+
+
+def own_consignees(user: User, search: str = "") -> sa.Select[Consignee]:
+    """The address book of a user's organisation, in no order.
+
+    :param search: part of a name, telephone number or address.
+    """
+    query = sa.select(Consignee).where(Consignee.sender_id == user.organisation_id)
+    if search:
+        columns = (Consignee.name, Consignee.phone, Consignee.address)
+        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return query
 
 
 def consignees_of(user: User) -> list[Consignee]:
