@@ -60,7 +60,8 @@ def index() -> ResponseReturnValue:
     return listing.file() or render_template("batches/index.html", form=form, listing=listing)
 
 
-@views.post("/batches/chosen/<any(release,close):action>")
+@views.post("/batches/chosen/release", defaults={"action": "release"})
+@views.post("/batches/chosen/close", defaults={"action": "close"})
 @allow(RoleName.PRODUCER)
 def chosen(action: str) -> ResponseReturnValue:
     """Release or close the lots that were chosen in the list, each by itself."""
