@@ -6,9 +6,12 @@ same database, through the same engine. Needs requirements-dev.txt alone: Postgr
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import math
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -16,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +40,19 @@ from trace_app.batches.models import Batch
 from trace_app.batches.service import facts_of
 from trace_app.catalogue import service as catalogue
 from trace_app.catalogue.forms import ProductForm, SiteForm
+from trace_app.clock import today
 from trace_app.db.append_only import lifted
+from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
 from trace_app.extensions import db
+from trace_app.feedback.models import Feedback
+from trace_app.findings.models import Finding
+from trace_app.flow.shipments.models import Consignee, Shipment, ShipmentLine
 from trace_app.inputs import service as inputs
 from trace_app.inputs.forms import InputRowForm
-from trace_app.inputs.models import InputProduct
+from trace_app.inputs.models import InputProduct, StockLot
 from trace_app.labels.keys import register_keys
+from trace_app.labels.models import LabelKey, LabelRun, PrintJob
 from trace_app.records.forms import form_for
 from trace_app.records.models import Record, RecordIngredient, RecordType
 from trace_app.records.service import Scope, add_record, entry_for, stage_of
@@ -60,6 +70,18 @@ ROWS = 20_000
 SAVES = 400
 MANY_LOTS = 200
 FORMS = 40
+MANY = 20_000
+LOOKS = 20
+LISTS = (
+    "/batches",
+    "/records",
+    "/shipments",
+    "/shipments/consignees",
+    "/stock",
+    "/labels",
+    "/feedback",
+    "/findings/to-do",
+)
 SPRAY = {
     "happened_on": "2026-07-06",
     "product_name": "苯醚甲环唑 10% 水分散粒剂",
@@ -314,6 +336,135 @@ def _p95(times: list[float]) -> float:
     return statistics.quantiles(times, n=20)[-1]
 
 
+def _row_like(row: Any, **facts: Any) -> dict[str, Any]:
+    """The columns of a row that is to be added beside another."""
+    columns = [c for c in row.__table__.columns if c.name != "id" and c.computed is None]
+    return {c.key: getattr(row, c.key) for c in columns} | facts
+
+
+def fill_lists() -> None:
+    """Give the producer 20,000 lots, and as many records, shipments, findings, stock lots, print jobs and complaints."""
+    lot, now = _the_lot(), utc_now()
+    noon = [now - timedelta(minutes=number) for number in range(MANY)]
+    with transaction():
+        lots = [_row_like(lot, lot_number=f"N-{n:05d}", created_at=noon[n], status="draft") for n in range(MANY)]
+        db.session.execute(sa.insert(Batch.__table__), lots)
+        spray = form_for(RecordType.PESTICIDE, None).parse(SPRAY).facts
+        entry = entry_for(lot.product.kind, RecordType.PESTICIDE, None, spray)
+        sample = db.session.get_one(Record, add_record(Author.of(_the_user()), Scope.of(lot), entry))
+        ids = list(db.session.scalars(sa.select(Batch.id).order_by(Batch.id).offset(1)))
+        days = [sample.happened_on - timedelta(days=n % 300) for n in range(MANY)]
+        rows = [_row_like(sample, batch_id=i, happened_on=d, entry_key=None) for i, d in zip(ids, days, strict=True)]
+        db.session.execute(sa.insert(Record.__table__), rows)
+        mine = lot.producer_id
+        db.session.execute(
+            sa.insert(Consignee.__table__),
+            [{"sender_id": mine, "name": f"示例店 {n}", "phone": "", "created_at": now} for n in range(MANY)],
+        )
+        buyer = db.session.scalars(sa.select(Consignee.id).limit(1)).one()
+        db.session.execute(
+            sa.insert(Shipment.__table__),
+            [
+                {
+                    "number": f"1-20261125-{n}",
+                    "receipt_code": f"{n:013d}",
+                    "sender_id": mine,
+                    "consignee_id": buyer,
+                    "consignee_name": "示例店",
+                    "departed_at": noon[n],
+                    "created_at": noon[n],
+                }
+                for n in range(MANY)
+            ],
+        )
+        sent = list(db.session.scalars(sa.select(Shipment.id).order_by(Shipment.id)))
+        lines = [{"shipment_id": i, "batch_id": b, "quantity": 1} for i, b in zip(sent, ids, strict=True)]
+        db.session.execute(sa.insert(ShipmentLine.__table__), lines)
+        db.session.execute(
+            sa.insert(Finding.__table__),
+            [
+                {
+                    "rule": "no_produced_on",
+                    "key": "",
+                    "severity": "block",
+                    "facts": {},
+                    "record_ids": [],
+                    "producer_id": mine,
+                    "division_code": lot.division_code,
+                    "batch_id": i,
+                    "found_at": noon[n],
+                }
+                for n, i in enumerate(ids)
+            ],
+        )
+        stock = db.session.scalars(sa.select(StockLot)).first()
+        db.session.execute(
+            sa.insert(StockLot.__table__), [_row_like(stock, lot_number=f"S-{n:05d}") for n in range(MANY)]
+        )
+        key = db.session.scalars(sa.select(LabelKey.number).limit(1)).one()
+        runs = [
+            {"batch_id": i, "key_number": key, "run_number": n + 1, "level": "item", "count": 10, "created_at": noon[n]}
+            for n, i in enumerate(ids)
+        ]
+        db.session.execute(sa.insert(LabelRun.__table__), runs)
+        of_runs = list(db.session.scalars(sa.select(LabelRun.id).order_by(LabelRun.id)))
+        job = {"first": 0, "count": 10, "format": "pdf", "layout_name": "roll-60x40", "layout": {}, "per_volume": 10}
+        job |= {"status": "ready", "done": 10, "volume_count": 1, "started_with": 0, "worker": "", "failure": ""}
+        db.session.execute(
+            sa.insert(PrintJob.__table__), [job | {"run_id": i, "created_at": noon[n]} for n, i in enumerate(of_runs)]
+        )
+        said = {"code": "0" * 13, "text": "示例", "bought_at": "", "contact": ""}
+        db.session.execute(
+            sa.insert(Feedback.__table__),
+            [
+                said
+                | {
+                    "kind": "quality" if n % 50 == 0 else "praise",
+                    "ticket": f"{n:016d}",
+                    "batch_id": i,
+                    "created_at": noon[n],
+                }
+                for n, i in enumerate(ids)
+            ],
+        )
+        db.session.execute(sa.update(Batch).values(checked_on=today()))
+    if db.engine.dialect.name == "postgresql":
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
+    else:
+        with transaction():
+            db.session.execute(sa.text("ANALYZE"))
+
+
+def list_ms() -> dict[str, float]:
+    """The 95th percentile of the server's milliseconds of each list: its first page, one far behind, one that was
+    searched."""
+    from flask import current_app
+
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    app.config["TESTING"] = True
+    found = {}
+    client = app.test_client()
+    page = client.get("/login").text
+    token = page.split('name="csrf_token"')[1].split('value="')[1].split('"')[0]
+    signed_in = client.post("/login", data={"email": "grower", "password": "for measurements", "csrf_token": token})
+    assert signed_in.status_code == 302, signed_in.text
+    for path in LISTS:
+        first = client.get(path)
+        assert first.status_code == 200, path
+        ways = [path, f"{path}?q=N-1"]
+        if (behind := re.search(r'href="([^"]+)" rel="next"', first.text)) is not None:
+            ways.append(html.unescape(behind[1]))
+        times = []
+        for _ in range(LOOKS):
+            for way in ways:
+                begun = time.perf_counter()
+                assert client.get(way).status_code == 200
+                times.append((time.perf_counter() - begun) * 1000)
+        found[path] = sorted(times)[math.ceil(len(times) * 0.95) - 1]
+    return found
+
+
 @contextmanager
 def databases() -> Iterator[Iterator[str]]:
     """Each database in turn: its name, inside of an application with a producer and a lot."""
@@ -356,6 +507,12 @@ def main() -> None:
                 f"{name}: the form for {MANY_LOTS} lots {shown:.0f} ms, one record for all of them {kept:.0f} ms (p95)"
             )
             result["many_lots_form_ms"] = round(max(result.get("many_lots_form_ms", 0), shown, kept))
+    with databases() as names:
+        for name in names:
+            fill_lists()
+            times = list_ms()
+            print(f"{name}: lists with {MANY} lots, p95: " + ", ".join(f"{k} {v:.0f} ms" for k, v in times.items()))
+            result[name]["list_ms"] = round(max(times.values()), 1)
     keys = ("rules_ms", "import_ratio", "many_lots_form_ms", "sqlite", "postgres")
     print(json.dumps({key: result[key] for key in keys}))
 

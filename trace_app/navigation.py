@@ -53,7 +53,7 @@ _ACCOUNT = MenuEntry(
 
 _PRODUCER = Menu(
     [
-        MenuEntry(_("待办"), "findings.to_do", ("findings.",)),
+        MenuEntry(_("今天"), "today.show", ("today.",)),
         _BATCHES,
         MenuEntry(_("记录"), "field.home", ("field.", "records.", "weighings.")),
         MenuEntry(_("标签"), "labels.index", ("labels.",)),
@@ -61,8 +61,9 @@ _PRODUCER = Menu(
         MenuEntry(_("投入品"), "stock.index", ("stock.", "inputs.")),
     ],
     [
-        _CERTIFICATES,
+        MenuEntry(_("待办"), "findings.to_do", ("findings.",)),
         _FEEDBACK,
+        _CERTIFICATES,
         _SCANS,
         MenuEntry(_("产品"), "catalogue.products", ("catalogue.product", "catalogue.new_product", "catalogue.add")),
         MenuEntry(_("基地"), "catalogue.sites", ("catalogue.site", "catalogue.new_site")),
@@ -82,7 +83,8 @@ _AUTHORITY = Menu(
         _FEEDBACK,
     ],
     [
-        MenuEntry(_("投入品追查"), "stock.trace_input", ("stock.", "inputs.")),
+        MenuEntry(_("投入品追查"), "stock.trace_input", ("stock.",)),
+        MenuEntry(_("投入品目录"), "inputs.index", ("inputs.",)),
         _CERTIFICATES,
         _SCANS,
         MenuEntry(_("标准数据"), "reference.show", ("reference.", "suggestions."), {"table_name": "limits"}),

@@ -93,6 +93,11 @@ def init_app(app: Flask) -> None:
         in_script=in_script,
         place=lambda division: place_name(division, language()),
     )
+    app.jinja_env.tests.update(
+        moment_value=lambda value: isinstance(value, datetime),
+        day_value=lambda value: isinstance(value, date),
+        number_value=lambda value: isinstance(value, int | Decimal),
+    )
     app.jinja_env.globals.update(
         absolute=absolute,
         address_of=address_of,

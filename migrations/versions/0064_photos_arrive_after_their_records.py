@@ -9,7 +9,7 @@ from trace_app.db.base import UtcDateTime
 from trace_app.db.constraints import declare, hold_types, let_types_go, retract
 
 revision = "0064"
-down_revision = "0057"
+down_revision = "0060"
 branch_labels = None
 depends_on = None
 

@@ -99,6 +99,7 @@ SORTS: dict[str, Callable[[str, Owned], bool]] = {
 """Who reaches a thing of each sort, by the first name in a route that stands for one."""
 OTHERWISE: dict[str, Callable[[str, Owned], bool]] = {
     "GET /sites/<site_id>/cameras": _seen,
+    "GET /certificates/<certificate_id>": _seen,
     "GET /inputs/<product_id>": _anyones,
     "POST /inputs/<product_id>": _citys,
     "POST /inputs/<product_id>/uses": _citys,

@@ -100,7 +100,7 @@ class TestSignIn:
         for identity in (actor.username.upper(), f" {actor.username}@example.org "):
             client = world.client()
             answer = client.post("/login", data={"email": identity, "password": PASSWORD}, follow_redirects=True)
-            assert answer.request.path == "/batches"
+            assert answer.request.path == "/today"
             assert client.post("/logout").status_code == 302
             assert client.get("/batches").status_code == 302
 

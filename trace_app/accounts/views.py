@@ -47,7 +47,7 @@ def start() -> ResponseReturnValue:
         return redirect(url_for("shipments.index"))
     if the_user().role in SUPERVISORS:
         return redirect(url_for("desk.show"))
-    return redirect(url_for("batches.index"))
+    return redirect(url_for("today.show"))
 
 
 @views.get("/account")

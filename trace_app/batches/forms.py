@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _
 from wtforms import Field
 from wtforms.validators import ValidationError
@@ -9,7 +11,8 @@ from wtforms.validators import ValidationError
 from trace_app.accounts.models import User
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.batches.service import BatchFacts
-from trace_app.catalogue.models import ProductKind
+from trace_app.catalogue.forms import SITE_KINDS, ProductForm, SiteForm, towns_of_county
+from trace_app.catalogue.models import Product, ProductKind, Site
 from trace_app.catalogue.service import kinds, products_of, sites_of
 from trace_app.folding import written_plainly
 from trace_app.forms import (
@@ -93,9 +96,12 @@ class BatchForm(Form):
 
     @property
     def batch_facts(self) -> BatchFacts:
+        return self._facts_of(self._products[self.product_id.data], self._sites[self.site_id.data])
+
+    def _facts_of(self, product: Product, site: Site) -> BatchFacts:
         return BatchFacts(
-            product=self._products[self.product_id.data],
-            site=self._sites[self.site_id.data],
+            product=product,
+            site=site,
             lot_number=self.lot_number.data or "",
             quantity=self.quantity.data,
             unit=self.unit.data,
@@ -103,6 +109,59 @@ class BatchForm(Form):
             produced_on=self.produced_on.data,
             best_before=self.best_before.data,
         )
+
+
+class FirstLotForm(BatchForm):
+    """A lot together with the product and the site that its producer has none of yet: one form for all three."""
+
+    kind_code = SelectField(_("品类"), [required()])
+    product_name = StringField(_("产品名称"), [required(), at_most(40)], description=_("印在标签上，如 罗平小黄姜"))
+    net_content = StringField(_("净含量"), [optional(), at_most(30)], description=_("印在标签上，如 净重 500 克"))
+    site_kind = SelectField(_("基地类型"), [required()], choices=choices(SITE_KINDS.items()), default="plot")
+    site_name = StringField(_("基地名称"), [required(), at_most(60)], description=_("如 3 号地块"))
+    division_code = SelectField(_("乡镇"), [required()])
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, user=user, **kwargs)
+        self._kinds = {kind.code: kind for kind in kinds()}
+        self.kind_code.choices = choices(((kind.code, named(kind)) for kind in self._kinds.values()), blank=_("请选择"))
+        self.division_code.choices = choices(towns_of_county(user), blank=_("请选择"))
+        if not self._products:
+            units = dict.fromkeys(unit for kind in self._kinds.values() for unit in kind.units)
+            self.unit.choices = choices((unit, unit_name(unit)) for unit in units)
+        of_product = ("product_id",) if not self._products else ("kind_code", "product_name", "net_content")
+        of_site = ("site_id",) if not self._sites else ("site_kind", "site_name", "division_code")
+        for name in (*of_product, *of_site):
+            del self[name]
+
+    def validate_unit(self, field: Field) -> None:
+        if self._products:
+            super().validate_unit(field)
+            return
+        kind = self._kinds.get(self.kind_code.data)
+        if kind and field.data and field.data not in kind.units:
+            units = "、".join(unit_name(unit) for unit in kind.units)
+            raise ValidationError(_("“%(product)s”的单位可以是：%(units)s。", product=named(kind), units=units))
+
+    @property
+    def new_product(self) -> Facts | None:
+        """The facts of the product that is to be registered with the lot."""
+        if self._products:
+            return None
+        facts = {"kind_code": self.kind_code.data, "name": self.product_name.data, "net_content": self.net_content.data}
+        return ProductForm.parse(facts).facts
+
+    @property
+    def new_site(self) -> Facts | None:
+        """The facts of the site that is to be registered with the lot."""
+        if self._sites:
+            return None
+        facts = {"kind": self.site_kind.data, "name": self.site_name.data, "division_code": self.division_code.data}
+        return SiteForm.parse(facts).facts
+
+    def facts_with(self, product: Product | None, site: Site | None) -> BatchFacts:
+        """What is stated of the lot, of a product and site that were registered just now, or of those there are."""
+        return self._facts_of(product or self._products[self.product_id.data], site or self._sites[self.site_id.data])
 
 
 class CorrectionForm(BatchForm):

@@ -94,6 +94,7 @@ class Batch(Model):
         sa.Index("ix_batches_lot_number", "lot_number", postgresql_ops={"lot_number": "text_pattern_ops"}),
         sa.Index("ix_batches_lot_fold", "lot_fold", postgresql_ops={"lot_fold": "text_pattern_ops"}),
         sa.Index("ix_batches_producer_id_created_at", "producer_id", "created_at"),
+        sa.Index("ix_batches_producer_id_started_on", "producer_id", "started_on"),
         sa.CheckConstraint("(status = 'closed') = (closed_at IS NOT NULL)", "closed_at"),
         sa.CheckConstraint("status = 'draft' OR produced_on IS NOT NULL", "released_goods"),
         sa.CheckConstraint(

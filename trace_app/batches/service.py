@@ -15,13 +15,15 @@ from sqlalchemy.orm import joinedload, undefer
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see, visible_to
 from trace_app.accounts.models import Organisation, RoleName, User
-from trace_app.batches.models import Batch, BatchRevision, BatchStatus
+from trace_app.batches.models import HOLDING, IN_FORCE, Batch, BatchRevision, BatchStatus, stopped_lots
 from trace_app.catalogue.models import Product, Site
+from trace_app.clock import today
 from trace_app.db.base import utc_now
 from trace_app.db.text import same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.folding import fold, without_spaces
+from trace_app.values import Facts
 
 PER_PAGE = 20
 _USE_LOCK = 5_303_002
@@ -143,6 +145,16 @@ FACTS = [field.name for field in fields(BatchFacts)]
 
 def facts_of(batch: Batch) -> BatchFacts:
     return BatchFacts(**{name: getattr(batch, name) for name in FACTS})
+
+
+def facts_like(user: User, batch_id: int) -> Facts:
+    """What a form begins with that registers another lot like one of the producer's own, begun today.
+
+    :raises NotFound:
+    """
+    batch = own_batch(user, batch_id)
+    same = {name: getattr(batch, name) for name in ("product_id", "site_id", "quantity", "unit")}
+    return same | {"started_on": today()}
 
 
 def register_batch(user: User, facts: BatchFacts) -> Batch:
@@ -381,20 +393,20 @@ def find_batches(
     :param search: part of a lot number, product or producer's name.
     :param state: ``draft``, ``released``, ``closed``, ``held`` or ``recalled``; empty for all.
     """
-    query = (
-        db.select(Batch)
-        .join(Batch.product)
-        .join(Batch.producer)
-        .where(visible_to(user, Batch.producer_id, Batch.division_code))
-        .options(
-            joinedload(Batch.product).joinedload(Product.kind),
-            joinedload(Batch.site),
-            joinedload(Batch.producer),
-            undefer(Batch.notices),
-        )
-        .order_by(Batch.created_at.desc(), Batch.id.desc())
-    )
+    query = batches_seen(user, search=search, state=state, kind_code=kind_code)
+    query = query.options(*SHOWN, undefer(Batch.notices)).order_by(Batch.created_at.desc(), Batch.id.desc())
+    return db.paginate(query, page=page, per_page=per_page, max_per_page=100, error_out=False)
+
+
+SHOWN = (joinedload(Batch.product).joinedload(Product.kind), joinedload(Batch.site), joinedload(Batch.producer))
+"""What a list shows of lots."""
+
+
+def batches_seen(user: User, *, search: str = "", state: str = "", kind_code: str = "") -> sa.Select[Batch]:
+    """The batches that a user may see and looks for, in no order; the parameters are those of `find_batches`."""
+    query = sa.select(Batch).where(visible_to(user, Batch.producer_id, Batch.division_code))
     if search:
+        query = query.join(Batch.product).join(Batch.producer)
         query = query.where(
             sa.or_(
                 has_number(search),
@@ -404,15 +416,16 @@ def find_batches(
                 ),
             )
         )
+    recalled, held = Batch.id.in_(stopped_lots(IN_FORCE)), Batch.id.in_(stopped_lots(HOLDING))
     if state == "recalled":
-        query = query.where(Batch.recalled)
+        query = query.where(recalled)
     elif state == "held":
-        query = query.where(Batch.held, ~Batch.recalled)
+        query = query.where(held, ~recalled)
     elif state:
-        query = query.where(Batch.status == BatchStatus(state), ~Batch.recalled, ~Batch.held)
+        query = query.where(Batch.status == BatchStatus(state), ~recalled, ~held)
     if kind_code:
-        query = query.where(Product.kind_code == kind_code)
-    return db.paginate(query, page=page, per_page=per_page, max_per_page=100, error_out=False)
+        query = query.where(Batch.product_id.in_(sa.select(Product.id).where(Product.kind_code == kind_code)))
+    return query
 
 
 def lot_alike(producer_id: int, lot_number: str, *, besides: int | None = None) -> str | None:

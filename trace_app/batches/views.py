@@ -16,19 +16,23 @@ from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.accounts.models import AuditEvent, RoleName
 from trace_app.arrivals.service import waiting_for
 from trace_app.batches import service
-from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, SearchForm
+from trace_app.batches.columns import LOTS, LOTS_OF_ALL
+from trace_app.batches.forms import STATES, BatchForm, CorrectionForm, FirstLotForm, SearchForm
 from trace_app.batches.models import Batch
 from trace_app.batches.texts import RevisionChanges, changes_of
+from trace_app.catalogue import service as catalogue
 from trace_app.certificates.commitments import commitments_of
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.certificates.service import certificates_shown
 from trace_app.clock import today
 from trace_app.db.session import transaction
+from trace_app.errors import Problem
 from trace_app.findings import service as findings
 from trace_app.findings.models import Finding
 from trace_app.flow.ledger.service import LessThanGone, UnitInUse
 from trace_app.labels.amounts import LabelRoom, label_room
 from trace_app.laboratory.reports import tests_of
+from trace_app.lists import PER_PAGE
 from trace_app.recalls.models import Recall
 from trace_app.recalls.published import stops_of
 from trace_app.recalls.service import open_to
@@ -39,8 +43,9 @@ from trace_app.records.models import Record
 from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
 from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
+from trace_app.values import Facts
 from trace_app.weighings.service import QuantityWeighed, Suppliers, UnitWeighed, suppliers_of
-from trace_app.whole_numbers import asked_page
+from trace_app.whole_numbers import row_number
 
 views = Blueprint("batches", __name__)
 
@@ -52,9 +57,37 @@ register_words(views, batch_state=STATES)
 @allow(RoleName.PRODUCER, *SUPERVISORS)
 def index() -> ResponseReturnValue:
     form = SearchForm(request.args)
-    page = service.find_batches(the_user(), **form.wished, page=asked_page())
-    filters = {name: request.args[name] for name in ("q", "state", "kind") if request.args.get(name)}
-    return render_template("batches/index.html", form=form, page=page, filters=filters)
+    filters = {name: request.args.get(name, "") for name in ("q", "state", "kind")}
+    shape = LOTS if the_user().role is RoleName.PRODUCER else LOTS_OF_ALL
+    listing = shape.asked(service.batches_seen(the_user(), **form.wished), filters)
+    return listing.file() or render_template("batches/index.html", form=form, listing=listing)
+
+
+@views.post("/batches/chosen/release", defaults={"action": "release"})
+@views.post("/batches/chosen/close", defaults={"action": "close"})
+@allow(RoleName.PRODUCER)
+def chosen(action: str) -> ResponseReturnValue:
+    """Release or close the lots that were chosen in the list, each by itself."""
+    do, done = {
+        "release": (release_batch, _("已放行：%(lots)s")),
+        "close": (service.close_batch, _("已结束：%(lots)s")),
+    }[action]
+    good, told = [], []
+    for batch_id in dict.fromkeys(request.form.getlist("ids", type=row_number)[:PER_PAGE]):
+        number = service.own_batch(the_user(), batch_id).lot_number
+        try:
+            with transaction():
+                do(the_user(), service.own_batch(the_user(), batch_id))
+            good.append(number)
+        except Problem as problem:
+            told.append(problem.message)
+    if good:
+        flash(str(done) % {"lots": "、".join(good)})
+    for message in told:
+        flash(message, "warning")
+    if not good and not told:
+        flash(_("请先在列表里选择批次。"), "warning")
+    return redirect(url_for("batches.index"))
 
 
 @views.route("/batches/new", methods=["GET", "POST"])
@@ -62,8 +95,14 @@ def index() -> ResponseReturnValue:
 @makes_once
 def new() -> ResponseReturnValue:
     user = the_user()
-    suggestion = {} if request.method == "POST" else {"lot_number": service.suggested_lot_number(user, today())}
+    suggestion: Facts = {}
+    if request.method == "GET":
+        suggestion = {"lot_number": service.suggested_lot_number(user, today())}
+        if (copied := request.args.get("like", type=row_number)) is not None:
+            suggestion |= service.facts_like(user, copied)
     form = BatchForm(user=user, data=suggestion)
+    if form.lacks:
+        return _first_lot(suggestion)
     if form.validate_on_submit():
         with form.refusals(lot_number=service.LotNumberTaken), transaction():
             batch = service.register_batch(the_user(), form.batch_facts)
@@ -71,6 +110,21 @@ def new() -> ResponseReturnValue:
             flash(_("批次已登记。接着记录生产过程，放行后就能打印标签。"))
             return redirect(url_for("batches.show", batch_id=batch.id))
     return render_template("batches/form.html", form=form, batch=None), status_of(form)
+
+
+def _first_lot(suggestion: Facts) -> ResponseReturnValue:
+    """The form of who is new: product, site and lot, all or nothing."""
+    place = the_user().organisation.division_code
+    form = FirstLotForm(user=the_user(), data=suggestion | ({"division_code": place} if suggestion else {}))
+    if form.validate_on_submit():
+        with form.refusals(lot_number=service.LotNumberTaken), transaction():
+            product = catalogue.save_product(the_user(), None, **facts) if (facts := form.new_product) else None
+            site = catalogue.save_site(the_user(), None, **facts) if (facts := form.new_site) else None
+            batch = service.register_batch(the_user(), form.facts_with(product, site))
+        if not form.errors:
+            flash(_("产品、基地和批次已登记。接着记录生产过程，放行后就能打印标签。"))
+            return redirect(url_for("batches.show", batch_id=batch.id))
+    return render_template("batches/first.html", form=form), status_of(form)
 
 
 @views.route("/batches/<int:batch_id>/edit", methods=["GET", "POST"])

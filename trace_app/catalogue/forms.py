@@ -166,6 +166,16 @@ class CoordinateField(Field):
         return f"{self.data:.5f}" if self.data is not None else ""
 
 
+def towns_of_county(user: User, kept: str = "") -> list[tuple[str, str]]:
+    """The towns of a producer's county as choices; all where its county has none here.
+
+    :param kept: the code of one that is offered wherever it is.
+    """
+    county = user.organisation.division_code[:6]
+    every = division_choices(levels=("township",))
+    return [town for town in every if town[0].startswith(county) or town[0] == kept] or every
+
+
 class SiteForm(Form):
     kind = SelectField(_("类型"), [required()], choices=choices(SITE_KINDS.items()))
     name = StringField(_("基地名称"), [required(), at_most(60)], description=_("如 3 号地块"))
@@ -188,11 +198,8 @@ class SiteForm(Form):
         self._asks = user is not None
         self._known = obj
         self.in_doubt = False
-        county = user.organisation.division_code[:6] if user is not None else ""
-        towns = division_choices(levels=("township",)) if user is not None else division_choices()
-        kept = {obj.division_code} if obj is not None else set()
-        near = [pair for pair in towns if pair[0].startswith(county) or pair[0] in kept]
-        self.division_code.choices = choices(near or towns, blank=_("请选择"))
+        towns = towns_of_county(user, obj.division_code if obj else "") if user is not None else division_choices()
+        self.division_code.choices = choices(towns, blank=_("请选择"))
 
     def process(self, *args: object, **kwargs: object) -> None:
         """A pair that stands in one field fills in the other."""

@@ -170,6 +170,29 @@ def bring_back(user: User, row: Product | Site) -> None:
         audit.note(user, "bring-back", row, name=row.name)
 
 
+def own_products(user: User, search: str = "") -> sa.Select[Product]:
+    """The products of a user's organisation, in no order.
+
+    :param search: part of a name, brand or bar code.
+    """
+    return _own(Product, user, search, Product.name, Product.name_en, Product.brand, Product.gtin)
+
+
+def own_sites(user: User, search: str = "") -> sa.Select[Site]:
+    """The sites of a user's organisation, in no order.
+
+    :param search: part of a name.
+    """
+    return _own(Site, user, search, Site.name, Site.name_en)
+
+
+def _own(model: type[Row], user: User, search: str, *columns: sa.SQLColumnExpression[str | None]) -> sa.Select[Row]:
+    query = sa.select(model).where(model.producer_id == user.organisation_id)
+    if search:
+        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return query
+
+
 def product_for(user: User, product_id: int) -> Product:
     """A product that the user may see.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -13,6 +13,7 @@ from trace_app.accounts.access import allow, must_keep_shared_tables, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.body_limits import takes_uploads
 from trace_app.catalogue import service
+from trace_app.catalogue.columns import PRODUCTS, SITES
 from trace_app.catalogue.forms import SITE_KINDS, KindFileForm, PhotosForm, ProductForm, SiteForm
 from trace_app.catalogue.kinds import BadKindFile, read_kind
 from trace_app.db.session import transaction
@@ -49,7 +50,9 @@ def _clash_told_of() -> Iterator[None]:
 @views.get("/products")
 @allow(RoleName.PRODUCER)
 def products() -> ResponseReturnValue:
-    return render_template("catalogue/products.html", products=service.all_products_of(the_user().organisation))
+    search = request.args.get("q", "").strip()[:60]
+    listing = PRODUCTS.asked(service.own_products(the_user(), search), {"q": search})
+    return listing.file() or render_template("catalogue/products.html", listing=listing)
 
 
 @views.route("/products/new", methods=["GET", "POST"])
@@ -121,7 +124,9 @@ def retire_product(product_id: int, turn: str) -> ResponseReturnValue:
 @views.get("/sites")
 @allow(RoleName.PRODUCER)
 def sites() -> ResponseReturnValue:
-    return render_template("catalogue/sites.html", sites=service.all_sites_of(the_user().organisation))
+    search = request.args.get("q", "").strip()[:60]
+    listing = SITES.asked(service.own_sites(the_user(), search), {"q": search})
+    return listing.file() or render_template("catalogue/sites.html", listing=listing)
 
 
 @views.route("/sites/new", methods=["GET", "POST"])

@@ -37,6 +37,8 @@ class Certificate(Model):
     __tablename__ = "certificates"
     __table_args__ = (
         sa.UniqueConstraint("producer_id", "type", "number"),
+        sa.Index("ix_certificates_producer_id_valid_until", "producer_id", "valid_until"),
+        sa.Index("ix_certificates_producer_id_number", "producer_id", "number"),
         sa.CheckConstraint("valid_until >= valid_from", "valid"),
         sa.CheckConstraint("number != '' AND issuer != ''", "numbered"),
         sa.UniqueConstraint("producer_id", "id"),

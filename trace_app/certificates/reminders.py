@@ -54,7 +54,7 @@ def check_certificate(certificate: Certificate) -> None:
     db.session.refresh(certificate, with_for_update={"of": Certificate, "key_share": True})
     found = []
     day = today()
-    if certificate.withdrawn_at is None and not _outlived(certificate):
+    if certificate.withdrawn_at is None and not outlived(certificate):
         facts = {
             "type": certificate_name(certificate.type),
             "number": certificate.number,
@@ -87,7 +87,8 @@ def _show_change_of_day(certificate: Certificate, day: date) -> None:
         raise_versions(_of_holder(certificate))
 
 
-def _outlived(certificate: Certificate) -> bool:
+def outlived(certificate: Certificate) -> bool:
+    """Whether another certificate of the same type and product is valid for longer."""
     later: date | None = db.session.scalar(
         db.select(sa.func.max(Certificate.valid_until)).where(
             Certificate.producer_id == certificate.producer_id,

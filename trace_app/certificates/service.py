@@ -9,7 +9,7 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import joinedload
 
 from trace_app.accounts import audit
-from trace_app.accounts.access import NotFound, visible_to
+from trace_app.accounts.access import NotFound, may_see, visible_to
 from trace_app.accounts.models import Organisation, User
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
@@ -73,19 +73,34 @@ def _look_again(certificate: Certificate) -> None:
     )
 
 
-def certificates_for(user: User) -> list[Certificate]:
-    """The certificates that a user may see, those that end first in front."""
-    query = (
-        db.select(Certificate)
-        .join(Certificate.producer)
-        .where(
-            visible_to(user, Certificate.producer_id, Organisation.division_code), Certificate.withdrawn_at.is_(None)
-        )
-        .options(joinedload(Certificate.producer), joinedload(Certificate.product))
-        .order_by(Certificate.valid_until, Certificate.id)
-        .limit(500)
+def certificate_for(user: User, certificate_id: int) -> Certificate:
+    """A certificate that the user may see.
+
+    :raises NotFound:
+    """
+    row = db.session.get(Certificate, certificate_id, options=SHOWN)
+    if row is None or not may_see(user, row.producer_id, row.producer.division_code):
+        raise NotFound
+    return row
+
+
+def certificates_seen(user: User, search: str = "") -> sa.Select[Certificate]:
+    """The certificates that a user may see, in no order.
+
+    :param search: part of a number, of who issued it, or of the producer's name.
+    """
+    query = sa.select(Certificate).join(Certificate.producer)
+    query = query.where(
+        visible_to(user, Certificate.producer_id, Organisation.division_code), Certificate.withdrawn_at.is_(None)
     )
-    return list(db.session.scalars(query))
+    if search:
+        columns = (Certificate.number, Certificate.issuer, Organisation.name)
+        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return query
+
+
+SHOWN = (joinedload(Certificate.producer), joinedload(Certificate.product))
+"""What a list shows of certificates."""
 
 
 def certificates_shown(batch: Batch) -> list[Certificate]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -14,6 +12,7 @@ from trace_app.attachments import attachment
 from trace_app.body_limits import takes_uploads
 from trace_app.catalogue.service import all_products_of
 from trace_app.certificates import collecting, commitments, service
+from trace_app.certificates.columns import CERTIFICATES, CERTIFICATES_OF_ALL
 from trace_app.certificates.forms import (
     CertificateForm,
     CollectForeignForm,
@@ -21,10 +20,8 @@ from trace_app.certificates.forms import (
     CommitmentForm,
     WithdrawCommitmentForm,
 )
-from trace_app.certificates.reminders import REMINDERS
 from trace_app.certificates.tested import untested
 from trace_app.certificates.texts import certificate_label
-from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
 from trace_app.flow.shipments import service as shipping
@@ -63,16 +60,21 @@ def index() -> ResponseReturnValue:
         if not form.errors:
             flash(_("证书已登记。到期前会提醒您。"))
             return redirect(url_for("certificates.index"))
-    page = render_template(
-        "certificates/index.html",
-        form=form,
-        certificates=service.certificates_for(the_user()),
-        own=own,
-        label=certificate_label,
-        today=today(),
-        soon=today() + timedelta(days=max(REMINDERS)),
-    )
+    search = request.args.get("q", "").strip()[:60]
+    shape = CERTIFICATES if own else CERTIFICATES_OF_ALL
+    listing = shape.asked(service.certificates_seen(the_user(), search), {"q": search})
+    if (file := listing.file()) is not None:
+        return file
+    page = render_template("certificates/index.html", form=form, listing=listing, own=own)
     return page, status_of(form) if own else 200
+
+
+@views.get("/certificates/<int:certificate_id>")
+@allow(RoleName.PRODUCER, *SUPERVISORS)
+def show(certificate_id: int) -> ResponseReturnValue:
+    row = service.certificate_for(the_user(), certificate_id)
+    own = the_user().role is RoleName.PRODUCER
+    return render_template("certificates/show.html", row=row, own=own)
 
 
 @views.post("/certificates/<int:certificate_id>/withdraw")

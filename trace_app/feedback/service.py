@@ -9,7 +9,6 @@ from datetime import timedelta
 import sqlalchemy as sa
 from flask_babel import force_locale
 from flask_babel import lazy_gettext as _
-from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from qr.codes import format_code
@@ -18,6 +17,7 @@ from trace_app.accounts.models import Author, RoleName, User
 from trace_app.accounts.service import nearest_regulators
 from trace_app.arrivals.service import expect, photos_go_to, waiting_for
 from trace_app.batches.models import Batch
+from trace_app.batches.service import has_number
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -32,7 +32,6 @@ from trace_app.values import JsonObject
 
 MOST_OF_A_LABEL = 10
 """How often one label may be complained of in a day: more is no news to anyone."""
-PER_PAGE = 30
 TICKET_LENGTH = 16
 
 
@@ -118,12 +117,16 @@ def by_ticket(ticket: str) -> Feedback:
     return row
 
 
+SHOWN = (
+    joinedload(Feedback.batch).joinedload(Batch.product),
+    selectinload(Feedback.photos),
+    selectinload(Feedback.replies).joinedload(FeedbackReply.created_by),
+)
+"""What a list and a page show of feedback."""
+
+
 def _whole(query: sa.Select[Feedback]) -> sa.Select[Feedback]:
-    return query.options(
-        joinedload(Feedback.batch).joinedload(Batch.product),
-        selectinload(Feedback.photos),
-        selectinload(Feedback.replies).joinedload(FeedbackReply.created_by),
-    )
+    return query.options(*SHOWN)
 
 
 def _seen_by(user: User) -> sa.ColumnElement[bool]:
@@ -131,14 +134,19 @@ def _seen_by(user: User) -> sa.ColumnElement[bool]:
     return seen if user.role is RoleName.PRODUCER else sa.and_(seen, Feedback.kind.in_(TO_REGULATOR))
 
 
-def find_feedback(user: User, *, kind: str = "", open_only: bool = False, page: int = 1) -> Pagination:
-    """What concerns a user: a producer's own, a regulator's of fakes and safety, the latest first."""
-    query = db.select(Feedback).join(Feedback.batch).where(_seen_by(user)).order_by(Feedback.id.desc())
+def feedback_seen(user: User, *, search: str = "", kind: str = "", open_only: bool = False) -> sa.Select[Feedback]:
+    """What concerns a user: a producer's own, a regulator's of fakes and safety, in no order.
+
+    :param search: part of the text or of a lot number.
+    """
+    query = sa.select(Feedback).join(Feedback.batch).where(_seen_by(user))
+    if search:
+        query = query.where(sa.or_(Feedback.text.icontains(search, autoescape=True), has_number(search)))
     if kind:
         query = query.where(Feedback.kind == FeedbackKind(kind))
     if open_only:
         query = query.where(_is_open())
-    return db.paginate(_whole(query), page=page, per_page=PER_PAGE, error_out=False)
+    return query
 
 
 def _is_open() -> sa.ColumnElement[bool]:
@@ -152,6 +160,19 @@ def open_feedback(user: User) -> int:
     """How much that concerns a user waits for an answer. Praise waits for none."""
     query = sa.select(sa.func.count()).select_from(Feedback).join(Feedback.batch)
     return db.session.scalar(query.where(_seen_by(user), _is_open(), Feedback.kind != FeedbackKind.PRAISE)) or 0
+
+
+def waiting_feedback(user: User, most: int) -> list[Feedback]:
+    """What concerns a user and waits for an answer, the longest waiting first."""
+    query = (
+        db.select(Feedback)
+        .join(Feedback.batch)
+        .where(_seen_by(user), _is_open(), Feedback.kind != FeedbackKind.PRAISE)
+        .options(joinedload(Feedback.batch).joinedload(Batch.product))
+        .order_by(Feedback.id)
+        .limit(most)
+    )
+    return list(db.session.scalars(query))
 
 
 def feedback_for(user: User, feedback_id: int) -> Feedback:

@@ -16,13 +16,13 @@ from trace_app.body_limits import takes_uploads
 from trace_app.db.session import transaction
 from trace_app.extensions import csrf, limiter
 from trace_app.feedback import service
+from trace_app.feedback.columns import FEEDBACK
 from trace_app.feedback.forms import SHORT_KINDS, FeedbackForm, ReplyForm
 from trace_app.feedback.models import FeedbackKind
 from trace_app.labels.service import label_of_code
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos, stored_photos
 from trace_app.public.trace import trace_of_batch
 from trace_app.templating import register_words, status_of
-from trace_app.whole_numbers import asked_page
 
 views = Blueprint("feedback", __name__)
 log = structlog.get_logger()
@@ -101,9 +101,11 @@ def index() -> ResponseReturnValue:
     kind = request.args.get("kind", "")
     kind = kind if kind in {item.value for item in FeedbackKind} else ""
     only = request.args.get("open") == "1"
-    page = service.find_feedback(the_user(), kind=kind, open_only=only, page=asked_page())
-    filters = {name: value for name, value in (("kind", kind), ("open", "1" if only else "")) if value}
-    return render_template("feedback/index.html", page=page, kinds=SHORT_KINDS, kind=kind, only=only, filters=filters)
+    search = request.args.get("q", "").strip()[:60]
+    query = service.feedback_seen(the_user(), search=search, kind=kind, open_only=only)
+    listing = FEEDBACK.asked(query, {"q": search, "kind": kind, "open": "1" if only else ""})
+    page = "feedback/index.html"
+    return listing.file() or render_template(page, listing=listing, kinds=SHORT_KINDS, kind=kind, only=only)
 
 
 @views.route("/feedback/<int:feedback_id>", methods=["GET", "POST"])

@@ -38,6 +38,13 @@ class Finding(Model):
         ),
         sa.Index("ix_findings_division_code_found_at", "division_code", "found_at"),
         sa.Index("ix_findings_producer_id_found_at", "producer_id", "found_at"),
+        sa.Index(
+            "ix_findings_producer_id_standing",
+            "producer_id",
+            "found_at",
+            sqlite_where=sa.text("gone_at IS NULL"),
+            postgresql_where=sa.text("gone_at IS NULL"),
+        ),
         sa.CheckConstraint("(batch_id IS NULL) != (certificate_id IS NULL)", "subject"),
         sa.CheckConstraint("gone_at >= found_at", "gone"),
         sa.CheckConstraint(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import joinedload
 
 from trace_app.accounts import audit
@@ -14,7 +13,7 @@ from trace_app.accounts.access import NotFound, division_prefix, may_see, visibl
 from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.batches.freshness import shown_on_trace_pages
 from trace_app.batches.models import Batch, BatchStatus
-from trace_app.batches.service import no_use_meanwhile
+from trace_app.batches.service import has_number, no_use_meanwhile
 from trace_app.db.base import utc_now
 from trace_app.errors import Problem
 from trace_app.extensions import db
@@ -23,9 +22,6 @@ from trace_app.findings.rules import RULES, Found
 from trace_app.findings.texts import message_about
 from trace_app.messages.models import Channel, Delivery, Severity
 from trace_app.values import Facts, JsonObject
-
-PER_PAGE = 30
-
 
 WEIGHT = {Severity.INFO: 0, Severity.WARN: 1, Severity.BLOCK: 2}
 
@@ -237,7 +233,7 @@ def handle(user: User, finding: Finding, note: str) -> None:
     audit.note(user, "handle", finding, note=note)
 
 
-def find_findings(
+def findings_seen(
     user: User,
     *,
     severity: str = "",
@@ -245,24 +241,17 @@ def find_findings(
     kind_code: str = "",
     division: str = "",
     state: str = "open",
-    page: int = 1,
-) -> Pagination:
-    """The findings that a user may see, the latest first.
+) -> sa.Select[Finding]:
+    """The findings that a user may see, in no order.
 
     :param division: a division's code; with all below it.
     :param severity: one, ``all``, or empty for all but hints.
     :param state: ``open`` (holds, not handled), ``handled``, ``gone``, or empty for all.
     """
     query = (
-        db.select(Finding)
+        sa.select(Finding)
         .outerjoin(Finding.batch)
         .where(visible_to(user, Finding.producer_id, Finding.division_code), _matters_to_regulators())
-        .options(
-            joinedload(Finding.batch).joinedload(Batch.product),
-            joinedload(Finding.producer),
-            joinedload(Finding.division),
-        )
-        .order_by(Finding.found_at.desc(), Finding.id.desc())
     )
     if severity in set(Severity):
         query = query.where(Finding.severity == Severity(severity))
@@ -280,7 +269,16 @@ def find_findings(
         query = query.where(Finding.handled_at.is_not(None))
     elif state == "gone":
         query = query.where(Finding.gone_at.is_not(None))
-    return db.paginate(query, page=page, per_page=PER_PAGE, error_out=False)
+    return query
+
+
+SHOWN = (
+    joinedload(Finding.batch).joinedload(Batch.product),
+    joinedload(Finding.producer),
+    joinedload(Finding.division),
+    joinedload(Finding.waiver),
+)
+"""What a list shows of findings."""
 
 
 def open_counts(user: User) -> dict[Severity, int]:
@@ -305,23 +303,20 @@ def _matters_to_regulators() -> sa.ColumnElement[bool]:
     return sa.or_(Finding.rule.not_in(own_business), Finding.batch_id.is_(None), Batch.status != BatchStatus.DRAFT)
 
 
-def to_do(user: User) -> list[tuple[Batch | None, list[Finding]]]:
-    """What a producer has to do, by lot: drafts first, then what concerns released lots and certificates."""
+def to_do(user: User, search: str = "") -> sa.Select[Finding]:
+    """What a producer has to do about lots that are not closed, and certificates, in no order.
+
+    :param search: part of a lot number.
+    """
     query = (
-        db.select(Finding)
+        sa.select(Finding)
         .outerjoin(Finding.batch)
         .where(
-            Finding.producer_id == user.organisation_id, Finding.gone_at.is_(None), Finding.severity != Severity.INFO
+            Finding.producer_id == user.organisation_id,
+            Finding.gone_at.is_(None),
+            Finding.severity != Severity.INFO,
+            ~sa.exists().where(Waiver.finding_id == Finding.id),
+            sa.or_(Finding.batch_id.is_(None), Batch.status != BatchStatus.CLOSED),
         )
-        .where(sa.or_(Finding.batch_id.is_(None), Batch.status != BatchStatus.CLOSED))
-        .options(joinedload(Finding.batch).joinedload(Batch.product), joinedload(Finding.waiver))
-        .order_by(Batch.created_at.desc(), Finding.id)
-        .limit(500)
     )
-    lots: dict[int | None, tuple[Batch | None, list[Finding]]] = {}
-    for finding in db.session.scalars(query):
-        if finding.waiver is None:
-            lots.setdefault(finding.batch_id, (finding.batch, []))[1].append(finding)
-    for _batch, rows in lots.values():
-        rows.sort(key=lambda row: -WEIGHT[row.severity])
-    return sorted(lots.values(), key=lambda lot: lot[0] is not None and lot[0].status is not BatchStatus.DRAFT)
+    return query.where(has_number(search)) if search else query

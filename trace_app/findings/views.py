@@ -10,16 +10,13 @@ from trace_app.accounts.access import SUPERVISORS, allow, the_user, within_juris
 from trace_app.accounts.factors.freshness import fresh_factor
 from trace_app.accounts.forms import jurisdiction_choices
 from trace_app.accounts.models import RoleName
-from trace_app.batches.models import Batch
 from trace_app.db.session import transaction
 from trace_app.findings import service
+from trace_app.findings.columns import TO_DO, WARNINGS
 from trace_app.findings.forms import SEVERITIES, HandleForm, WaiverForm, WarningsForm
-from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
-from trace_app.messages.models import Severity
 from trace_app.release import service as release
 from trace_app.templating import register_words, status_of
-from trace_app.whole_numbers import asked_page
 
 views = Blueprint("findings", __name__)
 
@@ -35,14 +32,10 @@ views.add_app_template_filter(message_of, "message")
 def index() -> ResponseReturnValue:
     """A regulator's warnings, by jurisdiction, kind and severity."""
     form = WarningsForm(request.args, places=jurisdiction_choices(the_user().organisation))
-    page = service.find_findings(the_user(), **form.wished, page=asked_page())
-    filters = {name: request.args[name] for name in request.args if name != "page" and request.args[name]}
-    return render_template(
-        "findings/index.html",
-        form=form,
-        page=page,
-        filters=filters,
-        counts=service.open_counts(the_user()),
+    filters = {field.name: request.args.get(field.name, "") for field in form}
+    listing = WARNINGS.asked(service.findings_seen(the_user(), **form.wished), filters)
+    return listing.file() or render_template(
+        "findings/index.html", form=form, listing=listing, counts=service.open_counts(the_user())
     )
 
 
@@ -101,9 +94,6 @@ def _page(
 def to_do() -> ResponseReturnValue:
     """What a producer has to do before its lots can be released, and what else was found."""
     release.check_due_of(the_user())
-    lots: list[tuple[Batch | None, list[Finding]]] = service.to_do(the_user())
-    return render_template(
-        "findings/to_do.html",
-        lots=lots,
-        block=Severity.BLOCK,
-    )
+    search = request.args.get("q", "").strip()[:60]
+    listing = TO_DO.asked(service.to_do(the_user(), search), {"q": search})
+    return listing.file() or render_template("findings/to_do.html", listing=listing)

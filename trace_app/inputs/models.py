@@ -126,6 +126,8 @@ class StockLot(Model):
     __tablename__ = "stock_lots"
     __table_args__ = (
         sa.UniqueConstraint("producer_id", "product_id", "lot_number"),
+        sa.Index("ix_stock_lots_producer_id_received_on", "producer_id", "received_on"),
+        sa.Index("ix_stock_lots_producer_id_lot_number", "producer_id", "lot_number"),
         sa.CheckConstraint("quantity > 0", "quantity"),
         sa.CheckConstraint("lot_number != ''", "lot_number"),
         sa.CheckConstraint("unit IN ('kg', 'g', 't', 'L', 'mL', 'bottle', 'piece')", "unit"),

@@ -152,6 +152,19 @@ def remove_use(user: User, product: InputProduct, use_id: int) -> None:
     db.session.flush()
 
 
+def own_stock(user: User, search: str = "") -> sa.Select[StockLot]:
+    """The stock lots of a user's organisation, in no order.
+
+    :param search: part of an input's name, lot number, registration number or supplier.
+    """
+    query = sa.select(StockLot).where(StockLot.producer_id == user.organisation_id)
+    if search:
+        columns = (InputProduct.name, InputProduct.registration_number, StockLot.lot_number, StockLot.supplier)
+        query = query.join(StockLot.product)
+        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return query
+
+
 def stock_of(producer: Organisation, input_type: str | None = None) -> list[StockLot]:
     """A producer's stock lots, the latest first.
 

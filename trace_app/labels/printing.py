@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 import sqlalchemy as sa
 import structlog
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import contains_eager
+from sqlalchemy.orm import joinedload
 
 from media_store import StoreUnavailable
 from qr.art import LabelArt
@@ -461,18 +461,18 @@ def progress_of(job: PrintJob) -> PrintProgress:
     return PrintProgress(share, rate, (job.count - job.done) / rate)
 
 
-def recent_jobs(user: User, most: int = 30) -> list[PrintJob]:
-    """A producer's latest print jobs, the newest first."""
-    query = (
-        db.select(PrintJob)
-        .join(PrintJob.run)
-        .join(LabelRun.batch)
-        .where(Batch.producer_id == user.organisation_id)
-        .options(contains_eager(PrintJob.run).contains_eager(LabelRun.batch).joinedload(Batch.product))
-        .order_by(PrintJob.id.desc())
-        .limit(most)
-    )
-    return list(db.session.scalars(query))
+def jobs_of(user: User, search: str = "") -> sa.Select[PrintJob]:
+    """A producer's print jobs, in no order.
+
+    :param search: part of a lot number.
+    """
+    query = sa.select(PrintJob).join(PrintJob.run).join(LabelRun.batch)
+    query = query.where(Batch.producer_id == user.organisation_id)
+    return query.where(batches.has_number(search)) if search else query
+
+
+SHOWN = (joinedload(PrintJob.run).joinedload(LabelRun.batch).joinedload(Batch.product),)
+"""What a list shows of print jobs."""
 
 
 def job_for(user: User, job_id: int) -> PrintJob:

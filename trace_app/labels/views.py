@@ -33,8 +33,10 @@ from trace_app.labels.forms import (
     ReprintForm,
     RunForm,
 )
-from trace_app.labels.models import LabelRun, PrintStatus
+from trace_app.labels.models import LabelRun, PrintJob, PrintStatus
 from trace_app.labels.pictures import codes_in_picture, grade_picture
+from trace_app.language import named
+from trace_app.lists import Column, ListShape
 from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
 from trace_app.values import StoredJson
@@ -50,7 +52,9 @@ NOT_OURS = _("二维码能读，但不是本平台的追溯码。")
 @views.get("/labels")
 @allow(RoleName.PRODUCER)
 def index() -> ResponseReturnValue:
-    return render_template("labels/index.html", jobs=printing.recent_jobs(the_user()))
+    search = request.args.get("q", "").strip()[:60]
+    listing = PRINT_JOBS.asked(printing.jobs_of(the_user(), search), {"q": search})
+    return listing.file() or render_template("labels/index.html", listing=listing)
 
 
 @views.route("/batches/<int:batch_id>/labels", methods=["GET", "POST"])
@@ -118,6 +122,34 @@ def layout_name(name: str) -> str:
     """A built-in layout's name as people know it; an own one's as it is."""
     stock, at, dpi = name.partition("@")
     return f"{STOCK_NAMES[stock]}{f' · {dpi} dpi' if at else ''}" if stock in STOCK_NAMES else name
+
+
+STATUS_MARKS = {
+    PrintStatus.WAITING: "warn",
+    PrintStatus.WORKING: "warn",
+    PrintStatus.READY: "",
+    PrintStatus.FAILED: "bad",
+    PrintStatus.CANCELLED: "plain",
+}
+
+
+PRINT_JOBS = ListShape(
+    "labels.index",
+    _("打印任务"),
+    (
+        Column("lot", _("批次号"), lambda row: row.run.batch.lot_number),
+        Column("product", _("产品"), lambda row: named(row.run.batch.product)),
+        Column("state", _("状态"), lambda row: str(STATUSES[row.status]), tag=lambda row: STATUS_MARKS[row.status]),
+        Column("count", _("张数"), lambda row: row.count, PrintJob.count),
+        Column("layout", _("纸张"), lambda row: layout_name(row.layout_name)),
+        Column("format", _("格式"), lambda row: row.format.upper()),
+        Column("at", _("时间"), lambda row: row.created_at, PrintJob.created_at),
+    ),
+    PrintJob.id,
+    "-at",
+    lambda row: url_for("labels.run", run_id=row.run_id),
+    printing.SHOWN,
+)
 
 
 @views.get("/labels/<int:run_id>")

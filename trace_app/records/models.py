@@ -82,6 +82,7 @@ class Record(Model):
     __tablename__ = "records"
     __table_args__ = (
         sa.Index("ix_records_batch_id_happened_on", "batch_id", "happened_on"),
+        sa.Index("ix_records_producer_id_happened_on", "producer_id", "happened_on"),
         sa.Index("ix_records_site_id_happened_on", "site_id", "happened_on"),
         sa.Index("ix_records_input_lot", "input_lot", postgresql_ops={"input_lot": "text_pattern_ops"}),
         sa.Index("ix_records_input_lot_fold", "input_lot_fold", postgresql_ops={"input_lot_fold": "text_pattern_ops"}),

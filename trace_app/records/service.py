@@ -532,6 +532,29 @@ def story_of(record: Record) -> list[Record]:
     return chain
 
 
+def own_records(user: User, search: str = "", record_type: RecordType | None = None) -> sa.Select[Record]:
+    """The records in force of a user's organisation, in no order.
+
+    :param search: part of a lot's or an input's number, an input's name, an operator or a note.
+    """
+    query = sa.select(Record).where(Record.producer_id == user.organisation_id, ~_is_replaced())
+    if record_type is not None:
+        query = query.where(Record.type == record_type)
+    if search:
+        lots = sa.select(Batch.id).where(Batch.producer_id == user.organisation_id, batches.has_number(search))
+        named = sa.select(record_batches.c.record_id).where(record_batches.c.batch_id.in_(lots))
+        columns = (Record.product_name, Record.input_lot, Record.operator, Record.note)
+        said = (column.icontains(search, autoescape=True) for column in columns)
+        query = query.where(sa.or_(*said, Record.batch_id.in_(lots), Record.id.in_(named)))
+    return query
+
+
+def _is_replaced() -> sa.ColumnElement[bool]:
+    """Whether another record takes a record's place, looked up for each record at hand."""
+    later = aliased(Record)
+    return sa.exists().where(later.replaces_id == Record.id)
+
+
 def records_of(batch: Batch) -> list[Record]:
     """All records of a batch, the latest day first, with those that were replaced."""
     query = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, send_file, url_for
+from flask import Blueprint, flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -12,12 +12,23 @@ from trace_app.arrivals.service import waiting_for
 from trace_app.db.session import transaction
 from trace_app.media.service import DOCUMENT_TYPES, open_document
 from trace_app.records import service
+from trace_app.records.columns import RECORDS
 from trace_app.records.forms import WithdrawalForm
-from trace_app.records.models import Record
+from trace_app.records.models import Record, RecordType
 from trace_app.records.texts import differences
 from trace_app.templating import status_of
 
 views = Blueprint("records", __name__)
+
+
+@views.get("/records")
+@allow(RoleName.PRODUCER)
+def index() -> ResponseReturnValue:
+    search = request.args.get("q", "").strip()[:60]
+    typed = request.args.get("type", "")
+    record_type = RecordType(typed) if typed in set(RecordType) else None
+    listing = RECORDS.asked(service.own_records(the_user(), search, record_type), {"q": search, "type": typed})
+    return listing.file() or render_template("records/index.html", listing=listing, types=RecordType, typed=typed)
 
 
 @views.get("/records/<int:record_id>")

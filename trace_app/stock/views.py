@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from decimal import Decimal
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import joinedload, object_session
 
 from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.clock import today
 from trace_app.db.session import transaction
 from trace_app.inputs import service as inputs
-from trace_app.inputs.forms import InputSearchForm
-from trace_app.inputs.models import StockLot
+from trace_app.inputs.forms import INPUT_TYPES, InputSearchForm
+from trace_app.inputs.models import InputProduct, StockLot
+from trace_app.lists import Column, ListShape
 from trace_app.sent_once import makes_once
 from trace_app.stock import service as stock
 from trace_app.stock.forms import StockForm, StockOutForm
-from trace_app.stock.service import balances, stock_for, touched_by
+from trace_app.stock.service import StockBalance, balances, stock_for, touched_by
 from trace_app.templating import status_of
+from trace_app.units import unit_name
 from trace_app.whole_numbers import row_number
 
 views = Blueprint("stock", __name__)
@@ -26,8 +31,46 @@ views = Blueprint("stock", __name__)
 @views.get("/stock")
 @allow(RoleName.PRODUCER)
 def index() -> ResponseReturnValue:
-    lots = inputs.stock_of(the_user().organisation)
-    return render_template("stock/index.html", lots=lots, balances=balances(lots), today=today())
+    search = request.args.get("q", "").strip()[:60]
+    listing = STOCK.asked(inputs.own_stock(the_user(), search), {"q": search})
+    return listing.file() or render_template("stock/index.html", listing=listing)
+
+
+def _state_of(row: StockLot) -> str:
+    left = _left_of(row)
+    over = row.expires_on is not None and row.expires_on < today()
+    return str(_("已过期") if over else _("用超了") if left is not None and left < 0 else "")
+
+
+def _left_of(row: StockLot) -> Decimal | None:
+    """What is left of a stock lot. The balances of a page are worked out together, at the first of them."""
+    session = object_session(row)
+    known: dict[int, StockBalance] = g.setdefault("stock_balances", {})
+    if row.id not in known and session is not None:
+        known.update(balances([one for one in session.identity_map.values() if isinstance(one, StockLot)]))
+    return known[row.id].left
+
+
+STOCK = ListShape(
+    "stock.index",
+    _("投入品库存"),
+    (
+        Column("input", _("名称"), lambda row: row.product.name),
+        Column("type", _("类型"), lambda row: str(INPUT_TYPES[row.product.type])),
+        Column("lot", _("批号"), lambda row: row.lot_number, StockLot.lot_number),
+        Column("state", _("状态"), _state_of, tag=lambda _row: "bad"),
+        Column("left", _("还剩"), _left_of),
+        Column("quantity", _("入库数量"), lambda row: row.quantity, StockLot.quantity),
+        Column("unit", _("单位"), lambda row: unit_name(row.unit)),
+        Column("supplier", _("购自"), lambda row: row.supplier),
+        Column("received", _("入库日期"), lambda row: row.received_on, StockLot.received_on),
+        Column("expires", _("有效期至"), lambda row: row.expires_on),
+    ),
+    StockLot.id,
+    "-received",
+    lambda row: url_for("stock.show", stock_id=row.id),
+    (joinedload(StockLot.product).selectinload(InputProduct.ingredients),),
+)
 
 
 @views.route("/stock/new", methods=["GET", "POST"])

@@ -24,6 +24,7 @@ class Import(Model):
 
     __tablename__ = "imports"
     __table_args__ = (
+        sa.Index("ix_imports_organisation_id_created_at", "organisation_id", "created_at"),
         sa.CheckConstraint(
             "rows >= 0 AND good BETWEEN 0 AND rows AND taken BETWEEN 0 AND rows AND problem_count >= 0", "counts"
         ),

@@ -29,6 +29,7 @@ from trace_app.households import service as households
 from trace_app.households.forms import HouseholdRowForm
 from trace_app.inputs import service as inputs
 from trace_app.inputs.forms import InputRowForm
+from trace_app.media.models import Document
 from trace_app.media.service import keep_document, open_document
 from trace_app.records import service as records
 from trace_app.records.service import Scope
@@ -228,13 +229,16 @@ def import_for(user: User, import_id: int) -> Import:
     return row
 
 
-def imports_of(user: User) -> list[Import]:
-    """The organisation's latest imports."""
-    query = (
-        db.select(Import)
-        .filter_by(organisation_id=user.organisation_id)
-        .options(joinedload(Import.document))
-        .order_by(Import.id.desc())
-        .limit(20)
-    )
-    return list(db.session.scalars(query))
+def imports_of(user: User, search: str = "") -> sa.Select[Import]:
+    """The organisation's imports, in no order.
+
+    :param search: part of a file's name.
+    """
+    query = sa.select(Import).where(Import.organisation_id == user.organisation_id)
+    if search:
+        query = query.join(Import.document).where(Document.file_name.icontains(search, autoescape=True))
+    return query
+
+
+SHOWN = (joinedload(Import.document),)
+"""What a list shows of imports."""

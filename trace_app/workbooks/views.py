@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_babel import lazy_ngettext
@@ -17,12 +17,13 @@ from trace_app.catalogue.service import kind_named, kinds
 from trace_app.db.session import transaction
 from trace_app.forms import Form, SelectField, choices, required
 from trace_app.language import named
+from trace_app.lists import Column, ListShape
 from trace_app.media.service import DOCUMENT_TYPES
 from trace_app.spreadsheets import csv_text
 from trace_app.templating import register_words, status_of
 from trace_app.uploads import upload
 from trace_app.workbooks import service
-from trace_app.workbooks.models import ImportStatus
+from trace_app.workbooks.models import Import, ImportStatus
 
 views = Blueprint("workbooks", __name__)
 STATUSES = {
@@ -63,14 +64,39 @@ def index() -> ResponseReturnValue:
                 row = service.keep_looked_through(the_user(), form.what.data, *file, run)
         if not form.errors:
             return redirect(url_for("workbooks.show", import_id=row.id))
-    page = render_template(
-        "workbooks/index.html",
-        form=form,
-        kinds=kinds(),
-        imports=service.imports_of(the_user()),
-        names=_names(),
-    )
-    return page, status_of(form)
+    search = request.args.get("q", "").strip()[:60]
+    listing = IMPORTS.asked(service.imports_of(the_user(), search), {"q": search})
+    if (table := listing.file()) is not None:
+        return table
+    return render_template("workbooks/index.html", form=form, kinds=kinds(), listing=listing), status_of(form)
+
+
+def _what(row: Import) -> str:
+    names = _names()
+    return str(names.get(row.what, row.what))
+
+
+IMPORTS = ListShape(
+    "workbooks.index",
+    _("上传过的"),
+    (
+        Column("file", _("文件"), lambda row: row.document.file_name),
+        Column("what", _("内容"), _what),
+        Column(
+            "state",
+            _("状态"),
+            lambda row: str(STATUSES[row.status]),
+            tag=lambda row: "" if row.status is ImportStatus.DONE else "warn",
+        ),
+        Column("rows", _("行数"), lambda row: row.rows, Import.rows),
+        Column("problems", _("问题"), lambda row: row.problem_count, Import.problem_count),
+        Column("at", _("时间"), lambda row: row.created_at, Import.created_at),
+    ),
+    Import.id,
+    "-at",
+    lambda row: url_for("workbooks.show", import_id=row.id),
+    service.SHOWN,
+)
 
 
 def _names() -> dict[str, str]:

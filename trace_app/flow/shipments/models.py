@@ -62,6 +62,8 @@ class Shipment(Model):
     __tablename__ = "shipments"
     __table_args__ = (
         sa.Index("ix_shipments_sender_id_departed_at", "sender_id", "departed_at"),
+        sa.Index("ix_shipments_sent_to_departed_at", "consignee_organisation_id", "departed_at"),
+        sa.Index("ix_shipments_sender_id_number", "sender_id", "number"),
         sa.Index("ix_shipments_vehicle", "vehicle", postgresql_ops={"vehicle": "text_pattern_ops"}),
         # The number's own index, of its uniqueness, knows no beginnings where the database sorts by a language.
         sa.Index("ix_shipments_number", "number", postgresql_ops={"number": "text_pattern_ops"}),

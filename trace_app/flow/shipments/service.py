@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from flask_sqlalchemy.pagination import Pagination
 from sqlalchemy.orm import joinedload, selectinload
 
 from qr.codes import ALPHABET, CODE_LENGTH, InvalidCode, format_code, normalise_code
@@ -50,7 +49,6 @@ from trace_app.media.service import StoredPhoto, keep_document, keep_photos
 from trace_app.records.series import BadSeries, LoggerFile, stretches
 from trace_app.units import unit_name
 
-PER_PAGE = 30
 MOST_CODES = 2000
 """How many codes one shipment may have."""
 COUNTED = {"piece", "box", "bottle", "leg"}
@@ -373,14 +371,18 @@ def scanned(texts: Sequence[str]) -> list[ScannedLabel]:
     return [label_from_scan(text) for text in dict.fromkeys(texts)]
 
 
-def _whole(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
-    return query.options(
-        joinedload(Shipment.sender),
-        joinedload(Shipment.consignee_organisation),
-        joinedload(Shipment.returns),
-        selectinload(Shipment.receipts).selectinload(Receipt.lines),
-        selectinload(Shipment.lines).joinedload(ShipmentLine.batch).joinedload(Batch.product).joinedload(Product.kind),
-    )
+def with_what_lists_show(query: sa.Select[Shipment]) -> sa.Select[Shipment]:
+    """The query, with all that a line of a list shows of a shipment."""
+    return query.options(*SHOWN)
+
+
+SHOWN = (
+    joinedload(Shipment.sender),
+    joinedload(Shipment.consignee_organisation),
+    joinedload(Shipment.returns),
+    selectinload(Shipment.receipts).selectinload(Receipt.lines),
+    selectinload(Shipment.lines).joinedload(ShipmentLine.batch).joinedload(Batch.product).joinedload(Product.kind),
+)
 
 
 def seen_by(user: User) -> sa.ColumnElement[bool]:
@@ -410,15 +412,16 @@ def is_seen_by(user: User, organisation_id: Id) -> sa.ColumnElement[bool]:
     return found.correlate_except(Organisation)
 
 
-def find_shipments(user: User, *, search: str = "", direction: str = "", page: int = 1) -> Pagination:
-    """The shipments that a user may see, the latest first.
+def shipments_like(user: User, *, search: str = "", direction: str = "") -> sa.Select[Shipment]:
+    """The shipments that a user looks for, in no order: of which it sees some, by `ways_seen_by`.
 
     :param search: part of a number, consignee, vehicle, order or lot number.
     :param direction: ``out`` or ``in``; empty for both.
     """
-    query = _whole(db.select(Shipment).where(seen_by(user))).order_by(Shipment.departed_at.desc(), Shipment.id.desc())
+    query = sa.select(Shipment)
     if search:
         lots = sa.select(ShipmentLine.shipment_id).join(Batch).where(batches.has_number(search))
+        lots = lots.join(ShipmentLine.shipment).where(seen_by(user)).correlate(None)
         query = query.where(
             sa.or_(
                 *(
@@ -432,7 +435,7 @@ def find_shipments(user: User, *, search: str = "", direction: str = "", page: i
         query = query.where(Shipment.sender_id == user.organisation_id)
     elif direction == "in":
         query = query.where(Shipment.sender_id.is_distinct_from(user.organisation_id))
-    return db.paginate(query, page=page, per_page=PER_PAGE, error_out=False)
+    return query
 
 
 def shipment_for(user: User, shipment_id: int) -> Shipment:
@@ -441,7 +444,7 @@ def shipment_for(user: User, shipment_id: int) -> Shipment:
     :raises NotFound:
     """
     shipment: Shipment | None = db.session.scalar(
-        _whole(db.select(Shipment).where(Shipment.id == shipment_id, seen_by(user)))
+        with_what_lists_show(db.select(Shipment).where(Shipment.id == shipment_id, seen_by(user)))
     )
     if shipment is None:
         raise NotFound
@@ -479,6 +482,24 @@ def returns_to_confirm(user: User, most: int = 20) -> list[Shipment]:
     return list(db.session.scalars(query))
 
 
+def to_confirm(user: User, since: datetime, most: int) -> list[Shipment]:
+    """What was sent to a user's organisation, or comes back to it, and is not confirmed yet: the longest on its way
+    first."""
+    known = ShipmentLine.received + ShipmentLine.refused + ShipmentLine.missing
+    query = (
+        with_what_lists_show(db.select(Shipment))
+        .where(
+            Shipment.consignee_organisation_id == user.organisation_id,
+            Shipment.withdrawn_at.is_(None),
+            Shipment.departed_at >= since,
+            sa.exists().where(ShipmentLine.shipment_id == Shipment.id, known < ShipmentLine.quantity),
+        )
+        .order_by(Shipment.departed_at, Shipment.id)
+        .limit(most)
+    )
+    return list(db.session.scalars(query))
+
+
 def shipment_by_code(code: str) -> Shipment:
     """The shipment of a receipt code, as it was typed or came in a link.
 
@@ -488,7 +509,9 @@ def shipment_by_code(code: str) -> Shipment:
         plain = normalise_code(code)
     except InvalidCode as error:
         raise NotFound from error
-    shipment: Shipment | None = db.session.scalar(_whole(db.select(Shipment).filter_by(receipt_code=plain)))
+    shipment: Shipment | None = db.session.scalar(
+        with_what_lists_show(db.select(Shipment).filter_by(receipt_code=plain))
+    )
     if shipment is None:
         raise NotFound
     return shipment
@@ -600,6 +623,18 @@ def units_of(ids: Sequence[int]) -> dict[int, str]:
         row[0]: row[1] for row in db.session.execute(sa.select(Batch.id, Batch.unit).where(Batch.id.in_(ids)))
     }
     return found
+
+
+def own_consignees(user: User, search: str = "") -> sa.Select[Consignee]:
+    """The address book of a user's organisation, in no order.
+
+    :param search: part of a name, telephone number or address.
+    """
+    query = sa.select(Consignee).where(Consignee.sender_id == user.organisation_id)
+    if search:
+        columns = (Consignee.name, Consignee.phone, Consignee.address)
+        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+    return query
 
 
 def consignees_of(user: User) -> list[Consignee]:

@@ -26,6 +26,7 @@ from trace_app.extensions import db, limiter
 from trace_app.flow.balance import holdings_of
 from trace_app.flow.shipments import receiving, returns
 from trace_app.flow.shipments import service as shipping
+from trace_app.flow.shipments.columns import CONSIGNEES, SHIPMENTS
 from trace_app.flow.shipments.forms import (
     LOSS_KINDS,
     ReceiptCodeForm,
@@ -44,7 +45,7 @@ from trace_app.sent_once import makes_once
 from trace_app.settings import address_of
 from trace_app.templating import register_words, status_of
 from trace_app.uploads import upload
-from trace_app.whole_numbers import asked_page, row_number
+from trace_app.whole_numbers import row_number
 
 views = Blueprint("shipments", __name__)
 register_words(views, loss_kind=LOSS_KINDS)
@@ -125,11 +126,23 @@ class ShipmentPage:
 def index() -> ResponseReturnValue:
     search = request.args.get("q", "").strip()[:60]
     direction = request.args.get("direction", "")
-    page = shipping.find_shipments(the_user(), search=search, direction=direction, page=asked_page())
+    query = shipping.shipments_like(the_user(), search=search, direction=direction)
+    listing = SHIPMENTS.asked(query, {"q": search, "direction": direction}, shipping.ways_seen_by(the_user()))
+    if (file := listing.file()) is not None:
+        return file
     coming_back = shipping.returns_to_confirm(the_user()) if the_user().role in PARTIES else []
     return render_template(
-        "shipments/index.html", page=page, search=search, direction=direction, coming_back=coming_back
+        "shipments/index.html", listing=listing, search=search, direction=direction, coming_back=coming_back
     )
+
+
+@views.get("/shipments/consignees")
+@allow(*PARTIES)
+def consignees() -> ResponseReturnValue:
+    """The address book."""
+    search = request.args.get("q", "").strip()[:60]
+    listing = CONSIGNEES.asked(shipping.own_consignees(the_user(), search), {"q": search})
+    return listing.file() or render_template("shipments/consignees.html", listing=listing)
 
 
 @views.route("/shipments/new", methods=["GET", "POST"])
