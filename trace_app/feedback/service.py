@@ -40,7 +40,7 @@ class EnoughForToday(Problem):
     title = _("关于这枚标签今天已收到多条反馈，正在处理。急事请拨打 12315。")
 
 
-def give(label: ScannedLabel, photos: Sequence[StoredPhoto], to_come: Sequence[str], **facts: object) -> Feedback:
+def give(label: ScannedLabel, photos: Sequence[StoredPhoto], to_come: Sequence[str] = (), **facts: object) -> Feedback:
     """Take in a consumer's feedback, and tell the producer; the regulators too, where it is of fakes or safety.
 
     What was sent twice, by two taps on the button or after going back, is one: the first answers.
