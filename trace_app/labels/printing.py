@@ -47,6 +47,7 @@ from trace_app.labels.layouts import (
     label_text,
     layout_for_run,
     layout_of_job,
+    layouts_of,
     must_say_all,
     sample_text,
     shows_pin,
@@ -65,6 +66,7 @@ from trace_app.labels.service import (
     symbol_prefix,
 )
 from trace_app.media.service import media_store, must_have_a_store
+from trace_app.values import Facts
 
 EXTENSIONS = {"pdf": "pdf", "zpl": "zpl", "tspl": "prn", "csv": "csv"}
 THERMAL_VOLUME = 20_000
@@ -174,6 +176,28 @@ def _must_fit_the_goods(batch: Batch, run: LabelRun, reason: str) -> None:
     run.excess_reason = reason
     # The authority is told by the next check.
     batch.checked_on = None
+
+
+def order_like(user: User, run_id: int) -> Facts:
+    """What a form begins with that prints labels as an earlier run of the user's was printed.
+
+    :raises NotFound:
+    """
+    run = run_for(user, run_id)
+    if not run.jobs:
+        raise NotFound
+    first = run.jobs[0]
+    own = {row.name: f"own-{row.id}" for row in layouts_of(user)}
+    return {
+        "count": run.count,
+        "level": run.level.value,
+        "stock": own.get(first.layout_name, first.layout_name),
+        "format": first.format,
+        "pin": run.has_pin,
+        "link": bool(run.link),
+        "items_each": first.items_each,
+        "as_certificate": first.as_certificate,
+    }
 
 
 def print_again(user: User, run: LabelRun, job: PrintJob, first: int, last: int, reason: str) -> PrintJob:

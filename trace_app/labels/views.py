@@ -62,7 +62,10 @@ def index() -> ResponseReturnValue:
 @makes_once
 def of_batch(batch_id: int) -> ResponseReturnValue:
     batch = batches.own_batch(the_user(), batch_id)
-    form = RunForm(user=the_user())
+    same = {}
+    if request.method == "GET" and (copied := request.args.get("like", type=row_number)) is not None:
+        same = printing.order_like(the_user(), copied)
+    form = RunForm(user=the_user(), data=same)
     if form.validate_on_submit():
         with form.refusals(
             count=service.CountOutOfRange,

@@ -48,6 +48,7 @@ from trace_app.labels.service import CONTAINERS, ScannedLabel
 from trace_app.media.service import StoredPhoto, keep_document, keep_photos
 from trace_app.records.series import BadSeries, LoggerFile, stretches
 from trace_app.units import unit_name
+from trace_app.values import Facts
 
 MOST_CODES = 2000
 """How many codes one shipment may have."""
@@ -462,6 +463,28 @@ def own_shipment(user: User, shipment_id: int) -> Shipment:
     if keeper != user.organisation_id or shipment.withdrawn_at is not None:
         raise NotFound
     return shipment
+
+
+COPIED = ("carrier", "vehicle", "driver", "driver_phone", "least_celsius", "most_celsius", "platform")
+
+
+def facts_like(user: User, shipment_id: int) -> tuple[Facts, dict[int, Decimal]]:
+    """What a form begins with that sends the same goods to the same consignee again, and how much of each lot by its
+    id.
+
+    :raises NotFound: where the user's organisation has sent no such shipment, or it was a return.
+    """
+    shipment = own_shipment(user, shipment_id)
+    if shipment.sender_id != user.organisation_id or shipment.returns_id is not None:
+        raise NotFound
+    same = {name: getattr(shipment, name) for name in COPIED}
+    to = {
+        "consignee": shipment.consignee_name,
+        "phone": shipment.consignee_phone,
+        "address": shipment.consignee_address,
+        "division_code": shipment.consignee_division_code or "",
+    }
+    return same | to, {line.batch_id: line.quantity for line in shipment.lines}
 
 
 def returns_to_confirm(user: User, most: int = 20) -> list[Shipment]:

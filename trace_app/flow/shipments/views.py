@@ -37,7 +37,7 @@ from trace_app.flow.shipments.forms import (
     WithdrawShipmentForm,
 )
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
-from trace_app.forms import Form
+from trace_app.forms import Form, plain_decimal
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
 from trace_app.media.service import MAX_PHOTOS, StoredPhoto, TooManyPhotos, stored_photos
 from trace_app.records.series import read_logger
@@ -45,6 +45,7 @@ from trace_app.sent_once import makes_once
 from trace_app.settings import address_of
 from trace_app.templating import register_words, status_of
 from trace_app.uploads import upload
+from trace_app.values import Facts
 from trace_app.whole_numbers import row_number
 
 views = Blueprint("shipments", __name__)
@@ -113,6 +114,10 @@ class ShipmentPage:
         return theirs and shipment.returns_id is None and any(line.returnable for line in shipment.lines)
 
     @property
+    def may_copy(self) -> bool:
+        return self.mine and self.shipment.returns_id is None and self.viewer.role in PARTIES
+
+    @property
     def may_note(self) -> bool:
         """Whether the viewer may note temperatures and withdraw."""
         return self.viewer.role in PARTIES
@@ -150,7 +155,11 @@ def consignees() -> ResponseReturnValue:
 @takes_uploads
 @makes_once
 def new() -> ResponseReturnValue:
-    form = ShipmentForm(data={"departed_at": utc_now()})
+    same: Facts = {}
+    amounts: dict[int, Decimal] = {}
+    if request.method == "GET" and (copied := request.args.get("like", type=row_number)) is not None:
+        same, amounts = shipping.facts_like(the_user(), copied)
+    form = ShipmentForm(data={"departed_at": utc_now(), **same})
     faults: dict[str, str] = {}
     if form.is_submitted():
         named = [int(row) for name in request.form if (row := name.removeprefix("q-")) != name and row.isdecimal()]
@@ -177,12 +186,12 @@ def new() -> ResponseReturnValue:
     page = render_template(
         "shipments/ship.html",
         form=form,
-        lots=sorted(lots, key=lambda lot: lot.id != wanted),
+        lots=sorted(lots, key=lambda lot: lot.id != wanted and lot.id not in amounts),
         faults=faults,
         uncertified=uncertified,
         questioned=questioned,
         held=holdings_of(lots, the_user().organisation_id),
-        typed=request.form,
+        typed=request.form or {f"q-{lot}": plain_decimal(quantity) for lot, quantity in amounts.items()},
         wanted=wanted,
         consignees=shipping.consignees_of(the_user()),
         most_photos=MAX_PHOTOS,
