@@ -337,6 +337,7 @@ TABLE = {
     "GET /findings": REGULATORS,
     "GET /desk": REGULATORS,
     "GET /desk/search": REGULATORS,
+    "GET /search": PARTIES | REGULATORS,
     "POST /recalls/<number>/approve": REGULATORS,
     "POST /recalls/<number>/reject": REGULATORS,
     "POST /recalls/<number>/narrow": REGULATORS,

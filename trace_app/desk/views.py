@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from trace_app.accounts.access import SUPERVISORS, allow, the_user
 from trace_app.clock import today
 from trace_app.db.base import utc_now
-from trace_app.desk.search import search
 from trace_app.desk.service import desk_of
 from trace_app.findings.service import open_counts
+from trace_app.search.service import search
 
 views = Blueprint("desk", __name__)
 
@@ -35,4 +35,4 @@ def show() -> ResponseReturnValue:
 def hits() -> ResponseReturnValue:
     """The hits alone, as the page shows them while one types."""
     typed = request.args.get("q", "").strip()[:60]
-    return render_template("desk/hits.html", typed=typed, groups=search(the_user(), typed))
+    return render_template("search/hits.html", typed=typed, groups=search(the_user(), typed))

@@ -1,12 +1,12 @@
-"""Finding what a regulator knows a few characters of: lots, codes, recalls, producers, sites, inputs, buyers,
-shipments, test reports and commitment certificates."""
+"""Finding what someone knows a few characters of: lots, codes, recalls, producers, products, sites, inputs, buyers,
+shipments, test reports and commitment certificates, of those that the user may see."""
 
 from __future__ import annotations
 
 import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,23 +18,26 @@ from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.base import ExecutableOption
 
 from qr.codes import InvalidCode, format_code
-from trace_app.accounts.access import visible_to
+from trace_app.accounts.access import SUPERVISORS, may_see, visible_to
 from trace_app.accounts.models import Organisation, OrganisationKind, User
+from trace_app.accounts.service import place_name
 from trace_app.batches.models import Batch
-from trace_app.catalogue.models import Site
+from trace_app.catalogue.models import Product, Site
+from trace_app.catalogue.service import own_products, own_sites
 from trace_app.certificates.commitments import standing_of
 from trace_app.certificates.models import CommitmentCertificate
 from trace_app.db.text import begins_with, has_text
 from trace_app.extensions import db
 from trace_app.flow.shipments.models import Consignee, Shipment
-from trace_app.flow.shipments.service import is_seen_by, ways_seen_by
+from trace_app.flow.shipments.service import is_seen_by, own_consignees, ways_seen_by
 from trace_app.folding import fold
-from trace_app.inputs.models import InputIngredient, InputProduct
+from trace_app.inputs.models import InputIngredient, InputProduct, StockLot
+from trace_app.inputs.service import own_stock
 from trace_app.labels.packing import code_from_scan
 from trace_app.labels.service import label_of_code
 from trace_app.laboratory.models import TestReport
 from trace_app.laboratory.texts import laboratory_name
-from trace_app.language import named
+from trace_app.language import language, named
 from trace_app.recalls.models import Recall, RecallMember
 from trace_app.recalls.service import open_to
 from trace_app.records.models import Record
@@ -69,20 +72,8 @@ def search(user: User, text: str) -> list[Hits]:
     text = " ".join(text.split())[:60]
     if len(text) < LEAST:
         return []
-    found = [
-        Hits(_("追溯码"), _codes(user, text)),
-        Hits(_("批次"), _lots(user, text)),
-        Hits(_("召回"), _recalls(user, text)),
-        Hits(_("生产者"), _producers(user, text)),
-        Hits(_("基地"), _sites(user, text)),
-        Hits(_("投入品批号"), _inputs(text)),
-        Hits(_("投入品登记证号"), _registrations(text)),
-        Hits(_("有效成分"), _ingredients(text)),
-        Hits(_("收货方"), _buyers(user, text)),
-        Hits(_("发货单和车辆"), _shipments(user, text)),
-        Hits(_("检测报告"), _reports(user, text)),
-        Hits(_("合格证"), _commitments(user, text)),
-    ]
+    sorts = _OF_AUTHORITIES if user.role in SUPERVISORS else _OF_PARTIES
+    found = [Hits(title, look(user, text)) for title, look in sorts]
     return [hits for hits in found if hits.hits]
 
 
@@ -92,6 +83,9 @@ def _codes(user: User, text: str) -> list[Hit]:
     except InvalidCode:
         return []
     batch = db.session.get_one(Batch, label.batch_id)
+    if not may_see(user, batch.producer_id, batch.division_code):
+        # What everyone reads who scans it.
+        return [Hit(format_code(label.code), named(batch.product), url_for("public.trace", code=label.code))]
     return [
         Hit(
             format_code(label.code),
@@ -161,7 +155,7 @@ def _sites(user: User, text: str) -> list[Hit]:
     ]
 
 
-def _inputs(text: str) -> list[Hit]:
+def _inputs(_user: User, text: str) -> list[Hit]:
     query = (
         sa.select(Record.input_lot, sa.func.min(Record.product_name))
         .where(begins_with(Record.input_lot, text))
@@ -174,7 +168,7 @@ def _inputs(text: str) -> list[Hit]:
     ]
 
 
-def _ingredients(text: str) -> list[Hit]:
+def _ingredients(_user: User, text: str) -> list[Hit]:
     """Active ingredients of the catalogue and of the list of what is prohibited."""
     of_products = db.session.scalars(sa.select(InputIngredient.name).distinct())
     prohibited = db.session.scalars(sa.select(ProhibitedSubstance.name))
@@ -200,7 +194,7 @@ def _buyers(user: User, text: str) -> list[Hit]:
     return [Hit(name, phones[name], url_for("shipments.index", q=name)) for name in itertools.islice(phones, EACH)]
 
 
-def _registrations(text: str) -> list[Hit]:
+def _registrations(_user: User, text: str) -> list[Hit]:
     """What is registered under a number: pesticides, fertilisers, veterinary medicines."""
     if not fold(text):
         return []
@@ -288,6 +282,31 @@ def _commitments(user: User, text: str) -> list[Hit]:
     ]
 
 
+def _own_products(user: User, text: str) -> list[Hit]:
+    rows = db.session.scalars(own_products(user, text).order_by(Product.name).limit(EACH))
+    return [Hit(named(row), row.net_content, url_for("catalogue.product", product_id=row.id)) for row in rows]
+
+
+def _own_sites(user: User, text: str) -> list[Hit]:
+    rows = db.session.scalars(own_sites(user, text).order_by(Site.name).limit(EACH))
+    return [
+        Hit(named(row), place_name(row.division, language()), url_for("catalogue.site", site_id=row.id)) for row in rows
+    ]
+
+
+def _own_stock(user: User, text: str) -> list[Hit]:
+    query = own_stock(user, text).options(joinedload(StockLot.product)).order_by(StockLot.id.desc()).limit(EACH)
+    return [
+        Hit(row.product.name, row.lot_number, url_for("stock.show", stock_id=row.id))
+        for row in db.session.scalars(query)
+    ]
+
+
+def _own_buyers(user: User, text: str) -> list[Hit]:
+    rows = db.session.scalars(own_consignees(user, text).order_by(Consignee.name).limit(EACH))
+    return [Hit(row.name, row.phone, url_for("shipments.index", q=row.name)) for row in rows]
+
+
 def _has_phone(column: sa.SQLColumnExpression[str], text: str) -> list[sa.ColumnElement[bool]]:
     """Whether a telephone number has the digits that were typed; nothing for what is no number."""
     digits = re.sub(r"[\s\-()+]", "", unicodedata.normalize("NFKC", text))
@@ -313,3 +332,31 @@ def _named_so(
     # What goes with a row is read for the few that are given, not for all who are sorted.
     closest = sa.select(model.id).where(*where).order_by(*order).limit(EACH)
     return list(db.session.scalars(sa.select(model).where(model.id.in_(closest)).order_by(*order).options(*options)))
+
+
+Look = Callable[[User, str], list[Hit]]
+_OF_AUTHORITIES: tuple[tuple[LazyString, Look], ...] = (
+    (_("追溯码"), _codes),
+    (_("批次"), _lots),
+    (_("召回"), _recalls),
+    (_("生产者"), _producers),
+    (_("基地"), _sites),
+    (_("投入品批号"), _inputs),
+    (_("投入品登记证号"), _registrations),
+    (_("有效成分"), _ingredients),
+    (_("收货方"), _buyers),
+    (_("发货单和车辆"), _shipments),
+    (_("检测报告"), _reports),
+    (_("合格证"), _commitments),
+)
+_OF_PARTIES: tuple[tuple[LazyString, Look], ...] = (
+    (_("追溯码"), _codes),
+    (_("批次"), _lots),
+    (_("发货单和车辆"), _shipments),
+    (_("收货方"), _own_buyers),
+    (_("产品"), _own_products),
+    (_("基地"), _own_sites),
+    (_("投入品"), _own_stock),
+    (_("检测报告"), _reports),
+    (_("合格证"), _commitments),
+)
