@@ -24,6 +24,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import brotli
 import sqlalchemy as sa
 import timing
 
@@ -80,6 +81,13 @@ def ask(url: str) -> tuple[bytes, dict[str, str]]:
         except OSError:
             time.sleep(0.1)
     raise SystemExit(f"nothing answers at {url}")
+
+
+def loaded_at_once(page: bytes) -> set[str]:
+    """What a browser asks for with a page, before anyone taps: its icon, its scripts, and what pictures don't wait."""
+    text = brotli.decompress(page).decode()
+    pieces = re.findall(r'<(?:script|img)(?![^>]*loading="lazy")[^>]*?\ssrc="([^"]+)"', text)
+    return {*pieces, *re.findall(r'rel="icon" href="([^"]+)"', text)}
 
 
 class Load:
@@ -321,8 +329,7 @@ def compare(name: str, database_url: str, stack: ExitStack, folder: Path, *, qui
         if name == "sqlite":
             load.run(address, folder / "distinct", 10 if quick else 60)
             figures["worker_rss_mb"] = worker_rss_mb(process.pid)
-            icon, icon_headers = ask(f"http://{address}/static/icon.svg")
-            pieces = ((body, headers), (icon, icon_headers))
+            pieces = [(body, headers), *(ask(f"http://{address}{path}") for path in loaded_at_once(body))]
             figures["wire_bytes"] = sum(
                 len(data) + sum(len(f"{k}: {v}\r\n") for k, v in head.items()) for data, head in pieces
             )

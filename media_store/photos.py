@@ -34,7 +34,11 @@ FORMATS = {
 }
 """What is opened, and how many pixels of it."""
 LONGEST_SIDE = 1600
+MIDDLE_SIDE = 800
+"""What fills the screen of most phones."""
 THUMBNAIL_SIDE = 240
+THUMBNAIL_BYTES = 12_000
+"""What a thumbnail has at most: a page shows one before anyone taps."""
 CONTENT_TYPE = "image/webp"
 
 
@@ -53,12 +57,16 @@ class PhotoTooLarge(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CleanedPhoto:
-    """A photo ready to store, as WebP without metadata, and its thumbnail."""
+    """A photo ready to store, as WebP without metadata, in the sizes that pages show."""
 
     data: bytes
     width: int
     height: int
     thumbnail: bytes
+    """A square of its middle."""
+    middle: bytes | None = None
+    """The whole of it, where it is wider than this."""
+    middle_width: int | None = None
     capture: Capture = UNTOLD
 
     def told(self, capture: Capture) -> CleanedPhoto:
@@ -91,7 +99,10 @@ def clean_photo(data: bytes) -> CleanedPhoto:
         raise PhotoTooLarge from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise NotAPhoto from error
-    return CleanedPhoto(_webp(picture, 80), picture.width, picture.height, _webp(small, 55), capture)
+    middle, middle_width = _middle_of(picture)
+    return CleanedPhoto(
+        _webp(picture, 80), picture.width, picture.height, _thumbnail(small), middle, middle_width, capture
+    )
 
 
 photo_from = confined(clean_photo, memory_mb=MEMORY_MB)
@@ -123,6 +134,21 @@ def _of_heif(data: bytes) -> Image.Image:
         band = whole[line * times : (line + 1) * times, : width * times]
         small[line] = band.reshape(times, width, times, *whole.shape[2:]).mean(axis=(0, 2))
     return Image.fromarray(small)
+
+
+def _middle_of(picture: Image.Image) -> tuple[bytes, int] | tuple[None, None]:
+    """A picture in the middle size, and its width there, where that is less than it has."""
+    middle = picture.copy()
+    middle.thumbnail((MIDDLE_SIDE, MIDDLE_SIDE), Image.Resampling.LANCZOS)
+    return (_webp(middle, 72), middle.width) if middle.width < picture.width else (None, None)
+
+
+def _thumbnail(small: Image.Image) -> bytes:
+    """A thumbnail as good as its bytes allow: noise takes many."""
+    for quality in (55, 40, 25):
+        if len(data := _webp(small, quality)) <= THUMBNAIL_BYTES:
+            return data
+    return _webp(small.resize((THUMBNAIL_SIDE // 2, THUMBNAIL_SIDE // 2), Image.Resampling.BOX), 25)
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

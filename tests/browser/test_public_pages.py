@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PHONE, Platform
 from tests.conftest import app_for, settings_for
-from tests.world import SPRAYED, Actor, World
+from tests.world import SPRAYED, Actor, World, photo
+from trace_app.batches.models import Batch
 from trace_app.extensions import db
 
 AXE = (Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
@@ -185,3 +187,66 @@ def test_the_camera_reads_a_label_where_the_browser_has_no_reader(
     expect(page.get_by_text("来源可查")).to_be_visible()
     assert [url for url in asked if ".wasm" in url]
     browser.close()
+
+
+def _files(*colours: str) -> list[tuple[io.BytesIO, str]]:
+    return [(io.BytesIO(photo(colour, (1200, 900))), f"{colour}.jpg") for colour in colours]
+
+
+@pytest.fixture
+def pictured(world: World) -> str:
+    """A released lot with two photos of its product and four of a day's record; its page."""
+    grower = world.producer()
+    batch = world.batch(grower)
+    client = world.client(grower)
+    with world.app.app_context():
+        product = db.session.get_one(Batch, batch).product_id
+    assert client.post(f"/products/{product}/photos", data={"photos": _files("red", "orange")}).status_code == 302
+    data = {"happened_on": "2025-06-01", "note": "除草", "photos": _files("blue", "green", "teal", "olive")}
+    assert world.enter(client, batch, "care", **data).status_code == 302
+    world.complete(grower, batch)
+    client.post(f"/batches/{batch}/release")
+    return "/" + world.code(world.run(grower, batch))
+
+
+def test_photos_open_within_the_page_with_what_they_show(chromium: Browser, platform: Platform, pictured: str) -> None:
+    context = chromium.new_context(viewport=PHONE, locale="zh-CN", base_url=platform.url)
+    page = context.new_page()
+    page.goto(pictured)
+    viewer = page.locator("#viewer")
+    page.locator(".hero a").click()
+    expect(viewer).to_be_visible()
+    expect(viewer.locator("output")).to_have_text("1 / 6")
+    page.get_by_role("button", name="关闭").click()
+    expect(viewer).to_be_hidden()
+    # From the record, the first of its photos.
+    page.get_by_role("link", name="照片 4 张").click()
+    expect(viewer.locator("output")).to_have_text("3 / 6")
+    expect(viewer.locator("figcaption")).to_contain_text("2025年6月1日")
+    page.wait_for_function("document.querySelector('#viewer img').naturalWidth > 0")
+    assert viewer.locator("img").evaluate("(img) => img.currentSrc").endswith("-middle.webp")
+    page.keyboard.press("ArrowRight")
+    expect(viewer.locator("output")).to_have_text("4 / 6")
+    page.get_by_role("button", name="上一张").click()
+    expect(viewer.locator("output")).to_have_text("3 / 6")
+    assert _violations(page) == []
+    # Back closes it, and the page is still there.
+    page.go_back()
+    expect(viewer).to_be_hidden()
+    assert page.url.endswith(pictured)
+    page.get_by_text("照片：4 张").click()
+    page.get_by_text("这一天还有 1 张").click()
+    page.locator("a.shot").last.click()
+    expect(viewer.locator("output")).to_have_text("6 / 6")
+    expect(page.get_by_role("button", name="下一张")).to_be_disabled()
+    context.close()
+
+
+def test_without_scripts_a_photo_opens_by_itself(chromium: Browser, platform: Platform, pictured: str) -> None:
+    context = chromium.new_context(viewport=PHONE, base_url=platform.url, java_script_enabled=False, locale="zh-CN")
+    page = context.new_page()
+    page.goto(pictured)
+    page.get_by_text("照片：4 张").click()
+    page.locator("#photos a.shot").first.click()
+    page.wait_for_url("**/media/*.webp")
+    context.close()

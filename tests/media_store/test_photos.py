@@ -7,7 +7,15 @@ import pytest
 from PIL import Image
 
 from media_store.confined import TookTooMuch
-from media_store.photos import LONGEST_SIDE, THUMBNAIL_SIDE, NotAPhoto, PhotoTooLarge, clean_photo, photo_from
+from media_store.photos import (
+    LONGEST_SIDE,
+    THUMBNAIL_BYTES,
+    THUMBNAIL_SIDE,
+    NotAPhoto,
+    PhotoTooLarge,
+    clean_photo,
+    photo_from,
+)
 from qr.reading import open_picture
 
 
@@ -44,10 +52,11 @@ def test_position_and_device_are_gone() -> None:
     exif[0x010F] = "Some phone maker"
     exif.get_ifd(0x8825)[1] = "N"
     exif.get_ifd(0x8825)[2] = (24.0, 53.0, 6.0)
-    data = _jpeg(exif=exif)
+    data = _jpeg((1200, 600), exif=exif)
     assert b"Some phone maker" in data
     photo = clean_photo(data)
-    for made in (photo.data, photo.thumbnail):
+    for made in (photo.data, photo.middle, photo.thumbnail):
+        assert made is not None
         assert b"Some phone maker" not in made
         assert not _open(made).getexif()
         assert "exif" not in _open(made).info
@@ -68,6 +77,19 @@ def test_a_large_photo_is_reduced() -> None:
     photo = clean_photo(_jpeg((4000, 3000)))
     assert (photo.width, photo.height) == (LONGEST_SIDE, 1200)
     assert _open(photo.thumbnail).size == (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    assert photo.middle is not None
+    assert (_open(photo.middle).size, photo.middle_width) == ((800, 600), 800)
+
+
+def test_a_thumbnail_is_light_whatever_it_shows() -> None:
+    out = io.BytesIO()
+    Image.effect_noise((240, 240), 120).convert("RGB").save(out, "PNG")
+    assert 2000 < len(clean_photo(out.getvalue()).thumbnail) <= THUMBNAIL_BYTES
+
+
+def test_a_small_photo_has_no_middle_size() -> None:
+    photo = clean_photo(_jpeg((800, 500)))
+    assert (photo.middle, photo.middle_width) == (None, None)
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "JPEG", "AVIF"])

@@ -22,6 +22,7 @@ class Kept(NamedTuple):
 
     photos: list[Path]
     thumbnails: list[Path]
+    middles: list[Path]
     document: Path
 
 
@@ -30,7 +31,7 @@ def kept(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setitem(world.app.extensions, "media_store", LocalStore(tmp_path))
     actor = world.producer()
     client, product_id = world.client(actor), world.product(actor)
-    files = [(io.BytesIO(photo(colour)), f"{colour}.jpg") for colour in ("red", "green", "blue")]
+    files = [(io.BytesIO(photo(colour, (1200, 900))), f"{colour}.jpg") for colour in ("red", "green", "blue")]
     assert client.post(f"/products/{product_id}/photos", data={"photos": files}).status_code == 302
     values = {
         "type": "gi",
@@ -48,6 +49,7 @@ def kept(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield Kept(
             [tmp_path / row.key for row in photos],
             [tmp_path / row.thumbnail_key for row in photos],
+            [tmp_path / row.middle_key for row in photos],
             tmp_path / document.key,
         )
 
@@ -63,18 +65,19 @@ def _key(path: Path) -> str:
 
 
 def test_all_that_is_as_it_was_is_counted(world: World, kept: Kept) -> None:
-    assert _check(world.app) == (0, "7 files: 0 missing, 0 altered.\n")
+    assert _check(world.app) == (0, "10 files: 0 missing, 0 altered.\n")
 
 
 def test_what_is_missing_is_named(world: World, kept: Kept) -> None:
-    for path in (kept.photos[1], kept.thumbnails[2], kept.document):
+    gone = (kept.photos[1], kept.thumbnails[2], kept.middles[0], kept.document)
+    for path in gone:
         path.unlink()
     status, output = _check(world.app)
     assert status == 1
     assert sorted(output.splitlines()) == sorted(
         [
-            "7 files: 3 missing, 0 altered.",
-            *(f"missing  {_key(path)}" for path in (kept.photos[1], kept.thumbnails[2], kept.document)),
+            "10 files: 4 missing, 0 altered.",
+            *(f"missing  {_key(path)}" for path in gone),
         ]
     )
 
@@ -88,7 +91,7 @@ def test_what_was_altered_is_named_even_where_its_length_is_the_same(world: Worl
     assert status == 1
     assert sorted(output.splitlines()) == sorted(
         [
-            "7 files: 0 missing, 3 altered.",
+            "10 files: 0 missing, 3 altered.",
             *(f"altered  {_key(path)}" for path in (kept.photos[0], kept.thumbnails[1], kept.document)),
         ]
     )
@@ -98,7 +101,7 @@ def test_all_rows_are_read_however_many_are_read_at_a_time(
     world: World, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check, "ROWS", 2)
-    assert _check(world.app) == (0, "7 files: 0 missing, 0 altered.\n")
+    assert _check(world.app) == (0, "10 files: 0 missing, 0 altered.\n")
 
 
 def test_a_store_that_does_not_answer_makes_nothing_missing(

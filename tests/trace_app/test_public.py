@@ -2,7 +2,7 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import brotli
 import pytest
@@ -15,6 +15,7 @@ from tests.conftest import app_for, set_up, settings_for
 from tests.world import PASSWORD, SPRAYED, TOKEN, World, photo
 from trace_app.extensions import db
 from trace_app.labels import service as labels
+from trace_app.media.models import Photo
 
 pytestmark = pytest.mark.either_database
 
@@ -149,9 +150,6 @@ def test_the_first_load_is_under_35_kb_over_the_wire(world: World) -> None:
     """With pictures, as a phone fetches them: page, icon and every thumbnail, lazy ones included."""
     actor = world.producer()
     batch_id = world.batch(actor)
-    noisy = Image.effect_noise((1600, 1200), 60).convert("RGB")
-    out = io.BytesIO()
-    noisy.save(out, "JPEG")
     client = world.client(actor)
     with world.app.app_context():
         product = db.session.get_one(labels.Batch, batch_id).product_id
@@ -167,6 +165,94 @@ def test_the_first_load_is_under_35_kb_over_the_wire(world: World) -> None:
     for path in set(re.findall(r'(?:src|rel="icon" href)="([^"]+)"', brotli.decompress(answer.data).decode())):
         total += len(world.client().get(path).data)
     assert total < BUDGET
+
+
+class Pictured(NamedTuple):
+    """A lot with photos: its page, and their names."""
+
+    path: str
+    product: list[str]
+    many: list[str]
+    one: str
+
+
+def _noisy(seed: int) -> tuple[bytes, str]:
+    """A photo whose small sizes have as many bytes as any."""
+    out = io.BytesIO()
+    noise = Image.effect_noise((200, 150), 60 + seed).convert("RGB")
+    noise.resize((1600, 1200), Image.Resampling.NEAREST).save(out, "JPEG", quality=10)
+    return out.getvalue(), f"{seed}.jpg"
+
+
+class TestPhotos:
+    @pytest.fixture
+    def pictured(self, world: World) -> Pictured:
+        """A released lot with five photos of its product, five of one day's record and one of another's."""
+        actor = world.producer()
+        batch_id = world.batch(actor)
+        client = world.client(actor)
+        with world.app.app_context():
+            product = db.session.get_one(labels.Batch, batch_id).product_id
+        files = [(io.BytesIO(data), name) for data, name in map(_noisy, range(5))]
+        assert client.post(f"/products/{product}/photos", data={"photos": files}).status_code == 302
+        for day, seeds in (("2025-06-01", range(5, 10)), ("2025-06-20", [10])):
+            files = [(io.BytesIO(data), name) for data, name in map(_noisy, seeds)]
+            data = {"happened_on": day, "note": "除草", "photos": files}
+            assert world.enter(client, batch_id, "care", **data).status_code == 302
+        world.complete(actor, batch_id)
+        client.post(f"/batches/{batch_id}/release")
+        with world.app.app_context():
+            names = list(db.session.scalars(db.select(Photo.name).order_by(Photo.id)))
+        return Pictured("/" + world.code(world.run(actor, batch_id)), names[:5], names[5:10], names[10])
+
+    def test_all_are_on_the_page_with_what_they_show_and_those_of_one_day_fold(
+        self, world: World, pictured: Pictured
+    ) -> None:
+        page = world.client().get(pictured.path).text
+        for name in (*pictured.product, *pictured.many, pictured.one):
+            assert f'href="/media/{name}.webp"' in page
+            assert page.count(f"/media/{name}-small.webp") == 1
+            assert f"/media/{name}-middle.webp 800w, /media/{name}.webp 1600w" in page
+        gallery = page[page.index('id="photos"') : page.index('class="time"')]
+        assert "照片：6 张" in gallery
+        # The latest day comes first, and says what was done.
+        days = re.findall(r"<h3><time[^>]*>([^<]+)", gallery)
+        assert days == ["2025年6月20日", "2025年6月1日"]
+        assert gallery.count("<figcaption>日常管护<") == 6
+        assert gallery.index(pictured.many[2]) < gallery.index("这一天还有 2 张") < gallery.index(pictured.many[3])
+
+    def test_in_english_too(self, world: World, pictured: Pictured) -> None:
+        page = world.client().get(f"{pictured.path}?lang=en").text
+        assert "<summary>6 photos</summary>" in page
+        assert "2 more of this day" in page
+
+    def test_many_of_them_leave_the_first_load_under_35_kb_until_someone_taps(
+        self, world: World, pictured: Pictured
+    ) -> None:
+        client = world.client()
+        answer = client.get(pictured.path, headers={"Accept-Encoding": "br"})
+        page = brotli.decompress(answer.data).decode()
+        # What is folded is loaded when it is opened, where browsers wait with it.
+        assert len(re.findall(r"<img[^>]*-small\.webp[^>]*loading=\"lazy\"", page)) == 10
+        total = len(answer.data) + sum(len(f"{k}: {v}\r\n") for k, v in answer.headers)
+        at_once = re.findall(r'<(?:script|img)(?![^>]*loading="lazy")[^>]*?\ssrc="([^"]+)"', page)
+        assert len(at_once) == 3
+        total += sum(len(client.get(path).data) for path in at_once)
+        assert 0 < total < BUDGET
+
+    def test_a_size_that_a_photo_has_not_is_not_found(self, world: World, pictured: Pictured) -> None:
+        client = world.client()
+        with world.app.app_context():
+            db.session.execute(db.update(Photo).filter_by(name=pictured.one).values(middle_width=None))
+            db.session.commit()
+        name = pictured.product[0]
+        # A thumbnail of noise is smaller than others, to be as light.
+        for size, pixels in (("-small", (120, 120)), ("-middle", (800, 600)), ("", (1600, 1200))):
+            served = Image.open(io.BytesIO(client.get(f"/media/{name}{size}.webp").data))
+            assert (served.size, served.format, dict(served.getexif())) == (pixels, "WEBP", {})
+        assert client.get(f"/media/{name}-large.webp").status_code == 404
+        # One of before has two sizes, and the page names no third.
+        assert f"{pictured.one}-middle" not in client.get(pictured.path).text
 
 
 class TestCodes:

@@ -1,6 +1,6 @@
 """Each compliance rule where it holds, where it is broken, and on the edge."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -9,6 +9,7 @@ from tests.trace_app.lots import TODAY, lot, rules_found, stage, stocked, used
 from trace_app.certificates.models import Certificate, CertificateType
 from trace_app.findings.rules import RULES
 from trace_app.laboratory.models import TestReport, TestResult, TestSubject, Verdict
+from trace_app.media.models import Photo
 from trace_app.reference.models import GiArea, ProhibitedSubstance
 from trace_app.release.rules import check, inputs, stages
 from trace_app.stock.service import StockBalance
@@ -345,3 +346,57 @@ class TestQuantities:
 
 def test_a_restriction_counts_from_today_for_what_is_not_harvested_yet() -> None:
     assert lot("ginger", produced_on=None).judged_on == TODAY
+
+
+class TestPhotos:
+    """Of a lot at 24.885, 104.31, with one photo of its harvest on 6 November."""
+
+    BOUNDARY = ((104.30, 24.88), (104.32, 24.88), (104.32, 24.89), (104.30, 24.89))
+
+    def _found(self, place: tuple[str, str] | None, taken: str | None, boundary=None, position=True) -> dict[str, str]:
+        one = _ginger()
+        one.batch.site.boundary = boundary
+        if position:
+            one.batch.site.latitude, one.batch.site.longitude = Decimal("24.885"), Decimal("104.31")
+        harvest = one.by_stage["harvest"][0]
+        harvest.batch = one.batch
+        latitude, longitude = map(Decimal, place) if place else (None, None)
+        taken_at = datetime.fromisoformat(f"{taken}+08:00") if taken else None
+        harvest.photos = [Photo(), Photo(latitude=latitude, longitude=longitude, taken_at=taken_at)]
+        return {rule: severity for rule, severity in rules_found(one).items() if rule.startswith("photo_")}
+
+    @pytest.mark.parametrize(
+        ("place", "boundary", "far"),
+        [
+            (None, None, False),
+            (("24.885", "104.31"), None, False),
+            # 0.0179 degrees of latitude are 1.99 km, 0.0181 are 2.01; of longitude 0.0197 are 1.99, 0.0200 are 2.02.
+            (("24.9029", "104.31"), None, False),
+            (("24.9031", "104.31"), None, True),
+            (("24.885", "104.3297"), None, False),
+            (("24.885", "104.3300"), None, True),
+            # From the nearest side of an outline, and nothing within it.
+            (("24.889", "104.319"), BOUNDARY, False),
+            (("24.9079", "104.31"), BOUNDARY, False),
+            (("24.9081", "104.31"), BOUNDARY, True),
+        ],
+    )
+    def test_one_far_from_its_site_warns(self, place, boundary, far: bool) -> None:
+        assert self._found(place, None, boundary) == ({"photo_elsewhere": "warn"} if far else {})
+
+    def test_a_site_whose_place_nobody_knows_is_far_from_nothing(self) -> None:
+        assert self._found(("39.9", "116.4"), None, position=False) == {}
+
+    @pytest.mark.parametrize(
+        ("taken", "other"),
+        [
+            ("2026-11-06T08:00", False),
+            ("2026-11-04T00:00", False),
+            ("2026-11-03T23:59", True),
+            ("2026-11-08T23:59", False),
+            ("2026-11-09T00:00", True),
+            ("2025-11-06T08:00", True),
+        ],
+    )
+    def test_one_of_another_day_warns(self, taken: str, other: bool) -> None:
+        assert self._found(None, taken) == ({"photo_of_another_day": "warn"} if other else {})

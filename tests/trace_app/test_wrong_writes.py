@@ -119,6 +119,7 @@ WRONG = [
     Wrong("record_batches", "guard_own_lot", {"batch_id": OTHERS_LOT}),
     Wrong("record_photos", "guard_own_photo", {"photo_id": "(SELECT max(id) FROM photos)"}),
     Wrong("product_photos", "guard_own_picture", {"photo_id": "(SELECT max(id) FROM photos)"}),
+    Wrong("photos", "middle", {"middle_width": "width"}),
     Wrong("photos", "latitude", {"latitude": "91", "longitude": "0"}),
     Wrong("photos", "longitude", {"latitude": "0", "longitude": "181"}),
     Wrong("photos", "place", {"latitude": "NULL", "longitude": "1"}),

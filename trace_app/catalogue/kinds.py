@@ -118,6 +118,10 @@ class KindRules(_Part):
     """Stages and types of record that a lot must have before its release."""
     balances: list[YieldRule] = []
     plausible: list[Plausible] = []
+    photo_km: float = Field(default=2, gt=0)
+    """How far from its record's site a photo may have been taken without a word."""
+    photo_days: int = Field(default=2, ge=0)
+    """How many days from its record's a photo may have been taken without a word."""
     commitment: Literal["required", "voluntary"] = "voluntary"
     """Whether what is sold of it has to have a commitment certificate (承诺达标合格证管理办法, article 3)."""
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from trace_app.catalogue.boundary import METRES_PER_DEGREE, contains
 from trace_app.catalogue.county_map import MAP
+from trace_app.catalogue.models import Site
 from trace_app.plain_text import half_width
 
 FAR_KM = 10.0
@@ -97,8 +98,24 @@ def km_outside(division_code: str, longitude: float, latitude: float) -> float:
     county = next((one for one in MAP.counties if one.code == division_code[:6]), None)
     if county is None:
         return 0.0
-    corners = [MAP.corners[corner] for corner in county.corners]
-    if contains(corners, longitude, latitude):
+    return _km_from_outline([MAP.corners[corner] for corner in county.corners], longitude, latitude)
+
+
+def km_from_site(site: Site, longitude: float, latitude: float) -> float | None:
+    """How far a point lies from a site's boundary, or from its position where it has none; None where it has neither.
+
+    Within the boundary it is 0.
+    """
+    if site.boundary:
+        return _km_from_outline(site.boundary, longitude, latitude)
+    if site.longitude is None or site.latitude is None:
+        return None
+    corner = (float(site.longitude), float(site.latitude))
+    return _km_from_outline([corner], longitude, latitude)
+
+
+def _km_from_outline(corners: Sequence[Sequence[float]], longitude: float, latitude: float) -> float:
+    if len(corners) > 1 and contains(corners, longitude, latitude):
         return 0.0
     squeeze = math.cos(math.radians(latitude))
     km = METRES_PER_DEGREE / 1000

@@ -33,7 +33,7 @@ class CheckedFile(NamedTuple):
 def checked_files() -> Iterator[CheckedFile]:
     """Read all that `files_kept` names and compare it with the hashes that were taken on receipt.
 
-    Of a thumbnail or poster, which is made of its photo or clip, it is only told whether it is there.
+    Of a smaller size or poster, which is made of its photo or clip, it is only told whether it is there.
 
     :raises StoreUnavailable: where the store does not answer; that says nothing of the files.
     """
@@ -52,6 +52,7 @@ def files_kept() -> Iterator[tuple[str, str | None]]:
             rows = [row for row in rows if not isinstance(row, Clip) or row.is_ready]
             files: list[tuple[str, str | None]] = [(row.key, row.sha256) for row in rows]
             files += [(row.thumbnail_key, None) for row in rows if isinstance(row, Photo)]
+            files += [(row.middle_key, None) for row in rows if isinstance(row, Photo) and row.middle_width]
             files += [(key, None) for row in rows if isinstance(row, Clip) for key in (row.poster_key, row.sheet_key)]
             files += [(row.strip_key, None) for row in rows if isinstance(row, CameraPicture)]
             db.session.rollback()

@@ -175,7 +175,7 @@ class Document(Model):
 
 
 class Photo(Model):
-    """A cleaned picture and its thumbnail in the media store.
+    """A cleaned picture in the media store, in up to three sizes.
 
     When and where it was taken is evidence for the authority: neither is in the picture or on any public page.
     """
@@ -183,6 +183,7 @@ class Photo(Model):
     __tablename__ = "photos"
     __table_args__ = (
         sa.CheckConstraint("width > 0 AND height > 0", "size"),
+        sa.CheckConstraint("middle_width > 0 AND middle_width < width", "middle"),
         sa.CheckConstraint("latitude BETWEEN -90 AND 90", "latitude"),
         sa.CheckConstraint("longitude BETWEEN -180 AND 180", "longitude"),
         sa.CheckConstraint("(latitude IS NULL) = (longitude IS NULL)", "place"),
@@ -194,6 +195,8 @@ class Photo(Model):
     organisation_id: Mapped[int] = mapped_column(sa.ForeignKey("organisations.id"), index=True)
     width: Mapped[int]
     height: Mapped[int]
+    middle_width: Mapped[int | None]
+    """How wide its middle size is; None where it has none, being small itself or of before there were any."""
     sha256: Mapped[str] = mapped_column(sa.String(64))
     taken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When, and below where, the file said that it was taken."""
@@ -205,6 +208,10 @@ class Photo(Model):
     @property
     def key(self) -> str:
         return f"photos/{self.name[:2]}/{self.name}.webp"
+
+    @property
+    def middle_key(self) -> str:
+        return f"photos/{self.name[:2]}/{self.name}-middle.webp"
 
     @property
     def thumbnail_key(self) -> str:

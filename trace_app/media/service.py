@@ -126,6 +126,8 @@ def stored_photos(photos: Sequence[CleanedPhoto]) -> Iterator[list[StoredPhoto]]
             row = Photo(name=one.name)
             media_store().put(row.key, io.BytesIO(photo.data), CONTENT_TYPE)
             media_store().put(row.thumbnail_key, io.BytesIO(photo.thumbnail), CONTENT_TYPE)
+            if photo.middle is not None:
+                media_store().put(row.middle_key, io.BytesIO(photo.middle), CONTENT_TYPE)
         yield stored
     except BaseException:
         let_go(stored)
@@ -140,6 +142,7 @@ def let_go(photos: Sequence[StoredPhoto]) -> None:
         with contextlib.suppress(StoreUnavailable):
             media_store().delete(row.key)
             media_store().delete(row.thumbnail_key)
+            media_store().delete(row.middle_key)
 
 
 def keep_photos(user: User | Author, photos: Sequence[StoredPhoto], already: int = 0) -> list[Photo]:
@@ -156,6 +159,7 @@ def keep_photos(user: User | Author, photos: Sequence[StoredPhoto], already: int
             organisation_id=user.organisation_id,
             width=one.photo.width,
             height=one.photo.height,
+            middle_width=one.photo.middle_width,
             sha256=hashlib.sha256(one.photo.data).hexdigest(),
             taken_at=one.photo.capture.taken_at,
             latitude=_exactly(one.photo.capture.latitude),
@@ -255,5 +259,10 @@ def clip_by_name(name: str) -> Clip | None:
     return clip
 
 
-def open_photo(photo: Photo, *, thumbnail: bool) -> BinaryIO:
-    return media_store().open(photo.thumbnail_key if thumbnail else photo.key)
+def open_photo(photo: Photo, size: str = "") -> BinaryIO:
+    """The picture in one of its sizes.
+
+    :param size: ``small``, ``middle``, or nothing for the whole.
+    :raises MediaNotFound: where there is none of that size, or the store has lost it.
+    """
+    return media_store().open({"": photo.key, "small": photo.thumbnail_key, "middle": photo.middle_key}[size])

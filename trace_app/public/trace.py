@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -56,6 +57,13 @@ class JourneyStop(NamedTuple):
     kind: str
     """One of `JOURNEY`."""
     division: Division | None = None
+
+
+class Shot(NamedTuple):
+    """A photo of a lot's making, and the record that it belongs to."""
+
+    photo: Photo
+    record: Record
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,13 @@ class Trace:
     @property
     def photos(self) -> list[Photo]:
         return self.batch.product.photos
+
+    @cached_property
+    def gallery(self) -> list[list[Shot]]:
+        """The photos of its records, day by day, the latest first."""
+        days = groupby(self.records, key=lambda record: record.happened_on)
+        shots = [[Shot(photo, record) for record in of_day for photo in record.photos] for _day, of_day in days]
+        return [of_day for of_day in shots if of_day]
 
     @cached_property
     def facts(self) -> list[tuple[str, str, bool]]:

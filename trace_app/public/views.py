@@ -254,7 +254,7 @@ def _photo_of(lots: list[Batch]) -> bytes | None:
     if photo is None:
         return None
     try:
-        with open_photo(photo, thumbnail=False) as file:
+        with open_photo(photo) as file:
             return file.read()
     except (MediaNotFound, StoreUnavailable):
         return None
@@ -333,14 +333,14 @@ def _label_typed(text: str) -> str | None:
 
 
 @views.get("/media/<string(length=32):name>.webp")
-@views.get("/media/<string(length=32):name>-<any(small):size>.webp")
+@views.get("/media/<string(length=32):name>-<any(small, middle):size>.webp")
 @public
 def photo(name: str, size: str = "") -> ResponseReturnValue:
     row = photo_by_name(name)
     if row is None:
         raise NotFound
     try:
-        file = open_photo(row, thumbnail=bool(size))
+        file = open_photo(row, size)
     except MediaNotFound as error:
         raise NotFound from error
     response = send_file(file, mimetype=CONTENT_TYPE, max_age=PHOTO_AGE)

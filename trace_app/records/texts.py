@@ -9,6 +9,7 @@ from trace_app.catalogue.models import Stage
 from trace_app.forms import plain_decimal
 from trace_app.inputs.english import plainly_worded
 from trace_app.language import named
+from trace_app.media.models import Photo
 from trace_app.records.forms import DISEASE_SEVERITY, FERTILISER_TYPES, METHODS, NUTRIENTS
 from trace_app.records.models import Record, RecordType
 from trace_app.records.service import stage_of
@@ -30,6 +31,11 @@ TYPES = {
 
 _OTHER_TARGETS = {RecordType.FERTILISER, RecordType.DISEASE}
 """Types of record whose target is not a pest that something was used against."""
+
+
+def place_text(photo: Photo) -> str:
+    """Where a photo was taken, as latitude and longitude; empty where nothing says."""
+    return "" if photo.latitude is None else f"{photo.latitude:.5f}, {photo.longitude:.5f}"
 
 
 def title_of(record_type: RecordType, stage: Stage | None) -> str:

@@ -13,12 +13,14 @@ from trace_app.db.session import transaction
 from trace_app.media.service import DOCUMENT_TYPES, open_document
 from trace_app.records import service
 from trace_app.records.columns import RECORDS
+from trace_app.records.evidence import photo_evidence
 from trace_app.records.forms import WithdrawalForm
 from trace_app.records.models import Record, RecordType
-from trace_app.records.texts import differences
+from trace_app.records.texts import differences, place_text
 from trace_app.templating import status_of
 
 views = Blueprint("records", __name__)
+views.add_app_template_filter(place_text)
 
 
 @views.get("/records")
@@ -40,6 +42,7 @@ def story(record_id: int) -> ResponseReturnValue:
 
 def _story(record: Record, refused: WithdrawalForm | None = None) -> str:
     chain = service.story_of(record)
+    own = the_user().role is RoleName.PRODUCER
     steps = [
         (record, differences(older, record) if older else [])
         for older, record in zip([None, *chain], chain, strict=False)
@@ -50,7 +53,8 @@ def _story(record: Record, refused: WithdrawalForm | None = None) -> str:
         latest=chain[-1],
         to_come=waiting_for("record_id", [record.id for record in chain]),
         lots=service.batches_of(chain[-1]),
-        own=the_user().role is RoleName.PRODUCER,
+        evidence={} if own else {record.id: photo_evidence(record) for record in chain},
+        own=own,
         may_withdraw=service.may_withdraw(chain[-1]),
         refused=refused,
     )

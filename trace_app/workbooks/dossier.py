@@ -15,9 +15,12 @@ from trace_app.paper import SYMBOL_MM, Styles, document
 from trace_app.workbooks.export import facts_of, tables_of
 
 
-def dossier_of(batch: Batch) -> bytes:
-    """The dossier as a PDF, in the reader's language."""
-    facts, tables = facts_of(batch), tables_of(batch)
+def dossier_of(batch: Batch, *, evidence: bool = False) -> bytes:
+    """The dossier as a PDF, in the reader's language.
+
+    :param evidence: see `tables_of`.
+    """
+    facts, tables = facts_of(batch), tables_of(batch, evidence=evidence)
     title = str(_("生产档案：%(product)s %(lot)s", product=named(batch.product), lot=batch.lot_number))
     foot = str(_("由曲靖市农产品质量安全追溯平台生成于 %(moment)s", moment=f"{local(utc_now()):%Y-%m-%d %H:%M}"))
     nothing = str(_("没有记录。"))

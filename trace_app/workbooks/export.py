@@ -24,10 +24,11 @@ from trace_app.laboratory.models import TestResult
 from trace_app.laboratory.reports import tests_of
 from trace_app.laboratory.texts import SUBJECTS, VERDICTS, laboratory_name, limit_text, outcome, why_undecided
 from trace_app.language import language, named
+from trace_app.records.evidence import photo_evidence
 from trace_app.records.intervals import intervals
 from trace_app.records.models import Record
 from trace_app.records.service import in_force, records_of
-from trace_app.records.texts import details, record_title
+from trace_app.records.texts import details, place_text, record_title
 from trace_app.spreadsheets import PLAIN_TEXTS, without_formula
 from trace_app.units import unit_name
 
@@ -62,9 +63,19 @@ def facts_of(batch: Batch) -> list[tuple[str, str]]:
     ]
 
 
-def tables_of(batch: Batch) -> list[Table]:
-    """All that is on record of a lot, those records too that others replaced."""
-    return [_records(batch), _clips(batch), _tests(batch), _certificates(batch), _findings(batch)]
+def tables_of(batch: Batch, *, evidence: bool = False) -> list[Table]:
+    """All that is on record of a lot, those records too that others replaced.
+
+    :param evidence: whether when and where its photos were taken is told: to the authority, and to nobody else.
+    """
+    return [
+        _records(batch),
+        *([_photos(batch)] if evidence else []),
+        _clips(batch),
+        _tests(batch),
+        _certificates(batch),
+        _findings(batch),
+    ]
 
 
 def _records(batch: Batch) -> Table:
@@ -100,6 +111,25 @@ def _records(batch: Batch) -> Table:
     ]
     head = [_("日期"), _("类别"), _("名称"), _("内容"), _("操作人"), _("备注"), _("说明")]
     return Table(str(_("生产记录")), [str(h) for h in head], rows, [1.1, 1, 1.6, 3, 0.9, 1.7, 1.3])
+
+
+def _photos(batch: Batch) -> Table:
+    """The photos of the records in force, with what their files said of their making."""
+    rows = [
+        [
+            record.happened_on.isoformat(),
+            record_title(record),
+            f"{local(one.photo.taken_at):%Y-%m-%d %H:%M}" if one.photo.taken_at else "",
+            place_text(one.photo),
+            "" if one.km is None else f"{one.km:.1f}",
+            f"{local(one.photo.created_at):%Y-%m-%d %H:%M}",
+            one.photo.sha256,
+        ]
+        for record in reversed(in_force(records_of(batch)))
+        for one in photo_evidence(record)
+    ]
+    head = [_("日期"), _("类别"), _("拍摄时间"), _("拍摄位置"), _("离基地（公里）"), _("收到时间"), "SHA-256"]
+    return Table(str(_("照片")), [str(h) for h in head], rows, [1, 0.9, 1.2, 1.3, 0.8, 1.2, 2.6])
 
 
 def _clips(batch: Batch) -> Table:
@@ -203,7 +233,7 @@ def _findings(batch: Batch) -> Table:
     return Table(str(_("合规检查")), [str(h) for h in head], rows, [0.8, 1.2, 2.6, 2, 1.2, 1.6])
 
 
-def workbook_of(batch: Batch) -> bytes:
+def workbook_of(batch: Batch, *, evidence: bool = False) -> bytes:
     """A lot's file as a workbook. Texts are written as texts, never as formulas or links."""
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, PLAIN_TEXTS)
@@ -216,7 +246,7 @@ def workbook_of(batch: Batch) -> bytes:
     for row, (label, text) in enumerate(facts_of(batch)):
         sheet.write_string(row, 0, label, bold)
         sheet.write_string(row, 1, without_formula(text), wrap)
-    for table in tables_of(batch):
+    for table in tables_of(batch, evidence=evidence):
         sheet = book.add_worksheet(table.title)
         sheet.freeze_panes(1, 0)
         for column, (text, width) in enumerate(zip(table.head, table.widths, strict=True)):

@@ -161,12 +161,13 @@ def problems(import_id: int) -> ResponseReturnValue:
 def lot_file(batch_id: int, file_type: str) -> ResponseReturnValue:
     """A lot's whole file."""
     batch = batches.batch_for(the_user(), batch_id)
+    evidence = the_user().role is not RoleName.PRODUCER
     if file_type == "xlsx":
         from trace_app.workbooks.export import workbook_of
 
-        return attachment(workbook_of(batch), f"{batch.lot_number}.xlsx", DOCUMENT_TYPES["xlsx"])
+        return attachment(workbook_of(batch, evidence=evidence), f"{batch.lot_number}.xlsx", DOCUMENT_TYPES["xlsx"])
     if file_type == "pdf":
         from trace_app.workbooks.dossier import dossier_of
 
-        return attachment(dossier_of(batch), f"{batch.lot_number}.pdf", DOCUMENT_TYPES["pdf"])
+        return attachment(dossier_of(batch, evidence=evidence), f"{batch.lot_number}.pdf", DOCUMENT_TYPES["pdf"])
     raise NotFound

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from trace_app.findings.rules import Found
 from trace_app.release.lot import Lot
-from trace_app.release.rules import claims, commitments, corrections, inputs, quantities, stages
+from trace_app.release.rules import claims, commitments, corrections, inputs, photos, quantities, stages
 
 CHECKS: tuple[Callable[[Lot], Iterator[Found]], ...] = (
     inputs.prohibited_ingredients,
@@ -23,6 +23,7 @@ CHECKS: tuple[Callable[[Lot], Iterator[Found]], ...] = (
     commitments.sent_with_a_certificate,
     commitments.certificates_of_buyers,
     corrections.corrected_after_block,
+    photos.photos_of_their_records,
     quantities.balances,
     quantities.labels_for_the_goods,
     quantities.plausible_yields,
