@@ -50,7 +50,7 @@ from trace_app.records.from_stock import (
     stock_faults,
     taken_from,
 )
-from trace_app.records.models import Record, RecordType
+from trace_app.records.models import QUANTITY, Record, RecordType
 from trace_app.records.service import Scope
 from trace_app.records.share_texts import addresses_in
 from trace_app.units import UNITS
@@ -387,7 +387,8 @@ def _stage_field(field: StageField) -> Field:
         most = field.max if field.max is not None else 1e9
         whole = field.type == "integer"
         checks.append(between(int(least) if whole else least, int(most) if whole else most))
-        return (IntegerField if whole else DecimalField)(label, checks, unit=field.unit)
+        of_all = _("记在几个批次上的，填这些批次一共的数量") if field.code.startswith(QUANTITY) else ""
+        return (IntegerField if whole else DecimalField)(label, checks, unit=field.unit, description=of_all)
     if field.type == "date":
         return DateField(label, checks)
     if field.type == "choice":

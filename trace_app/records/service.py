@@ -29,7 +29,7 @@ from trace_app.inputs.ingredients import key_of, names_in
 from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
 from trace_app.media.models import Photo
 from trace_app.media.service import StoredPhoto, keep_photos
-from trace_app.records.coverage import covered_lots, records_covering
+from trace_app.records.coverage import coverage, covered_lots, records_covering
 from trace_app.records.harvests import is_harvest, say_otherwise, say_when
 from trace_app.records.models import Record, RecordIngredient, RecordType, RecordWithdrawal, record_batches
 from trace_app.records.series import LoggerFile, copy_of, keep_series
@@ -396,10 +396,17 @@ def withdraw_record(user: User, record: Record, reason: str) -> RecordWithdrawal
     return row
 
 
-def may_withdraw(record: Record) -> bool:
-    """Whether a record can be withdrawn as things stand, for a page that offers it."""
-    out = db.select(Batch.id).where(covered_lots(Record.id == record.id), Batch.status != BatchStatus.DRAFT)
-    return record.is_in_force and db.session.scalar(out.limit(1)) is None
+def relied_on(records: Sequence[Record]) -> frozenset[int]:
+    """The ids of those records that can't be withdrawn, since a lot that they count for is out."""
+    ids = [record.id for record in records]
+    pairs = coverage(Record.id.in_(ids), Batch.status != BatchStatus.DRAFT).subquery()
+    return frozenset(db.session.scalars(sa.select(pairs.c.record_id).distinct())) if ids else frozenset()
+
+
+def lots_relying(record: Record) -> list[Batch]:
+    """The lots that are out and keep a record from being withdrawn; the first by its id before the others."""
+    out = db.select(Batch).where(covered_lots(Record.id == record.id), Batch.status != BatchStatus.DRAFT)
+    return list(db.session.scalars(out.order_by(Batch.id)))
 
 
 def add_photo(record_id: int, photo: Photo) -> None:

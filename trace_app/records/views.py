@@ -51,7 +51,7 @@ def _story(record: Record, refused: WithdrawalForm | None = None) -> str:
         to_come=waiting_for("record_id", [record.id for record in chain]),
         lots=service.batches_of(chain[-1]),
         own=the_user().role is RoleName.PRODUCER,
-        may_withdraw=service.may_withdraw(chain[-1]),
+        relying=service.lots_relying(chain[-1]),
         refused=refused,
     )
 
