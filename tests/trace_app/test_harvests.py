@@ -6,7 +6,7 @@ import re
 
 import sqlalchemy as sa
 
-from tests.world import HARVESTED, World
+from tests.world import HARVESTED, SPRAYED, World
 from trace_app.extensions import db
 
 
@@ -82,3 +82,18 @@ def test_what_several_lots_gave_together_is_offered_as_none_of_them(world: World
         assert "采收记录合计" not in page
         assert "采收的 600 公斤 是几个批次合在一起记的，不都是这一批的" in page
         assert 'value="600"' not in client.get(f"/batches/{lot}/edit?of=harvest").text
+
+
+def test_sprays_after_the_harvest_are_told_apart_and_promise_no_day(world: World) -> None:
+    actor = world.producer()
+    lot = world.batch(actor, produced_on="")
+    client = world.client(actor)
+    world.enter(client, lot, "stage", "harvest", **HARVESTED)
+    for _time in range(2):
+        assert world.enter(client, lot, "pesticide", **SPRAYED | {"happened_on": "2025-11-10"}).status_code == 302
+    page = client.get(f"/batches/{lot}").text
+    assert page.count("而本批 2025-11-06 已经采收或屠宰") == 2
+    assert "晚于采收日 2025-11-06" in page
+    assert "请不要提前采收" not in page
+    links = set(re.findall(r"/records/[0-9]+\">看记录 [0-9]+<", page))
+    assert len(links) == 2
