@@ -122,6 +122,38 @@ def test_the_api_takes_from_stock_by_the_lot_number_alone(world: World) -> None:
     assert (record.stock_id, record.product_name, record.interval_days) == (stock, PRODUCT["name"], 14)
 
 
+OF_ANOTHER = {
+    "product_name": "毒死蜱 40% 乳油",
+    "active_ingredient": "毒死蜱",
+    "registration_number": PRODUCT["registration_number"],
+}
+
+
+def test_a_number_that_is_another_products_is_refused_without_stock_too(world: World) -> None:
+    actor = world.producer()
+    assert world.client(actor).post("/inputs/new", data=PRODUCT).status_code == 302
+    lot, client = world.batch(actor, lot_number="G-2"), world.client(actor)
+    said = f"是“{PRODUCT['name']}”的"
+    answer = world.enter(client, lot, "pesticide", **SPRAYED | OF_ANOTHER)
+    assert answer.status_code == 422
+    assert said in answer.text
+    sent = _by_api(world, actor, lot, **SPRAYED | OF_ANOTHER)
+    assert sent.status_code == 422
+    assert said in sent.text
+    row = {
+        "农药名称": OF_ANOTHER["product_name"],
+        "有效成分": "毒死蜱",
+        "投入品批号": "",
+        "登记证号": PRODUCT["registration_number"],
+    }
+    book = {"what": "ginger", "file": (io.BytesIO(_workbook("G-2", row)), "g.xlsx")}
+    assert said in client.get(client.post("/workbooks", data=book).location).text
+    assert _records(world) == 0
+    # The same product under a name of its own is the same.
+    same = SPRAYED | {"registration_number": PRODUCT["registration_number"], "product_name": "世高"}
+    assert world.enter(client, lot, "pesticide", **same).status_code == 302
+
+
 def _workbook(lot: str, *rows: dict[str, str]) -> bytes:
     headings = {
         "批次号": lot,
