@@ -645,7 +645,7 @@ def own_record(user: User, record_id: int) -> Record:
 
 
 def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code: str | None) -> Record | None:
-    """The latest record of the same sort that the producer made for the kind: its values are offered again."""
+    """The record of the same sort, made for the kind, whose day is the latest: its values are offered again."""
     query = (
         sa.select(Record)
         .where(
@@ -654,8 +654,9 @@ def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code
             Record.type == record_type,
             Record.stage_code == stage_code if stage_code else Record.stage_code.is_(None),
             Record.id.not_in(sa.select(RecordWithdrawal.record_id)),
+            ~_is_replaced(),
         )
-        .order_by(Record.id.desc())
+        .order_by(Record.happened_on.desc(), Record.id.desc())
         .limit(1)
     )
     return db.session.scalar(query)
