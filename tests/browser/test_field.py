@@ -355,9 +355,17 @@ def test_what_waits_on_the_phone_is_told_of_and_stays_when_its_owner_signs_out(
         dialog.dismiss()
 
     page.once("dialog", stay)
-    page.get_by_role("button", name="退出").click()
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="退出").click()
     expect(page.get_by_role("button", name="退出")).to_be_visible()
     assert "还有 1 条记录没有发送" in asked[0]
+    context.set_offline(True)
+    page.once("dialog", stay)
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="退出").click()
+    expect(page.get_by_role("button", name="退出")).to_be_visible()
+    assert "现在没有网络，不能退出" in asked[1]
+    context.set_offline(False)
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="退出").click()
     expect(page.get_by_role("link", name="登录").first).to_be_visible()

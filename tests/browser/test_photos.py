@@ -197,7 +197,7 @@ def test_without_scripts_the_form_takes_photos_along(
 
 
 def test_photos_of_one_account_wait_while_another_is_signed_in_and_are_told_of_at_signing_out(
-    grower: Grower, world: World, chromium: Browser, platform: Platform, photos: list[Path]
+    grower: Grower, photos: list[Path]
 ) -> None:
     page = grower.phone
     page.route("**/photo-uploads/*", lambda route: route.abort())
@@ -212,7 +212,8 @@ def test_photos_of_one_account_wait_while_another_is_signed_in_and_are_told_of_a
         dialog.accept()
 
     page.once("dialog", leave)
-    page.get_by_role("button", name="退出").click()
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="退出").click()
     expect(page.get_by_role("link", name="登录").first).to_be_visible()
     assert "还有 2 张照片没有传完" in asked[0]
     page.unroute("**/photo-uploads/*")

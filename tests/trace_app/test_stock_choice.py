@@ -26,7 +26,7 @@ WRONG = [
     ("active_ingredient", "代森锰锌", "苯醚甲环唑"),
     ("source", "别的店", "农资店"),
     ("input_lot", "N20260101", "N20250803"),
-    ("interval_days", "7", "14"),
+    ("interval_days", "7", "14 天"),
 ]
 
 
@@ -190,7 +190,7 @@ def test_an_import_refuses_it_with_its_cell(world: World) -> None:
     assert sent.status_code == 302, sent.text
     page = client.get(sent.location).text
     assert "库存是“PD20150123”" in page
-    assert "库存是“14”" in page
+    assert "库存是“14 天”" in page
     assert "过期不能再用" in page
 
 

@@ -45,7 +45,21 @@ async function forget() {
   if ("caches" in window) await caches.delete("field-pages");
 }
 
+// Without the network the browser would show an error of its own in place of this page.
+async function isAway() {
+  try {
+    await fetch("/field/session", { headers: { Accept: "application/json" }, cache: "no-store" });
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 async function signOut(form) {
+  if (await isAway()) {
+    alert(told.dataset.away);
+    return;
+  }
   const waiting = await unsent().catch(() => []);
   const photos = await unsentPhotos(waiting).catch(() => []);
   if ((waiting.length || photos.length) && !confirm(wordsFor(waiting, photos))) return;
