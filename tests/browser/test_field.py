@@ -286,6 +286,41 @@ def test_a_new_lot_begins_at_the_scales_without_a_network(field: tuple[Page, Bro
     expect(page.get_by_role("main")).to_contain_text("NEW-AT-SCALES")
 
 
+def test_a_lot_that_another_visit_was_for_is_not_ticked_without_a_network(
+    field: tuple[Page, BrowserContext],
+) -> None:
+    page, context = field
+    _ready(page, "VISIT-1")
+    page.goto("/batches")
+    page.get_by_role("link", name="VISIT-1").click()
+    page.wait_for_url("**/batches/*")
+    lot = page.url.rsplit("/", 1)[1]
+    page.goto(f"/field/ginger/care?batch={lot}")
+    expect(page.locator(f"#lot-{lot}")).to_be_checked()
+    page.wait_for_timeout(500)
+    context.set_offline(True)
+    page.goto("/field/ginger/care")
+    expect(page.locator("li input:checked")).to_have_count(0)
+    page.goto(f"/field/ginger/care?batch={lot}")
+    expect(page.locator(f"#lot-{lot}")).to_be_checked()
+
+
+def test_going_back_and_saving_again_makes_no_second_record(field: tuple[Page, BrowserContext]) -> None:
+    page, _context = field
+    _ready(page, "BACK-1")
+    page.goto("/field/ginger/care")
+    _choose(page, "BACK-1")
+    _care(page, "回头再存一次")
+    page.wait_for_url("**/batches/*")
+    page.go_back()
+    page.wait_for_url("**/field/ginger/care")
+    page.wait_for_load_state()
+    _choose(page, "BACK-1")
+    _care(page, "回头再存一次")
+    page.wait_for_url("**/batches/*")
+    assert _records(page, "BACK-1").count("回头再存一次") == 1
+
+
 def test_what_waits_on_the_phone_is_told_of_and_stays_when_its_owner_signs_out(
     field: tuple[Page, BrowserContext],
 ) -> None:
@@ -320,9 +355,17 @@ def test_what_waits_on_the_phone_is_told_of_and_stays_when_its_owner_signs_out(
         dialog.dismiss()
 
     page.once("dialog", stay)
-    page.get_by_role("button", name="退出").click()
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="退出").click()
     expect(page.get_by_role("button", name="退出")).to_be_visible()
     assert "还有 1 条记录没有发送" in asked[0]
+    context.set_offline(True)
+    page.once("dialog", stay)
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="退出").click()
+    expect(page.get_by_role("button", name="退出")).to_be_visible()
+    assert "现在没有网络，不能退出" in asked[1]
+    context.set_offline(False)
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="退出").click()
     expect(page.get_by_role("link", name="登录").first).to_be_visible()
@@ -345,4 +388,4 @@ def _sign_in_again(page: Page, username: str) -> None:
     page.get_by_label("用户名、手机号或邮箱").fill(username)
     page.get_by_label("密码").fill(PASSWORD)
     page.get_by_role("button", name="登录").click()
-    page.wait_for_url("**/batches")
+    page.wait_for_url("**/today")

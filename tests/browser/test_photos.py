@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.browser.conftest import PHONE, Platform, sign_in, until_arrived
 from tests.world import World
@@ -194,3 +194,32 @@ def test_without_scripts_the_form_takes_photos_along(
     page.wait_for_url("**/tickets/*")
     expect(page.locator(".to-come")).to_have_count(0)
     context.close()
+
+
+def test_photos_of_one_account_wait_while_another_is_signed_in_and_are_told_of_at_signing_out(
+    grower: Grower, photos: list[Path]
+) -> None:
+    page = grower.phone
+    page.route("**/photo-uploads/*", lambda route: route.abort())
+    grower.note("照片留在手机里", photos[:2])
+    page.wait_for_url("**/batches/*")
+    bar = page.locator("#photos-on-their-way")
+    expect(bar).to_contain_text("2 张照片暂时传不上去")
+    asked: list[str] = []
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    page.once("dialog", leave)
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="退出").click()
+    expect(page.get_by_role("link", name="登录").first).to_be_visible()
+    assert "还有 2 张照片没有传完" in asked[0]
+    page.unroute("**/photo-uploads/*")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/photo-uploads" in request.url else None)
+    page.goto("/login")
+    page.wait_for_timeout(6000)
+    expect(bar).to_be_hidden()
+    assert sent == []

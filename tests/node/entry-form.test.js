@@ -54,6 +54,9 @@ class FormElement extends EventTarget {
 
 let server;
 let received;
+let keys;
+let status;
+let typed;
 let answer;
 let went;
 let rows;
@@ -65,8 +68,10 @@ before(async () => {
   server = http.createServer((request, response) => {
     const posted = request.method === "POST";
     if (posted) received += 1;
-    request.resume();
-    response.writeHead(posted ? 422 : 200, { "Content-Type": "application/json" });
+    let body = "";
+    request.on("data", (part) => { body += part; });
+    request.on("end", () => { if (posted) keys.push(/name="entry_key"\r\n\r\n(\w+)/.exec(body)[1]); });
+    response.writeHead(posted ? status : 200, { "Content-Type": "application/json" });
     response.end(JSON.stringify(posted ? answer : { user: "grower", csrf_token: "a token" }));
   });
   await new Promise((resolve) => { server.listen(0, "127.0.0.1", resolve); });
@@ -79,6 +84,11 @@ after(() => {
 
 beforeEach(async () => {
   received = 0;
+  keys = [];
+  status = 422;
+  typed = "除草";
+  globalThis.addEventListener = () => {};
+  globalThis.history = { state: null, replaceState(state) { this.state = state; } };
   answer = { errors: { 日期: ["日期不能晚于今天。"] }, messages: [], page: PAGE };
   went = [];
   rows = new Map();
@@ -98,8 +108,9 @@ beforeEach(async () => {
   globalThis.FormData = class extends Sent {
     static Sent = Sent;
 
-    constructor() {
+    constructor(of) {
       super();
+      if (of) this.append("note", typed);
     }
   };
   const store = {
@@ -137,4 +148,18 @@ test("a refusal without a page is kept, and told of where entries wait", async (
   assert.equal(form.plainly, 0);
   assert.deepEqual(went, ["/field/"]);
   assert.equal(rows.size, 1);
+});
+
+test("who goes back and saves what was sent means the same entry, with other words another", async () => {
+  status = 201;
+  answer = { id: 1, url: "/batches/1" };
+  for (const words of ["除草", "除草", "清沟"]) {
+    typed = words;
+    went.length = 0;
+    await form.press();
+    assert.deepEqual(went, ["/batches/1"]);
+  }
+  assert.equal(keys.length, 3);
+  assert.equal(keys[0], keys[1]);
+  assert.notEqual(keys[1], keys[2]);
 });

@@ -140,3 +140,29 @@ test("time and place are told where they are known", () => {
   const words = pairs.map(([name, value]) => [name, Buffer.from(value, "base64").toString()]);
   assert.deepEqual(words, [["name", "k"], ["taken", "2025:06:01 08:30:00"], ["lat", "24.5"]]);
 });
+
+test("photos go while who took them is signed in, those of nobody from any page", async () => {
+  for (const [key, user] of [["a", "grower"], ["b", "neighbour"], ["c", ""]]) {
+    received.set(key, "");
+    await store.put({ ...photo(key, 10), user });
+  }
+  // Another page has signed the grower out.
+  queue.user = "grower";
+  queue.signedIn = async () => "neighbour";
+  await queue.sendAll();
+  assert.deepEqual([...store.rows.keys()], ["a", "b"]);
+  queue.signedIn = async () => "grower";
+  await queue.sendAll();
+  assert.deepEqual([...store.rows.keys()], ["b"]);
+});
+
+test("of photos that were chosen together all are on their way as soon as one is", async () => {
+  for (const key of ["a", "b"]) {
+    received.set(key, "");
+    await store.put({ ...photo(key), group: "g" });
+  }
+  queue.request = async (method, ...rest) => (method === "HEAD" ? answer(0) : platform(method, ...rest));
+  await queue.sendAll();
+  assert.deepEqual([...store.rows.values()].map(({ expected }) => expected), [true, true]);
+  assert.equal(queue.failed, true);
+});

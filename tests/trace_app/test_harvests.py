@@ -6,7 +6,7 @@ import re
 
 import sqlalchemy as sa
 
-from tests.world import HARVESTED, World
+from tests.world import HARVESTED, SPRAYED, World
 from trace_app.extensions import db
 
 
@@ -68,3 +68,32 @@ def test_the_amount_is_offered_and_taken_by_who_wants_it(world: World) -> None:
     form = client.get(f"/batches/{lot}/edit?of=harvest").text
     assert re.search(r'name="quantity"[^>]*value="2790.5"', form)
     assert re.search(r'name="quantity"[^>]*value="2800"', client.get(f"/batches/{lot}/edit").text)
+
+
+def test_what_several_lots_gave_together_is_offered_as_none_of_them(world: World) -> None:
+    actor = world.producer()
+    lots = [world.batch(actor, quantity="300"), world.batch(actor, quantity="280")]
+    client = world.client(actor)
+    assert "这些批次一共的数量" in client.get(world.entry(lots[0], "stage", "harvest")).text
+    together = HARVESTED | {"values-quantity_kg": "600", "batch_ids": [str(lot) for lot in lots]}
+    assert world.enter(client, lots[0], "stage", "harvest", **together).status_code == 302
+    for lot in lots:
+        page = client.get(f"/batches/{lot}").text
+        assert "采收记录合计" not in page
+        assert "采收的 600 公斤 是几个批次合在一起记的，不都是这一批的" in page
+        assert 'value="600"' not in client.get(f"/batches/{lot}/edit?of=harvest").text
+
+
+def test_sprays_after_the_harvest_are_told_apart_and_promise_no_day(world: World) -> None:
+    actor = world.producer()
+    lot = world.batch(actor, produced_on="")
+    client = world.client(actor)
+    world.enter(client, lot, "stage", "harvest", **HARVESTED)
+    for _time in range(2):
+        assert world.enter(client, lot, "pesticide", **SPRAYED | {"happened_on": "2025-11-10"}).status_code == 302
+    page = client.get(f"/batches/{lot}").text
+    assert page.count("而本批 2025-11-06 已经采收或屠宰") == 2
+    assert "晚于采收日 2025-11-06" in page
+    assert "请不要提前采收" not in page
+    links = set(re.findall(r"/records/[0-9]+\">看记录 [0-9]+<", page))
+    assert len(links) == 2

@@ -309,3 +309,16 @@ def test_photos_that_never_came_are_not_waited_for_for_ever(world: World, folder
         assert db.session.scalar(sa.select(sa.func.count()).select_from(PhotoPart)) == 0
     assert _waiting(world.client(grower).get(f"/batches/{batch_id}").text) == ["1"]
     assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_an_empty_photo_is_waited_for_no_longer_like_one_that_is_none(world: World, folder: Path) -> None:
+    grower = world.producer()
+    batch_id = _enter(world, grower, NAMES[:2])
+    sender = world.client()
+    assert _begin(sender, NAMES[1], 10).status_code == 201
+    answer = _begin(sender, NAMES[0], 0)
+    assert (answer.status_code, "空文件" in answer.text) == (422, True)
+    assert _waiting(world.client(grower).get(f"/batches/{batch_id}").text) == ["1"]
+    # One that has begun goes on, whatever is said of it afterwards.
+    assert _begin(sender, NAMES[1], 0).status_code == 422
+    assert _part(sender, NAMES[1], 0, b"x" * 4).status_code == 204

@@ -23,6 +23,8 @@ HERE = Position(Decimal("24.88520"), Decimal("104.30860"))
         ("２４．８８５２°", "lat", Position(latitude=Decimal("24.88520"))),
         ("24.8852N", "lat", Position(latitude=Decimal("24.88520"))),
         ("北纬 24°53′7″", "lat", Position(latitude=Decimal("24.88528"))),
+        ("24 53 7", "lat", Position(latitude=Decimal("24.88528"))),
+        ("24 53 7, 104 18 31", "lat", Position(Decimal("24.88528"), Decimal("104.30861"))),
         ("24度53分", "lat", Position(latitude=Decimal("24.88333"))),
         ("104° 18' 31\" E", "lon", Position(longitude=Decimal("104.30861"))),
         ("24.8852, 104.3086", "lat", HERE),
@@ -37,7 +39,7 @@ def test_positions_are_read_as_people_write_them(text: str, axis: str, found: Po
 
 
 @pytest.mark.parametrize(
-    "text", ["24,8852", "24,104", "24°61′", "24.88.52", "N24.8E", "104.3086E", "罗平", "24 53 7", "1 2"]
+    "text", ["24,8852", "24,104", "24°61′", "24.88.52", "N24.8E", "104.3086E", "罗平", "24 61 7", "1 2"]
 )
 def test_what_may_be_read_otherwise_or_not_at_all_is_refused(text: str) -> None:
     with pytest.raises(NotAPosition):
@@ -114,3 +116,11 @@ def test_the_towns_of_the_producers_county_are_offered_and_no_others(world: Worl
     elsewhere = world.site(actor, division="530381001", name="外县的窖", latitude="26.22", longitude="104.10")
     kept = client.post(f"/sites/{elsewhere}", data=PLOT | {"division_code": "530381001", "name": "外县的窖"})
     assert kept.status_code == 302, kept.text
+
+
+def test_latitude_and_longitude_in_each_others_place_are_told(world: World) -> None:
+    client = world.client(world.producer())
+    answer = client.post("/sites/new", data=PLOT | {"latitude": "104.3086", "longitude": "24.8852"})
+    assert answer.status_code == 422
+    assert "纬度和经度像是写反了" in answer.text
+    assert _site(world) is None

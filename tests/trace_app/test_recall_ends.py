@@ -269,7 +269,7 @@ def test_who_reports_destruction_shows_it(world: World) -> None:
     bare = shop.post(path, data=report)
     assert bare.status_code == 422
     field = bare.text[bare.text.index('name="photos"') :]
-    assert "报告销毁的，请附上照片" in field[: field.index("</p>")]
+    assert "报告销毁的，请附上照片" in field[field.index('<p class="error">') :][:60]
     assert all(typed in bare.text for typed in ("深埋", "张三", 'value="60"', 'value="40"'))
     assert _secured(world, number) == 0
     assert shop.post(path, data=report | {f"destroyed-{lot}": "0"}).status_code == 302

@@ -68,7 +68,39 @@ def test_a_record_of_a_whole_site_is_withdrawn_while_all_its_lots_are_drafts(wor
     answer = client.post(f"/records/{record}/withdraw", data=WHY)
     assert answer.status_code == 422
     assert "不能撤回" in answer.text
-    assert "撤回它" not in client.get(f"/records/{record}").text
+    page = client.get(f"/records/{record}").text
+    assert "撤回它" not in page
+    assert "也用到这条记录，不能撤回。记错了请用“更正”" in page
+
+
+def test_what_a_lot_that_is_out_shares_is_not_offered_for_withdrawal_on_a_drafts_page(world: World) -> None:
+    actor = world.producer()
+    draft, out = world.batch(actor), world.batch(actor)
+    world.complete(actor, out)
+    client = world.client(actor)
+    shared = {"batch_ids": [str(draft), str(out)], "happened_on": "2025-06-01", "note": "两块地一起清沟"}
+    assert world.enter(client, draft, "care", **shared).status_code == 302
+    assert ">撤回</a>" in client.get(f"/batches/{draft}").text
+    assert client.post(f"/batches/{out}/release").status_code == 302
+    page = client.get(f"/batches/{draft}").text
+    assert ">撤回</a>" not in page
+    assert "已放行的批次也用到这条记录，请用“更正”" in page
+
+
+def test_the_list_and_its_file_mark_what_was_withdrawn(world: World) -> None:
+    actor = world.producer()
+    lot = world.batch(actor)
+    record = world.record(actor, lot, note="锄草一遍")
+    other = world.record(actor, lot, note="锄草两遍")
+    client = world.client(actor)
+    assert client.post(f"/records/{record}/withdraw", data=WHY).status_code == 302
+    correction = {"happened_on": "2025-06-01", "note": "锄草三遍", "correction_reason": "错"}
+    assert client.post(f"/field/records/{other}/correct", data=correction).status_code == 302
+    page, table = client.get("/records?q=锄草").text, client.get("/records?q=锄草&export=csv").text
+    assert '<span class="tag bad">已撤回</span>' in page
+    assert '<span class="tag plain">更正过</span>' in page
+    rows = [line for line in table.splitlines() if "锄草" in line]
+    assert sorted(("已撤回" in row, "更正过" in row) for row in rows) == [(False, True), (True, False)]
 
 
 def test_what_is_out_is_corrected_and_not_withdrawn(world: World) -> None:

@@ -108,6 +108,18 @@ def test_the_last_ones_values_are_offered_again_with_todays_date(world: World) -
     )
 
 
+def test_what_is_offered_again_is_of_the_latest_day_and_as_it_was_corrected(world: World) -> None:
+    actor = world.producer()
+    lot, client = world.batch(actor), world.client(actor)
+    latest = world.record(actor, lot, "pesticide", **SPRAYED | {"happened_on": "2025-09-15", "target": "姜螟"})
+    world.record(actor, lot, "pesticide", **SPRAYED | {"happened_on": "2025-07-01", "target": "蚜虫"})
+    page = client.get(world.entry(lot, "pesticide")).text
+    assert ('value="姜螟"' in page, 'value="蚜虫"' in page) == (True, False)
+    data = SPRAYED | {"happened_on": "2025-06-01", "correction_reason": "日期"}
+    assert client.post(f"/field/records/{latest}/correct", data=data).status_code == 302
+    assert 'value="蚜虫"' in client.get(world.entry(lot, "pesticide")).text
+
+
 def test_a_correction_is_a_new_record_that_names_the_old(world: World) -> None:
     actor = world.producer()
     batch_id = world.batch(actor)

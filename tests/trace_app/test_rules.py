@@ -164,6 +164,12 @@ class TestIntervals:
         [found] = list(inputs.intervals_kept(one))
         assert (found.rule, found.facts["earliest"]) == ("interval_waiting", date(2026, 11, 27))
 
+    def test_what_was_used_after_the_harvest_is_told_and_no_day_promised(self) -> None:
+        cut = stage("harvest", "2026-11-18", quantity_kg="600")
+        one = lot("ginger", _sprayed("苯醚甲环唑", "2026-11-20"), cut, produced_on=None)
+        [found] = list(inputs.intervals_kept(one))
+        assert (found.rule, found.facts["harvested"]) == ("used_after_harvest", date(2026, 11, 18))
+
 
 class TestDoses:
     def _with(self, dose: str, unit: str, count: int = 1, **use):

@@ -26,7 +26,7 @@ WRONG = [
     ("active_ingredient", "代森锰锌", "苯醚甲环唑"),
     ("source", "别的店", "农资店"),
     ("input_lot", "N20260101", "N20250803"),
-    ("interval_days", "7", "14"),
+    ("interval_days", "7", "14 天"),
 ]
 
 
@@ -122,6 +122,38 @@ def test_the_api_takes_from_stock_by_the_lot_number_alone(world: World) -> None:
     assert (record.stock_id, record.product_name, record.interval_days) == (stock, PRODUCT["name"], 14)
 
 
+OF_ANOTHER = {
+    "product_name": "毒死蜱 40% 乳油",
+    "active_ingredient": "毒死蜱",
+    "registration_number": PRODUCT["registration_number"],
+}
+
+
+def test_a_number_that_is_another_products_is_refused_without_stock_too(world: World) -> None:
+    actor = world.producer()
+    assert world.client(actor).post("/inputs/new", data=PRODUCT).status_code == 302
+    lot, client = world.batch(actor, lot_number="G-2"), world.client(actor)
+    said = f"是“{PRODUCT['name']}”的"
+    answer = world.enter(client, lot, "pesticide", **SPRAYED | OF_ANOTHER)
+    assert answer.status_code == 422
+    assert said in answer.text
+    sent = _by_api(world, actor, lot, **SPRAYED | OF_ANOTHER)
+    assert sent.status_code == 422
+    assert said in sent.text
+    row = {
+        "农药名称": OF_ANOTHER["product_name"],
+        "有效成分": "毒死蜱",
+        "投入品批号": "",
+        "登记证号": PRODUCT["registration_number"],
+    }
+    book = {"what": "ginger", "file": (io.BytesIO(_workbook("G-2", row)), "g.xlsx")}
+    assert said in client.get(client.post("/workbooks", data=book).location).text
+    assert _records(world) == 0
+    # The same product under a name of its own is the same.
+    same = SPRAYED | {"registration_number": PRODUCT["registration_number"], "product_name": "世高"}
+    assert world.enter(client, lot, "pesticide", **same).status_code == 302
+
+
 def _workbook(lot: str, *rows: dict[str, str]) -> bytes:
     headings = {
         "批次号": lot,
@@ -158,7 +190,7 @@ def test_an_import_refuses_it_with_its_cell(world: World) -> None:
     assert sent.status_code == 302, sent.text
     page = client.get(sent.location).text
     assert "库存是“PD20150123”" in page
-    assert "库存是“14”" in page
+    assert "库存是“14 天”" in page
     assert "过期不能再用" in page
 
 

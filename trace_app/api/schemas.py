@@ -408,7 +408,7 @@ class TraceRecord(BaseModel):
     product_name: str | None
     amount: str
     interval_days: int | None
-    interval: Literal["kept", "broken", "waiting"] | None
+    interval: Literal["kept", "broken", "waiting", "late"] | None
     values: dict[str, str]
     video_url: str | None
 

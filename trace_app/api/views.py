@@ -46,6 +46,7 @@ from trace_app.records import service as records
 from trace_app.records.forms import VALUE_PREFIX, form_for
 from trace_app.records.intervals import Interval
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
+from trace_app.records.registered import RegisteredNumbers
 from trace_app.records.service import Scope
 from trace_app.records.texts import amount, record_title, stage_values
 from trace_app.release import service as quality
@@ -160,7 +161,9 @@ def add_record(
     values |= {VALUE_PREFIX + code: value for code, value in body.values.items()}
     kind_code = row.product.kind_code
     stock = offered_stock(the_user().organisation, body.type) if record_type in INPUT_TYPES else []
-    facts = form_for(record_type, stage).parse(values, stock=stock, kind_code=kind_code).facts
+    registered = RegisteredNumbers(the_user(), record_type)
+    form = form_for(record_type, stage).parse(values, stock=stock, kind_code=kind_code, registered=registered)
+    facts = form.facts
     entry = records.entry_for(row.product.kind, record_type, body.stage, facts)
     scope, author = Scope.of(row), Author.of(the_user())
     key = header.idempotency_key or None

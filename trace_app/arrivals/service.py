@@ -116,16 +116,25 @@ def arrival_named(name: str) -> PhotoArrival:
     return row
 
 
-def begin(name: str, length: int, capture: Capture) -> PhotoArrival:
+def begin(name: str, length: int, capture: Capture) -> None:
     """Note how long a photo's file is, and when and where it was taken. Said once more, it changes nothing.
 
-    :raises NotFound, PhotoRefused, EmptyPhoto, PhotoFileTooLarge:
+    What can be no photo by its length is waited for no longer. It opens its own transactions.
+
+    :raises NotFound, PhotoRefused, EmptyPhoto, PhotoFileTooLarge, PhotoNameTaken:
     """
-    row = arrival_named(name)
-    if length < 1:
-        raise EmptyPhoto
-    if length > MAX_BYTES:
-        raise PhotoFileTooLarge(most=MAX_BYTES >> 20)
+    if not 1 <= length <= MAX_BYTES:
+        row = arrival_named(name)
+        arrival_id, is_begun = row.id, row.bytes is not None
+        db.session.rollback()
+        if not is_begun:
+            _refuse(arrival_id)
+        raise EmptyPhoto if length < 1 else PhotoFileTooLarge(most=MAX_BYTES >> 20)
+    with transaction():
+        _begin(arrival_named(name), length, capture)
+
+
+def _begin(row: PhotoArrival, length: int, capture: Capture) -> None:
     if row.bytes is None:
         row.bytes, row.taken_at = length, capture.taken_at
         row.latitude, row.longitude = _exactly(capture.latitude), _exactly(capture.longitude)
@@ -133,7 +142,6 @@ def begin(name: str, length: int, capture: Capture) -> PhotoArrival:
         db.session.flush()
     elif row.bytes != length:
         raise PhotoNameTaken
-    return row
 
 
 def _exactly(degrees: float | None) -> Decimal | None:

@@ -14,7 +14,6 @@ from trace_app import tus
 from trace_app.accounts.access import public
 from trace_app.arrivals import service
 from trace_app.body_limits import takes_bytes
-from trace_app.db.session import transaction
 from trace_app.extensions import csrf
 
 views = Blueprint("arrivals", __name__)
@@ -30,10 +29,8 @@ def begin() -> Response:
     name = about.get("name", "")
     if length is None or not service.NAME.fullmatch(name):
         return Response(status=400)
-    with transaction():
-        row = service.begin(name, length, _capture(about))
-        place = url_for("arrivals.part", name=row.name)
-    return Response(status=201, headers={"Location": place})
+    service.begin(name, length, _capture(about))
+    return Response(status=201, headers={"Location": url_for("arrivals.part", name=name)})
 
 
 @views.route("/photo-uploads/<string(length=32):name>", methods=["HEAD"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -37,7 +37,7 @@ from trace_app.recalls.models import Recall
 from trace_app.recalls.published import stops_of
 from trace_app.recalls.service import open_to
 from trace_app.records import service as records
-from trace_app.records.harvests import harvested
+from trace_app.records.harvests import harvested, shared_harvests
 from trace_app.records.intervals import Interval, intervals
 from trace_app.records.models import Record
 from trace_app.release.service import ReleaseBlocked, checked_batch, release_batch
@@ -203,6 +203,8 @@ class LotPage:
     """How many photos of a record are still in a phone, by the record's id."""
     intervals: Mapping[int, Interval]
     """How the interval after each use of an input was kept, by the record's id."""
+    relied_on: Set[int]
+    """The ids of records that can't be withdrawn, since a lot of theirs is out."""
     history: Sequence[AuditEvent]
     standing: Sequence[Finding]
     gone: Sequence[Finding]
@@ -216,6 +218,8 @@ class LotPage:
     """Which households delivered to it."""
     harvested: Decimal | None
     """How much its harvest records say, where that is not what it is said to be."""
+    harvested_together: Sequence[tuple[Record, Decimal]]
+    """The harvests that it shares with other lots, with how much they all gave."""
     changes: Sequence[RevisionChanges]
     """What each version changed, the latest first."""
 
@@ -241,6 +245,7 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         open_to_me={recall.id for recall in stops if open_to(the_user(), recall)},
         records=shown,
         to_come=waiting_for("record_id", [record.id for record in shown]),
+        relied_on=records.relied_on(shown),
         intervals=intervals(row, records.in_force(shown)),
         history=audit.history(row),
         standing=findings.standing(row),
@@ -251,6 +256,7 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         room=label_room(row),
         suppliers=suppliers_of(row.id),
         harvested=_harvested_otherwise(row, records.in_force(shown)),
+        harvested_together=shared_harvests(row, records.in_force(shown)),
         changes=changes_of(row),
     )
     return render_template("batches/show.html", lot=lot)

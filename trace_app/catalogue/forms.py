@@ -211,6 +211,9 @@ class SiteForm(Form):
 
     def validate(self, *args: object, **kwargs: object) -> bool:
         valid = bool(super().validate(*args, **kwargs))
+        latitude, longitude = self.latitude.data, self.longitude.data
+        if latitude is not None and longitude is not None and abs(longitude) <= 90 < abs(latitude) <= 180:
+            self.latitude.errors = [str(_("纬度和经度像是写反了：请把两格对调。"))]
         for field, beside in ((self.latitude, self.longitude), (self.longitude, self.latitude)):
             if valid and field.other is not None and field.other != beside.data:
                 self.refuse(field.name, str(_("这里写了一对经纬度，与另一格不一致。请只留一处。")))

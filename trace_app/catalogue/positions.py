@@ -23,6 +23,8 @@ _PARTS = re.compile(
     rf"({_SIDE})?:?\s*([0-9]{{1,3}})\s*[°度]\s*([0-9]{{1,2}}(?:\.[0-9]+)?)\s*['′’分]"
     rf"(?:\s*([0-9]{{1,2}}(?:\.[0-9]+)?)\s*(?:\"|″|”|''|秒))?\s*({_SIDE})?"
 )
+_SPACED = re.compile(r"([0-9]{1,3})\s+([0-9]{1,2})\s+([0-9]{1,2}(?:\.[0-9]+)?)")
+"""Degrees, minutes and seconds with nothing but spaces between them."""
 _BETWEEN = re.compile(r"[,;、/\s]+")
 
 
@@ -77,6 +79,8 @@ def _pair(first: Coordinate, second: Coordinate) -> Position:
 
 
 def _coordinate(text: str) -> Coordinate | None:
+    if found := _SPACED.fullmatch(text):
+        text = "{}°{}′{}″".format(*found.groups())
     if found := _PARTS.fullmatch(text):
         before, degrees, minutes, seconds, behind = found.groups()
         if Decimal(minutes) >= 60 or Decimal(seconds or 0) >= 60 or (before and behind):

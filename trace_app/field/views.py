@@ -28,6 +28,7 @@ from trace_app.records import service
 from trace_app.records.forms import RecordForm, RecordScopeForm, form_for, values_of
 from trace_app.records.from_stock import taken_again
 from trace_app.records.models import INPUT_TYPES, Record, RecordType
+from trace_app.records.registered import RegisteredNumbers
 from trace_app.records.series import LoggerFile, chart_points, read_logger
 from trace_app.records.texts import (
     TYPES,
@@ -259,7 +260,8 @@ def _record_form(
     stock = offered_stock(the_user().organisation, record_type.value) if record_type in INPUT_TYPES else []
     if again:
         offered = offered | taken_again(offered.get("stock_id"), stock, kind.code)
-    return form_for(record_type, stage)(data=offered, stock=stock, kind_code=kind.code)
+    registered = RegisteredNumbers(the_user(), record_type)
+    return form_for(record_type, stage)(data=offered, stock=stock, kind_code=kind.code, registered=registered)
 
 
 def _scope_form(kind: ProductKind) -> RecordScopeForm:

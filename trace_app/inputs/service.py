@@ -12,6 +12,7 @@ from trace_app.accounts.models import Organisation, OrganisationKind, User
 from trace_app.db.text import same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
+from trace_app.folding import fold
 from trace_app.inputs.bottle_codes import means_number
 from trace_app.inputs.ingredients import key_of
 from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
@@ -54,6 +55,22 @@ def product_of_code(user: User, input_type: str, code: str) -> InputProduct | No
     own = [one for one in found if one.owner_id == user.organisation_id]
     alike = own or found
     return alike[0] if len({one.registration_number for one in alike}) == 1 else None
+
+
+def products_registered(user: User, input_type: str, number: str) -> list[InputProduct]:
+    """The products that are offered to a user under a registration number, however that is written; its own first."""
+    query = (
+        db.select(InputProduct)
+        .join(InputProduct.owner)
+        .where(
+            InputProduct.type == input_type,
+            InputProduct.registration_fold == fold(number),
+            sa.or_(InputProduct.owner_id == user.organisation_id, Organisation.kind == OrganisationKind.REGULATOR),
+        )
+        .options(selectinload(InputProduct.ingredients))
+        .order_by(InputProduct.owner_id != user.organisation_id, InputProduct.id)
+    )
+    return list(db.session.scalars(query)) if fold(number) else []
 
 
 def product_for(user: User, product_id: int) -> InputProduct:

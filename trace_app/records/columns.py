@@ -21,11 +21,19 @@ def _what_for(row: Record) -> str:
     return row.batch.lot_number + more
 
 
+def _state(row: Record) -> str | None:
+    """What has to be known of a record beside what it says: that it counts no more, or was mended."""
+    if row.withdrawal is not None:
+        return str(_("已撤回"))
+    return str(_("更正过")) if row.replaces_id is not None else None
+
+
 RECORDS = ListShape(
     "records.index",
     _("生产记录"),
     (
         Column("what", _("做了什么"), record_title),
+        Column("state", _("状态"), _state, tag=lambda row: "bad" if row.withdrawal is not None else "plain"),
         Column("day", _("日期"), lambda row: row.happened_on, Record.happened_on),
         Column("for", _("批次"), _what_for),
         Column("input", _("投入品"), lambda row: row.product_name),
@@ -41,6 +49,7 @@ RECORDS = ListShape(
     (
         joinedload(Record.batch),
         joinedload(Record.site),
+        joinedload(Record.withdrawal).lazyload("*"),
         joinedload(Record.kind).selectinload(ProductKind.stages),
         selectinload(Record.further_batches),
     ),

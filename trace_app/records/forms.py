@@ -50,7 +50,8 @@ from trace_app.records.from_stock import (
     stock_faults,
     taken_from,
 )
-from trace_app.records.models import Record, RecordType
+from trace_app.records.models import QUANTITY, Record, RecordType
+from trace_app.records.registered import RegisteredNumbers
 from trace_app.records.service import Scope
 from trace_app.records.share_texts import addresses_in
 from trace_app.units import UNITS
@@ -148,6 +149,7 @@ class RecordForm(Form):
 
     :param stock: the producer's stock lots that an input may be taken from.
     :param kind_code: of the lots that the record is for; a label may say something for each kind.
+    :param registered: the registration numbers that the catalogue knows.
     """
 
     happened_on = DateField(_("日期"), [required(), not_future])
@@ -157,9 +159,15 @@ class RecordForm(Form):
     correction_reason = StringField(_("更正原因"), [at_most(300)], description=_("会与原记录一起保留"))
 
     def __init__(
-        self, *args: object, stock: Sequence[OfferedStock] = (), kind_code: str = "", **kwargs: object
+        self,
+        *args: object,
+        stock: Sequence[OfferedStock] = (),
+        kind_code: str = "",
+        registered: RegisteredNumbers | None = None,
+        **kwargs: object,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._registered = registered
         self._stock = {one.lot.id: one.lot for one in stock}
         self._kind_code = kind_code
         if "stock_id" in self:
@@ -174,7 +182,7 @@ class RecordForm(Form):
         if chosen is not None:
             self._fill_from(chosen)
         valid = bool(super().validate(*args, **kwargs))
-        return (chosen is None or self._agrees_with(chosen)) and valid
+        return (self._is_as_registered() if chosen is None else self._agrees_with(chosen)) and valid
 
     def _fill_from(self, lot: StockLot) -> None:
         """Fill in what was left empty."""
@@ -193,6 +201,13 @@ class RecordForm(Form):
             if name in self:
                 self[name].data = value
         return True
+
+    def _is_as_registered(self) -> bool:
+        """Whether a registration number that was typed is not another product's."""
+        faults = self._registered.faults(self.data) if self._registered is not None else {}
+        for name, message in faults.items():
+            self.refuse(name, message)
+        return not faults
 
     def has_reason(self) -> bool:
         """Whether a correction says why; the field tells where it doesn't."""
@@ -387,7 +402,8 @@ def _stage_field(field: StageField) -> Field:
         most = field.max if field.max is not None else 1e9
         whole = field.type == "integer"
         checks.append(between(int(least) if whole else least, int(most) if whole else most))
-        return (IntegerField if whole else DecimalField)(label, checks, unit=field.unit)
+        of_all = _("记在几个批次上的，填这些批次一共的数量") if field.code.startswith(QUANTITY) else ""
+        return (IntegerField if whole else DecimalField)(label, checks, unit=field.unit, description=of_all)
     if field.type == "date":
         return DateField(label, checks)
     if field.type == "choice":

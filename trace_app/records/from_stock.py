@@ -147,7 +147,8 @@ def contradictions(facts: Facts, lot: StockLot, kind_code: str) -> dict[str, str
         stated = facts.get(name)
         if stated not in (None, "") and said is not None and _folded(stated) != _folded(said):
             told = _CHOSEN if facts.get("stock_id") else _OF_THAT_NUMBER
-            wrong[name] = str(told) % {"said": said, "lot": lot.lot_number}
+            words = f"{said} {unit_name('day')}" if name == "interval_days" else said
+            wrong[name] = str(told) % {"said": words, "lot": lot.lot_number}
     return wrong
 
 

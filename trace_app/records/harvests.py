@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
@@ -13,7 +13,7 @@ from trace_app.accounts.models import User
 from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Stage
 from trace_app.extensions import db
-from trace_app.records.models import Record, RecordType
+from trace_app.records.models import QUANTITY, Record, RecordType
 from trace_app.units import converted
 
 ROLE = "harvest"
@@ -61,24 +61,42 @@ def _state(user: User | None, batches: Iterable[Batch], day: date | None) -> Non
 def harvested(batch: Batch, records: Iterable[Record]) -> Decimal | None:
     """How much was harvested of a lot, in its own unit; None where its records don't say.
 
+    A record of several lots says how much they gave together, and of none of them how much that one gave.
+
     :param records: in force.
     """
+    said = list(_quantities(batch, records))
+    if any(record.is_shared for record, _amount in said):
+        return None
+    known = [amount for _record, amount in said if amount is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(said) else None
+
+
+def shared_harvests(batch: Batch, records: Iterable[Record]) -> list[tuple[Record, Decimal]]:
+    """The harvests that a lot shares with others, with how much they all gave together, in the lot's unit.
+
+    :param records: in force.
+    """
+    said = _quantities(batch, records)
+    return [(record, amount) for record, amount in said if record.is_shared and amount is not None]
+
+
+def _quantities(batch: Batch, records: Iterable[Record]) -> Iterator[tuple[Record, Decimal | None]]:
+    """What records of harvests say of how much there was, in the lot's unit; None where that can't be told."""
     codes = {
         (stage.code, field.code): field.unit or ""
         for stage in batch.product.kind.stages
         if stage.role == ROLE
         for field in stage.fields
-        if field.code.startswith("quantity")
+        if field.code.startswith(QUANTITY)
     }
-    amounts = [
-        converted(amount, unit, batch.unit)
-        for record in records
-        if record.type is RecordType.STAGE
-        for (stage_code, code), unit in codes.items()
-        if record.stage_code == stage_code and (amount := _number(record.values.get(code))) is not None
-    ]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if known and len(known) == len(amounts) else None
+    for record in records:
+        if record.type is not RecordType.STAGE:
+            continue
+        for (stage_code, code), unit in codes.items():
+            amount = _number(record.values.get(code)) if record.stage_code == stage_code else None
+            if amount is not None:
+                yield record, converted(amount, unit, batch.unit)
 
 
 def _number(text: str | None) -> Decimal | None:

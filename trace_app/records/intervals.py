@@ -19,17 +19,23 @@ ENDING_ROLES = frozenset({"harvest", "slaughter"})
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The time from an application to the first harvest after it. ``days`` is None while there was none."""
+    """The time from an application to the first harvest after it. ``days`` is None while there was none.
+
+    :ivar harvested_on: the last day of harvest, where the application came after all of them.
+    """
 
     required_days: int
     days: int | None
+    harvested_on: date | None = None
 
     @property
     def kept(self) -> bool:
         return self.days is None or self.days >= self.required_days
 
     @property
-    def state(self) -> Literal["waiting", "kept", "broken"]:
+    def state(self) -> Literal["waiting", "late", "kept", "broken"]:
+        if self.harvested_on is not None:
+            return "late"
         return "waiting" if self.days is None else "kept" if self.kept else "broken"
 
 
@@ -57,5 +63,5 @@ def intervals(batch: Batch, records: Sequence[Record]) -> dict[int, Interval]:
         if days_required is not None:
             after = next((day for day in harvests if day >= record.happened_on), None)
             days = (after - record.happened_on).days if after else None
-            found[record.id] = Interval(days_required, days)
+            found[record.id] = Interval(days_required, days, harvests[-1] if harvests and after is None else None)
     return found

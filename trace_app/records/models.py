@@ -72,6 +72,10 @@ def _own(column: str, table: str) -> sa.ForeignKeyConstraint:
     )
 
 
+QUANTITY = "quantity"
+"""What the codes of stages' fields begin with that say how much there was."""
+
+
 class Record(Model):
     """One thing done on one day to a lot, to several, or to a whole site for a season.
 
@@ -169,6 +173,11 @@ class Record(Model):
     photos: Mapped[list[Photo]] = relationship(secondary=record_photos, order_by=Photo.id, lazy="selectin")
     clips: Mapped[list[Clip]] = relationship(secondary=record_clips, order_by=Clip.id, lazy="selectin")
     created_by: Mapped[User | None] = relationship()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is of several lots: what it counts is of all of them together."""
+        return self.site_id is not None or bool(self.further_batches)
 
     @property
     def is_in_force(self) -> bool:

@@ -29,7 +29,7 @@ from trace_app.inputs.ingredients import key_of, names_in
 from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
 from trace_app.media.models import Photo
 from trace_app.media.service import StoredPhoto, keep_photos
-from trace_app.records.coverage import covered_lots, records_covering
+from trace_app.records.coverage import coverage, covered_lots, records_covering
 from trace_app.records.harvests import is_harvest, say_otherwise, say_when
 from trace_app.records.models import Record, RecordIngredient, RecordType, RecordWithdrawal, record_batches
 from trace_app.records.series import LoggerFile, copy_of, keep_series
@@ -396,10 +396,17 @@ def withdraw_record(user: User, record: Record, reason: str) -> RecordWithdrawal
     return row
 
 
-def may_withdraw(record: Record) -> bool:
-    """Whether a record can be withdrawn as things stand, for a page that offers it."""
-    out = db.select(Batch.id).where(covered_lots(Record.id == record.id), Batch.status != BatchStatus.DRAFT)
-    return record.is_in_force and db.session.scalar(out.limit(1)) is None
+def relied_on(records: Sequence[Record]) -> frozenset[int]:
+    """The ids of those records that can't be withdrawn, since a lot that they count for is out."""
+    ids = [record.id for record in records]
+    pairs = coverage(Record.id.in_(ids), Batch.status != BatchStatus.DRAFT).subquery()
+    return frozenset(db.session.scalars(sa.select(pairs.c.record_id).distinct())) if ids else frozenset()
+
+
+def lots_relying(record: Record) -> list[Batch]:
+    """The lots that are out and keep a record from being withdrawn; the first by its id before the others."""
+    out = db.select(Batch).where(covered_lots(Record.id == record.id), Batch.status != BatchStatus.DRAFT)
+    return list(db.session.scalars(out.order_by(Batch.id)))
 
 
 def add_photo(record_id: int, photo: Photo) -> None:
@@ -638,7 +645,7 @@ def own_record(user: User, record_id: int) -> Record:
 
 
 def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code: str | None) -> Record | None:
-    """The latest record of the same sort that the producer made for the kind: its values are offered again."""
+    """The record of the same sort, made for the kind, whose day is the latest: its values are offered again."""
     query = (
         sa.select(Record)
         .where(
@@ -647,8 +654,9 @@ def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code
             Record.type == record_type,
             Record.stage_code == stage_code if stage_code else Record.stage_code.is_(None),
             Record.id.not_in(sa.select(RecordWithdrawal.record_id)),
+            ~_is_replaced(),
         )
-        .order_by(Record.id.desc())
+        .order_by(Record.happened_on.desc(), Record.id.desc())
         .limit(1)
     )
     return db.session.scalar(query)

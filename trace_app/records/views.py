@@ -55,7 +55,7 @@ def _story(record: Record, refused: WithdrawalForm | None = None) -> str:
         lots=service.batches_of(chain[-1]),
         evidence={} if own else {record.id: photo_evidence(record) for record in chain},
         own=own,
-        may_withdraw=service.may_withdraw(chain[-1]),
+        relying=service.lots_relying(chain[-1]),
         refused=refused,
     )
 

@@ -54,11 +54,12 @@ self.addEventListener("message", (event) => {
 });
 
 async function page(event) {
-  const path = new URL(event.request.url).pathname;
+  const { pathname: path, search } = new URL(event.request.url);
   try {
     const timeout = new Promise((_, reject) => setTimeout(reject, WAIT_MS));
     const answer = await Promise.race([fetch(event.request), timeout]);
-    if (isPage(answer)) event.waitUntil(keepPage(path, answer.clone()));
+    // What was asked for about one lot is that visit's alone: another finds nothing ticked of it.
+    if (isPage(answer) && !search) event.waitUntil(keepPage(path, answer.clone()));
     return answer;
   } catch {
     const cache = await caches.open(PAGES);

@@ -31,6 +31,7 @@ from trace_app.inputs.service import stock_of
 from trace_app.records.forms import record_facts
 from trace_app.records.from_stock import StockByNumber, stock_faults, taken_from
 from trace_app.records.models import INPUT_TYPES, RecordType
+from trace_app.records.registered import RegisteredNumbers
 from trace_app.records.service import open_lot_numbers
 from trace_app.spreadsheets import cell_text, column_letters
 from trace_app.values import Facts, JsonObject
@@ -210,7 +211,8 @@ def read_records(user: User, kind: ProductKind, sheets: Sequence[Sheet]) -> DryR
         if sheet.name in plans:
             plan = plans[sheet.name]
             own = stock_of(user.organisation, plan.type.value) if plan.type in INPUT_TYPES else []
-            _read_sheet(kind, plan, sheet, lots, StockByNumber(own), run)
+            registered = RegisteredNumbers(user, plan.type)
+            _read_sheet(kind, plan, sheet, lots, StockByNumber(own), registered, run)
         elif sheet.name not in ignored | lots_names and any(cell_text(cell) for row in sheet.rows for cell in row):
             run.trouble(sheet.name, None, "", _("模板里没有这张工作表。请从模板复制，不要改工作表的名称。"))
     return run
@@ -262,7 +264,13 @@ def _needed(fields: Iterable[Field]) -> dict[str, str]:
 
 
 def _read_sheet(
-    kind: ProductKind, plan: SheetPlan, sheet: Sheet, lots: set[str], stock: StockByNumber, run: DryRun
+    kind: ProductKind,
+    plan: SheetPlan,
+    sheet: Sheet,
+    lots: set[str],
+    stock: StockByNumber,
+    registered: RegisteredNumbers,
+    run: DryRun,
 ) -> None:
     fields = fields_by_heading(plan)
     known = {plain_heading(text): LOT for text in in_all_languages(LOT_HEADING)}
@@ -303,10 +311,11 @@ def _read_sheet(
             continue
         facts = record_facts(values)
         lot = stock.meant(facts) if facts.get("input_lot") else None
+        faults = registered.faults(facts) if lot is None else stock_faults(facts, lot, kind.code)
+        for name, fault in faults.items():
+            right = False
+            run.trouble(sheet.name, number, places.get(name, ""), fault, str(facts.get(name) or ""))
         if lot is not None:
-            for name, fault in stock_faults(facts, lot, kind.code).items():
-                right = False
-                run.trouble(sheet.name, number, places.get(name, ""), fault, str(facts.get(name) or ""))
             facts = taken_from(facts, lot, kind.code)
         if right:
             run.records.append(RecordRow(sheet.name, number, chosen, plan.type, stage_code, facts))

@@ -73,6 +73,13 @@ register(
             "《农产品质量安全法》（2022）第二十九条",
         ),
         Rule(
+            "used_after_harvest",
+            _("采收以后才用的药"),
+            _("%(day)s 使用 %(input)s，而本批 %(harvested)s 已经采收或屠宰。"),
+            _("请核对两个日期和批次：写错了请更正记录；这块地还要再采收的，等间隔期满，并补上那次采收的记录。"),
+            "《农产品质量安全法》（2022）第二十七条：生产记录应当真实；第二十九条",
+        ),
+        Rule(
             "interval_understated",
             _("间隔期少写了"),
             _("记录写的间隔期是 %(stated)s 天，%(input)s 的标签要求 %(required)s 天。"),
@@ -203,6 +210,14 @@ def intervals_kept(lot: Lot) -> Iterator[Found]:
                     facts | {"earliest": earliest},
                     (record.id,),
                 )
+        elif interval.state == "late":
+            yield Found(
+                "used_after_harvest",
+                Severity.WARN,
+                f"record:{record.id}",
+                facts | {"harvested": interval.harvested_on},
+                (record.id,),
+            )
         stated, required = record.interval_days, required_days(record)
         if stated is not None and required is not None and stated < required:
             yield Found(

@@ -22,6 +22,26 @@ function fill(form, fields) {
   }
 }
 
+// Who goes back to the form of an entry that was sent, and saves it as it stands, means that entry and no second one.
+const SENT = "sentEntry";
+
+function asItStands(form, fields) {
+  const input = form.querySelector("input[type=file][name=photos]");
+  const named = (value) => (value instanceof Blob ? `${value.name} ${value.size}` : value);
+  const files = Array.from((input && input.files) || [], (file) => ["photo", file]);
+  return JSON.stringify([...fields, ...files].map(([name, value]) => [name, named(value)]));
+}
+
+function sentBefore(words) {
+  const sent = history.state && history.state[SENT];
+  return sent && sent.words === words ? sent : undefined;
+}
+
+function noteSent(entry, words) {
+  const sent = { key: entry.key, words, photos: photoKeysOf(entry) };
+  history.replaceState(Object.assign({}, history.state, { [SENT]: sent }), "");
+}
+
 // Where one comes from a lot's page, the record is for that lot alone.
 function tickLotOfAddress(form) {
   const lot = new URLSearchParams(location.search).get("batch");
@@ -93,10 +113,10 @@ export async function prepareForm(form, outbox) {
     form.requestSubmit();
   }
 
-  function entryOf(old, keys) {
+  function entryOf(old, keys, sent) {
     const fields = fieldsOf(form);
     return {
-      key: form.dataset.key || freshKey(),
+      key: form.dataset.key || (sent ? sent.key : freshKey()),
       at: old ? old.at : Date.now(),
       user: document.body.dataset.user,
       state: "waiting",
@@ -113,9 +133,11 @@ export async function prepareForm(form, outbox) {
     button.disabled = true;
     hideWhatWasSaid();
     const old = form.dataset.key ? await outbox.entry(form.dataset.key) : undefined;
+    const words = asItStands(form, fieldsOf(form));
+    const sent = sentBefore(words);
     let entry;
     try {
-      entry = entryOf(old, await photosOf(form, photos, old));
+      entry = entryOf(old, sent ? sent.photos : await photosOf(form, photos, old), sent);
       await outbox.keep(entry);
     } catch {
       submitPlainly(button);
@@ -123,6 +145,7 @@ export async function prepareForm(form, outbox) {
     }
     const state = await outbox.send(entry, true);
     if (state === "sent") {
+      noteSent(entry, words);
       location.assign(entry.answer.url);
     } else if (state === "refused" && !old && entry.answer.page) {
       // Nothing was stored there.
@@ -152,4 +175,8 @@ export async function prepareForm(form, outbox) {
     else showWhy(form, {});
   }
   form.addEventListener("submit", submitted);
+  // A page that the browser kept whole, and brings back.
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) form.querySelector("button.button").disabled = false;
+  });
 }

@@ -3,13 +3,19 @@ import { prepareForm } from "./entry-form.js";
 import { EntryStore } from "./entry-store.js";
 import { OutboxList } from "./outbox-list.js";
 import { Outbox } from "./outbox.js";
-import { dropPhotos, openPhotoStore, photoKeysOf } from "./photo-keeping.js";
+import { dropPhotos, expectPhotos, openPhotoStore, photoKeysOf } from "./photo-keeping.js";
 import { showWaiting } from "./waiting-here.js";
 
 const AGAIN_MS = 30000;
 const form = document.getElementById("entry");
 const section = document.getElementById("outbox");
-const outbox = new Outbox(new EntryStore());
+const outbox = new Outbox(new EntryStore(), { arrived: photosGo });
+
+// The photos of an entry that has come are on their way; what becomes of them is seen on its page.
+async function photosGo(entry) {
+  const keys = photoKeysOf(entry);
+  if (keys.length) await expectPhotos(openPhotoStore(), keys, `/records/${entry.answer.id}`);
+}
 
 // The service worker keeps the entry pages; it is told which there are.
 async function keepPages() {

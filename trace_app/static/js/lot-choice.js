@@ -36,6 +36,7 @@ function search() {
     site.hidden = !some;
     if (wanted) site.open = some;
   }
+  byId("no-lot-found").hidden = !wanted || found().length > 0;
   count();
 }
 
@@ -49,6 +50,11 @@ function begin() {
   for (const hidden of form.querySelectorAll(".find-lots, .all-of-site")) hidden.hidden = false;
   for (const site of sites()) if (boxesIn(site).some((box) => box.checked)) site.open = true;
   search();
+  const ticked = boxesIn(form).find((box) => box.checked);
+  const list = form.querySelector(".sites-to-choose");
+  // The list alone is scrolled, not the page.
+  const topOf = (element) => element.getBoundingClientRect().top;
+  if (ticked) list.scrollTop += topOf(ticked) - topOf(list) - list.clientHeight / 3;
 }
 
 form.addEventListener("input", ({ target }) => {

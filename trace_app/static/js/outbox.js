@@ -19,11 +19,14 @@ const isJson = (answer) => (answer.headers.get("Content-Type") || "").includes("
 
 export class Outbox {
   // store: get, put, delete and all, as EntryStore has them. changed: called whenever there is something new to show.
-  constructor(store, { home = location.origin, waitMs = WAIT_MS, changed = async () => {} } = {}) {
+  // arrived: called with an entry that was sent.
+  constructor(store, options = {}) {
+    const { home = location.origin, waitMs = WAIT_MS, changed = async () => {}, arrived = async () => {} } = options;
     this.store = store;
     this.home = home;
     this.waitMs = waitMs;
     this.changed = changed;
+    this.arrived = arrived;
     this.underWay = null;
     this.busy = false;
     this.askedMeanwhile = false;
@@ -60,7 +63,11 @@ export class Outbox {
     } finally {
       this.underWay = null;
     }
-    if (entry.state === "sent") await this.drop(entry.key);
+    if (entry.state === "sent") {
+      // The entry has come, whatever becomes of the note of it.
+      await this.arrived(entry).catch(() => {});
+      await this.drop(entry.key);
+    }
     // It may have been thrown away meanwhile.
     else if (await this.entry(entry.key)) await this.keep(entry);
     return entry.state;

@@ -49,9 +49,14 @@ function ask(method, path, headers, body, moved = () => {}) {
 
 export class PhotoQueue {
   // store: the photos, as EntryStore has them. heldKeys: which of them belong to what has still to be sent itself.
-  constructor(store, { heldKeys = async () => new Set(), changed = () => {}, request = ask, now = Date.now } = {}) {
+  // user: whose page this is, "" where nobody is signed in. signedIn: who is signed in as they are sent.
+  constructor(store, options = {}) {
+    const { heldKeys = async () => new Set(), changed = () => {}, request = ask, now = Date.now } = options;
+    const { user = "", signedIn = async () => user } = options;
     this.store = store;
     this.heldKeys = heldKeys;
+    this.user = user;
+    this.signedIn = signedIn;
     this.changed = changed;
     this.request = request;
     this.now = now;
@@ -59,6 +64,20 @@ export class PhotoQueue {
     this.sent = 0;
     this.count = 0;
     this.percent = 0;
+    this.failed = false;
+  }
+
+  // Photos go while who took them is signed in. Those of what was written without an account go from any page.
+  isMine(photo) {
+    return !photo.user || photo.user === this.user;
+  }
+
+  // Those that may go now.
+  async mine(photos) {
+    const own = photos.filter((photo) => this.isMine(photo));
+    if (!own.some((photo) => photo.user)) return own;
+    const user = await this.signedIn().catch(() => "");
+    return own.filter((photo) => !photo.user || photo.user === user);
   }
 
   async photos() {
@@ -72,7 +91,8 @@ export class PhotoQueue {
     this.busy = true;
     try {
       const held = await this.heldKeys();
-      const waiting = (await this.photos()).filter((photo) => !photo.refused && !held.has(photo.key));
+      const left = (await this.photos()).filter((photo) => !photo.refused && !held.has(photo.key));
+      const waiting = await this.mine(left);
       this.count = waiting.length;
       this.sent = 0;
       for (const photo of waiting) {
@@ -90,7 +110,8 @@ export class PhotoQueue {
   async send(photo) {
     const outcome = await this.upload(photo);
     if (outcome.status === 404) return this.notKnown(photo);
-    if (passesBy(outcome.status)) return false;
+    this.failed = passesBy(outcome.status);
+    if (this.failed) return false;
     if (outcome.status < 300) await this.store.delete(photo.key);
     else await this.store.put(Object.assign(photo, { refused: outcome.text || String(outcome.status) }));
     return true;
@@ -121,7 +142,14 @@ export class PhotoQueue {
 
   // The platform waits for this one: from now on it is said to be on its way.
   async told(photo) {
-    if (!photo.expected) await this.store.put(Object.assign(photo, { expected: true }));
+    if (photo.expected) return;
+    await this.store.put(Object.assign(photo, { expected: true }));
+    // And so it does for those that were chosen with it.
+    for (const other of await this.store.all()) {
+      if (photo.group && other.group === photo.group && !other.expected) {
+        await this.store.put(Object.assign(other, { expected: true }));
+      }
+    }
   }
 
   part(path, blob, offset) {

@@ -8,12 +8,21 @@ const place = document.getElementById("photos-on-their-way");
 
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
 
+// Who is signed in at this moment: another page may have changed that.
+async function signedIn() {
+  const answer = await fetch("/field/session", { headers: { Accept: "application/json" }, cache: "no-store" });
+  const isJson = (answer.headers.get("Content-Type") || "").includes("json");
+  return answer.ok && isJson ? (await answer.json()).user : "";
+}
+
 class PhotosWaiting {
   constructor() {
     [this.line, this.wrong] = place.children;
     this.store = openPhotoStore();
     this.entries = new EntryStore();
-    this.queue = new PhotoQueue(this.store, { heldKeys: () => this.heldKeys(), changed: () => this.show() });
+    const { user } = place.dataset;
+    const changed = () => this.show();
+    this.queue = new PhotoQueue(this.store, { heldKeys: () => this.heldKeys(), changed, user, signedIn });
     place.querySelector("button").addEventListener("click", () => this.forgetRefused());
   }
 
@@ -24,7 +33,8 @@ class PhotosWaiting {
   }
 
   async show() {
-    const photos = await this.store.all();
+    const all = await this.store.all();
+    const photos = all.filter((photo) => this.queue.isMine(photo));
     const held = await this.heldKeys();
     const waiting = photos.filter((photo) => !photo.refused && (photo.expected || held.has(photo.key)));
     const refused = photos.filter((photo) => photo.refused);
@@ -33,19 +43,31 @@ class PhotosWaiting {
     this.line.hidden = !waiting.length;
     this.line.textContent = this.lineFor(waiting.length);
     this.wrong.hidden = !refused.length;
-    if (refused.length) this.wrong.firstElementChild.textContent = refused[0].refused;
-    if (!photos.length) localStorage.removeItem(MARK);
+    if (refused.length) this.tellWhy(refused[0]);
+    // What one saves with stays in sight above it, however many lines it has.
+    document.body.style.setProperty("--photo-bar", `${place.offsetHeight}px`);
+    if (!all.length) localStorage.removeItem(MARK);
+  }
+
+  tellWhy({ file, refused, place: page }) {
+    const [said, link] = this.wrong.children;
+    said.textContent = file ? `${file}${place.dataset.colon}${refused}` : refused;
+    link.hidden = !page;
+    if (page) link.href = page;
   }
 
   lineFor(count) {
-    const { sending, waiting } = place.dataset;
+    const { sending, waiting, failing } = place.dataset;
     const { busy, sent, count: all, percent } = this.queue;
+    if (this.queue.failed && navigator.onLine) return filled(failing, { count });
     if (!busy || sent >= all) return filled(waiting, { count });
     return filled(sending, { number: sent + 1, count: all, percent });
   }
 
   async forgetRefused() {
-    for (const photo of await this.store.all()) if (photo.refused) await this.store.delete(photo.key);
+    for (const photo of await this.store.all()) {
+      if (photo.refused && this.queue.isMine(photo)) await this.store.delete(photo.key);
+    }
     await this.show();
   }
 

@@ -52,6 +52,9 @@ const say = (text) => {
   byId("bottle-says").textContent = text;
 };
 
+// The names of the fields that a number of the catalogue filled in.
+let filled = [];
+
 async function lookUp(code) {
   let found;
   try {
@@ -62,11 +65,15 @@ async function lookUp(code) {
     found = undefined;
   }
   if (found === undefined) return say(words().away);
-  if (!found) return say(words().none);
+  // What an earlier number found is not this one's.
   if (select() && select().value) {
     select().value = "";
     show(true);
   }
+  for (const name of filled) fillIn({ [name]: "" }, false);
+  filled = [];
+  if (!found) return say(words().none);
+  filled = Object.keys(found.fills);
   fillIn(found.fills, false);
   chooseUnit(found.unit);
   return say(words().found.replace("{name}", found.fills.product_name));
