@@ -223,7 +223,7 @@ class TestBoundary:
         assert client.post("/sites/new", data=data).status_code == 302
         page = client.get("/sites").text
         assert "18.5" in page
-        assert "24.88570" in page
+        assert "24.8857" in page
         broken = client.post("/sites/new", data=data | {"name": "另一块", "boundary": "24.8, 104.3\n?"})
         assert broken.status_code == 422
         assert "第 2 行不是" in broken.text
