@@ -104,7 +104,7 @@ def sign_in(browser: Browser, platform: Platform, username: str, size: dict[str,
     page.get_by_label("用户名、手机号或邮箱").fill(username)
     page.get_by_label("密码").fill(PASSWORD)
     page.get_by_role("button", name="登录").click()
-    page.wait_for_url(re.compile("/(batches|desk|shipments)$"))
+    page.wait_for_url(re.compile("/(today|batches|desk|shipments)$"))
     page.faults = faults  # type: ignore[attr-defined]
     return page
 
