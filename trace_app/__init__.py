@@ -23,7 +23,7 @@ from trace_app import (
     templating,
     whole_numbers,
 )
-from trace_app.accounts import sign_in
+from trace_app.accounts import sign_in, unsent
 from trace_app.accounts.access import guard
 from trace_app.accounts.factors import freshness
 from trace_app.api import document
@@ -100,10 +100,13 @@ def create_app(settings: Settings | None = None, **config: object) -> Flask:
     migrate.init_app(app, db, directory=settings.migrations, include_name=is_of_the_models)
     babel.init_app(app, default_locale="zh_CN", locale_selector=language.choose)
     # In this order: who may not come in is refused before the body is read, which is what the look for a token does.
+    # Of a form alone, which the browser of a page of ours sends, a little is read to give it back.
     app.before_request(read_bearer)
+    app.before_request(unsent.keep_of_signed_out)
     app.before_request(guard)
     body_limits.init_app(app)
     csrf.init_app(app)
+    unsent.init_app(app)
     sent_once.init_app(app)
     freshness.init_app(app)
     limiter.init_app(app)

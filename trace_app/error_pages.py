@@ -36,7 +36,7 @@ MEANINGS = {
     500: _("系统出了问题，已记录下来。请稍后再试；如仍不行，请联系管理员。"),
     503: _("暂时无法处理。请稍后再试。"),
 }
-TOO_OLD = _("还没有收到：这一页放得太久，或已退出登录。请返回上一页（填写的内容一般还在），刷新或重新登录后再提交。")
+TOO_OLD = _("还没有收到：这一页放得太久，或已退出登录。请重新登录，再从菜单打开这一页填写。")
 
 RETRY_AFTER_S = 10
 """Seconds after which a browser or program may ask again for what is away."""

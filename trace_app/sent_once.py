@@ -25,7 +25,7 @@ from trace_app.security_headers import keep_for_going_back
 
 View = TypeVar("View", bound=Callable[..., object])
 KEY = "form_key"
-NOT_TYPED = {KEY, "csrf_token"}
+NOT_TYPED = {KEY, "csrf_token", "form_for"}
 
 
 class SentBefore(Exception):

@@ -53,3 +53,26 @@ def test_a_form_outlives_its_session_another_account_and_a_lost_network(
     expect(page.get_by_text("您已退出登录")).to_have_count(0)
     expect(page.get_by_text("产品已登记")).to_be_visible()
     expect(page.locator("#name")).to_have_value(typed)
+
+
+def test_a_form_sent_after_signing_out_elsewhere_comes_back_and_is_saved(chromium: Browser, platform: Platform) -> None:
+    typed = "退出以后才提交的产品"
+    page = sign_in(chromium, platform, "grower", DESK)
+    page.goto("/products/new")
+    page.locator("#name").fill(typed)
+    page.locator("#kind_code").select_option("ginger")
+    other = page.context.new_page()
+    other.goto("/account")
+    other.get_by_role("banner").get_by_role("button", name="退出").click()
+    expect(other.get_by_role("banner").get_by_role("link", name="登录")).to_be_visible()
+    # The browser sends it itself, as it does where the script has not run.
+    page.evaluate("document.querySelector('main form').submit()")
+    expect(page.get_by_role("heading", level=1)).to_have_text("还没有保存，填写的内容都还在")
+    _signs_in(other, "grower")
+    again = page.get_by_role("button", name="再提交")
+    again.click()
+    expect(page.get_by_text("产品已登记").or_(page.get_by_text("中间重新登录过"))).to_be_visible()
+    if again.count():
+        again.click()
+    expect(page.get_by_text("产品已登记")).to_be_visible()
+    expect(page.locator("#name")).to_have_value(typed)

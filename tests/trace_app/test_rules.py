@@ -235,6 +235,36 @@ class TestStages:
         one = lot("ham", stage("slaughter", "2025-11-20", quarantine_certificate="1"), stage("salting", salted))
         assert ("order" in rules_found(one)) is found
 
+    @pytest.mark.parametrize(("sown", "found"), [("2026-11-06", False), ("2026-11-07", True), ("2026-12-04", True)])
+    def test_a_second_sowing_after_the_last_harvest_contradicts_it(self, sown: str, found: bool) -> None:
+        one = _ginger(stage("planting", sown))
+        assert (rules_found(one).get("too_late") == "warn") is found
+        if found:
+            [told] = stages.contradictions(one)
+            assert (str(told.facts["earlier_day"]), str(told.facts["later_day"])) == (sown, "2026-11-06")
+
+    def test_what_led_to_what_led_to_the_harvest_counts_too(self) -> None:
+        assert rules_found(_ginger(stage("seed", "2026-03-01"), stage("seed", "2026-12-01")))["too_late"] == "warn"
+
+    def test_one_contradiction_is_told_once(self) -> None:
+        found = rules_found(lot("ginger", stage("planting", "2026-12-04"), stage(*HARVESTED, quantity_kg=8600)))
+        assert found["order"] == "block"
+        assert "too_late" not in found
+
+    @pytest.mark.parametrize(
+        ("second", "severity"),
+        [("2026-03-12", "info"), ("2026-03-26", "info"), ("2026-03-27", "warn"), ("2026-12-04", "warn")],
+    )
+    def test_sowing_twice_is_told_with_both_days(self, second: str, severity: str) -> None:
+        one = _ginger(stage("planting", second))
+        assert rules_found(one)["twice"] == severity
+        [told] = stages.only_once(one)
+        assert (str(told.facts["first"]), str(told.facts["last"])) == (PLANTED[1], second)
+
+    def test_what_may_be_done_often_is_not_asked_about(self) -> None:
+        assert "twice" not in rules_found(_ginger(stage("irrigation", "2026-04-01"), stage("irrigation", "2026-08-01")))
+        assert "twice" not in rules_found(_ginger())
+
     def test_a_harvest_after_the_lots_own_date(self) -> None:
         assert rules_found(lot("ginger", stage("harvest", "2026-11-07")))["after_finish"] == "block"
         assert "after_finish" not in rules_found(lot("ginger", stage("harvest", "2026-11-06")))

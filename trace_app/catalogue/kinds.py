@@ -69,6 +69,8 @@ class StageRules(_Part):
     """First and last day of the year on which the stage is usual."""
     least_days: int | None = Field(default=None, ge=1)
     """How long it takes at least, from its first record to the lot's finishing."""
+    once: bool = False
+    """Whether a lot has it once, if over some days: a second time is asked about."""
     series: bool = False
     """Whether readings of a temperature and humidity logger belong to it."""
 

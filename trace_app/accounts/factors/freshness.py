@@ -18,7 +18,7 @@ from trace_app.errors import Problem
 from trace_app.templating import status_of
 
 View = TypeVar("View", bound=Callable[..., object])
-OURS = {"csrf_token", "factor_code", "factor_passkey"}
+OURS = {"csrf_token", "form_for", "factor_code", "factor_passkey"}
 WITHOUT_FACTOR = {"security.logout", "accounts.change_password"}
 """What an officer may do whose second factor is overdue, beside setting one up."""
 

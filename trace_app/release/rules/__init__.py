@@ -15,6 +15,8 @@ CHECKS: tuple[Callable[[Lot], Iterator[Found]], ...] = (
     inputs.stock_in_order,
     stages.mandatory_records,
     stages.order_of_stages,
+    stages.contradictions,
+    stages.only_once,
     stages.seasons,
     stages.lengths_of_stages,
     claims.geographical_indication,

@@ -38,6 +38,20 @@ register(
             "NY/T 1761《农产品质量安全追溯操作规程 通则》",
         ),
         Rule(
+            "too_late",
+            _("记录互相矛盾"),
+            _("“%(earlier)s”记在 %(earlier_day)s，晚于最后一次“%(later)s”（%(later_day)s）。"),
+            _("请核对日期：写错了或记重了的，请更正或作废那条记录。"),
+            "NY/T 1761《农产品质量安全追溯操作规程 通则》",
+        ),
+        Rule(
+            "twice",
+            _("同一工序记了两次"),
+            _("“%(stage)s”记了 %(count)s 次：最早 %(first)s，最晚 %(last)s。"),
+            _("请核对：记重了的，请作废多出的一条；分几次做或补种的，不用改。"),
+            "NY/T 1761《农产品质量安全追溯操作规程 通则》",
+        ),
+        Rule(
             "after_finish",
             _("记录晚于产品完成"),
             _("“%(stage)s”记在 %(day)s，晚于批次的采收或生产日期 %(produced)s。"),
@@ -61,6 +75,8 @@ register(
     ]
 )
 FINISHING = frozenset({"harvest", "slaughter"})
+DAYS_OF_ONE = 14
+"""Days over which one sowing may be spread; what lies further apart is warned of."""
 
 
 def mandatory_records(lot: Lot) -> Iterator[Found]:
@@ -106,6 +122,49 @@ def order_of_stages(lot: Lot) -> Iterator[Found]:
         if produced and stage.role in FINISHING and first and first[0].happened_on > produced:
             facts = {"stage": name_of(stage), "day": first[0].happened_on, "produced": produced}
             yield Found("after_finish", Severity.BLOCK, f"stage:{code}", facts, (first[0].id,))
+
+
+def contradictions(lot: Lot) -> Iterator[Found]:
+    """Records of what leads to a harvest that lie after the last one, where the first ones are in order."""
+    for code, stage in lot.stages.items():
+        later = lot.by_stage.get(code)
+        if stage.role not in FINISHING or not later:
+            continue
+        for before in _led_by(lot, code):
+            earlier = lot.by_stage.get(before)
+            if not earlier or later[0].happened_on < earlier[0].happened_on:
+                continue
+            if earlier[-1].happened_on > later[-1].happened_on:
+                facts = {
+                    "earlier": name_of(lot.stages[before]),
+                    "earlier_day": earlier[-1].happened_on,
+                    "later": name_of(stage),
+                    "later_day": later[-1].happened_on,
+                }
+                yield Found("too_late", Severity.WARN, f"{before}>{code}", facts, (later[-1].id, earlier[-1].id))
+
+
+def _led_by(lot: Lot, code: str) -> list[str]:
+    """The stages that a stage comes after, by way of others too."""
+    found: list[str] = []
+    waiting = [code]
+    while waiting:
+        rules = lot.stage_rules.get(waiting.pop())
+        new = [before for before in rules.after if before not in found] if rules else []
+        found += new
+        waiting += new
+    return found
+
+
+def only_once(lot: Lot) -> Iterator[Found]:
+    """What a lot has once, on record several times: told, and warned of where the days are far apart."""
+    for code, rules in lot.stage_rules.items():
+        records = lot.by_stage.get(code, [])
+        if rules.once and len(records) > 1:
+            first, last = records[0].happened_on, records[-1].happened_on
+            severity = Severity.WARN if (last - first).days > DAYS_OF_ONE else Severity.INFO
+            facts = {"stage": name_of(lot.stages[code]), "count": len(records), "first": first, "last": last}
+            yield Found("twice", severity, f"stage:{code}", facts, tuple(record.id for record in records))
 
 
 def in_season(day: date, first: str, last: str) -> bool:
