@@ -61,7 +61,7 @@ def test_a_passkey_is_added_and_signs_in(chromium: Browser, named: Platform, who
     expect(page.get_by_text("这台设备的通行密钥已经添加过了。")).to_be_visible()
     page.goto("/account")
     page.locator("form[action='/logout'] button").first.click()
-    page.goto("/login")
+    page.get_by_role("link", name="登录").first.click()
     page.get_by_label("用户名、手机号或邮箱").fill(who)
     page.get_by_label("密码").fill(PASSWORD)
     page.get_by_role("button", name="登录").click()

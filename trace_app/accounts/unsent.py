@@ -21,8 +21,8 @@ OURS = {"csrf_token", FIELD, "current", "new", "again", "password", "factor_code
 """What isn't kept: tokens, passwords and codes."""
 WITHOUT_KEEPING = {"accounts.change_password"}
 WITHOUT_KEEPING_ROOMS = {"security", "factors", "slips", "passkeys"}
-MOST = 16 * 1024 * 1024
-"""Bytes that are read from someone who is signed out where files may come; 64 KB elsewhere."""
+MOST = 2 * 1024 * 1024
+"""Bytes that are read from someone who is signed out where files may come; 64 KB elsewhere. Nothing is kept of more."""
 
 
 def init_app(app: Flask) -> None:
@@ -39,17 +39,18 @@ def keep_of_signed_out() -> ResponseReturnValue | None:
         return None
     if getattr(view, "takes_uploads", False):
         request.max_content_length = MOST
-    if (request.content_length or 0) > (request.max_content_length or 0) or not request.form.get(FIELD):
+    length = request.content_length
+    if length is None or length > (request.max_content_length or 0) or not request.form.get(FIELD):
         return None
     return _page("out", 401) if _owner() else None
 
 
 def _keep_of_another() -> ResponseReturnValue | None:
     """A page that was opened by one account isn't sent by another."""
-    if not _is_ours():
+    if not _is_ours() or (user := acting_user()) is None:
         return None
-    user, owner = acting_user(), _owner()
-    return _page("other", 409) if user is not None and owner and owner != user.id else None
+    owner = _owner()
+    return _page("other", 409) if owner and owner != user.id else None
 
 
 def _bad_token(_error: CSRFError) -> ResponseReturnValue:
@@ -64,7 +65,7 @@ def _bad_token(_error: CSRFError) -> ResponseReturnValue:
 
 def _is_ours() -> bool:
     """Whether a page of the platform's own is sent, by the browser itself. Scripts look after what they send."""
-    if request.method != "POST" or request.path.startswith("/api/"):
+    if request.method != "POST" or request.endpoint is None or request.path.startswith("/api/"):
         return False
     if request.endpoint in WITHOUT_KEEPING or request.blueprint in WITHOUT_KEEPING_ROOMS:
         return False
