@@ -1,9 +1,9 @@
 // Has the browser make or show a passkey, and sends what it answers with the button's form (W3C Web Authentication).
 const bytes = (text) =>
-  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+  Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (letter) => letter.charCodeAt(0));
 const text = (buffer) =>
-  btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-const known = (list) => (list ?? []).map((key) => ({ ...key, id: bytes(key.id) }));
+  btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+const known = (list) => (list || []).map((key) => ({ ...key, id: bytes(key.id) }));
 
 // Browsers do this by themselves since 2024 (parseRequestOptionsFromJSON, toJSON); phones of before do not.
 function asked(question) {
