@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import timing
 from flask import Flask, current_app
 from records import databases
+from trace_app.desk.search import search
 
 from trace_app.accounts import service as accounts
 from trace_app.accounts.models import Organisation, OrganisationKind, RoleName, User
@@ -25,7 +26,6 @@ from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Site
 from trace_app.db.base import utc_now
 from trace_app.db.session import transaction
-from trace_app.desk.search import search
 from trace_app.extensions import db
 from trace_app.flow.genealogy.models import LotLink
 from trace_app.flow.ledger.models import LotMove

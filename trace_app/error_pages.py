@@ -36,7 +36,7 @@ MEANINGS = {
     500: _("系统出了问题，已记录下来。请稍后再试；如仍不行，请联系管理员。"),
     503: _("暂时无法处理。请稍后再试。"),
 }
-TOO_OLD = _("还没有收到：这一页放得太久，或已退出登录。请重新登录，再从菜单打开这一页填写。")
+TOO_OLD = _("还没有收到：这一页放得太久，或已退出登录。请重新打开这一页（需要登录的先登录），再填一次。")
 
 RETRY_AFTER_S = 10
 """Seconds after which a browser or program may ask again for what is away."""

@@ -73,7 +73,7 @@ def test_a_certificate_is_told_of_before_it_expires(world: World, days: int, tol
     until = today() + timedelta(days=days)
     form = {"type": "green_food", "number": "LB-1", "issuer": "某中心", "valid_from": "2024-01-01"}
     assert client.post("/certificates", data=form | {"valid_until": until.isoformat()}).status_code == 302
-    section = _section(client.get("/today").text, "快到期的证书")
+    section = _section(client.get("/today").text, "快到期和已过期的证书")
     assert ("LB-1" in section) is told
 
 

@@ -98,7 +98,7 @@ def matters_of(user: User) -> list[Matter]:
         Matter(_("发给您的货"), _("确认收货"), _coming(user), url_for("shipments.index", direction="in")),
         Matter(_("收发有差异"), _("查看"), _differences(mine), url_for("shipments.index", direction="out")),
         Matter(_("对方还没有确认收货"), _("查看"), _unconfirmed(mine), url_for("shipments.index", direction="out")),
-        Matter(_("快到期的证书"), _("更新"), _certificates(mine), url_for("certificates.index")),
+        Matter(_("快到期和已过期的证书"), _("更新"), _certificates(mine), url_for("certificates.index")),
         Matter(_("放行前还要补的"), _("去补"), _to_complete(mine), url_for("findings.to_do")),
     ]
     return [matter for matter in found if matter.lines]
@@ -145,8 +145,9 @@ def _to_complete(producer_id: int) -> list[WaitingLine]:
 
 
 def _of_findings(producer_id: int, *conditions: sa.ColumnElement[bool]) -> list[WaitingLine]:
-    query = (
-        db.select(Finding)
+    """A line for each lot: the latest that was found of it, and how much there is besides."""
+    of_lots = (
+        sa.select(sa.func.max(Finding.id), sa.func.count())
         .join(Finding.batch)
         .where(
             Finding.producer_id == producer_id,
@@ -155,17 +156,21 @@ def _of_findings(producer_id: int, *conditions: sa.ColumnElement[bool]) -> list[
             ~sa.exists().where(Waiver.finding_id == Finding.id),
             *conditions,
         )
-        .options(joinedload(Finding.batch))
-        .order_by(Finding.found_at.desc(), Finding.id.desc())
-        .limit(4 * EACH)
+        .group_by(Finding.batch_id)
+        .order_by(sa.func.max(Finding.found_at).desc(), sa.func.max(Finding.id).desc())
+        .limit(EACH + 1)
     )
-    lines = {}
-    for row in db.session.scalars(query):
-        lot = row.batch
-        if lot is not None and lot.id not in lines:
-            note = f"{RULES[row.rule].title} · {message_of(row)}"
-            lines[lot.id] = WaitingLine(lot.lot_number, note, url_for("batches.show", batch_id=lot.id))
-    return list(lines.values())
+    counts = {row[0]: row[1] for row in db.session.execute(of_lots)}
+    query = db.select(Finding).where(Finding.id.in_(counts)).options(joinedload(Finding.batch))
+    latest = {row.id: row for row in db.session.scalars(query)}
+    lines = []
+    for finding_id, count in counts.items():
+        row = latest[finding_id]
+        note = f"{RULES[row.rule].title} · {message_of(row)}"
+        if count > 1:
+            note += str(_("（共 %(count)s 项）", count=count))
+        lines.append(WaitingLine(row.batch.lot_number, note, url_for("batches.show", batch_id=row.batch_id)))
+    return lines
 
 
 def _feedback(user: User) -> list[WaitingLine]:

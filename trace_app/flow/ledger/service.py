@@ -33,7 +33,10 @@ _NEVER_BELOW = "ck_lot_holdings_quantity"
 
 
 class MoreThanLeft(Unprocessable):
-    title = _("批次 %(lot)s 还剩 %(left)s %(unit)s，不够 %(wanted)s %(unit)s。请核对数量，或先更正那个批次。")
+    title = _(
+        "批次 %(lot)s 还剩 %(left)s %(unit)s，不够 %(wanted)s %(unit)s。"
+        "请核对数量；发货或用料登记错了的，请先撤销那一条。"
+    )
 
 
 class LessThanGone(Unprocessable):
