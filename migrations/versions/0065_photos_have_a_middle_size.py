@@ -8,7 +8,7 @@ from alembic import op
 from trace_app.db.constraints import declare, hold_types, let_types_go, retract
 
 revision = "0065"
-down_revision = "0068"
+down_revision = "0064"
 branch_labels = None
 depends_on = None
 

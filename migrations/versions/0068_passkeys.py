@@ -9,7 +9,7 @@ from trace_app.db.base import UtcDateTime
 from trace_app.db.constraints import hold_types
 
 revision = "0068"
-down_revision = "0064"
+down_revision = "0065"
 branch_labels = None
 depends_on = None
 
