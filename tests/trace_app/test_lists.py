@@ -235,6 +235,16 @@ class TestChosen:
         assert client.post("/batches/chosen/release", data={"ids": [theirs]}).status_code == 404
         assert client.post("/batches/chosen/delete", data={"ids": [theirs]}).status_code == 404
 
+    def test_one_comes_back_to_the_page_that_they_were_chosen_on(self, world: World) -> None:
+        grower = world.producer()
+        lot = world.released(grower, lot_number="END-1")
+        client = world.client(grower)
+        page = client.get("/batches?q=END&state=released&sort=lot_number").text
+        assert 'name="where" value="q=END&amp;state=released&amp;sort=lot_number"' in page
+        sent = {"ids": [lot], "where": "q=END&state=released&sort=lot_number&export=csv&_external=1&x=//evil.example"}
+        answer = client.post("/batches/chosen/close", data=sent)
+        assert answer.location == "/batches?q=END&state=released&sort=lot_number"
+
     def test_who_has_chosen_nothing_is_told(self, world: World) -> None:
         answer = world.client(world.producer()).post("/batches/chosen/close", follow_redirects=True)
         assert "请先在列表里选择批次" in answer.text

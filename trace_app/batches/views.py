@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -63,6 +64,10 @@ def index() -> ResponseReturnValue:
     return listing.file() or render_template("batches/index.html", form=form, listing=listing)
 
 
+OF_THE_LIST = ("q", "state", "kind", "sort", "before", "after")
+"""What an address says of the list of lots."""
+
+
 @views.post("/batches/chosen/release", defaults={"action": "release"})
 @views.post("/batches/chosen/close", defaults={"action": "close"})
 @allow(RoleName.PRODUCER)
@@ -87,7 +92,10 @@ def chosen(action: str) -> ResponseReturnValue:
         flash(message, "warning")
     if not good and not told:
         flash(_("请先在列表里选择批次。"), "warning")
-    return redirect(url_for("batches.index"))
+    # Back to the page of the list that they were chosen on.
+    where = parse_qs(request.form.get("where", "")[:1000])
+    values: Facts = {name: where[name] for name in OF_THE_LIST if name in where}
+    return redirect(url_for("batches.index", **values))
 
 
 @views.route("/batches/new", methods=["GET", "POST"])
