@@ -195,7 +195,7 @@ def test_the_pages_of_one_user_are_not_shown_to_another(field: tuple[Page, Brows
     page.get_by_label("用户名、手机号或邮箱").fill("neighbour")
     page.get_by_label("密码").fill("long enough for tests")
     page.get_by_role("button", name="登录").click()
-    page.wait_for_url("**/batches")
+    page.wait_for_url("**/today")
     page.goto("/field/")
     _until(
         page,
