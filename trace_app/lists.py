@@ -48,6 +48,11 @@ class TooManyToExport(Unprocessable):
     title = _("超过 %(most)s 行，一个文件放不下。请先筛选，再导出。")
 
 
+def typed_search() -> str:
+    """What was typed into the search of a list, as its address says it."""
+    return request.args.get("q", "").strip()[:60]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a list, and of its files.

@@ -35,6 +35,8 @@ from trace_app.units import unit_name
 from trace_app.values import Json
 
 STATIC = Path(__file__).parent / "static"
+CODE_READER = STATIC / "vendor" / "zxing-reader.js"
+"""What reads codes where the browser has no reader of its own; it comes with the packages of the pages."""
 
 
 sources = Blueprint("sources", __name__)

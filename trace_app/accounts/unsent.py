@@ -15,12 +15,13 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from trace_app.accounts.access import acting_user
 from trace_app.error_pages import TOO_OLD, answer
+from trace_app.plain_text import SECRETS
 
 FIELD = "form_for"
-OURS = {"csrf_token", FIELD, "current", "new", "again", "password", "factor_code", "factor_passkey", "recovery_code"}
+OURS = {"csrf_token", FIELD, "factor_code", "factor_passkey", *SECRETS}
 """What isn't kept: tokens, passwords and codes."""
 WITHOUT_KEEPING = {"accounts.change_password"}
-WITHOUT_KEEPING_ROOMS = {"security", "factors", "slips", "passkeys"}
+WITHOUT_KEEPING_ROOMS = {"security", "factors", "slips"}
 MOST = 2 * 1024 * 1024
 """Bytes that are read from someone who is signed out where files may come; 64 KB elsewhere. Nothing is kept of more."""
 

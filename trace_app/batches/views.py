@@ -245,6 +245,7 @@ def show(batch_id: int) -> ResponseReturnValue:
 def _batch_page(batch_id: int, problem: str | None = None) -> str:
     row = checked_batch(the_user(), batch_id)
     shown = records.records_of(row)
+    in_force = records.in_force(shown)
     lot = LotPage(
         batch=row,
         own=the_user().role is RoleName.PRODUCER,
@@ -254,7 +255,7 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         records=shown,
         to_come=waiting_for("record_id", [record.id for record in shown]),
         relied_on=records.relied_on(shown),
-        intervals=intervals(row, records.in_force(shown)),
+        intervals=intervals(row, in_force),
         history=audit.history(row),
         standing=findings.standing(row),
         gone=findings.gone(row),
@@ -263,8 +264,8 @@ def _batch_page(batch_id: int, problem: str | None = None) -> str:
         commitments=commitments_of(row),
         room=label_room(row),
         suppliers=suppliers_of(row.id),
-        harvested=_harvested_otherwise(row, records.in_force(shown)),
-        harvested_together=shared_harvests(row, records.in_force(shown)),
+        harvested=_harvested_otherwise(row, in_force),
+        harvested_together=shared_harvests(row, in_force),
         changes=changes_of(row),
     )
     return render_template("batches/show.html", lot=lot)

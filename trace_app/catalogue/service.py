@@ -16,6 +16,7 @@ from trace_app.accounts.models import Division, Organisation, User
 from trace_app.catalogue.kinds import BUILT_IN, KindFile, StageFile, read_kind
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.db.base import utc_now
+from trace_app.db.text import any_has_text
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.service import StoredPhoto, keep_photos
@@ -189,7 +190,7 @@ def own_sites(user: User, search: str = "") -> sa.Select[Site]:
 def _own(model: type[Row], user: User, search: str, *columns: sa.SQLColumnExpression[str | None]) -> sa.Select[Row]:
     query = sa.select(model).where(model.producer_id == user.organisation_id)
     if search:
-        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        query = query.where(any_has_text(search, *columns))
     return query
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -18,6 +18,7 @@ from trace_app.catalogue.forms import SITE_KINDS, KindFileForm, PhotosForm, Prod
 from trace_app.catalogue.kinds import BadKindFile, read_kind
 from trace_app.db.session import transaction
 from trace_app.errors import Problem
+from trace_app.lists import typed_search
 from trace_app.media.service import MAX_PHOTOS, stored_photos
 from trace_app.messages import clashes
 from trace_app.sent_once import makes_once
@@ -50,7 +51,7 @@ def _clash_told_of() -> Iterator[None]:
 @views.get("/products")
 @allow(RoleName.PRODUCER)
 def products() -> ResponseReturnValue:
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     listing = PRODUCTS.asked(service.own_products(the_user(), search), {"q": search})
     return listing.file() or render_template("catalogue/products.html", listing=listing)
 
@@ -124,7 +125,7 @@ def retire_product(product_id: int, turn: str) -> ResponseReturnValue:
 @views.get("/sites")
 @allow(RoleName.PRODUCER)
 def sites() -> ResponseReturnValue:
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     listing = SITES.asked(service.own_sites(the_user(), search), {"q": search})
     return listing.file() or render_template("catalogue/sites.html", listing=listing)
 

@@ -17,7 +17,7 @@ from trace_app.certificates.models import Certificate
 from trace_app.certificates.reminders import check_certificate
 from trace_app.clock import today
 from trace_app.db.base import utc_now
-from trace_app.db.text import same_number
+from trace_app.db.text import any_has_text, same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.media.service import keep_document
@@ -94,8 +94,7 @@ def certificates_seen(user: User, search: str = "") -> sa.Select[Certificate]:
         visible_to(user, Certificate.producer_id, Organisation.division_code), Certificate.withdrawn_at.is_(None)
     )
     if search:
-        columns = (Certificate.number, Certificate.issuer, Organisation.name)
-        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        query = query.where(any_has_text(search, Certificate.number, Certificate.issuer, Organisation.name))
     return query
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 
@@ -27,6 +27,7 @@ from trace_app.errors import Problem
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment
 from trace_app.forms import plain_decimal
+from trace_app.lists import typed_search
 from trace_app.media.service import stored_photos
 from trace_app.sent_once import makes_once
 from trace_app.templating import status_of
@@ -60,7 +61,7 @@ def index() -> ResponseReturnValue:
         if not form.errors:
             flash(_("证书已登记。到期前会提醒您。"))
             return redirect(url_for("certificates.index"))
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     shape = CERTIFICATES if own else CERTIFICATES_OF_ALL
     listing = shape.asked(service.certificates_seen(the_user(), search), {"q": search})
     if (file := listing.file()) is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import sqlalchemy as sa
 
 from trace_app.extensions import db
@@ -21,7 +23,12 @@ def begins_with(column: sa.SQLColumnExpression[str | None], text: str) -> sa.Col
     return sa.and_(column >= text, column < text + _LAST)
 
 
-def has_text(column: sa.SQLColumnExpression[str], text: str) -> sa.ColumnElement[bool]:
+def any_has_text(text: str, *columns: sa.SQLColumnExpression[str | None]) -> sa.ColumnElement[bool]:
+    """Whether a text is somewhere in one of some columns'; see `has_text`."""
+    return sa.or_(*(has_text(column, text) for column in columns))
+
+
+def has_text(column: sa.SQLColumnExpression[str | None], text: str) -> sa.ColumnElement[bool]:
     """Whether a text is somewhere in a column's, whatever the case of Latin letters (A to Z; full-width ones as they
     are).
 
@@ -31,7 +38,7 @@ def has_text(column: sa.SQLColumnExpression[str], text: str) -> sa.ColumnElement
     # Of bytes, lower() and upper() change what PostgreSQL's do under the collation C.
     folded = text.encode().lower().decode()
     if db.engine.dialect.name == "postgresql" and folded.encode() != text.encode().upper():
-        column, text = sa.func.lower(sa.collate(column, "C")), folded
+        column, text = sa.func.lower(sa.collate(cast("sa.SQLColumnExpression[str]", column), "C")), folded
     return sa.and_(column.contains(text, autoescape=True))
 
 

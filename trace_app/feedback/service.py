@@ -19,6 +19,7 @@ from trace_app.arrivals.service import expect, photos_go_to, waiting_for
 from trace_app.batches.models import Batch
 from trace_app.batches.service import has_number
 from trace_app.db.base import utc_now
+from trace_app.db.text import has_text
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.feedback.forms import SHORT_KINDS
@@ -141,7 +142,7 @@ def feedback_seen(user: User, *, search: str = "", kind: str = "", open_only: bo
     """
     query = sa.select(Feedback).join(Feedback.batch).where(_seen_by(user))
     if search:
-        query = query.where(sa.or_(Feedback.text.icontains(search, autoescape=True), has_number(search)))
+        query = query.where(sa.or_(has_text(Feedback.text, search), has_number(search)))
     if kind:
         query = query.where(Feedback.kind == FeedbackKind(kind))
     if open_only:

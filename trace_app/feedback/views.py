@@ -20,6 +20,7 @@ from trace_app.feedback.columns import FEEDBACK
 from trace_app.feedback.forms import SHORT_KINDS, FeedbackForm, ReplyForm
 from trace_app.feedback.models import FeedbackKind
 from trace_app.labels.service import label_of_code
+from trace_app.lists import typed_search
 from trace_app.media.service import MAX_PHOTOS, TooManyPhotos, stored_photos
 from trace_app.public.trace import trace_of_batch
 from trace_app.templating import register_words, status_of
@@ -101,7 +102,7 @@ def index() -> ResponseReturnValue:
     kind = request.args.get("kind", "")
     kind = kind if kind in {item.value for item in FeedbackKind} else ""
     only = request.args.get("open") == "1"
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     query = service.feedback_seen(the_user(), search=search, kind=kind, open_only=only)
     listing = FEEDBACK.asked(query, {"q": search, "kind": kind, "open": "1" if only else ""})
     page = "feedback/index.html"

@@ -43,7 +43,7 @@ from trace_app.records.texts import (
 )
 from trace_app.security_headers import keep_for_going_back
 from trace_app.stock.service import offered_stock
-from trace_app.templating import STATIC, asset, register_words, script, status_of
+from trace_app.templating import CODE_READER, STATIC, asset, register_words, script, status_of
 from trace_app.uploads import upload
 from trace_app.values import Facts
 from trace_app.whole_numbers import row_number
@@ -72,10 +72,6 @@ FIELD_SCRIPTS = (
     "photos-waiting",
 )
 """The modules of the pages that open without a network."""
-
-
-READER = STATIC / "vendor" / "zxing-reader.js"
-"""What reads codes where the browser has no reader of its own."""
 
 
 PLAIN_TYPES = (RecordType.CARE, RecordType.VIDEO)
@@ -334,6 +330,6 @@ def _form_page(
         today=today(),
         entry_key=str(uuid4()),
         finds=url_for("field.find_input", kind_code=kind.code, record_type=record_type) + "?code=",
-        reader=READER.exists(),
+        reader=CODE_READER.exists(),
     )
     return page, max(status_of(form), status_of(scope_form) if scope_form else 200)

@@ -303,6 +303,11 @@ def _matters_to_regulators() -> sa.ColumnElement[bool]:
     return sa.or_(Finding.rule.not_in(own_business), Finding.batch_id.is_(None), Batch.status != BatchStatus.DRAFT)
 
 
+def stands() -> sa.ColumnElement[bool]:
+    """The condition on `Finding` that it holds, and no authority has let it pass."""
+    return sa.and_(Finding.gone_at.is_(None), ~sa.exists().where(Waiver.finding_id == Finding.id).correlate(Finding))
+
+
 def to_do(user: User, search: str = "") -> sa.Select[Finding]:
     """What a producer has to do about lots that are not closed, and certificates, in no order.
 
@@ -313,9 +318,8 @@ def to_do(user: User, search: str = "") -> sa.Select[Finding]:
         .outerjoin(Finding.batch)
         .where(
             Finding.producer_id == user.organisation_id,
-            Finding.gone_at.is_(None),
+            stands(),
             Finding.severity != Severity.INFO,
-            ~sa.exists().where(Waiver.finding_id == Finding.id),
             sa.or_(Finding.batch_id.is_(None), Batch.status != BatchStatus.CLOSED),
         )
     )

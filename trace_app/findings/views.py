@@ -15,6 +15,7 @@ from trace_app.findings import service
 from trace_app.findings.columns import TO_DO, WARNINGS
 from trace_app.findings.forms import SEVERITIES, HandleForm, WaiverForm, WarningsForm
 from trace_app.findings.rules import RULES, message_of
+from trace_app.lists import typed_search
 from trace_app.release import service as release
 from trace_app.templating import register_words, status_of
 
@@ -94,6 +95,6 @@ def _page(
 def to_do() -> ResponseReturnValue:
     """What a producer has to do before its lots can be released, and what else was found."""
     release.check_due_of(the_user())
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     listing = TO_DO.asked(service.to_do(the_user(), search), {"q": search})
     return listing.file() or render_template("findings/to_do.html", listing=listing)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from trace_app.accounts import audit
 from trace_app.accounts.access import SUPERVISORS, CityAlone, NotFound, keeps_shared_tables
 from trace_app.accounts.models import Organisation, OrganisationKind, User
-from trace_app.db.text import same_number
+from trace_app.db.text import any_has_text, same_number
 from trace_app.errors import Problem
 from trace_app.extensions import db
 from trace_app.folding import fold
@@ -177,8 +177,7 @@ def own_stock(user: User, search: str = "") -> sa.Select[StockLot]:
     query = sa.select(StockLot).where(StockLot.producer_id == user.organisation_id)
     if search:
         columns = (InputProduct.name, InputProduct.registration_number, StockLot.lot_number, StockLot.supplier)
-        query = query.join(StockLot.product)
-        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        query = query.join(StockLot.product).where(any_has_text(search, *columns))
     return query
 
 

@@ -36,7 +36,7 @@ from trace_app.labels.forms import (
 from trace_app.labels.models import LabelRun, PrintJob, PrintStatus
 from trace_app.labels.pictures import codes_in_picture, grade_picture
 from trace_app.language import named
-from trace_app.lists import Column, ListShape
+from trace_app.lists import Column, ListShape, typed_search
 from trace_app.sent_once import makes_once
 from trace_app.templating import register_words, status_of
 from trace_app.values import StoredJson
@@ -52,7 +52,7 @@ NOT_OURS = _("二维码能读，但不是本平台的追溯码。")
 @views.get("/labels")
 @allow(RoleName.PRODUCER)
 def index() -> ResponseReturnValue:
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     listing = PRINT_JOBS.asked(printing.jobs_of(the_user(), search), {"q": search})
     return listing.file() or render_template("labels/index.html", listing=listing)
 

@@ -50,7 +50,7 @@ from trace_app.recalls.statements import DUTIES, producers_stated
 from trace_app.scanning.layer import FOR_ALL_LABELS, LabelToRender
 from trace_app.security_headers import allow_webassembly
 from trace_app.settings import address_of, settings
-from trace_app.templating import STATIC, status_of
+from trace_app.templating import CODE_READER, STATIC, status_of
 from trace_app.whole_numbers import asked_page
 
 views = Blueprint("public", __name__)
@@ -126,7 +126,7 @@ def find_in_picture() -> ResponseReturnValue:
 
 def _home_page(form: PictureForm, problem: str | None = None) -> str:
     allow_webassembly()
-    reader = (STATIC / "vendor" / "zxing-reader.js").exists()
+    reader = CODE_READER.exists()
     return render_template("public/home.html", form=form, typed="", picture_problem=problem, reader=reader)
 
 

@@ -7,6 +7,7 @@ records: what its page shows and the rules judge. All three ask `coverage`, with
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.orm import aliased
 
 from trace_app.batches.models import Batch
 from trace_app.catalogue.models import Product
@@ -88,7 +89,12 @@ def ingredients_beside(text: str, most: int = 8) -> list[str]:
     return list(db.session.scalars(query.group_by(RecordIngredient.key).order_by(RecordIngredient.key).limit(most)))
 
 
+def is_replaced() -> sa.ColumnElement[bool]:
+    """The condition on `Record` that another takes its place."""
+    later = aliased(Record)
+    return sa.exists().where(later.replaces_id == Record.id)
+
+
 def counts() -> sa.ColumnElement[bool]:
     """The condition on `Record` that it is in force: no other takes its place, and it was not withdrawn."""
-    replaced = sa.select(Record.replaces_id).where(Record.replaces_id.is_not(None))
-    return sa.and_(Record.id.not_in(replaced), Record.id.not_in(sa.select(RecordWithdrawal.record_id)))
+    return sa.and_(~is_replaced(), ~sa.exists().where(RecordWithdrawal.record_id == Record.id))

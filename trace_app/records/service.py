@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _
-from sqlalchemy.orm import aliased, defer, joinedload, lazyload
+from sqlalchemy.orm import defer, joinedload, lazyload
 
 from trace_app.accounts import audit
 from trace_app.accounts.access import NotFound, may_see
@@ -23,13 +23,14 @@ from trace_app.batches.models import Batch, BatchStatus
 from trace_app.catalogue.models import Product, ProductKind, Site, Stage
 from trace_app.db.base import utc_now
 from trace_app.db.session import insert_into
+from trace_app.db.text import any_has_text
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.inputs.ingredients import key_of, names_in
 from trace_app.inputs.models import InputIngredient, InputProduct, LabelUse, StockLot
 from trace_app.media.models import Photo
 from trace_app.media.service import StoredPhoto, keep_photos
-from trace_app.records.coverage import coverage, covered_lots, records_covering
+from trace_app.records.coverage import counts, coverage, covered_lots, is_replaced, records_covering
 from trace_app.records.harvests import is_harvest, say_otherwise, say_when
 from trace_app.records.models import Record, RecordIngredient, RecordType, RecordWithdrawal, record_batches
 from trace_app.records.series import LoggerFile, copy_of, keep_series
@@ -540,26 +541,19 @@ def story_of(record: Record) -> list[Record]:
 
 
 def own_records(user: User, search: str = "", record_type: RecordType | None = None) -> sa.Select[Record]:
-    """The records in force of a user's organisation, in no order.
+    """The records of a user's organisation that no other replaces, withdrawn ones among them, in no order.
 
     :param search: part of a lot's or an input's number, an input's name, an operator or a note.
     """
-    query = sa.select(Record).where(Record.producer_id == user.organisation_id, ~_is_replaced())
+    query = sa.select(Record).where(Record.producer_id == user.organisation_id, ~is_replaced())
     if record_type is not None:
         query = query.where(Record.type == record_type)
     if search:
         lots = sa.select(Batch.id).where(Batch.producer_id == user.organisation_id, batches.has_number(search))
         named = sa.select(record_batches.c.record_id).where(record_batches.c.batch_id.in_(lots))
-        columns = (Record.product_name, Record.input_lot, Record.operator, Record.note)
-        said = (column.icontains(search, autoescape=True) for column in columns)
-        query = query.where(sa.or_(*said, Record.batch_id.in_(lots), Record.id.in_(named)))
+        said = any_has_text(search, Record.product_name, Record.input_lot, Record.operator, Record.note)
+        query = query.where(sa.or_(said, Record.batch_id.in_(lots), Record.id.in_(named)))
     return query
-
-
-def _is_replaced() -> sa.ColumnElement[bool]:
-    """Whether another record takes a record's place, looked up for each record at hand."""
-    later = aliased(Record)
-    return sa.exists().where(later.replaces_id == Record.id)
 
 
 def records_of(batch: Batch) -> list[Record]:
@@ -585,14 +579,9 @@ def records_shown(batch: Batch) -> list[Record]:
 
 @cache
 def _records_shown() -> sa.Select[Record]:
-    newer = aliased(Record)
     return (
         sa.select(Record)
-        .where(
-            records_covering(sa.bindparam("batch_id")),
-            ~sa.exists().where(newer.replaces_id == Record.id),
-            ~sa.exists().where(RecordWithdrawal.record_id == Record.id),
-        )
+        .where(records_covering(sa.bindparam("batch_id")), counts())
         .options(
             lazyload(Record.series),
             joinedload(Record.stock).joinedload(StockLot.product).selectinload(InputProduct.uses),
@@ -653,8 +642,7 @@ def last_like(user: User, kind: ProductKind, record_type: RecordType, stage_code
             Record.kind_code == kind.code,
             Record.type == record_type,
             Record.stage_code == stage_code if stage_code else Record.stage_code.is_(None),
-            Record.id.not_in(sa.select(RecordWithdrawal.record_id)),
-            ~_is_replaced(),
+            counts(),
         )
         .order_by(Record.happened_on.desc(), Record.id.desc())
         .limit(1)

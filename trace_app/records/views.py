@@ -10,6 +10,7 @@ from trace_app.accounts.access import SUPERVISORS, NotFound, allow, the_user
 from trace_app.accounts.models import RoleName
 from trace_app.arrivals.service import waiting_for
 from trace_app.db.session import transaction
+from trace_app.lists import typed_search
 from trace_app.media.service import DOCUMENT_TYPES, open_document
 from trace_app.records import service
 from trace_app.records.columns import RECORDS
@@ -26,7 +27,7 @@ views.add_app_template_filter(place_text)
 @views.get("/records")
 @allow(RoleName.PRODUCER)
 def index() -> ResponseReturnValue:
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     typed = request.args.get("type", "")
     record_type = RecordType(typed) if typed in set(RecordType) else None
     listing = RECORDS.asked(service.own_records(the_user(), search, record_type), {"q": search, "type": typed})

@@ -16,7 +16,7 @@ from trace_app.db.session import transaction
 from trace_app.inputs import service as inputs
 from trace_app.inputs.forms import INPUT_TYPES, InputSearchForm
 from trace_app.inputs.models import InputProduct, StockLot
-from trace_app.lists import Column, ListShape
+from trace_app.lists import Column, ListShape, typed_search
 from trace_app.sent_once import makes_once
 from trace_app.stock import service as stock
 from trace_app.stock.forms import StockForm, StockOutForm
@@ -31,7 +31,7 @@ views = Blueprint("stock", __name__)
 @views.get("/stock")
 @allow(RoleName.PRODUCER)
 def index() -> ResponseReturnValue:
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     listing = STOCK.asked(inputs.own_stock(the_user(), search), {"q": search})
     return listing.file() or render_template("stock/index.html", listing=listing)
 

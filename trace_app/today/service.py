@@ -22,8 +22,9 @@ from trace_app.db.base import utc_now
 from trace_app.extensions import db
 from trace_app.feedback.forms import SHORT_KINDS
 from trace_app.feedback.service import waiting_feedback
-from trace_app.findings.models import Finding, Waiver
+from trace_app.findings.models import Finding
 from trace_app.findings.rules import RULES, message_of
+from trace_app.findings.service import stands
 from trace_app.flow.shipments import service as shipping
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.labels.models import LabelRun
@@ -151,9 +152,8 @@ def _of_findings(producer_id: int, *conditions: sa.ColumnElement[bool]) -> list[
         .join(Finding.batch)
         .where(
             Finding.producer_id == producer_id,
-            Finding.gone_at.is_(None),
+            stands(),
             Finding.severity != Severity.INFO,
-            ~sa.exists().where(Waiver.finding_id == Finding.id),
             *conditions,
         )
         .group_by(Finding.batch_id)
@@ -186,12 +186,7 @@ def _feedback(user: User) -> list[WaitingLine]:
 
 def _ready(producer_id: int) -> list[WaitingLine]:
     """Drafts that were checked and that nothing stops."""
-    stops = sa.exists().where(
-        Finding.batch_id == Batch.id,
-        Finding.gone_at.is_(None),
-        Finding.severity == Severity.BLOCK,
-        ~sa.exists().where(Waiver.finding_id == Finding.id).correlate(Finding),
-    )
+    stops = sa.exists().where(Finding.batch_id == Batch.id, Finding.severity == Severity.BLOCK, stands())
     latest = (
         sa.select(Batch.id)
         .where(Batch.producer_id == producer_id, Batch.status == BatchStatus.DRAFT)
@@ -300,11 +295,9 @@ def _differences(producer_id: int) -> list[WaitingLine]:
 
 
 def _unconfirmed(producer_id: int) -> list[WaitingLine]:
-    known = ShipmentLine.received + ShipmentLine.refused + ShipmentLine.missing
-    unknown = sa.exists().where(ShipmentLine.shipment_id == Shipment.id, known < ShipmentLine.quantity)
     return [
         WaitingLine(f"{row.number} → {row.receiver_name}", _lots_in(row), url_for("shipments.show", shipment_id=row.id))
-        for row in _sent(producer_id, unknown, Shipment.departed_at < utc_now() - ON_ITS_WAY)
+        for row in _sent(producer_id, shipping.is_unsettled(), Shipment.departed_at < utc_now() - ON_ITS_WAY)
     ]
 
 

@@ -21,6 +21,7 @@ from trace_app.catalogue.models import ProductKind
 from trace_app.catalogue.service import kind_named
 from trace_app.db.base import utc_now
 from trace_app.db.session import count_written, repeated, transaction
+from trace_app.db.text import has_text
 from trace_app.errors import InvalidInput, Problem, Unprocessable
 from trace_app.extensions import db, jobs
 from trace_app.flow.shipments.forms import OrderForm
@@ -236,7 +237,7 @@ def imports_of(user: User, search: str = "") -> sa.Select[Import]:
     """
     query = sa.select(Import).where(Import.organisation_id == user.organisation_id)
     if search:
-        query = query.join(Import.document).where(Document.file_name.icontains(search, autoescape=True))
+        query = query.join(Import.document).where(has_text(Document.file_name, search))
     return query
 
 

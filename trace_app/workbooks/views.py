@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_babel import lazy_ngettext
@@ -17,7 +17,7 @@ from trace_app.catalogue.service import kind_named, kinds
 from trace_app.db.session import transaction
 from trace_app.forms import Form, SelectField, choices, required
 from trace_app.language import named
-from trace_app.lists import Column, ListShape
+from trace_app.lists import Column, ListShape, typed_search
 from trace_app.media.service import DOCUMENT_TYPES
 from trace_app.spreadsheets import csv_text
 from trace_app.templating import register_words, status_of
@@ -64,7 +64,7 @@ def index() -> ResponseReturnValue:
                 row = service.keep_looked_through(the_user(), form.what.data, *file, run)
         if not form.errors:
             return redirect(url_for("workbooks.show", import_id=row.id))
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     listing = IMPORTS.asked(service.imports_of(the_user(), search), {"q": search})
     if (table := listing.file()) is not None:
         return table

@@ -27,6 +27,7 @@ from trace_app.clock import SHANGHAI, local
 from trace_app.db import counters
 from trace_app.db.base import Id, utc_now
 from trace_app.db.session import insert_into
+from trace_app.db.text import any_has_text
 from trace_app.errors import Problem, Unprocessable
 from trace_app.extensions import db
 from trace_app.flow.balance import must_have, was_sent
@@ -425,10 +426,7 @@ def shipments_like(user: User, *, search: str = "", direction: str = "") -> sa.S
         lots = lots.join(ShipmentLine.shipment).where(seen_by(user)).correlate(None)
         query = query.where(
             sa.or_(
-                *(
-                    column.icontains(search, autoescape=True)
-                    for column in (Shipment.number, Shipment.consignee_name, Shipment.vehicle, Shipment.order_number)
-                ),
+                any_has_text(search, Shipment.number, Shipment.consignee_name, Shipment.vehicle, Shipment.order_number),
                 Shipment.id.in_(lots),
             )
         )
@@ -487,16 +485,21 @@ def facts_like(user: User, shipment_id: int) -> tuple[Facts, dict[int, Decimal]]
     return same | to, {line.batch_id: line.quantity for line in shipment.lines}
 
 
+def is_unsettled() -> sa.ColumnElement[bool]:
+    """The condition on `Shipment` that of some of its goods nobody has said whether they came."""
+    known = ShipmentLine.received + ShipmentLine.refused + ShipmentLine.missing
+    return sa.exists().where(ShipmentLine.shipment_id == Shipment.id, known < ShipmentLine.quantity)
+
+
 def returns_to_confirm(user: User, most: int = 20) -> list[Shipment]:
     """What comes back to a user's organisation and is not confirmed yet, the longest on its way first."""
-    lines = ShipmentLine.received + ShipmentLine.refused + ShipmentLine.missing < ShipmentLine.quantity
     query = (
         db.select(Shipment)
         .where(
             Shipment.consignee_organisation_id == user.organisation_id,
             Shipment.returns_id.is_not(None),
             Shipment.withdrawn_at.is_(None),
-            sa.exists().where(ShipmentLine.shipment_id == Shipment.id, lines),
+            is_unsettled(),
         )
         .options(joinedload(Shipment.sender), joinedload(Shipment.consignee_organisation), joinedload(Shipment.returns))
         .order_by(Shipment.departed_at)
@@ -508,14 +511,13 @@ def returns_to_confirm(user: User, most: int = 20) -> list[Shipment]:
 def to_confirm(user: User, since: datetime, most: int) -> list[Shipment]:
     """What was sent to a user's organisation, or comes back to it, and is not confirmed yet: the longest on its way
     first."""
-    known = ShipmentLine.received + ShipmentLine.refused + ShipmentLine.missing
     query = (
         with_what_lists_show(db.select(Shipment))
         .where(
             Shipment.consignee_organisation_id == user.organisation_id,
             Shipment.withdrawn_at.is_(None),
             Shipment.departed_at >= since,
-            sa.exists().where(ShipmentLine.shipment_id == Shipment.id, known < ShipmentLine.quantity),
+            is_unsettled(),
         )
         .order_by(Shipment.departed_at, Shipment.id)
         .limit(most)
@@ -655,8 +657,7 @@ def own_consignees(user: User, search: str = "") -> sa.Select[Consignee]:
     """
     query = sa.select(Consignee).where(Consignee.sender_id == user.organisation_id)
     if search:
-        columns = (Consignee.name, Consignee.phone, Consignee.address)
-        query = query.where(sa.or_(*(column.icontains(search, autoescape=True) for column in columns)))
+        query = query.where(any_has_text(search, Consignee.name, Consignee.phone, Consignee.address))
     return query
 
 

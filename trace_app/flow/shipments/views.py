@@ -39,6 +39,7 @@ from trace_app.flow.shipments.forms import (
 from trace_app.flow.shipments.models import Shipment, ShipmentLine
 from trace_app.forms import Form, plain_decimal
 from trace_app.labels.packing import LabelIsVoid, NoSuchLabel, label_from_scan
+from trace_app.lists import typed_search
 from trace_app.media.service import MAX_PHOTOS, StoredPhoto, TooManyPhotos, stored_photos
 from trace_app.records.series import read_logger
 from trace_app.sent_once import makes_once
@@ -129,7 +130,7 @@ class ShipmentPage:
 @views.get("/shipments")
 @allow(*PARTIES, *SUPERVISORS)
 def index() -> ResponseReturnValue:
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     direction = request.args.get("direction", "")
     query = shipping.shipments_like(the_user(), search=search, direction=direction)
     listing = SHIPMENTS.asked(query, {"q": search, "direction": direction}, shipping.ways_seen_by(the_user()))
@@ -145,7 +146,7 @@ def index() -> ResponseReturnValue:
 @allow(*PARTIES)
 def consignees() -> ResponseReturnValue:
     """The address book."""
-    search = request.args.get("q", "").strip()[:60]
+    search = typed_search()
     listing = CONSIGNEES.asked(shipping.own_consignees(the_user(), search), {"q": search})
     return listing.file() or render_template("shipments/consignees.html", listing=listing)
 
