@@ -7,7 +7,6 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import IO, BinaryIO
 
 import sqlalchemy as sa
@@ -29,6 +28,7 @@ from trace_app.media.service import (
     StoredPhoto,
     TooManyPhotos,
     cleaned_photo,
+    exactly,
     keep_photos,
     media_store,
     stored_photos,
@@ -137,15 +137,11 @@ def begin(name: str, length: int, capture: Capture) -> None:
 def _begin(row: PhotoArrival, length: int, capture: Capture) -> None:
     if row.bytes is None:
         row.bytes, row.taken_at = length, capture.taken_at
-        row.latitude, row.longitude = _exactly(capture.latitude), _exactly(capture.longitude)
+        row.latitude, row.longitude = exactly(capture.latitude), exactly(capture.longitude)
         row.touched_at = utc_now()
         db.session.flush()
     elif row.bytes != length:
         raise PhotoNameTaken
-
-
-def _exactly(degrees: float | None) -> Decimal | None:
-    return None if degrees is None else Decimal(str(degrees))
 
 
 def receive_part(

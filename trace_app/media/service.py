@@ -162,8 +162,8 @@ def keep_photos(user: User | Author, photos: Sequence[StoredPhoto], already: int
             middle_width=one.photo.middle_width,
             sha256=hashlib.sha256(one.photo.data).hexdigest(),
             taken_at=one.photo.capture.taken_at,
-            latitude=_exactly(one.photo.capture.latitude),
-            longitude=_exactly(one.photo.capture.longitude),
+            latitude=exactly(one.photo.capture.latitude),
+            longitude=exactly(one.photo.capture.longitude),
             created_by_id=user.id,
         )
         for one in photos
@@ -172,7 +172,8 @@ def keep_photos(user: User | Author, photos: Sequence[StoredPhoto], already: int
     return kept
 
 
-def _exactly(degrees: float | None) -> Decimal | None:
+def exactly(degrees: float | None) -> Decimal | None:
+    """Degrees as the database keeps them."""
     return None if degrees is None else Decimal(str(degrees))
 
 
